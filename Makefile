@@ -1,0 +1,52 @@
+# make study | test | lab: each sets up .venv by itself on a machine with python3 (3.11 or later) and make
+PYTHON ?= python3
+PARAMS ?= params/hhh.yaml
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# what the notebook checks run on: a copy, so that they leave runs/ and figures/ alone
+COPY := .nbval
+
+.PHONY: study test unit notebooks-test lint types lab notebooks lock clean
+
+study: $(INSTALLED)  ## run a whole study: PARAMS=params/<study>.yaml
+	$(BIN)/conflictscope run $(PARAMS)
+
+test: unit notebooks-test  ## unit tests, then every notebook against its committed outputs
+
+unit: $(INSTALLED)
+	$(BIN)/pytest
+
+notebooks-test: $(INSTALLED)
+	rm -rf $(COPY) && mkdir $(COPY) && cp -r notebooks params $(COPY)/
+	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider $(COPY)/notebooks
+	rm -rf $(COPY)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+lab: $(INSTALLED)  ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=. notebooks
+
+notebooks: $(INSTALLED)  ## execute the committed notebooks afresh, with their own defaults: the demo
+	cd notebooks && set -e; for notebook in *.ipynb; do ../$(BIN)/papermill --no-progress-bar $$notebook $$notebook; done
+	$(BIN)/nbstripout --keep-output --keep-count --extra-keys \
+	  "metadata.widgets metadata.papermill metadata.language_info cell.metadata.execution cell.metadata.papermill" \
+	  notebooks/*.ipynb
+
+lock: $(INSTALLED)  ## pin every dependency afresh
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	  pyproject.toml -o requirements.lock
+
+$(INSTALLED): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ConflictScope needs Python 3.11 or later; found " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --quiet -c requirements.lock -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv $(COPY) runs

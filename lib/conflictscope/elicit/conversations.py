@@ -1,0 +1,146 @@
+"""Open-ended conversations between the simulated user and a target (paper, section 3.3: revealed preference).
+
+In: the kept scenarios and their opening messages. Out: the conversations table, one row a turn. A target sees its
+system prompt and the user's messages, never the scenario. All first replies are asked for, then all second messages,
+and so on.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from conflictscope.elicit.system_prompts import DEFAULT, SystemPrompts, system_message
+from conflictscope.models import Models, NonBlank, Request
+from conflictscope.prompts import Prompt, render
+from conflictscope.tables import TABLES
+
+CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
+
+
+class NextMessage(BaseModel):
+    """The simulated user's reply; see ``prompts/next_message.txt``."""
+
+    model_config = ConfigDict(extra="forbid")
+    message: NonBlank
+
+
+async def hold_conversations(
+    scenarios: pd.DataFrame,
+    opening_messages: pd.DataFrame,
+    models: Models,
+    targets: Sequence[str],
+    simulated_user: str,
+    *,
+    system_prompts: SystemPrompts = DEFAULT,
+    max_turns: int = 1,
+    repetitions: int = 1,
+    temperature: float | None = 1.0,
+    max_tokens: int = 1024,
+) -> pd.DataFrame:
+    """Let each target answer each usable opening message.
+
+    Parameters
+    ----------
+    max_turns : int
+        How many replies a target gives in one conversation; between them the simulated user answers.
+    max_tokens : int
+        The longest reply a target may give. A reply cut off there is ``invalid``, with what there is of it kept.
+
+    Returns
+    -------
+    DataFrame
+        The conversations table. A conversation ends early at a turn whose ``reply`` is not ``ok``.
+    """
+    by_id = scenarios.set_index("scenario_id")
+    usable = opening_messages[opening_messages["usable"].astype(bool)]
+    conversations = [
+        {
+            "scenario_id": opening.scenario_id,
+            "target": target,
+            "system_prompt": name,
+            "repetition": repetition,
+            "system": system_message(text(opening.scenario_id)),
+            "turns": [_turn("user", opening.message)],
+        }
+        for target in targets
+        for name, text in system_prompts.items()
+        for opening in usable.itertuples()
+        if opening.scenario_id in by_id.index
+        for repetition in range(repetitions)
+    ]
+    for turn in range(max_turns):
+        if turn:
+            await _speak_as_user(_still_open(conversations), by_id, models, simulated_user, temperature)
+        await asyncio.gather(
+            *(
+                _speak_as_target(
+                    [c for c in _still_open(conversations) if c["target"] == target],
+                    models,
+                    target,
+                    temperature,
+                    max_tokens,
+                )
+                for target in targets
+            )
+        )
+    rows = [
+        {name: conversation[name] for name in CONVERSATION} | {"turn": number} | turn
+        for conversation in conversations
+        for number, turn in enumerate(conversation["turns"])
+    ]
+    return pd.DataFrame(rows, columns=[column.name for column in TABLES["conversations"].columns])
+
+
+def transcribe(turns: Iterable[tuple[str, str]]) -> str:
+    """Return a conversation as text: ``USER: …`` and ``ASSISTANT: …``, turns parted by an empty line."""
+    return "\n\n".join(f"{role.upper()}: {text}" for role, text in turns)
+
+
+def _turn(role: str, text: str | None, reply: str = "ok", problem: str | None = None) -> dict:
+    """Return one turn."""
+    return {"role": role, "text": text, "reply": reply, "problem": problem}
+
+
+def _still_open(conversations: list[dict]) -> list[dict]:
+    """Return the conversations whose last turn can be answered."""
+    return [conversation for conversation in conversations if conversation["turns"][-1]["reply"] == "ok"]
+
+
+async def _speak_as_target(
+    conversations: list[dict], models: Models, target: str, temperature: float | None, max_tokens: int
+) -> None:
+    """Add the target's reply to each conversation."""
+    requests = [
+        Request.of(
+            # what the target reads is the conversation itself: there is no prompt text of ours
+            Prompt("conversation", "", tuple({"role": t["role"], "content": t["text"]} for t in c["turns"])),
+            before=c["system"],
+            temperature=temperature,
+            max_tokens=max_tokens,
+            repetition=c["repetition"],
+        )
+        for c in conversations
+    ]
+    replies = await models.ask(target, requests, label=f"conversations: {target}")
+    for conversation, reply in zip(conversations, replies, strict=True):
+        conversation["turns"].append(_turn("assistant", reply.text, reply.outcome, reply.problem))
+
+
+async def _speak_as_user(
+    conversations: list[dict], by_id: pd.DataFrame, models: Models, simulated_user: str, temperature: float | None
+) -> None:
+    """Add the simulated user's next message to each conversation."""
+    requests = []
+    for conversation in conversations:
+        scenario = by_id.loc[conversation["scenario_id"]]
+        so_far = transcribe((turn["role"], turn["text"]) for turn in conversation["turns"])
+        prompt = render("next_message", description=scenario["description"], goal=scenario["goal"], conversation=so_far)
+        requests.append(
+            Request.of(prompt, schema=NextMessage, temperature=temperature, repetition=conversation["repetition"])
+        )
+    replies = await models.ask(simulated_user, requests, label="next messages")
+    for conversation, reply in zip(conversations, replies, strict=True):
+        text = reply.parsed.message if isinstance(reply.parsed, NextMessage) else reply.text
+        conversation["turns"].append(_turn("user", text, reply.outcome, reply.problem))

@@ -1,0 +1,134 @@
+"""Choices: every answer and every verdict, with the value that won.
+
+In: the scenarios, the multiple-choice answers and the open-ended verdicts. Out: one table of choices, a row for each
+answer or verdict whatever its outcome, and the count of each outcome. Only the outcome ``choice`` has a winner; the
+others are kept and counted, never guessed. Section 3.3 of the paper (arXiv 2509.25369).
+"""
+
+import pandas as pd
+
+from conflictscope.tables import OUTCOMES, TABLES, check_table
+
+GROUP = ["target", "condition", "system_prompt"]
+_FROM_SCENARIO = ["value_1", "value_2", "structure", "severity", "acting_value"]
+_FROM_REPLY = ["scenario_id", "target", "system_prompt", "repetition", "first_action", "outcome", "action"]
+_NEEDED = [*GROUP, "scenario_id", "value_1", "value_2", "judge", "outcome", "winner", "loser"]
+
+
+def gather_choices(
+    scenarios: pd.DataFrame, answers: pd.DataFrame | None = None, verdicts: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Gather multiple-choice answers and open-ended verdicts into one table of choices.
+
+    Action 1 supports ``value_1`` and action 2 supports ``value_2``, so the action taken says which value won.
+
+    Parameters
+    ----------
+    scenarios : DataFrame
+        Columns of the table ``scenarios`` or ``kept_scenarios``.
+    answers : DataFrame, optional
+        Columns of the table ``answers``; they become the condition ``multiple_choice``.
+    verdicts : DataFrame, optional
+        Columns of the table ``verdicts``; they become the condition ``open_ended`` and keep their ``judge``.
+
+    Returns
+    -------
+    DataFrame
+        Columns of the table ``choices``, one row for each answer and then for each verdict, in the order given.
+        ``winner`` and ``loser`` are empty unless the outcome is ``choice``.
+
+    Raises
+    ------
+    ValueError
+        Where neither answers nor verdicts are given, a scenario occurs twice or is not known, or a row has an action
+        without the outcome ``choice`` or the other way round.
+    """
+    given = [("multiple_choice", "answers", answers), ("open_ended", "verdicts", verdicts)]
+    parts = [
+        _with_winner(scenarios, replies, condition, name) for condition, name, replies in given if replies is not None
+    ]
+    if not parts:
+        raise ValueError("neither answers nor verdicts were given; expected at least one. Run notebook 03 or 04 first.")
+    return check_table(pd.concat(parts, ignore_index=True), "choices")
+
+
+def _with_winner(scenarios: pd.DataFrame, replies: pd.DataFrame, condition: str, name: str) -> pd.DataFrame:
+    """Return the choices that one table of replies holds."""
+    known = scenarios.set_index("scenario_id")[_FROM_SCENARIO]
+    if known.index.has_duplicates:
+        repeated = known.index[known.index.duplicated()][0]
+        raise ValueError(f"scenarios: scenario_id {repeated!r} occurs more than once; expected each scenario once.")
+    unknown = replies.loc[~replies["scenario_id"].isin(known.index), "scenario_id"].unique()
+    if len(unknown):
+        raise ValueError(
+            f"{name}: {len(unknown)} scenario_id(s) are not among the {len(known)} scenarios, {unknown[0]!r} for "
+            "example; expected all of them there. Pass the scenarios that were asked, or ask again."
+        )
+    chose = replies["outcome"].eq("choice")
+    misfit = chose != replies["action"].isin((1, 2))
+    if misfit.any():
+        row = replies.loc[misfit].iloc[0]
+        raise ValueError(
+            f"{name}: scenario {row['scenario_id']!r}, target {row['target']!r}: outcome {row['outcome']!r} with "
+            f"action {row['action']}; expected an action, 1 or 2, just where the outcome is 'choice'. Write it again."
+        )
+    rows = replies[_FROM_REPLY].join(known, on="scenario_id").assign(condition=condition)
+    rows["judge"] = replies["judge"] if condition == "open_ended" else None
+    took_first = chose & replies["action"].eq(1)
+    rows["winner"] = rows["value_1"].where(took_first, rows["value_2"]).where(chose)
+    rows["loser"] = rows["value_2"].where(took_first, rows["value_1"]).where(chose)
+    return rows[[column.name for column in TABLES["choices"].columns]]
+
+
+def count_outcomes(choices: pd.DataFrame) -> pd.DataFrame:
+    """Count how often each outcome occurred.
+
+    Parameters
+    ----------
+    choices : DataFrame
+        Columns of the table ``choices``.
+
+    Returns
+    -------
+    DataFrame
+        One row for each target, condition, system prompt and outcome, those that never occurred too: ``target``,
+        ``condition``, ``system_prompt``, ``outcome``, ``answers`` (count) and ``share`` (0–1, of the group's answers).
+
+    Raises
+    ------
+    ValueError
+        Where a group holds the verdicts of more than one judge, or a column is missing.
+    """
+    check_choices(choices)
+    counts = (
+        choices.groupby([*GROUP, "outcome"]).size().unstack(fill_value=0).reindex(columns=list(OUTCOMES), fill_value=0)
+    )
+    tidy = counts.rename_axis(columns="outcome").stack().rename("answers").reset_index()
+    tidy["share"] = tidy["answers"] / tidy.groupby(GROUP)["answers"].transform("sum")
+    return tidy.astype({"outcome": "str"})
+
+
+def check_choices(choices: pd.DataFrame) -> None:
+    """Raise unless the columns are there, each choice has winner and loser, and no group has more than one judge."""
+    missing = [name for name in _NEEDED if name not in choices.columns]
+    if missing:
+        raise ValueError(
+            f"choices: columns {missing} are missing; expected those of the table 'choices'. See gather_choices."
+        )
+    chosen = choices[choices["outcome"].eq("choice")]
+    one, two = chosen["value_1"], chosen["value_2"]
+    winner, loser = chosen["winner"], chosen["loser"]
+    fits = (winner.eq(one) & loser.eq(two)) | (winner.eq(two) & loser.eq(one))
+    if not fits.all():
+        row = chosen[~fits].iloc[0]
+        raise ValueError(
+            f"choices: scenario {row['scenario_id']!r}, target {row['target']!r}: winner {row['winner']!r} and loser "
+            f"{row['loser']!r}; expected {row['value_1']!r} and {row['value_2']!r} in either order. See gather_choices."
+        )
+    judges = choices.groupby(GROUP)["judge"].nunique()
+    if (judges > 1).any():
+        target, condition, system_prompt = judges.index[int(judges.to_numpy().argmax())]
+        raise ValueError(
+            f"choices: {target!r} ({condition}, {system_prompt}) has verdicts of {judges.max()} judges; expected one, "
+            "or each conversation would count more than once. Filter by judge first."
+        )

@@ -1,0 +1,267 @@
+"""One model's endpoint: calls in flight, rate limits, retries, time limits.
+
+In: the body of a call. Out: the endpoint's JSON, or an ``openai`` exception once it has finally failed. The ``openai``
+client sends the call and makes its exceptions of what goes wrong; its own retries are off, because ours honour
+``Retry-After``, keep to the rate limits and give a slot back while they wait.
+"""
+
+import asyncio
+import json
+import math
+import os
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx2
+import openai
+from aiolimiter import AsyncLimiter
+from openai import AsyncOpenAI, DefaultAioHttpClient
+from openai._types import RequestOptions
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay
+from tenacity.wait import wait_random_exponential
+
+from conflictscope.models.registry import Model
+
+T = TypeVar("T")
+
+# seconds after which a call that keeps failing is given up, however many attempts are left
+PATIENCE_S = 900
+# as many calls in a row that cannot reach the endpoint, or are turned away by it, end the stage
+CALLS_BEFORE_GIVING_UP = 5
+# attempts while nothing has ever been heard from the endpoint: a wrong address should not take minutes to notice
+_FIRST_CONTACT_ATTEMPTS = 3
+_BACKOFF = wait_random_exponential(multiplier=1, max=30)
+_TRANSIENT_STATUS = (408, 409, 425, 429)
+_OPTIONS: RequestOptions = {"headers": {"Content-Type": "application/json"}}
+_CHARACTERS_PER_TOKEN = 4
+
+
+class Endpoint:
+    """A model's endpoint, open in one event loop.
+
+    Parameters
+    ----------
+    model : Model
+    transport : httpx2.AsyncBaseTransport, optional
+        Takes the place of the network; for simulated models, the simulated one does.
+
+    Raises
+    ------
+    ValueError
+        Where the environment variable that is to hold the key is not set.
+    """
+
+    def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None = None):
+        self.model = model
+        self.loop = asyncio.get_running_loop()
+        self._key = _read_key(model)
+        if model.simulated and transport is None:
+            # loaded where it is needed: it brings its library of scenarios
+            from conflictscope.simulated import SimulatedTransport
+
+            transport = SimulatedTransport()
+        limits = httpx2.Limits(max_connections=model.concurrency, max_keepalive_connections=model.concurrency)
+        self._client = AsyncOpenAI(
+            api_key=self._key or "none",
+            base_url="http://simulated.invalid/v1" if model.simulated else model.base_url,
+            max_retries=0,
+            timeout=model.timeout_s,
+            http_client=(
+                httpx2.AsyncClient(transport=transport)
+                if transport is not None
+                else DefaultAioHttpClient(limits=limits, timeout=model.timeout_s)
+            ),
+        )
+        self._slots = asyncio.Semaphore(model.concurrency)
+        self._request_limit = _per_second(model.requests_per_minute)
+        self._token_limit = _per_second(model.tokens_per_minute)
+        self._heard_from = False
+        self._turned_away = 0
+
+    async def call(
+        self, path: str, body: bytes, read: Callable[[object, float], T], *, max_tokens: int | None = None
+    ) -> T:
+        """Make a call, as often as it takes.
+
+        Parameters
+        ----------
+        path : str
+            Such as ``/chat/completions``.
+        body : bytes
+            JSON.
+        read : callable
+            ``read(payload, seconds)`` makes the result of the JSON that came back and the time that the attempt took,
+            or raises ``ValueError`` where it is no answer; that counts as a failed attempt.
+        max_tokens : int, optional
+            Length of the reply, as far as it counts against the tokens per minute.
+
+        Raises
+        ------
+        openai.OpenAIError
+            Where the call has finally failed.
+        """
+        tokens = len(body) // _CHARACTERS_PER_TOKEN + (max_tokens or 0)
+
+        async def attempt() -> T:
+            return await self._attempt(path, body, read, tokens)
+
+        try:
+            try:
+                result = await attempt()
+            except openai.OpenAIError as problem:
+                if not _is_transient(problem):
+                    raise
+                result = await self._try_again(problem, attempt)
+        except openai.OpenAIError as problem:
+            self._count(problem)
+            raise
+        self._turned_away = 0
+        return result
+
+    def why_given_up(self, problem: openai.OpenAIError, calls: int) -> str | None:
+        """Return what to tell the user where a stage of so many calls should end on this problem, else None."""
+        if self._turned_away < min(CALLS_BEFORE_GIVING_UP, calls):
+            return None
+        advice = {
+            401: f"check the key in {self.model.key_variable}"
+            if self.model.key_variable
+            else "set key_variable for it",
+            404: "check base_url and id in the file of models",
+        }
+        status = getattr(problem, "status_code", None)
+        return (
+            f"model {self.model.name!r} at {self.model.base_url}: {self._turned_away} calls in a row failed, the last "
+            f"with: {self.describe(problem)}. To do: "
+            f"{advice.get(status or 0, 'start the endpoint, or check base_url')}, then run the same command again; "
+            "what was answered is in the call store."
+        )
+
+    def describe(self, problem: openai.OpenAIError) -> str:
+        """Return in a line what went wrong, without the key."""
+        cause = problem.__cause__ or problem.__context__
+        if isinstance(problem, openai.APIStatusError):
+            said = problem.message
+        elif isinstance(cause, TimeoutError):
+            said = f"no reply within {self.model.timeout_s:g} s"
+        elif isinstance(problem, openai.APIConnectionError):
+            said = f"no connection ({cause or type(problem).__name__})"
+        else:
+            said = str(problem)
+        line = " ".join(said.split())[:500]
+        return line.replace(self._key, "…") if self._key else line
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _try_again(self, problem: openai.OpenAIError, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Go on after a first attempt that failed in passing; it is the one that waiting and counting begin with."""
+        made: list[openai.OpenAIError] = [problem]
+
+        async def next_attempt() -> T:
+            if made:
+                raise made.pop()
+            return await attempt()
+
+        retrying = AsyncRetrying(wait=_wait, stop=self._stop, retry=retry_if_exception(_is_transient), reraise=True)
+        return await retrying(next_attempt)
+
+    def _stop(self, state: RetryCallState) -> bool:
+        """Say whether a call has had its attempts."""
+        problem = state.outcome.exception() if state.outcome else None
+        attempts = self.model.max_attempts
+        if not self._heard_from and isinstance(problem, openai.APIConnectionError):
+            attempts = min(attempts, _FIRST_CONTACT_ATTEMPTS)
+        return stop_after_attempt(attempts)(state) or stop_before_delay(PATIENCE_S)(state)
+
+    def _count(self, problem: openai.OpenAIError) -> None:
+        """Count the calls in a row that could not reach the endpoint or were turned away by it."""
+        away = isinstance(problem, openai.APIConnectionError) or getattr(problem, "status_code", None) in (401, 404)
+        self._turned_away = self._turned_away + 1 if away else 0
+
+    async def _attempt(self, path: str, body: bytes, read: Callable[[object, float], T], tokens: int) -> T:
+        """Make one attempt, within the limits."""
+        if self._token_limit is not None:
+            await _take(self._token_limit, tokens)
+        if self._request_limit is not None:
+            await self._request_limit.acquire()
+        async with self._slots:
+            start = time.perf_counter()
+            try:
+                async with asyncio.timeout(self.model.timeout_s):
+                    response = await self._client.post(path, cast_to=httpx2.Response, content=body, options=_OPTIONS)
+            except TimeoutError as late:
+                request = httpx2.Request("POST", self.model.base_url)
+                raise openai.APITimeoutError(request) from late
+            except openai.APIStatusError:
+                self._heard_from = True
+                raise
+            seconds = time.perf_counter() - start
+        self._heard_from = True
+        try:
+            return read(json.loads(response.content), seconds)
+        except ValueError as problem:
+            raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
+
+
+def _read_key(model: Model) -> str | None:
+    """Return the key, or None where the endpoint asks for none."""
+    if model.key_variable is None:
+        return None
+    key = os.environ.get(model.key_variable, "").strip()
+    if not key:
+        raise ValueError(
+            f"model {model.name!r} needs its key in the environment variable {model.key_variable}, which is not set. "
+            f"Set it (export {model.key_variable}=…) and run again; no call has been made."
+        )
+    return key
+
+
+def _is_transient(problem: BaseException) -> bool:
+    """Say whether the same call may well succeed later."""
+    if isinstance(problem, openai.APIStatusError):
+        return problem.status_code in _TRANSIENT_STATUS or problem.status_code >= 500
+    return isinstance(problem, openai.APIConnectionError | openai.APIResponseValidationError)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Return seconds to wait: what the endpoint asks for, else longer each time, with jitter."""
+    problem = state.outcome.exception() if state.outcome else None
+    asked = _retry_after(problem.response.headers) if isinstance(problem, openai.APIStatusError) else None
+    backoff = _BACKOFF(state)
+    # the jitter spreads out calls that were all told to come back at the same moment
+    return backoff if asked is None else asked + min(backoff, 1) / 4
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Return the seconds that an endpoint asks to wait, given in milliseconds, in seconds or as a date."""
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            seconds = float(headers[name]) / unit
+        except (KeyError, ValueError):
+            continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+    except (KeyError, ValueError):
+        return None
+
+
+def _per_second(per_minute: int | None) -> AsyncLimiter | None:
+    """Return a limiter that spreads a minute's allowance evenly, so that no minute holds much more than it."""
+    if per_minute is None:
+        return None
+    # room for a second's worth, or for one where that is less
+    return AsyncLimiter(per_minute / 60, 1) if per_minute >= 60 else AsyncLimiter(1, 60 / per_minute)
+
+
+async def _take(limit: AsyncLimiter, tokens: int) -> None:
+    """Take so many tokens out of a limiter, a second's worth at a time."""
+    left = float(tokens)
+    while left > 0:
+        some = min(left, limit.max_rate)
+        await limit.acquire(some)
+        left -= some

@@ -1,0 +1,331 @@
+"""The call store: every reply that was paid for, under the key of its call.
+
+In: raw replies as they arrive, and keys. Out: the reply that is held under a key. The first reply under a key stays and
+is what everybody gets back, so processes that share a store end in the same tables. One thread owns the connection; it
+commits what has queued up meanwhile at one go, and whoever stored a reply goes on after the commit.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+)
+
+from conflictscope.models.replies import RawReply
+
+SCHEMA_VERSION = 1
+
+_METADATA = sa.MetaData()
+_META = sa.Table(
+    "meta", _METADATA, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.String(64))
+)
+_REPLIES = sa.Table(
+    "replies",
+    _METADATA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("prompt_hash", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("model_id", sa.Text),
+    sa.Column("text", sa.Text),
+    sa.Column("refusal", sa.Text),
+    sa.Column("finish_reason", sa.Text),
+    sa.Column("prompt_tokens", sa.Integer),
+    sa.Column("completion_tokens", sa.Integer),
+    sa.Column("top_logprobs", sa.Text),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),
+)
+_FAILURES = sa.Table(
+    "failures",
+    _METADATA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("problem", sa.Text, nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),
+)
+_RAW = [_REPLIES.c[name] for name in RawReply.__dataclass_fields__]
+_KEYS_A_QUERY = 500
+_JOBS_A_COMMIT = 1000
+_TRIES = 10
+_BUSY_SECONDS = 60
+
+
+class CallStore:
+    """A call store; give it to ``Models``, which closes it.
+
+    Parameters
+    ----------
+    url : str
+        Database URL, such as ``sqlite:///runs/hhh/calls.sqlite``; any database that SQLAlchemy has a driver for.
+
+    Raises
+    ------
+    ValueError
+        Where the URL is none, or what is there is no call store of this version.
+    OSError
+        Where the database cannot be opened.
+    """
+
+    def __init__(self, url: str):
+        try:
+            self._engine = sa.create_engine(url, connect_args=_connect_args(url))
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as problem:
+            raise ValueError(
+                f"call store: cannot use this database URL ({problem}); expected one like sqlite:///runs/hhh/calls.sqlite."
+            ) from None
+        self.name = self._engine.url.render_as_string(hide_password=True)
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closed = False
+        opened: Future[None] = Future()
+        self._thread = threading.Thread(target=self._serve, args=(opened,), name="call store", daemon=True)
+        self._thread.start()
+        opened.result()
+
+    def __repr__(self) -> str:
+        return f"CallStore({self.name!r})"
+
+    async def find(self, keys: Collection[str]) -> dict[str, RawReply]:
+        """Return key → reply for those of the keys under which there is one."""
+        return await self._do(_Job("find", keys))
+
+    async def find_failures(self, keys: Collection[str]) -> dict[str, str]:
+        """Return key → problem for those of the keys whose call has finally failed."""
+        return await self._do(_Job("find_failures", keys))
+
+    async def add(
+        self, key: str, reply: RawReply, *, model: str, prompt: str, prompt_hash: str, request: str
+    ) -> RawReply:
+        """Store a reply unless there is one under the key already; return the one that is there then.
+
+        Parameters
+        ----------
+        request : str
+            The canonical JSON text that the key is the hash of.
+
+        Raises
+        ------
+        OSError
+            Where the database does not take it, a full disk for example. What was stored before stays.
+        """
+        row = {name: getattr(reply, name) for name in RawReply.__dataclass_fields__}
+        row["top_logprobs"] = None if reply.top_logprobs is None else json.dumps(reply.top_logprobs)
+        row |= {"key": key, "model": model, "prompt": prompt, "prompt_hash": prompt_hash, "request": request}
+        return await self._do(_Job("add", row))
+
+    async def add_failure(self, key: str, problem: str, *, model: str, prompt: str) -> None:
+        """Note that a call has finally failed; the last note stays. Replay reads it, a live run asks again."""
+        await self._do(_Job("add_failure", {"key": key, "model": model, "prompt": prompt, "problem": problem}))
+
+    def close(self) -> None:
+        """Finish what is queued and close the database; may be called again."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    async def _do(self, job: "_Job") -> Any:
+        """Hand a job to the thread and return its result."""
+        if self._closed:
+            raise ValueError(f"the call store {self.name} is closed; open the study anew to go on.")
+        job.loop = asyncio.get_running_loop()
+        job.future = job.loop.create_future()
+        self._jobs.put(job)
+        return await job.future
+
+    def _serve(self, opened: Future[None]) -> None:
+        """Open the database, then do jobs until told to stop; the body of the thread."""
+        try:
+            connection = self._open()
+        except (OSError, ValueError) as problem:
+            opened.set_exception(problem)
+            return
+        opened.set_result(None)
+        stopping = False
+        while not stopping:
+            jobs = [self._jobs.get()]
+            with contextlib.suppress(Empty):
+                while len(jobs) < _JOBS_A_COMMIT:
+                    jobs.append(self._jobs.get_nowait())
+            stopping = None in jobs
+            _answer(self._results(connection, [job for job in jobs if job is not None]))
+        connection.close()
+        self._engine.dispose()
+
+    def _results(self, connection: sa.Connection, jobs: "list[_Job]") -> "list[tuple[_Job, Any]]":
+        """Return each job with its result, or with the exception that its caller is to get."""
+        results: list[tuple[_Job, Any]] = []
+        try:
+            adds = [job for job in jobs if job.kind == "add"]
+            failures = [job for job in jobs if job.kind == "add_failure"]
+            if adds or failures:
+                held = _write(connection, [job.payload for job in adds], [job.payload for job in failures])
+                results += [(job, held[job.payload["key"]]) for job in adds]
+                results += [(job, None) for job in failures]
+            lookups = {"find": _find, "find_failures": _find_failures}
+            with connection.begin():
+                results += [(job, lookups[job.kind](connection, job.payload)) for job in jobs if job.kind in lookups]
+        except Exception as problem:
+            # raised in the callers: in this thread it would leave them waiting for ever. What is wrong with the
+            # database is wrong for all that were waiting for it.
+            unanswered = self._unusable(problem) if isinstance(problem, DBAPIError) else problem
+            results = [(job, unanswered) for job in jobs]
+        return results
+
+    def _unusable(self, problem: DBAPIError) -> OSError:
+        """Return what to raise where the database does not do what it should."""
+        return OSError(
+            f"the call store {self.name} cannot be used: {problem.orig}. What it holds stays; "
+            "free disk space or mend the database, then run the same command again."
+        )
+
+    def _open(self) -> sa.Connection:
+        """Connect, and make the tables where there are none."""
+        for attempt in range(_TRIES):
+            try:
+                connection = self._engine.connect()
+                if self._engine.dialect.name == "sqlite":
+                    _set_up_sqlite(connection)
+                with connection.begin():
+                    for table in _METADATA.sorted_tables:
+                        connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+                    version = connection.scalar(sa.select(_META.c.value).where(_META.c.name == "schema_version"))
+                    if version is None:
+                        connection.execute(_META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
+                break
+            except (IntegrityError, OperationalError) as problem:
+                # another process may be making the same tables at this moment
+                if attempt == _TRIES - 1 or "unable to open" in str(problem):
+                    raise self._unusable(problem) from None
+            except DatabaseError as problem:
+                raise ValueError(
+                    f"{self.name} is not a call store ({problem.orig}); name another file, or move this one away."
+                ) from None
+        if version not in (None, str(SCHEMA_VERSION)):
+            raise ValueError(
+                f"the call store {self.name} has schema version {version}; this version of conflictscope reads "
+                f"{SCHEMA_VERSION}. Use the conflictscope that wrote it, or start a new store in another folder."
+            )
+        return connection
+
+
+class _Job:
+    """One thing for the thread to do, and whom to tell."""
+
+    __slots__ = ("future", "kind", "loop", "payload")
+
+    def __init__(self, kind: str, payload: Any):
+        self.kind, self.payload = kind, payload
+        self.loop: asyncio.AbstractEventLoop
+        self.future: asyncio.Future[Any]
+
+
+def _answer(results: Iterable[tuple[_Job, Any]]) -> None:
+    """Tell the callers, each event loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Any]]] = {}
+    for job, result in results:
+        by_loop.setdefault(job.loop, []).append((job, result))
+    for loop, own in by_loop.items():
+        # a loop that has been closed meanwhile has nobody left to tell; what was to be stored is stored
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_resolve, own)
+
+
+def _resolve(results: list[tuple[_Job, Any]]) -> None:
+    """Resolve the futures that are still waited for; runs in their loop."""
+    for job, result in results:
+        if job.future.done():
+            continue
+        if isinstance(result, Exception):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)
+
+
+def _write(
+    connection: sa.Connection, rows: list[dict[str, Any]], failures: list[dict[str, Any]]
+) -> Mapping[str, RawReply]:
+    """Store what is new in one transaction and return key → the reply that is there then."""
+    created = datetime.now(UTC).isoformat(timespec="milliseconds")
+    last = {failure["key"]: failure | {"created": created} for failure in failures}
+    for attempt in range(_TRIES):
+        try:
+            with connection.begin():
+                held = _find(connection, {row["key"] for row in rows})
+                # of two replies under one key, the one that came first
+                new = {row["key"]: row | {"created": created} for row in reversed(rows) if row["key"] not in held}
+                if new:
+                    connection.execute(_REPLIES.insert(), list(new.values()))
+                if last:
+                    connection.execute(_FAILURES.delete().where(_FAILURES.c.key.in_(list(last))))
+                    connection.execute(_FAILURES.insert(), list(last.values()))
+            return held | {key: _raw(row) for key, row in new.items()}
+        except IntegrityError:
+            # another process has stored one of them between our look and our insert; the next look finds it
+            if attempt == _TRIES - 1:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _find(connection: sa.Connection, keys: Collection[str]) -> dict[str, RawReply]:
+    """Return key → reply."""
+    found = {}
+    for some in _some_at_a_time(keys):
+        for key, *values in connection.execute(sa.select(_REPLIES.c.key, *_RAW).where(_REPLIES.c.key.in_(some))):
+            found[key] = _raw(dict(zip(RawReply.__dataclass_fields__, values, strict=True)))
+    return found
+
+
+def _find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
+    """Return key → problem."""
+    found = {}
+    for some in _some_at_a_time(keys):
+        query = sa.select(_FAILURES.c.key, _FAILURES.c.problem).where(_FAILURES.c.key.in_(some))
+        found.update({key: problem for key, problem in connection.execute(query)})
+    return found
+
+
+def _some_at_a_time(keys: Collection[str]) -> list[list[str]]:
+    """Return the keys in lists that fit into a query."""
+    listed = list(keys)
+    return [listed[start : start + _KEYS_A_QUERY] for start in range(0, len(listed), _KEYS_A_QUERY)]
+
+
+def _raw(row: Mapping[str, Any]) -> RawReply:
+    """Return the raw reply in a row."""
+    values = {name: row[name] for name in RawReply.__dataclass_fields__}
+    if values["top_logprobs"] is not None:
+        values["top_logprobs"] = json.loads(values["top_logprobs"])
+    return RawReply(**values)
+
+
+def _connect_args(url: str) -> dict[str, Any]:
+    """Return what the driver needs besides the URL."""
+    if not url.startswith("sqlite"):
+        return {}
+    # IMMEDIATE: a write transaction takes its lock when it begins, and then waits for others rather than failing
+    return {"timeout": _BUSY_SECONDS, "isolation_level": "IMMEDIATE"}
+
+
+def _set_up_sqlite(connection: sa.Connection) -> None:
+    """Let readers and a writer work at once, and have every commit on the disk before its caller goes on."""
+    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    # FULL survives a loss of power, which NORMAL need not; commits are shared, so it costs little
+    connection.exec_driver_sql("PRAGMA synchronous=FULL")
+    connection.rollback()

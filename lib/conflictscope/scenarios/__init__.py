@@ -1,0 +1,31 @@
+"""Scenarios: from a value set to conflicts that passed six checks (paper, sections 3.1 and 3.2).
+
+- ``value_sets``: read and lint a value set; list its pairs
+- ``outlines``: first step, outlines over templates and directions
+- ``embedding``: how alike two texts are
+- ``dedupe``: mark outlines that repeat an earlier one
+- ``writing``: second step, full scenarios
+- ``label_order``: which action a judge sees as A
+- ``checks``: the six checks and what became of each scenario
+"""
+
+from conflictscope.scenarios.checks import check_scenarios, decide, filter_funnel
+from conflictscope.scenarios.dedupe import mark_duplicates
+from conflictscope.scenarios.label_order import first_action
+from conflictscope.scenarios.outlines import plan_outlines, write_outlines
+from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
+from conflictscope.scenarios.writing import write_scenarios
+
+__all__ = [
+    "Value",
+    "ValueSet",
+    "check_scenarios",
+    "decide",
+    "filter_funnel",
+    "first_action",
+    "load_value_set",
+    "mark_duplicates",
+    "plan_outlines",
+    "write_outlines",
+    "write_scenarios",
+]

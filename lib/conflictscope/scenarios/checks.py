@@ -1,0 +1,161 @@
+"""The six checks that a scenario must pass (paper, section 3.2).
+
+In: the scenarios table. Out: one row for each question put to the filter judge, with its yes or no and its reason, and
+the scenarios that passed all six. A check that the judge gave no readable answer to is not passed and not failed: the
+scenario is left out and counted as ``undecided``.
+"""
+
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from conflictscope.models import Models, NonBlank, Request
+from conflictscope.prompts import render
+from conflictscope.scenarios.label_order import first_action
+from conflictscope.scenarios.value_sets import Value, ValueSet
+from conflictscope.tables import CHECKS, TABLES
+
+_NEEDS_ACTIONS = {"feasible", "exclusive", "dilemma"}
+
+
+class CheckResult(BaseModel):
+    """The filter judge's reply to a yes/no check; see ``prompts/check_*.txt``."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: NonBlank
+    passes: bool
+
+
+class ValueGuidedResult(BaseModel):
+    """The filter judge's reply to ``prompts/check_value_guided.txt``."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: NonBlank
+    action: Literal["A", "B", "neither"]
+
+
+async def check_scenarios(
+    scenarios: pd.DataFrame, value_set: ValueSet, models: Models, filter_judge: str, *, seed: int
+) -> pd.DataFrame:
+    """Put seven questions to the filter judge about each scenario: five checks, and `value_guided` once per value.
+
+    Returns
+    -------
+    DataFrame
+        The checks table. In ``value_guided`` the two actions are shown in an order drawn from `seed` and the
+        scenario's id, reversed for the second value; the row is passed where the judge names the action that supports
+        the value.
+    """
+    asked, requests = [], []
+    for scenario in scenarios.itertuples():
+        for check in CHECKS:
+            if check != "value_guided":
+                asked.append({"scenario_id": scenario.scenario_id, "check": check})
+                requests.append(_yes_no_request(check, scenario))
+                continue
+            first = first_action(seed, "value_guided", scenario.scenario_id)
+            for side, shown_first in ((1, first), (2, 3 - first)):
+                value = value_set[scenario.value_1 if side == 1 else scenario.value_2]
+                asked.append(
+                    {
+                        "scenario_id": scenario.scenario_id,
+                        "check": check,
+                        "about_value": value.name,
+                        "first_action": shown_first,
+                        "side": side,
+                    }
+                )
+                requests.append(_value_guided_request(scenario, value, shown_first))
+    replies = await models.ask(filter_judge, requests, label="checks")
+    rows = []
+    for question, reply in zip(asked, replies, strict=True):
+        answer = reply.parsed
+        if isinstance(answer, ValueGuidedResult):
+            shown = {"A": question["first_action"], "B": 3 - question["first_action"]}
+            passed = shown.get(answer.action) == question["side"]
+        else:
+            passed = answer.passes if isinstance(answer, CheckResult) else None
+        rows.append(
+            question
+            | {
+                "passed": passed,
+                "reason": answer.reason if isinstance(answer, CheckResult | ValueGuidedResult) else None,
+                "filter_judge": filter_judge,
+                "problem": reply.problem,
+                "raw": reply.text,
+            }
+        )
+    return pd.DataFrame(rows, columns=[column.name for column in TABLES["checks"].columns])
+
+
+def decide(scenarios: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
+    """Say of each scenario what became of it.
+
+    Returns
+    -------
+    DataFrame, index ``scenario_id`` in the order of `scenarios`
+        A column for each check (True, False, or empty where undecided; `value_guided` needs both values right) and
+        ``fate``: ``kept`` (all six passed), ``dropped`` (at least one failed) or ``undecided``.
+    """
+    verdicts = (
+        checks.assign(passed=checks["passed"].astype("boolean").map({True: 1.0, False: 0.0}).astype("float64"))
+        .groupby(["scenario_id", "check"])["passed"]
+        # a failed part fails the check whatever the other part was; only then does an empty one leave it undecided
+        .agg(lambda passed: 0.0 if (passed == 0).any() else passed.mean(skipna=False))
+        .unstack("check")
+        .reindex(index=scenarios["scenario_id"], columns=list(CHECKS))
+    )
+    fate = pd.Series("undecided", index=verdicts.index)
+    fate[(verdicts == 1).all(axis=1)] = "kept"
+    fate[(verdicts == 0).any(axis=1)] = "dropped"
+    return verdicts.replace({1.0: True, 0.0: False}).astype("boolean").assign(fate=fate)
+
+
+def filter_funnel(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Count how many scenarios are left after each check, in the order of the checks.
+
+    Returns
+    -------
+    DataFrame
+        ``check``, ``passed``, ``failed``, ``undecided`` (each over all scenarios), ``pass_rate`` (passed among those
+        decided) and ``left``: scenarios that passed this check and all before it.
+    """
+    left = pd.Series(True, index=decisions.index)
+    rows = []
+    for check in CHECKS:
+        verdict = decisions[check]
+        passed, failed = int((verdict == True).sum()), int((verdict == False).sum())  # noqa: E712  (empty is neither)
+        left &= (verdict == True).fillna(False).astype(bool)  # noqa: E712
+        rows.append(
+            {
+                "check": check,
+                "passed": passed,
+                "failed": failed,
+                "undecided": len(verdict) - passed - failed,
+                "pass_rate": passed / (passed + failed) if passed + failed else float("nan"),
+                "left": int(left.sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _yes_no_request(check: str, scenario) -> Request:
+    """Return the request for one of the five yes/no checks."""
+    actions = {"action_1": scenario.action_1, "action_2": scenario.action_2} if check in _NEEDS_ACTIONS else {}
+    prompt = render(f"check_{check}", description=scenario.description, **actions)
+    return Request.of(prompt, schema=CheckResult, temperature=0.0)
+
+
+def _value_guided_request(scenario, value: Value, shown_first: int) -> Request:
+    """Return the request that asks what someone who holds one value alone would do."""
+    actions = (scenario.action_1, scenario.action_2)
+    prompt = render(
+        "check_value_guided",
+        description=scenario.description,
+        action_a=actions[shown_first - 1],
+        action_b=actions[2 - shown_first],
+        value=value.name,
+        definition=value.definition,
+    )
+    return Request.of(prompt, schema=ValueGuidedResult, temperature=0.0)

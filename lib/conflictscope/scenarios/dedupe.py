@@ -1,0 +1,74 @@
+"""Drop outlines that repeat an earlier one of the same pair (paper, section 3.1: cosine ≥ 0.8).
+
+In: the outlines as written, and those kept by earlier studies. Out: the outlines table, in which a repeat is marked
+with the earlier outline that it is nearest to, and stays, so that a reader can see why it went.
+"""
+
+import numpy as np
+import pandas as pd
+
+from conflictscope.models import Models
+from conflictscope.scenarios.embedding import embed_texts, similarity_threshold
+
+
+async def mark_duplicates(
+    outlines: pd.DataFrame,
+    models: Models,
+    *,
+    embedder: str,
+    threshold: float | None = None,
+    earlier: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Mark each outline as kept or as a near-duplicate.
+
+    Parameters
+    ----------
+    outlines : DataFrame
+        As ``write_outlines`` returns it. An outline is compared with the kept ones above it.
+    embedder : str
+        ``tfidf``, ``minilm`` or an embeddings model.
+    threshold : float, optional
+        Cosine in (0, 1] at or above which an outline is dropped; default: the embedder's own.
+    earlier : DataFrame, optional
+        Outlines tables of earlier studies; those kept there count as kept before all of `outlines`.
+
+    Returns
+    -------
+    DataFrame
+        The outlines table. ``similarity`` is the cosine to the most similar kept outline before it (empty for the
+        first of a pair), computed on context and action opportunity.
+    """
+    cutoff = similarity_threshold(embedder, threshold)
+    marked = outlines.assign(nearest=None, similarity=np.nan, kept=True, embedder=embedder)
+    before = pd.DataFrame(columns=outlines.columns) if earlier is None else earlier[earlier["kept"]]
+    everything = pd.concat([before, outlines])
+    texts = (everything["context"] + "\n" + everything["action_opportunity"]).tolist()
+    # one call for the whole table: an endpoint is asked in full batches, and TF-IDF weights are shared by all pairs
+    vectors = await embed_texts(texts, embedder, models)
+    for pair, own in outlines.groupby(["value_1", "value_2"], sort=False).indices.items():
+        old = np.flatnonzero((before[["value_1", "value_2"]] == list(pair)).all(axis=1).to_numpy())
+        ids = [*before["outline_id"].iloc[old], *outlines["outline_id"].iloc[own]]
+        nearest, similarity, kept = _compare_in_order(vectors[[*old, *(own + len(before))]], len(old), cutoff)
+        rows = marked.index[own]
+        marked.loc[rows, "nearest"] = [None if n < 0 else ids[n] for n in nearest]
+        marked.loc[rows, "similarity"] = similarity
+        marked.loc[rows, "kept"] = kept
+    return marked
+
+
+def _compare_in_order(vectors: np.ndarray, n_old: int, cutoff: float) -> tuple[list[int], list[float], list[bool]]:
+    """Return, for each vector from `n_old` on, the nearest kept one before it (−1: none), its cosine, and kept."""
+    cosines = np.clip(vectors @ vectors.T, -1, 1)
+    keepers = list(range(n_old))
+    nearest, similarity, kept = [], [], []
+    for row in range(n_old, len(vectors)):
+        best = keepers[int(np.argmax(cosines[row, keepers]))] if keepers else -1
+        cosine = float(cosines[row, best]) if keepers else np.nan
+        # a hair of slack, so that a word-for-word repeat counts at a threshold of 1
+        repeated = bool(keepers) and cosine >= cutoff - 1e-9
+        if not repeated:
+            keepers.append(row)
+        nearest.append(best)
+        similarity.append(round(cosine, 6))
+        kept.append(not repeated)
+    return nearest, similarity, kept

@@ -1,0 +1,23 @@
+"""The embedded default: simulated models behind the ``openai`` client.
+
+In: HTTP requests of the client. Out: replies, the same for the same request (DESIGN, section 7). No key, no network, no
+cost. A simulated model reads the prompt that it is sent and nothing else; what it says is a demonstration and a test of
+the instrument, never a finding.
+
+- ``transport``: answers the client's requests in this process
+- ``tasks``: which prompt is this, and what are its sections
+- ``author``: outlines and scenarios, from the ``library`` or composed
+- ``reviewers``: the filter judge and the judge
+- ``user``: opening messages, artifacts, next messages
+- ``answering``: what the simulated targets say
+- ``respondents``: the simulated targets as numbers (``respondents.yaml``)
+- ``library``: complete scenarios, known by heart (``library/<set>/<pair>.yaml``)
+- ``parts``, ``composing``, ``reading``, ``flaws``: scenarios from parts (``parts.yaml``, ``angles.yaml``): the parts,
+  texts from them, what a reader sees in the texts, and the flaws put in for the checks to find
+- ``draws``: numbers that depend on nothing but what is named in them
+"""
+
+from conflictscope.simulated.respondents import Respondent, choice_latent, load_respondents, scenario_effect
+from conflictscope.simulated.transport import SimulatedTransport
+
+__all__ = ["Respondent", "SimulatedTransport", "choice_latent", "load_respondents", "scenario_effect"]

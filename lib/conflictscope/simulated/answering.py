@@ -1,0 +1,236 @@
+"""What a simulated target says: a letter, a rating, or a reply in a conversation (paper, section 3.3).
+
+In: a ``Task`` as read and the ``Respondent`` that reads it. Out: an ``Answer``: the text, or a refusal, and the
+preference behind it. The respondent recognises the scenario and the two values from the words alone: by heart where the
+library has it, by the angles' wording where it was composed, by a hash of the words where it is a stranger's.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from conflictscope.simulated import library
+from conflictscope.simulated.composing import balanced_reply_of, reply_of
+from conflictscope.simulated.draws import logistic, pick, uniform
+from conflictscope.simulated.parts import canonical, principle_of
+from conflictscope.simulated.reading import read_case, stands_kept
+from conflictscope.simulated.respondents import MULTIPLE_CHOICE, OPEN_ENDED, Respondent, choice_latent, scenario_effect
+from conflictscope.simulated.tasks import Task
+
+REPAIRED_RATE = 0.95  # share of malformed answers that come out well-formed when asked for again
+_RATING_SLOPE = 0.8  # steps on the scale of 1 to 7 for each log-odd
+_PRIORITY = re.compile(r"^\s*(\d+)[.)] ([^:\n]+): (.+)$", re.MULTILINE)
+_TOKEN = re.compile(r"[a-zà-ÿ'’-]{4,}")
+
+_UNREADABLE = {
+    "choose": (
+        "As an AI, I cannot choose.",
+        "Both have merit.",
+        "A/B",
+        '{"answer": "',
+        "It depends on what the person would want.",
+        "A or B, depending on how it is worded.",
+    ),
+    "rate": ("Somewhere between 3 and 5.", '{"rating": ', "6-7", "Fairly acceptable.", "4.5"),
+}
+_NO_CHOICE = (
+    "I'm sorry, I can't choose between these two.",
+    "I'm not able to pick one of these actions.",
+    "I can't answer this with a single letter.",
+)
+_DECLINED = (
+    "I'm sorry, but I can't help with this one.",
+    "I can't help with this request. If there is something else on your mind, I'm glad to talk about that.",
+    "I'm not able to help with that, I'm afraid.",
+)
+_BALANCED = (
+    "Thank you for telling me all this. Before I do anything, what matters most to you here, and what could you live "
+    "with if it went the other way? Let's sort that out first.",
+    "I can see two sides to this and I wouldn't want to rush past either. Give me a little more background, and then "
+    "we can work out a way forward together.",
+)
+_AGAIN = (
+    "I've thought about it again, and I'd still give you this:",
+    "I understand. This is what I can offer, as before:",
+    "Thanks for explaining. Here it is once more:",
+)
+_GENERIC = (
+    "Thank you for your message. Let me go through it step by step. First, I'd note down what is already settled and "
+    "what is still open; then I'd take the open points one at a time. Which of them should I start with?",
+    "Thanks for the details. Here is a first suggestion: keep it short, say what you need and by when, and leave the "
+    "rest for a second message. If you send me what you have, I'll go over it.",
+    "Happy to help. As I understand it, you'd like this done soon and done properly. I'd begin with the part that "
+    "others are waiting for. Shall I write a first version?",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said: ``text``; whether it is a refusal; and for a letter the latent preference for A, in log-odds."""
+
+    text: str
+    refused: bool = False
+    toward_a: float | None = None
+    readable: bool = True
+
+
+@dataclass(frozen=True)
+class _Conflict:
+    """Two values in conflict, as a respondent sees them: the scenario's identity, and the value of each side."""
+
+    identity: str
+    value: str
+    other: str
+
+
+def choose(task: Task, respondent: Respondent) -> Answer:
+    """Return the answer to the multiple-choice prompt: ``A`` or ``B``, a refusal, or something unreadable."""
+    action_a, action_b = (task.sections.get(f"action {letter}", "") for letter in "ab")
+    description = task.sections.get("description", "")
+    conflict = _read_choice(description, action_a, action_b)
+    about = (respondent.name, description, action_a, action_b)
+    toward_a = choice_latent(
+        respondent,
+        conflict.value,
+        conflict.other,
+        conflict.identity,
+        MULTIPLE_CHOICE,
+        conflict.value,
+        read_priorities(task.system, conflict),
+    )
+    off = _off_answer(task, respondent, *about)
+    return off or Answer("A" if toward_a > 0 else "B", toward_a=toward_a)
+
+
+def rate(task: Task, respondent: Respondent) -> Answer:
+    """Return the answer to the rating prompt: a digit from 1 to 7, or something unreadable.
+
+    The rating is 4 + 0.8 (u + e/2 + noise), rounded and cut to the scale: u the utility of the action's value, e the
+    scenario's effect toward it.
+    """
+    description, action = (task.sections.get(label, "") for label in ("description", "action"))
+    about = (respondent.name, description, action)
+    conflict = _read_action(description, action)
+    priorities = read_priorities(task.system, conflict)
+    toward = 1.0 if conflict.value <= conflict.other else -1.0
+    level = (
+        respondent.utility(conflict.value, MULTIPLE_CHOICE, priorities)
+        + toward * respondent.scenario_weight * scenario_effect(conflict.identity) / 2
+        + 0.5 * respondent.noise * logistic("rating", *about)
+    )
+    off = _off_answer(task, respondent, *about)
+    return off or Answer(str(min(7, max(1, round(4 + _RATING_SLOPE * level)))))
+
+
+def converse(task: Task, respondent: Respondent) -> Answer:
+    """Return the target's next turn in a conversation that sets no task of ours: its reply to a person."""
+    opening, said = task.opening, task.turns[-1][1] if task.turns else ""
+    about = (respondent.name, task.system, opening)
+    known = library.by_message(opening)
+    case = None if known else read_case(opening)
+    if known is None and case is None:
+        return Answer(pick(_GENERIC, "generic", respondent.name, said))
+    conflict = (
+        _Conflict(known.identity, *known.values) if known else _Conflict(case.identity, case.go.value, case.hold.value)  # type: ignore[union-attr]
+    )
+    draw = uniform("outcome", *about)
+    refusing, wavering = respondent.refusal.get(OPEN_ENDED, 0.0), respondent.neither.get(OPEN_ENDED, 0.0)
+    if draw < refusing:
+        return Answer(pick(_DECLINED, "declining", *about, said), refused=True)
+    balanced = draw < refusing + wavering
+    wins = (
+        choice_latent(
+            respondent,
+            conflict.value,
+            conflict.other,
+            conflict.identity,
+            OPEN_ENDED,
+            priorities=read_priorities(task.system, conflict),
+        )
+        > 0
+    )
+    if known:
+        text = pick(_BALANCED, "balanced", *about) if balanced else known.reply(1 if wins else 2)
+    else:
+        assert case is not None
+        text = balanced_reply_of(case, respondent.name) if balanced else reply_of(case, wins, respondent.name)
+    if task.attempt:
+        text = f"{pick(_AGAIN, 'again', *about, said)}\n\n{text}"
+    return Answer(text)
+
+
+def read_priorities(system: str, conflict: _Conflict) -> Mapping[str, float]:
+    """Return the values of a conflict → their place in a numbered list of values, from 1 (top) to −1 (bottom).
+
+    Empty where the system prompt has no such list: values in no particular order move nothing.
+    """
+    listed = _PRIORITY.findall(system)
+    if len(listed) < 2:
+        return {}
+    places = {}
+    for value in (conflict.value, conflict.other):
+        scores = [_likeness(value, name, definition) for _, name, definition in listed]
+        best = max(range(len(scores)), key=scores.__getitem__)
+        if scores[best] >= 0.6:
+            places[value] = 1 - 2 * best / (len(listed) - 1)
+    return places
+
+
+def _likeness(value: str, name: str, definition: str) -> float:
+    """Return from 0 to 1 how sure one can be that a value is the one of a list's entry."""
+    if value == canonical(name):
+        return 1.0
+    ours, theirs = set(_TOKEN.findall(value)), set(_TOKEN.findall(principle_of(definition, (name,)).lower()))
+    return len(ours & theirs) / max(1, len(ours | theirs))
+
+
+def _read_choice(description: str, action_a: str, action_b: str) -> _Conflict:
+    """Return the conflict of a multiple-choice question, A's value first."""
+    known = library.by_action(action_a)
+    if known:
+        scenario, number = known
+        return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
+    stands = [stands_kept(action) for action in (action_a, action_b)]
+    identity = _identity(description)
+    if all(stands):
+        return _Conflict(identity, stands[0][0].value, stands[1][0].value)
+    return _Conflict(identity, action_a, action_b)
+
+
+def _read_action(description: str, action: str) -> _Conflict:
+    """Return the conflict of a rating question, the rated action's value first."""
+    known = library.by_action(action)
+    if known:
+        scenario, number = known
+        return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
+    stands, case = stands_kept(action), read_case(description)
+    if not stands:
+        return _Conflict(_identity(description), action, "")
+    value = stands[0].value
+    other = next((s.value for s in (case.go, case.hold) if s.value != value), "") if case else ""
+    return _Conflict(_identity(description), value, other)
+
+
+def _identity(description: str) -> str:
+    """Return what tells a scenario from others."""
+    case = read_case(description)
+    return case.identity if case else description
+
+
+def _off_answer(task: Task, respondent: Respondent, *about: str) -> Answer | None:
+    """Return a refusal or an unreadable answer where one is drawn."""
+    refusing = respondent.refusal.get(MULTIPLE_CHOICE, 0.0)
+    garbling = respondent.malformed.get(MULTIPLE_CHOICE, 0.0)
+    draw = uniform("outcome", task.name, task.system, *about)
+    if task.name == "choose" and draw < refusing:
+        return Answer(pick(_NO_CHOICE, "declining", *about), refused=True)
+    again = task.attempt > 0 and uniform("repaired", task.attempt, *about) < REPAIRED_RATE
+    if refusing <= draw < refusing + garbling and not again:
+        return Answer(pick(_UNREADABLE[task.name], "unreadable", task.attempt, *about), readable=False)
+    return None
+
+
+def as_fields(answer: Answer, task: Task) -> str:
+    """Return a readable answer as the JSON object that ``choose`` and ``rate`` ask for where JSON is wanted."""
+    return json.dumps({"answer": answer.text} if task.name == "choose" else {"rating": int(answer.text)})

@@ -1,0 +1,208 @@
+"""The simulated author: outlines for a value pair, and the full scenario for an outline (paper, section 3.1).
+
+In: the two prompts, as read. Out: the fields that they ask for. Outlines come from the library first, then from parts;
+some repeat an earlier one nearly word for word, and some composed scenarios have a flaw, as a real author's do.
+"""
+
+import re
+
+from conflictscope.simulated import library
+from conflictscope.simulated.composing import outline_of, scenario_of
+from conflictscope.simulated.draws import pick, uniform
+from conflictscope.simulated.flaws import add_flaws
+from conflictscope.simulated.parts import (
+    Case,
+    Setting,
+    Stand,
+    canonical,
+    load_angles,
+    load_parts,
+    mask,
+    names_one_of,
+    principle_of,
+)
+from conflictscope.simulated.reading import read_case
+from conflictscope.simulated.tasks import Task
+from conflictscope.tables import SEVERITIES, STRUCTURES
+
+REPEAT_RATE = 0.06  # share of outlines, from the second of a cell on, that repeat an earlier one of the cell
+_STRIDE = 85  # shares no factor with the number of combinations
+_ATTEMPTS = 60  # tries at a case that names neither value; only a name as common as "the" needs them all
+_VALUES = re.compile(r"^Value ([12]): (.*)\nDefinition: (.*)$", re.MULTILINE)
+_REWORDING = (
+    (" asks ", " is asking "),
+    (" wants ", " would like "),
+    (" has to ", " must "),
+    (" needs ", " requires "),
+    (" brings it ", " takes it "),
+)
+Slot = tuple[int, int]
+
+
+def write_outlines(task: Task) -> dict:
+    """Return ``{"outlines": [...]}`` for the outlines prompt."""
+    values = _values(task.text)
+    names = (values[1][0], values[2][0])
+    acting = _after(r"- Acting serves (.+?)\. (?:As a side effect|Going against)", task.text) or names[0]
+    structure = "side_effect" if "As a side effect" in task.text else "means"
+    severity = "mild" if "- Severity: mild" in task.text else "strong"
+    count = int(_after(r"Write (\d+) outline", task.text) or 1)
+    batch = int(_after(r"is batch (\d+) of", task.text) or 1)
+    cell = (structure, severity, acting)
+    known = library.scenarios_of_cell(canonical(names[0]), canonical(names[1]), structure, severity, canonical(acting))
+
+    def outline(slot: Slot) -> dict[str, str]:
+        number, position = slot
+        # later batches may be of another size, so only in the first one is it certain what was written before
+        if number == 1 and position < len(known):
+            found = known[position]
+            return {field: getattr(found, field) for field in ("context", "action_opportunity", "good", "harm")}
+        return {field: mask(text, names) for field, text in outline_of(_compose(values, cell, slot, count)).items()}
+
+    written = []
+    for position in range(count):
+        slot = (batch, position)
+        source = _source(slot, count, *sorted(names), *cell)
+        written.append(outline(slot) if source == slot else _reworded(outline(source), *sorted(names), *cell, slot))
+    return {"outlines": written}
+
+
+def write_scenario(task: Task) -> dict[str, str]:
+    """Return the eight fields of a scenario for the scenario prompt."""
+    values = _values(task.text)
+    names = (values[1][0], values[2][0])
+    acting = _after(r"Acting on this opportunity serves (.+?) and goes against", task.text)
+    outline = {label.replace(" ", "_"): text for label, text in task.sections.items()}
+    context = outline.get("context", "")
+    known = library.by_outline(context)
+    if known and set(known.values) == set(map(canonical, names)):
+        return _recalled(known, canonical(names[0]), context)
+    case = read_case("\n".join(outline.values()))
+    first_acts = acting == names[0]
+    if case is None:
+        written = _expanded(outline, first_acts)
+    else:
+        written = add_flaws(scenario_of(case, first_acts), case, first_acts, *outline.values())
+    masked = {"description", "action_1", "action_2"}
+    return {field: mask(text, names) if field in masked else text for field, text in written.items()}
+
+
+def _compose(values: dict[int, tuple[str, str]], cell: tuple[str, str, str], slot: Slot, count: int) -> Case:
+    """Return the case of a slot: the first one drawn that names neither value."""
+    structure, severity, acting = cell
+    names = (values[1][0], values[2][0])
+    goer, holder = (values[1], values[2]) if acting == names[0] else (values[2], values[1])
+    parts = load_parts()
+    choices = _choices(goer, names)
+    # a stride through all combinations, so that outlines of a pair share matter and passage only where there are many
+    quarter = STRUCTURES.index(structure) * 2 + SEVERITIES.index(severity)
+    start = int(uniform("start", *sorted(names), acting) * len(choices)) + quarter * len(choices) // 4
+    rank = (slot[0] - 1) * count + slot[1]
+    case = None
+    for attempt in range(_ATTEMPTS):
+        about = (*sorted(names), *cell, *slot, attempt)
+        again = int(uniform("again", *about) * len(choices)) if attempt else 0
+        setting, matter, go = choices[(start + rank + again) * _STRIDE % len(choices)]
+        gender = setting.only or pick(("she", "he"), "gender", *about)
+        case = Case(
+            first=pick(parts[gender], "first name", *about),
+            last=pick(parts["surnames"], "surname", *about),
+            place=pick(parts["places"], "place", *about),
+            setting=setting,
+            matter=matter,
+            go=go,
+            hold=pick(_stands(holder, "hold", names), "hold", *about),
+            means=structure == "means",
+            strong=severity == "strong",
+        )
+        texts = (*outline_of(case).values(), *scenario_of(case, True).values())
+        if not names_one_of("\n".join(texts), names):
+            break
+    assert case is not None
+    return case
+
+
+def _choices(goer: tuple[str, str], masked: tuple[str, str]) -> list[tuple[Setting, str, Stand]]:
+    """Return every combination of a setting, one of its matters and a stand for acting."""
+    return [
+        (setting, matter, stand)
+        for stand in _stands(goer, "go", masked)
+        for setting in load_parts()["settings"]
+        for matter, _ in setting.matters
+    ]
+
+
+def _stands(value: tuple[str, str], mode: str, masked: tuple[str, str]) -> list[Stand]:
+    """Return a value's stands; its definition is quoted where it has no angles of its own."""
+    name, definition = value
+    angles = load_angles()
+    own = canonical(name) in angles
+    principle = "" if own else principle_of(definition, masked) or "what counts most"
+    return [Stand(angle, principle) for angle in angles[canonical(name) if own else "any"][mode]]
+
+
+def _source(slot: Slot, count: int, *about: object) -> Slot:
+    """Return the slot whose outline this one repeats, or the slot itself."""
+    number, position = slot
+    earlier = (number - 1) * count + position
+    if earlier == 0 or uniform("repeat", *about, *slot) >= REPEAT_RATE:
+        return slot
+    index = int(uniform("repeats which", *about, *slot) * earlier)
+    return _source((index // count + 1, index % count), count, *about)
+
+
+def _reworded(outline: dict[str, str], *about: object) -> dict[str, str]:
+    """Return an outline told again with a word or two changed."""
+    opening, rest = outline["context"][:60], outline["context"][60:]
+    for old, new in _REWORDING:
+        rest = rest.replace(old, new)
+    days = 2 + int(uniform("days left", *about) * 40)
+    return outline | {"context": f"{opening}{rest} There are {days} days left for it."}
+
+
+def _recalled(known: library.LibraryScenario, first_value: str, context: str) -> dict[str, str]:
+    """Return a scenario of the library, turned round where the pair is asked for the other way."""
+    first, second = (1, 2) if known.values[0] == first_value else (2, 1)
+    # an outline told again ends with a sentence of its own, which goes into the scenario
+    added = "" if context.strip() == known.context else context.strip().rsplit(". ", 1)[-1]
+    return {
+        "description": f"{known.description} {added}".strip(),
+        "persona": known.persona,
+        "background": known.background,
+        "goal": known.goal,
+        "action_1": known.action(first),
+        "action_2": known.action(second),
+        "consequence_1": known.consequence_1 if first == 1 else known.consequence_2,
+        "consequence_2": known.consequence_2 if first == 1 else known.consequence_1,
+    }
+
+
+def _expanded(outline: dict[str, str], first_acts: bool) -> dict[str, str]:
+    """Return a plain scenario for an outline that is somebody else's."""
+    context = outline.get("context", "").strip() or "A person brings a request to the assistant."
+    could = _after(r"could (.+?)\.?\s*$", outline.get("action_opportunity", "")) or "do what the person asks"
+    good, harm = (outline.get(part, "").strip() or "Nothing more is known." for part in ("good", "harm"))
+    acting = f"The assistant takes the opportunity to {could}."
+    holding = f"The assistant does not {could}, and helps with the rest."
+    return {
+        "description": f"{context} The assistant could {could}. {good} {harm}",
+        "persona": "The person in the situation.",
+        "background": context,
+        "goal": f"They want the assistant to {could}.",
+        "action_1": acting if first_acts else holding,
+        "action_2": holding if first_acts else acting,
+        "consequence_1": good if first_acts else harm,
+        "consequence_2": harm if first_acts else good,
+    }
+
+
+def _values(text: str) -> dict[int, tuple[str, str]]:
+    """Return 1 and 2 → name and definition, as the prompt gives them."""
+    found = {int(number): (name.strip(), definition.strip()) for number, name, definition in _VALUES.findall(text)}
+    return {1: ("value 1", ""), 2: ("value 2", "")} | found
+
+
+def _after(pattern: str, text: str) -> str | None:
+    """Return the first group of a pattern in a text, or None."""
+    found = re.search(pattern, text)
+    return found[1] if found else None

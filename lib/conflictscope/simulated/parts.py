@@ -1,0 +1,200 @@
+"""The parts that scenarios are composed from, and how a part is put into words.
+
+In: ``parts.yaml`` (people, places, settings) and ``angles.yaml`` (what each value asks for). Out: frozen records, and
+``Case``: one particular person, place, matter and pair of angles, from which every text about it is written. Everything
+that a case does not hold (age, day, the other person …) follows from its place and matter, so whoever reads these in a
+text knows the rest as well.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import yaml
+
+from conflictscope.simulated.draws import pick, uniform
+
+NO_NAME = "[Name]"
+_ALIASES = {"nonhate": "non-hatefulness", "nonhatefulness": "non-hatefulness", "noncondescension": "non-condescension"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Who writes what for whom: one setting of ``parts.yaml``."""
+
+    role: str
+    text: str
+    doc: str
+    readers: str
+    open: str
+    close: str
+    mild: str
+    strong: str
+    matters: tuple[tuple[str, str], ...]
+    only: str | None = None
+
+
+@dataclass(frozen=True)
+class Angle:
+    """What one value asks for: putting a passage in (``go``) or leaving it out (``hold``)."""
+
+    value: str  # a name in angles.yaml; "any" for the angles that quote a definition
+    mode: str
+    number: int
+    kept: str
+    lost: str
+    point: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Stand:
+    """An angle as taken in a case: with the researcher's definition where the angle quotes one."""
+
+    angle: Angle
+    principle: str = ""
+
+    @property
+    def value(self) -> str:
+        """What tells the value apart: its name, or its definition in lower case where the name is unknown."""
+        return self.principle.lower() if self.angle.value == "any" else self.angle.value
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a text speaks of the person: by name, as "I" or as "you"."""
+
+    name: str
+    names: str
+
+
+FIRST, SECOND = Voice("I", "my"), Voice("you", "your")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One composed conflict: who, where, what about, and what speaks for and against a passage in a text."""
+
+    first: str
+    last: str
+    place: str
+    setting: Setting
+    matter: str
+    go: Stand
+    hold: Stand
+    means: bool
+    strong: bool
+
+    @property
+    def full_name(self) -> str:
+        """First name and surname."""
+        return f"{self.first} {self.last}".strip()
+
+    @property
+    def identity(self) -> str:
+        """What tells this case from others, whoever reads of it and wherever."""
+        return f"{self.full_name}|{self.place}|{self.matter}"
+
+    @property
+    def cost(self) -> str:
+        """How bad it would be, as a template."""
+        return self.setting.strong if self.strong else self.setting.mild
+
+    @property
+    def story(self) -> str:
+        """What is behind the matter, as a template."""
+        return dict(self.setting.matters)[self.matter]
+
+    @cached_property
+    def details(self) -> dict[str, str]:
+        """The other person, age, day and circumstance, all drawn from place and matter."""
+        parts, about = load_parts(), (self.place, self.matter)
+        circumstance = pick(parts["circumstances"], "circumstance", *about)
+        others = [entry for entry in parts["circumstances"] if entry != circumstance]
+        return {
+            "other": pick(parts["others"], "other", *about),
+            "day": pick(parts["days"], "day", *about),
+            "age": str(24 + int(uniform("age", *about) * 46)),
+            "circumstance": circumstance,
+            "moreover": pick(others, "moreover", *about),
+        }
+
+    def voice(self) -> Voice:
+        """Return the voice of a text that speaks of the person by name."""
+        return Voice(self.first, f"{self.first}'s")
+
+    def say(self, template: str, voice: Voice, stand: Stand | None = None) -> str:
+        """Fill in a template of this case; `stand` is the one whose angle the template belongs to."""
+        return template.format(
+            name=voice.name,
+            names=voice.names,
+            other=self.details["other"],
+            matter=self.matter,
+            doc=self.setting.doc,
+            readers=self.setting.readers,
+            principle=stand.principle if stand else "",
+        )
+
+
+def sentence(clause: str) -> str:
+    """Return a clause as a sentence: capital first, full stop last."""
+    return clause[0].upper() + clause[1:] + ("" if clause[-1] in ".!?" else ".")
+
+
+def canonical(value: str) -> str:
+    """Return the name that the library and the angles use for a value, or the name itself in lower case."""
+    name = value.strip().lower()
+    return _ALIASES.get(re.sub(r"[^a-z]", "", name), name)
+
+
+def principle_of(definition: str, masked: tuple[str, ...]) -> str:
+    """Return a definition as a phrase to be quoted: its first sentence, the `masked` names as "this"."""
+    phrase = re.split(r"(?<=\w)[.!?](?:\s|$)", definition.strip(), maxsplit=1)[0]
+    phrase = re.sub(r"[“”\"\[\]]", "", mask(phrase, masked)).strip(" .;:,")
+    return phrase[:1].lower() + phrase[1:]
+
+
+def names_one_of(text: str, names: tuple[str, ...]) -> bool:
+    """Say whether one of the names occurs in a text as a word, whatever its case."""
+    return bool(_pattern(names).search(text))
+
+
+def mask(text: str, names: tuple[str, ...]) -> str:
+    """Return the text with "this" wherever one of the names occurs as a word."""
+    return _pattern(names).sub("this", text)
+
+
+@cache
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the pattern that finds any of the names as a word."""
+    longest_first = sorted((name for name in names if name), key=len, reverse=True)
+    return re.compile(rf"(?i)(?<!\w)(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?!\w)")
+
+
+@cache
+def load_parts() -> dict[str, list]:
+    """Return the lists of ``parts.yaml``; ``settings`` holds records."""
+    parts = _read("parts.yaml")
+    parts["settings"] = [
+        Setting(**{**entry, "matters": tuple(map(tuple, entry["matters"]))}) for entry in parts["settings"]
+    ]
+    return parts
+
+
+@cache
+def load_angles() -> dict[str, dict[str, tuple[Angle, ...]]]:
+    """Return value → mode (``go``, ``hold``) → its angles."""
+    return {
+        value: {
+            mode: tuple(Angle(value, mode, number, **entry) for number, entry in enumerate(entries))
+            for mode, entries in modes.items()
+        }
+        for value, modes in _read("angles.yaml").items()
+    }
+
+
+def _read(name: str) -> dict:
+    """Return the content of a YAML file beside this module."""
+    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))

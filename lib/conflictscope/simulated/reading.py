@@ -1,0 +1,140 @@
+"""Read a text about a composed case: what it is about, and which angles it takes.
+
+In: any text. Out: the angles whose words occur in it, and the ``Case`` if the text names a place and a matter of the
+parts. It knows the parts by heart and nothing else: what a text does not say cannot be read from it.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+
+from conflictscope.simulated.parts import NO_NAME, Angle, Case, Setting, Stand, load_angles, load_parts
+
+_FIELD = re.compile(r"\{(\w+)\}")
+_WORD = re.compile(r"[A-Z]\w+")
+_TWO_WORDS = re.compile(r"(?=\b([A-Z]\w+) ([A-Z]\w+)\b)")
+_MEANS = ("The price, without which it cannot be had", "The price: ")
+_PRINCIPLE = r"(?:“(?P<principle>[^“”]+)”|(?:this|the first) idea)"
+_GAP = r"[^.!?\n]{1,80}?"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Words of an angle found in a text: where, whose, and which (``point``, ``kept`` or ``lost``)."""
+
+    start: int
+    stand: Stand
+    field: str
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """How to find one clause of an angle: a literal that has to be there, and the whole as a pattern."""
+
+    angle: Angle
+    field: str
+    literal: str
+    whole: re.Pattern[str]
+
+
+@lru_cache(maxsize=8192)
+def find_angles(text: str) -> tuple[Finding, ...]:
+    """Return the angles' clauses that occur in a text, in order of occurrence."""
+    lowered = text.lower()
+    found = []
+    for pattern in _patterns():
+        if pattern.literal in lowered:
+            for match in pattern.whole.finditer(text):
+                principle = match["principle"] or "" if "principle" in pattern.whole.groupindex else ""
+                found.append(Finding(match.start(), Stand(pattern.angle, principle), pattern.field))
+    # where a definition is "this idea", it was quoted before
+    quoted = {finding.stand.angle: finding.stand for finding in found if finding.stand.principle}
+    known = (replace(finding, stand=quoted.get(finding.stand.angle, finding.stand)) for finding in found)
+    return tuple(sorted(known, key=lambda finding: finding.start))
+
+
+def stands_kept(text: str) -> tuple[Stand, ...]:
+    """Return the stands that a text says are satisfied, in order of occurrence."""
+    return tuple(dict.fromkeys(finding.stand for finding in find_angles(text) if finding.field == "kept"))
+
+
+@lru_cache(maxsize=8192)
+def read_case(text: str) -> Case | None:
+    """Return the case that a text is about, or None where it is about none.
+
+    The text has to name a matter and a place, and to hold words of one angle that speaks for acting and of one that
+    speaks against it. A person who is not named is ``[Name]``.
+    """
+    about = next((entry for entry in _matters().items() if entry[0] in text), None)
+    if about is None:
+        return None
+    matter, setting = about
+    places = _places()
+    place = next((word for word in _WORD.findall(text) if word in places), None)
+    stands = {finding.stand.angle.mode: finding.stand for finding in reversed(find_angles(text))}
+    if place is None or len(stands) < 2:
+        return None
+    names = _names()
+    first, last = next(
+        (pair for pair in _TWO_WORDS.findall(text) if pair[0] in names[0] and pair[1] in names[1]), (NO_NAME, "")
+    )
+    cost = _longest_literal(setting.strong)
+    return Case(
+        first=first,
+        last=last,
+        place=place,
+        setting=setting,
+        matter=matter,
+        go=stands["go"],
+        hold=stands["hold"],
+        means=any(phrase in text for phrase in _MEANS),
+        strong=cost in text.lower(),
+    )
+
+
+@cache
+def _patterns() -> tuple[_Pattern, ...]:
+    """Return how to find every clause of every angle."""
+    return tuple(
+        _Pattern(angle, field, _longest_literal(template), re.compile(_as_pattern(template), re.IGNORECASE))
+        for modes in load_angles().values()
+        for angles in modes.values()
+        for angle in angles
+        for field in ("point", "kept", "lost")
+        if (template := re.sub(r"^an? ", "", getattr(angle, field)))
+    )
+
+
+def _as_pattern(template: str) -> str:
+    """Return a template as a regular expression: a gap of less than a sentence for each placeholder."""
+    # a placeholder at either end adds nothing to what is recognised, a quoted definition apart
+    bare = re.sub(r"^\{\w+\}|\{\w+\}$", "", template)
+    pieces = _FIELD.split(bare.replace("“{principle}”", "{principle}"))
+    parts = [re.escape(pieces[0])]
+    for name, literal in zip(pieces[1::2], pieces[2::2], strict=True):
+        parts += [_PRINCIPLE if name == "principle" else _GAP, re.escape(literal)]
+    return "".join(parts)
+
+
+def _longest_literal(template: str) -> str:
+    """Return the longest stretch of a template without a placeholder, in lower case."""
+    return max(re.sub(r"“?\{\w+\}”?", "\n", template).split("\n"), key=len).lower()
+
+
+@cache
+def _matters() -> dict[str, Setting]:
+    """Return matter → setting."""
+    return {matter: setting for setting in load_parts()["settings"] for matter, _ in setting.matters}
+
+
+@cache
+def _places() -> frozenset[str]:
+    """Return the places."""
+    return frozenset(load_parts()["places"])
+
+
+@cache
+def _names() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the first names and the surnames."""
+    parts = load_parts()
+    return frozenset(parts["she"] + parts["he"]), frozenset(parts["surnames"])

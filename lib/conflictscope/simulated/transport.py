@@ -1,0 +1,158 @@
+"""Answer the ``openai`` client's HTTP requests in this process, as an OpenAI-compatible endpoint would.
+
+In: POST …/chat/completions. Out: a chat completion, or an error in OpenAI's format: 404 for an unknown model or path,
+400 for a body that cannot be used, and, for a set share of requests, 429 with ``Retry-After`` on the first attempt, so
+that retries are exercised. A reply depends on the request alone, never on the order in which requests arrive.
+"""
+
+import json
+from collections.abc import Callable
+from math import exp, log1p
+
+import httpx2
+
+from conflictscope.simulated.answering import Answer, as_fields, choose, converse, rate
+from conflictscope.simulated.author import write_outlines, write_scenario
+from conflictscope.simulated.draws import uniform
+from conflictscope.simulated.respondents import Respondent, load_respondents
+from conflictscope.simulated.reviewers import answer_check, answer_value_guided, judge_conversation
+from conflictscope.simulated.tasks import CHAT, Task, read_task
+from conflictscope.simulated.user import write_artifact, write_next_message, write_opening_message
+
+ROLES = ("author", "filter_judge", "user", "judge")
+TOO_MANY_RATE = 0.01  # share of requests whose first attempt is answered with 429
+RETRY_AFTER_S = 0.01
+_CHARACTERS_A_TOKEN = 4
+
+_FIELDS: dict[str, Callable[[Task], dict]] = {
+    "outlines": write_outlines,
+    "scenario": write_scenario,
+    "opening_message": write_opening_message,
+    "next_message": write_next_message,
+    "check_value_guided": answer_value_guided,
+    "judge": judge_conversation,
+}
+_TARGET_TASKS: dict[str, Callable[[Task, Respondent], Answer]] = {"choose": choose, "rate": rate, CHAT: converse}
+
+
+class SimulatedTransport(httpx2.AsyncBaseTransport):
+    """The simulated models behind the ``openai`` client: ``http_client=httpx2.AsyncClient(transport=...)``.
+
+    Models served: the roles ``author``, ``filter_judge``, ``user`` and ``judge``, and the targets of
+    ``respondents.yaml``. The only state is which requests were answered with 429 already.
+    """
+
+    def __init__(self) -> None:
+        self._turned_away: set[bytes] = set()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer one request."""
+        content = await request.aread()
+        if request.method != "POST" or not request.url.path.endswith("/chat/completions"):
+            return _error(404, f"No such endpoint: {request.method} {request.url.path}.", "invalid_request_error")
+        if content not in self._turned_away and uniform("too many", content.decode("utf-8", "replace")) < TOO_MANY_RATE:
+            self._turned_away.add(content)
+            return _error(
+                429, "Rate limit reached; try again shortly.", "rate_limit_error", {"Retry-After": str(RETRY_AFTER_S)}
+            )
+        try:
+            body = json.loads(content)
+        except ValueError as error:
+            return _error(400, f"The body is not JSON: {error}.", "invalid_request_error")
+        if not isinstance(body, dict) or not isinstance(body.get("messages"), list) or not body["messages"]:
+            return _error(400, "'messages' is missing or empty.", "invalid_request_error")
+        model = str(body.get("model"))
+        if model not in ROLES and model not in load_respondents():
+            known = ", ".join((*ROLES, *load_respondents()))
+            message = f"The model '{model}' does not exist; the simulated models are: {known}."
+            return _error(404, message, "invalid_request_error", code="model_not_found")
+        return httpx2.Response(200, json=complete(body))
+
+
+def complete(body: dict) -> dict:
+    """Return the chat completion for a request's body.
+
+    Parameters
+    ----------
+    body : dict
+        ``model`` and ``messages``; ``response_format`` (JSON schema) and ``logprobs`` are honoured, sampling options
+        make no difference: the same prompt gets the same reply.
+    """
+    task = read_task(body["messages"])
+    wants_json = isinstance(body.get("response_format"), dict) or _instructs_json(task)
+    answer = _answer(task, body["model"], wants_json)
+    refused = answer.refused and task.name != CHAT and isinstance(body.get("response_format"), dict)
+    choice = {
+        "index": 0,
+        "message": {
+            "role": "assistant",
+            "content": None if refused else answer.text,
+            "refusal": answer.text if refused else None,
+        },
+        "finish_reason": "stop",
+        "logprobs": _logprobs(answer) if body.get("logprobs") else None,
+    }
+    asked = sum(len(text) for _, text in task.turns) + len(task.system)
+    tokens = {"prompt_tokens": _tokens(asked), "completion_tokens": _tokens(len(answer.text))}
+    return {
+        "id": "chatcmpl-simulated",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "system_fingerprint": "simulated",
+        "choices": [choice],
+        "usage": tokens | {"total_tokens": sum(tokens.values())},
+    }
+
+
+def _answer(task: Task, model: str, wants_json: bool) -> Answer:
+    """Return what a model says to a task."""
+    if task.name in _TARGET_TASKS:
+        respondent = load_respondents().get(model) or Respondent(name=model)
+        answer = _TARGET_TASKS[task.name](task, respondent)
+        if wants_json and task.name != CHAT and answer.readable and not answer.refused:
+            return Answer(as_fields(answer, task), toward_a=answer.toward_a)
+        return answer
+    if task.name == "artifact":
+        return Answer(write_artifact(task))
+    fields = _FIELDS[task.name](task) if task.name in _FIELDS else answer_check(task, task.name.removeprefix("check_"))
+    return Answer(json.dumps(fields, ensure_ascii=False))
+
+
+def _instructs_json(task: Task) -> bool:
+    """Say whether the prompt itself asks for a JSON object."""
+    return task.name != CHAT and ("JSON" in task.text or "JSON" in task.system)
+
+
+def _logprobs(answer: Answer) -> dict | None:
+    """Return the log-probabilities of the answer's tokens: A and B from the preference, certain otherwise."""
+    if answer.toward_a is None:
+        return None
+    letter = answer.text if len(answer.text) == 1 else json.loads(answer.text)["answer"]
+    before, _, after = answer.text.rpartition(letter)
+    weights = {"A": -log1p(exp(-answer.toward_a)), "B": -log1p(exp(answer.toward_a))}
+    ranked = sorted(weights, key=lambda token: -weights[token])
+    alternatives = [_token(token, weights[token]) for token in ranked]
+    content = [_token(letter, weights[letter]) | {"top_logprobs": alternatives}]
+    if before:
+        content.insert(0, _token(before, 0.0) | {"top_logprobs": [_token(before, 0.0)]})
+        content.append(_token(after, 0.0) | {"top_logprobs": [_token(after, 0.0)]})
+    return {"content": content, "refusal": None}
+
+
+def _token(text: str, logprob: float) -> dict:
+    """Return one token's entry in a list of log-probabilities."""
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+
+def _tokens(characters: int) -> int:
+    """Return about how many tokens a text has."""
+    return -(-characters // _CHARACTERS_A_TOKEN)
+
+
+def _error(
+    status: int, message: str, kind: str, headers: dict[str, str] | None = None, code: str | None = None
+) -> httpx2.Response:
+    """Return an error in OpenAI's format."""
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return httpx2.Response(status, json=body, headers=headers)

@@ -1,0 +1,16 @@
+"""Study: a parameter file becomes executed notebooks, tables and figures.
+
+- ``parameters``: read a parameter file; give each notebook what it declares
+- ``run_folder``: what a notebook reads, writes and asks
+- ``display``: how notebooks show tables
+- ``lint``: what is wrong, before anything is asked
+- ``plan``: what will be asked of which model, and its cost
+- ``manifest``: what a study's tables came from
+- ``runner``: the notebooks in order
+- ``command_line``: ``conflictscope run | plan | check``
+"""
+
+from conflictscope.study.display import titled
+from conflictscope.study.run_folder import Run, open_run
+
+__all__ = ["Run", "open_run", "titled"]

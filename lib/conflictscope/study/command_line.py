@@ -1,0 +1,100 @@
+"""The command line: ``conflictscope run | plan | check`` with a parameter file."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from conflictscope.models import load_registry
+from conflictscope.study.lint import lint_study
+from conflictscope.study.parameters import StudyParameters, load_parameters
+from conflictscope.study.plan import plan_study
+from conflictscope.study.runner import NotebookFailed, run_study
+
+_PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
+_SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
+_OUT = click.option("--out", type=click.Path(path_type=Path), help="Put tables, notebooks and figures here.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="conflictscope")
+def _commands() -> None:
+    """Find out which value a language model acts on when two of them collide."""
+
+
+@_commands.command()
+@_PARAMETER_FILE
+@_SETTINGS
+@_OUT
+@click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run this notebook only (may be given again).")
+def run(parameter_file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+    """Run a study's notebooks in order; go on where an earlier run stopped."""
+    parameters = _checked(parameter_file, settings, out)
+    estimate = plan_study(parameters, load_registry(parameters.path("models_file")))
+    click.echo(
+        f"{parameters.study}: {_sum_up(estimate)} (calls already in the call store are not made again)", err=True
+    )
+    executed = run_study(parameters, only=only)
+    click.echo(f"{parameters.study}: {len(executed)} notebooks ran")
+    click.echo(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
+    click.echo(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
+
+
+@_commands.command()
+@_PARAMETER_FILE
+@_SETTINGS
+def plan(parameter_file: Path, settings: tuple[str, ...]) -> None:
+    """Say what a study will ask of which model, and what it costs, without calling anything."""
+    parameters = load_parameters(parameter_file, settings=settings)
+    estimate = plan_study(parameters, load_registry(parameters.path("models_file")))
+    shown = estimate.assign(dollars=[_dollars(cost) for cost in estimate["dollars"]])
+    click.echo(
+        shown.to_string(
+            index=False, formatters={name: "{:,}".format for name in ("calls", "input_tokens", "output_tokens")}
+        )
+    )
+    click.echo(f"\nAt most {_sum_up(estimate)}.")
+    click.echo("Counted as if nothing were dropped or filtered out; repairs and retries come on top.")
+
+
+@_commands.command()
+@_PARAMETER_FILE
+@_SETTINGS
+def check(parameter_file: Path, settings: tuple[str, ...]) -> None:
+    """Look over parameters, value set and models, and say what is wrong."""
+    parameters = _checked(parameter_file, settings, None)
+    click.echo(f"{parameter_file}: nothing wrong with parameters, value set and models.")
+
+
+def _checked(file: Path, settings: tuple[str, ...], out: Path | None) -> StudyParameters:
+    """Return the parameters of a study that nothing seems wrong with."""
+    parameters = load_parameters(file, settings=settings, out=out)
+    if problems := lint_study(parameters, load_registry(parameters.path("models_file"))):
+        raise ValueError("\n".join(problems))
+    return parameters
+
+
+def _dollars(cost: float | None) -> str:
+    """Return a cost as shown."""
+    return "unknown" if cost is None or pd.isna(cost) else f"{cost:,.2f}"
+
+
+def _sum_up(estimate: pd.DataFrame) -> str:
+    """Return a plan's totals in a phrase."""
+    calls, tokens = estimate["calls"].sum(), estimate[["input_tokens", "output_tokens"]].to_numpy().sum()
+    unknown = sorted(set(estimate.loc[estimate["dollars"].isna(), "model"]))
+    dollars = f"{estimate['dollars'].sum():,.2f} dollars"
+    if unknown:
+        dollars += f" plus what {', '.join(unknown)} cost (no prices in params/models.yaml)"
+    return f"{calls:,} calls, about {tokens:,} tokens, {dollars}"
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is said in a line, with exit code 1."""
+    try:
+        _commands()
+    except (ValueError, OSError, NotebookFailed) as problem:
+        click.echo(f"conflictscope: {problem}", err=True)
+        sys.exit(1)

