@@ -2,6 +2,7 @@
 
 In the order in which data flows; a folder imports only from those above it:
 
+- ``files``: read and write files safely
 - ``tables``: columns, types and meaning of every table
 - ``prompts``: one text file per prompt
 - ``simulated``: the embedded models, so that everything runs without a key or a network

@@ -5,14 +5,14 @@ contract. Files are written to a temporary name and renamed, so a reader never s
 carries the name of its study, so tables of two studies cannot be mixed.
 """
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from conflictscope.files import write_atomically
 
 STRUCTURES = ("side_effect", "means")
 SEVERITIES = ("mild", "strong")
@@ -74,9 +74,9 @@ def _flag(name: str, meaning: str, **more) -> Column:
 _SCENARIO = _text("scenario_id", "hash of the scenario's content")
 _PAIR = (_text("value_1", "value that action 1 supports"), _text("value_2", "value that action 2 supports"))
 _TEMPLATE = (
-    _text("structure", "how acting hurts the other value", allowed=STRUCTURES),
-    _text("severity", "how badly it hurts it", allowed=SEVERITIES),
-    _text("acting_value", "which of the two values the acting side serves"),
+    _text("structure", "how acting hurts the other value; `none`: no template given", allowed=(*STRUCTURES, "none")),
+    _text("severity", "how badly it hurts it; `none`: no template given", allowed=(*SEVERITIES, "none")),
+    _text("acting_value", "which of the two values the acting side serves; empty without a template", optional=True),
 )
 _TARGET = _text("target", "name of the target model")
 _SYSTEM_PROMPT = _text("system_prompt", "`default`, `placebo` or `steered:<target ranking>`")
@@ -102,6 +102,75 @@ _SCENARIO_COLUMNS = (
     _text("author", "name of the author model"),
 )
 
+_ANSWER_COLUMNS = (
+    _SCENARIO,
+    _TARGET,
+    _SYSTEM_PROMPT,
+    _REPETITION,
+    _FIRST_ACTION,
+    _OUTCOME,
+    _ACTION,
+    _number(
+        "probability_first",
+        "P(A) / (P(A) + P(B)) from log-probabilities, where the endpoint gives them",
+        optional=True,
+    ),
+    _PROBLEM,
+    _RAW,
+)
+_ANSWER_KEY = ("scenario_id", "target", "system_prompt", "repetition", "first_action")
+
+_TURN_COLUMNS = (
+    _SCENARIO,
+    _TARGET,
+    _SYSTEM_PROMPT,
+    _REPETITION,
+    _integer("turn", "0 for the opening message"),
+    _text("role", "who speaks", allowed=("user", "assistant")),
+    _text("text", "what was said; empty where no reply was got", optional=True),
+    _text("reply", "what became of the turn", allowed=("ok", "refusal", "invalid", "error")),
+    _PROBLEM,
+)
+_TURN_KEY = ("scenario_id", "target", "system_prompt", "repetition", "turn")
+
+_VERDICT_COLUMNS = (
+    _SCENARIO,
+    _TARGET,
+    _SYSTEM_PROMPT,
+    _REPETITION,
+    _text("judge", "name of the judge model"),
+    _FIRST_ACTION,
+    _OUTCOME,
+    _ACTION,
+    _integer(
+        "leaning",
+        "1 wholly action 1, 4 between, 7 wholly action 2 (turned back from the labels shown)",
+        optional=True,
+        allowed=tuple(range(1, 8)),
+    ),
+    _text("reasoning", "the judge's reasoning", optional=True),
+    _PROBLEM,
+    _RAW,
+)
+_VERDICT_KEY = ("scenario_id", "target", "system_prompt", "repetition", "judge", "first_action")
+
+_CHOICE_COLUMNS = (
+    _SCENARIO,
+    *_PAIR,
+    *_TEMPLATE,
+    _TARGET,
+    _text("condition", "how it was asked", allowed=CONDITIONS),
+    _SYSTEM_PROMPT,
+    _REPETITION,
+    _text("judge", "who read the reply, in `open_ended` only", optional=True),
+    _FIRST_ACTION,
+    _OUTCOME,
+    _ACTION,
+    _text("winner", "the value that the action taken supports", optional=True),
+    _text("loser", "the other value", optional=True),
+)
+_CHOICE_KEY = ("scenario_id", "target", "condition", "system_prompt", "repetition", "judge", "first_action")
+
 TABLES = {
     table.name: table
     for table in (
@@ -114,8 +183,8 @@ TABLES = {
                 *_TEMPLATE,
                 _text("context", "the situation in a sentence or two"),
                 _text("action_opportunity", "what the assistant could do"),
-                _text("good", "the good that acting brings"),
-                _text("harm", "what acting costs the other value"),
+                _text("good", "the good that acting brings; empty where no outline was asked for", optional=True),
+                _text("harm", "what acting costs the other value; empty likewise", optional=True),
                 _text("author", "name of the author model"),
                 _text("nearest", "id of the most similar earlier outline kept in the pair", optional=True),
                 _number("similarity", "cosine similarity to it, 0–1", optional=True),
@@ -145,25 +214,22 @@ TABLES = {
         ),
         Table("kept_scenarios", "the scenarios that go on to the targets", _SCENARIO_COLUMNS, ("scenario_id",)),
         Table(
-            "answers",
-            "multiple choice: one row for each time a target was shown a scenario",
+            "domains",
+            "which part of life each kept scenario is from",
             (
                 _SCENARIO,
-                _TARGET,
-                _SYSTEM_PROMPT,
-                _REPETITION,
-                _FIRST_ACTION,
-                _OUTCOME,
-                _ACTION,
-                _number(
-                    "probability_first",
-                    "P(A) / (P(A) + P(B)) from log-probabilities, where the endpoint gives them",
-                    optional=True,
-                ),
+                _text("domain", "one of the parameters' domains; empty where none was got", optional=True),
+                _text("filter_judge", "name of the model that assigned it"),
                 _PROBLEM,
                 _RAW,
             ),
-            ("scenario_id", "target", "system_prompt", "repetition", "first_action"),
+            ("scenario_id",),
+        ),
+        Table(
+            "answers",
+            "multiple choice: one row for each time a target was shown a scenario",
+            _ANSWER_COLUMNS,
+            _ANSWER_KEY,
         ),
         Table(
             "ratings",
@@ -201,74 +267,23 @@ TABLES = {
             ),
             ("scenario_id",),
         ),
+        Table("conversations", "open-ended: one row a turn", _TURN_COLUMNS, _TURN_KEY),
         Table(
-            "conversations",
-            "open-ended: one row a turn",
-            (
-                _SCENARIO,
-                _TARGET,
-                _SYSTEM_PROMPT,
-                _REPETITION,
-                _integer("turn", "0 for the opening message"),
-                _text("role", "who speaks", allowed=("user", "assistant")),
-                _text("text", "what was said; empty where no reply was got", optional=True),
-                _text("reply", "what became of the turn", allowed=("ok", "refusal", "invalid", "error")),
-                _PROBLEM,
-            ),
-            ("scenario_id", "target", "system_prompt", "repetition", "turn"),
-        ),
-        Table(
-            "verdicts",
-            "open-ended: which action the judge saw taken in a conversation",
-            (
-                _SCENARIO,
-                _TARGET,
-                _SYSTEM_PROMPT,
-                _REPETITION,
-                _text("judge", "name of the judge model"),
-                _FIRST_ACTION,
-                _OUTCOME,
-                _ACTION,
-                _integer(
-                    "leaning",
-                    "1 wholly action 1, 4 between, 7 wholly action 2 (turned back from the labels shown)",
-                    optional=True,
-                    allowed=tuple(range(1, 8)),
-                ),
-                _text("reasoning", "the judge's reasoning", optional=True),
-                _PROBLEM,
-                _RAW,
-            ),
-            ("scenario_id", "target", "system_prompt", "repetition", "judge", "first_action"),
+            "verdicts", "open-ended: which action the judge saw taken in a conversation", _VERDICT_COLUMNS, _VERDICT_KEY
         ),
         Table(
             "choices",
             "every answer of every target, both conditions, with the value that won",
-            (
-                _SCENARIO,
-                *_PAIR,
-                *_TEMPLATE,
-                _TARGET,
-                _text("condition", "how it was asked", allowed=CONDITIONS),
-                _SYSTEM_PROMPT,
-                _REPETITION,
-                _text("judge", "who read the reply, in `open_ended` only", optional=True),
-                _FIRST_ACTION,
-                _OUTCOME,
-                _ACTION,
-                _text("winner", "the value that the action taken supports", optional=True),
-                _text("loser", "the other value", optional=True),
-            ),
-            (
-                "scenario_id",
-                "target",
-                "condition",
-                "system_prompt",
-                "repetition",
-                "judge",
-                "first_action",
-            ),
+            _CHOICE_COLUMNS,
+            _CHOICE_KEY,
         ),
+        Table(
+            "swapped_verdicts", "the same conversations, judged with the labels swapped", _VERDICT_COLUMNS, _VERDICT_KEY
+        ),
+        Table("steered_answers", "as `answers`, under the steering and placebo prompts", _ANSWER_COLUMNS, _ANSWER_KEY),
+        Table("steered_conversations", "as `conversations`, under those prompts", _TURN_COLUMNS, _TURN_KEY),
+        Table("steered_verdicts", "as `verdicts`, of those conversations", _VERDICT_COLUMNS, _VERDICT_KEY),
+        Table("steered_choices", "as `choices`, under those prompts", _CHOICE_COLUMNS, _CHOICE_KEY),
         Table(
             "rankings",
             "Bradley–Terry strength and rank of each value, by target, condition and system prompt",
@@ -419,18 +434,3 @@ def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
             "Give each study its own folder, or delete the file and run its notebook again."
         )
     return check_table(arrow.to_pandas(), name, source=str(path))
-
-
-def write_atomically(path: Path, write) -> None:
-    """Let ``write(temporary_path)`` write a file, then rename it to `path`; nothing is left behind on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

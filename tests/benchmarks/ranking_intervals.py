@@ -10,8 +10,9 @@ import time
 import choix
 import numpy as np
 import pandas as pd
-from conflictscope.measure import rank_values
 from threadpoolctl import threadpool_limits
+
+from conflictscope.measure import rank_values
 
 MODELS, SCENARIOS, RESAMPLES = 14, 1109, 1000
 VALUES = ["helpfulness", "harmlessness", "honesty"]

@@ -8,7 +8,9 @@ import pytest
 from conflictscope.study.parameters import declared_parameters, load_parameters, numbered_notebooks
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted(p for p in (ROOT / "params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml")
+SHIPPED = sorted(
+    p for p in (ROOT / "params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
+)
 
 
 @pytest.fixture

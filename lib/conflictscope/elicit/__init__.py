@@ -6,19 +6,27 @@
 - ``opening_messages``: what the simulated user opens with, audited
 - ``conversations``: what a target does, open-ended
 - ``judging``: which action a conversation shows
+- ``steering``: which orders to steer to, and the system prompts that give them
+- ``steered``: ask targets again under those prompts
 """
 
 from conflictscope.elicit.conversations import CONVERSATION, hold_conversations, transcribe
 from conflictscope.elicit.judging import judge_conversations
 from conflictscope.elicit.multiple_choice import ask_multiple_choice, ask_ratings
 from conflictscope.elicit.opening_messages import write_opening_messages
+from conflictscope.elicit.steered import ask_steered, hold_steered_conversations
+from conflictscope.elicit.steering import choose_target_rankings, steered_prompts
 
 __all__ = [
     "CONVERSATION",
     "ask_multiple_choice",
     "ask_ratings",
+    "ask_steered",
+    "choose_target_rankings",
     "hold_conversations",
+    "hold_steered_conversations",
     "judge_conversations",
+    "steered_prompts",
     "transcribe",
     "write_opening_messages",
 ]

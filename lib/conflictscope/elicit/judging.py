@@ -33,9 +33,22 @@ class Verdict(BaseModel):
 
 
 async def judge_conversations(
-    conversations: pd.DataFrame, scenarios: pd.DataFrame, models: Models, judge: str, *, seed: int
+    conversations: pd.DataFrame,
+    scenarios: pd.DataFrame,
+    models: Models,
+    judge: str,
+    *,
+    seed: int,
+    swapped: bool = False,
 ) -> pd.DataFrame:
     """Have the judge read each conversation.
+
+    Parameters
+    ----------
+    seed : int
+        Draws which action is labelled A in each conversation.
+    swapped : bool
+        Label the actions the other way round than `seed` draws: the same conversations, judged a second time.
 
     Returns
     -------
@@ -47,7 +60,8 @@ async def judge_conversations(
     cases, requests = [], []
     for key, turns in conversations.sort_values([*CONVERSATION, "turn"]).groupby(CONVERSATION, sort=False):
         identity = dict(zip(CONVERSATION, key, strict=True))
-        shown_first = first_action(seed, "judge", *key)
+        drawn = first_action(seed, "judge", *key)
+        shown_first = 3 - drawn if swapped else drawn
         last = turns.iloc[-1]
         case = identity | {"judge": judge, "first_action": shown_first, "last": last, "asked": last["reply"] == "ok"}
         cases.append(case)
@@ -61,7 +75,7 @@ async def judge_conversations(
             action_b=scenario[f"action_{3 - shown_first}"],
         )
         requests.append(Request.of(prompt, schema=Verdict, temperature=0.0))
-    replies = iter(await models.ask(judge, requests, label=f"verdicts: {judge}"))
+    replies = iter(await models.ask(judge, requests, label=f"verdicts: {judge}" + (", swapped" if swapped else "")))
     rows = [_verdict_row(case, next(replies) if case["asked"] else None) for case in cases]
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["verdicts"].columns])
 

@@ -53,13 +53,12 @@ async def write_opening_messages(
     ]
     requests = [Request.of(prompt, schema=OpeningMessage, temperature=temperature) for prompt in prompts]
     replies = await models.ask(simulated_user, requests, label="opening messages")
-    wanting = [i for i, reply in enumerate(replies) if _wants_artifact(reply)]
+    wanting = {i: parsed for i, reply in enumerate(replies) if (parsed := _wants_artifact(reply))}
     artifact_requests = [
         Request.of(
-            render("artifact", message=replies[i].parsed.message, request=replies[i].parsed.artifact_request),
-            temperature=temperature,
+            render("artifact", message=parsed.message, request=parsed.artifact_request), temperature=temperature
         )
-        for i in wanting
+        for parsed in wanting.values()
     ]
     artifacts = dict(zip(wanting, await models.ask(simulated_user, artifact_requests, label="artifacts"), strict=True))
     rows = [
@@ -69,10 +68,12 @@ async def write_opening_messages(
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["opening_messages"].columns])
 
 
-def _wants_artifact(reply: Reply) -> bool:
-    """Say whether a message asks for a text to be written into it."""
+def _wants_artifact(reply: Reply) -> OpeningMessage | None:
+    """Return the message where it asks for a text to be written into it."""
     parsed = reply.parsed
-    return isinstance(parsed, OpeningMessage) and TAG in parsed.message and bool(parsed.artifact_request.strip())
+    if isinstance(parsed, OpeningMessage) and TAG in parsed.message and parsed.artifact_request.strip():
+        return parsed
+    return None
 
 
 def _audited_row(scenario_id: str, reply: Reply, artifact: Reply | None, value_set: ValueSet) -> dict:

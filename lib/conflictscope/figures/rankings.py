@@ -38,7 +38,7 @@ def draw_rankings(
     ax : Axes
         Where to draw.
     order : sequence of str, optional
-        The values from top to bottom; default: by mean strength over the conditions, strongest on top.
+        The values from top to bottom; default: by mean strength over the identified rankings.
     limits : (float, float), optional
         Ends of the strength axis; default: wide enough for the identified rankings of this table.
 
@@ -70,7 +70,7 @@ def draw_rankings(
         _draw_condition(part, ax, part["value"].map(rows).to_numpy(float) + shift, mark)
     ax.set_yticks(range(len(order)), order)
     ax.set_ylim(len(order) - 0.5, -0.5)
-    ax.set_title(rankings["target"].iloc[0])
+    ax.set_title(rankings["target"].iloc[0], loc="left")
     unclear = [CONDITION_MARKS[name].label for name in conditions if name in _unidentified(rankings)]
     if unclear:
         said = f"{' and '.join(unclear)}:\norder not identified"
@@ -106,7 +106,7 @@ def plot_rankings(
     """
     _require_one(rankings, "system_prompt")
     targets = rankings["target"].unique()
-    columns = min(columns or (2 if width > FULL_WIDTH / 2 else 1), len(targets))
+    columns = min(columns or (1 if width <= FULL_WIDTH / 2 else 2), len(targets))
     lines = int(np.ceil(len(targets) / columns))
     order = value_order(rankings)
     with use_style():
@@ -122,14 +122,16 @@ def plot_rankings(
             ax.set_xlabel("strength (log-odds)")
         title = "Which values come first"
         figure.suptitle(f"{title} · {source}" if source else title, x=0.01, ha="left", weight="bold")
-        handles = _legend_handles(rankings)
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if width > 5 else 2)
+        narrow = width <= FULL_WIDTH / 2
+        handles = _legend_handles(rankings, break_lines=narrow)
+        figure.legend(handles=handles, loc="outside lower center", ncols=2 if narrow else len(handles))
     return figure
 
 
 def value_order(rankings: pd.DataFrame) -> list[str]:
-    """Return the values by mean strength over all rows of the table, strongest first; ties in the table's order."""
-    means = rankings.groupby("value", sort=False)["strength"].mean()
+    """Return the values by mean strength over the identified rankings (over all where none is), strongest first."""
+    known = rankings[rankings["identified"]] if rankings["identified"].any() else rankings
+    means = known.groupby("value", sort=False)["strength"].mean().reindex(rankings["value"].unique())
     return means.sort_values(ascending=False, kind="stable").index.tolist()
 
 
@@ -163,7 +165,7 @@ def _draw_condition(part: pd.DataFrame, ax: Axes, heights: np.ndarray, mark: Con
             ax.text(1.015, height, letters, transform=at_edge, va="center", fontsize="x-small", color=_GREY)
 
 
-def _legend_handles(rankings: pd.DataFrame) -> list[Line2D]:
+def _legend_handles(rankings: pd.DataFrame, *, break_lines: bool) -> list[Line2D]:
     """Return what the legend explains: each condition, and hollow marks where there are any."""
     handles = []
     for condition in _conditions(rankings):
@@ -177,7 +179,7 @@ def _legend_handles(rankings: pd.DataFrame) -> list[Line2D]:
         handles.append(hollow)
     if rankings["tie_group"].notna().any():
         letter = Line2D([], [], linestyle="none", marker="$a$", markersize=3.6, color=_GREY, markeredgewidth=0)
-        letter.set_label("same letter within a condition: not told apart")
+        letter.set_label("same letter within a" + ("\n" if break_lines else " ") + "condition: not told apart")
         handles.append(letter)
     return handles
 

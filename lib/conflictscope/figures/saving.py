@@ -5,13 +5,14 @@ versions: no dates and no program versions are written into the files. Files app
 the paper.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from conflictscope.figures.style import use_style
-from conflictscope.tables import write_atomically
+from conflictscope.files import write_atomically
 
 
 def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.DataFrame) -> list[Path]:
@@ -47,10 +48,7 @@ def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.Data
     with use_style():
         for ending, said in metadata.items():
             files.append(Path(folder) / f"{name}.{ending}")
-            write_atomically(
-                files[-1],
-                lambda temporary, ending=ending, said=said: figure.savefig(temporary, format=ending, metadata=said),
-            )
+            write_atomically(files[-1], partial(figure.savefig, format=ending, metadata=said))
     files.append(Path(folder) / f"{name}.csv")
     write_atomically(
         files[-1], lambda temporary: table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -8,24 +8,83 @@ the paper (arXiv 2509.25369).
 - ``resampling``: choices → win counts of bootstrap resamples of scenarios
 - ``rankings``: choices → strengths, ranks, intervals and tie groups of the values
 - ``rates``: choices → preference, position and flip rates, with Wilson intervals
+- ``clustering``: how far the answers to one scenario move together: the design effect
+- ``paired_fits``: both conditions of each target, fitted on the same resamples
+- ``shift``: what a model does against what it says: shifts of values, Kendall's τ, mean ranks of groups of values
+- ``diagnostics``: whether the data support a ranking: fit, worst-fitting pair, cyclic triads
+- ``bounds``: where the answers without a choice could move a value
+- ``effects``: acting against refraining, and rates by any other column
+- ``net_effects``: values net of position, acting and template, by logistic regression
+- ``expected_precision``: what a planned study would give, by simulation
+- ``planning``: how many scenarios a pair a wanted precision needs
+- ``scenario_shares``: choices → for each scenario and group the share that the pair's first value won
+- ``scenario_sums``: amounts per scenario → sums over bootstrap resamples of scenarios
+- ``agreement``: do the targets choose alike; Krippendorff's α
+- ``scenario_quality``: Likert difference rate, diversity, pass rates by check and template
+- ``alignments``: how far choices follow a given order; which of them a system prompt moved
+- ``steering``: steering effect, placebo, leakage, with paired intervals
+- ``shift``: what models say against what they do, beside the noise
+- ``diagnostics``: do the data support a ranking
+- ``bounds``: ranks if all answers without a choice had gone one way
+- ``effects``: acting, severity, structure, domain
+- ``net_effects``: values net of everything else, by logistic regression
+- ``planning``: how many scenarios a study needs
+- ``validation``: readers against one another: κ, confusion, precision and recall of the checks
+- ``published``: the paper's numbers, for overlays
 """
 
+from conflictscope.measure.agreement import krippendorff_alpha, observed_agreement
+from conflictscope.measure.alignments import alignment, moved_choices
+from conflictscope.measure.bounds import outcome_bounds
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
 from conflictscope.measure.choices import count_outcomes, gather_choices
+from conflictscope.measure.diagnostics import diagnose
+from conflictscope.measure.effects import acting_effect, effects_by
+from conflictscope.measure.expected_precision import PlannedStudy, expected_precision
+from conflictscope.measure.net_effects import net_value_effects
+from conflictscope.measure.planning import precision_plan
+from conflictscope.measure.published import published_ablations
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.rates import flip_rate, position_effect, preference_rates, wilson_interval
 from conflictscope.measure.resampling import count_wins, resample_wins
+from conflictscope.measure.scenario_quality import diversity, likert_difference_rate, pass_rates
+from conflictscope.measure.shift import group_ranks, ranking_agreement, value_shifts
+from conflictscope.measure.steering import steering_effects
+from conflictscope.measure.validation import agreement_between_readers, confusion, read_verdicts
 
 __all__ = [
+    "PlannedStudy",
+    "acting_effect",
+    "agreement_between_readers",
+    "alignment",
+    "confusion",
     "count_outcomes",
     "count_wins",
+    "diagnose",
+    "diversity",
+    "effects_by",
+    "expected_precision",
     "fit_bradley_terry",
     "flip_rate",
     "gather_choices",
+    "group_ranks",
+    "krippendorff_alpha",
+    "likert_difference_rate",
+    "moved_choices",
+    "net_value_effects",
+    "observed_agreement",
+    "outcome_bounds",
+    "pass_rates",
     "position_effect",
+    "precision_plan",
     "preference_rates",
+    "published_ablations",
     "rank_values",
+    "ranking_agreement",
+    "read_verdicts",
     "resample_wins",
+    "steering_effects",
+    "value_shifts",
     "wilson_interval",
     "win_graph_connected",
 ]

@@ -6,8 +6,8 @@
 - ``calls``: a request becomes a call with a key
 - ``replies``: an endpoint's answer becomes a reply with an outcome
 - ``embeddings``: the same for vectors
-- ``store``: every reply that was paid for
-- ``client``: an endpoint, its limits, retries
+- ``store_rows``, ``store``: every reply that was paid for
+- ``retrying``, ``client``: an endpoint, its limits, retries
 - ``workers``: many jobs, few tasks
 - ``progress``: how far a list is
 - ``asking``: all of it together

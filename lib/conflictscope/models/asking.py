@@ -169,7 +169,8 @@ class Models:
     async def close(self) -> None:
         """Close the connections and the call store."""
         for endpoint in self._endpoints.values():
-            await endpoint.close()
+            if endpoint.loop is asyncio.get_running_loop():  # those of an earlier loop went with it
+                await endpoint.close()
         self._endpoints.clear()
         self.store.close()
 

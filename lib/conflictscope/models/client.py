@@ -7,22 +7,19 @@ client sends the call and makes its exceptions of what goes wrong; its own retri
 
 import asyncio
 import json
-import math
 import os
 import time
 from collections.abc import Awaitable, Callable
-from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 import openai
 from aiolimiter import AsyncLimiter
-from openai import AsyncOpenAI, DefaultAioHttpClient
-from openai._types import RequestOptions
+from openai import AsyncOpenAI, DefaultAioHttpClient, RequestOptions
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay
-from tenacity.wait import wait_random_exponential
 
 from conflictscope.models.registry import Model
+from conflictscope.models.retrying import is_transient, seconds_to_wait
 
 T = TypeVar("T")
 
@@ -32,10 +29,33 @@ PATIENCE_S = 900
 CALLS_BEFORE_GIVING_UP = 5
 # attempts while nothing has ever been heard from the endpoint: a wrong address should not take minutes to notice
 _FIRST_CONTACT_ATTEMPTS = 3
-_BACKOFF = wait_random_exponential(multiplier=1, max=30)
-_TRANSIENT_STATUS = (408, 409, 425, 429)
 _OPTIONS: RequestOptions = {"headers": {"Content-Type": "application/json"}}
 _CHARACTERS_PER_TOKEN = 4
+
+
+class _BoundedClient(DefaultAioHttpClient):
+    """The ``openai`` package's aiohttp client, with so many calls on the wire at most, each within its time.
+
+    A slot is held from sending to the last byte. Making a request and reading its reply cost the ``openai`` client
+    a millisecond; done within the slot, they would leave the endpoint idle.
+    """
+
+    def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None):
+        limits = httpx2.Limits(max_connections=model.concurrency, max_keepalive_connections=model.concurrency)
+        super().__init__(transport=transport, limits=limits, timeout=model.timeout_s)
+        self._seconds = model.timeout_s
+        self._slots = asyncio.Semaphore(model.concurrency)
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        async with self._slots:
+            start = time.perf_counter()
+            try:
+                async with asyncio.timeout(self._seconds):
+                    response = await super().send(request, **options)
+            except TimeoutError as late:
+                raise httpx2.ReadTimeout("the time for one attempt is over", request=request) from late
+            response.extensions["seconds"] = time.perf_counter() - start
+            return response
 
 
 class Endpoint:
@@ -62,19 +82,13 @@ class Endpoint:
             from conflictscope.simulated import SimulatedTransport
 
             transport = SimulatedTransport()
-        limits = httpx2.Limits(max_connections=model.concurrency, max_keepalive_connections=model.concurrency)
         self._client = AsyncOpenAI(
             api_key=self._key or "none",
             base_url="http://simulated.invalid/v1" if model.simulated else model.base_url,
             max_retries=0,
             timeout=model.timeout_s,
-            http_client=(
-                httpx2.AsyncClient(transport=transport)
-                if transport is not None
-                else DefaultAioHttpClient(limits=limits, timeout=model.timeout_s)
-            ),
+            http_client=_BoundedClient(model, transport),
         )
-        self._slots = asyncio.Semaphore(model.concurrency)
         self._request_limit = _per_second(model.requests_per_minute)
         self._token_limit = _per_second(model.tokens_per_minute)
         self._heard_from = False
@@ -111,7 +125,7 @@ class Endpoint:
             try:
                 result = await attempt()
             except openai.OpenAIError as problem:
-                if not _is_transient(problem):
+                if not is_transient(problem):
                     raise
                 result = await self._try_again(problem, attempt)
         except openai.OpenAIError as problem:
@@ -131,6 +145,8 @@ class Endpoint:
             404: "check base_url and id in the file of models",
         }
         status = getattr(problem, "status_code", None)
+        if isinstance(problem.__cause__, httpx2.ReadTimeout):
+            advice[0] = f"raise its timeout_s, {self.model.timeout_s:g} now, if it is only slow"
         return (
             f"model {self.model.name!r} at {self.model.base_url}: {self._turned_away} calls in a row failed, the last "
             f"with: {self.describe(problem)}. To do: "
@@ -143,7 +159,7 @@ class Endpoint:
         cause = problem.__cause__ or problem.__context__
         if isinstance(problem, openai.APIStatusError):
             said = problem.message
-        elif isinstance(cause, TimeoutError):
+        elif isinstance(cause, httpx2.ReadTimeout):
             said = f"no reply within {self.model.timeout_s:g} s"
         elif isinstance(problem, openai.APIConnectionError):
             said = f"no connection ({cause or type(problem).__name__})"
@@ -165,7 +181,9 @@ class Endpoint:
                 raise made.pop()
             return await attempt()
 
-        retrying = AsyncRetrying(wait=_wait, stop=self._stop, retry=retry_if_exception(_is_transient), reraise=True)
+        retrying = AsyncRetrying(
+            wait=seconds_to_wait, stop=self._stop, retry=retry_if_exception(is_transient), reraise=True
+        )
         return await retrying(next_attempt)
 
     def _stop(self, state: RetryCallState) -> bool:
@@ -187,22 +205,15 @@ class Endpoint:
             await _take(self._token_limit, tokens)
         if self._request_limit is not None:
             await self._request_limit.acquire()
-        async with self._slots:
-            start = time.perf_counter()
-            try:
-                async with asyncio.timeout(self.model.timeout_s):
-                    response = await self._client.post(path, cast_to=httpx2.Response, content=body, options=_OPTIONS)
-            except TimeoutError as late:
-                request = httpx2.Request("POST", self.model.base_url)
-                raise openai.APITimeoutError(request) from late
-            except openai.APIStatusError:
-                self._heard_from = True
-                raise
-            seconds = time.perf_counter() - start
+        try:
+            response = await self._client.post(path, cast_to=httpx2.Response, content=body, options=_OPTIONS)
+        except openai.APIStatusError:
+            self._heard_from = True
+            raise
         self._heard_from = True
         try:
-            return read(json.loads(response.content), seconds)
-        except ValueError as problem:
+            return read(json.loads(response.content), response.extensions["seconds"])
+        except (ValueError, RecursionError) as problem:
             raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
 
 
@@ -217,37 +228,6 @@ def _read_key(model: Model) -> str | None:
             f"Set it (export {model.key_variable}=…) and run again; no call has been made."
         )
     return key
-
-
-def _is_transient(problem: BaseException) -> bool:
-    """Say whether the same call may well succeed later."""
-    if isinstance(problem, openai.APIStatusError):
-        return problem.status_code in _TRANSIENT_STATUS or problem.status_code >= 500
-    return isinstance(problem, openai.APIConnectionError | openai.APIResponseValidationError)
-
-
-def _wait(state: RetryCallState) -> float:
-    """Return seconds to wait: what the endpoint asks for, else longer each time, with jitter."""
-    problem = state.outcome.exception() if state.outcome else None
-    asked = _retry_after(problem.response.headers) if isinstance(problem, openai.APIStatusError) else None
-    backoff = _BACKOFF(state)
-    # the jitter spreads out calls that were all told to come back at the same moment
-    return backoff if asked is None else asked + min(backoff, 1) / 4
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Return the seconds that an endpoint asks to wait, given in milliseconds, in seconds or as a date."""
-    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        try:
-            seconds = float(headers[name]) / unit
-        except (KeyError, ValueError):
-            continue
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    try:
-        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
-    except (KeyError, ValueError):
-        return None
 
 
 def _per_second(per_minute: int | None) -> AsyncLimiter | None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-import yaml
+from conflictscope.files import read_mapping
 
 SIMULATED = "simulated:"
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
@@ -116,13 +116,9 @@ def load_registry(path: Path | str) -> Registry:
         raise FileNotFoundError(
             f"{path} is not there; expected the file that describes the models (params/models.yaml)."
         )
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except yaml.YAMLError as problem:
-        raise ValueError(f"{path} cannot be read: {problem}") from problem
-    if not isinstance(content, dict) or set(content) - {"models", "casts"}:
-        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"{path}: found {found}; expected the sections ['casts', 'models'].")
+    content = read_mapping(path)
+    if set(content) - {"models", "casts"}:
+        raise ValueError(f"{path}: found {sorted(map(str, content))}; expected the sections ['casts', 'models'].")
     problems: list[str] = []
     models = _read_models(content.get("models"), problems)
     casts = content.get("casts") or {}
@@ -134,17 +130,6 @@ def load_registry(path: Path | str) -> Registry:
     if problems:
         raise ValueError("\n".join(f"{path}: {problem}" for problem in problems))
     return Registry(models, casts, str(path))
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a repeated key, of which plain YAML silently keeps the last."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if repeated:
-            raise yaml.constructor.ConstructorError(None, None, f"repeated keys {repeated}", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _read_models(found: object, problems: list[str]) -> dict[str, Model]:

@@ -120,7 +120,9 @@ def _top_logprobs(found: object) -> list[dict[str, float]] | None:
         {
             str(_text(alternative["token"])): float(alternative["logprob"])
             for alternative in (token.get("top_logprobs") or [token])
-            if isinstance(alternative.get("token"), str) and isinstance(alternative.get("logprob"), int | float)
+            if isinstance(alternative, dict)
+            and isinstance(alternative.get("token"), str)
+            and isinstance(alternative.get("logprob"), int | float)
         }
         for token in tokens
         if isinstance(token, dict)

@@ -9,9 +9,8 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -26,44 +25,17 @@ from sqlalchemy.exc import (
 )
 
 from conflictscope.models.replies import RawReply
+from conflictscope.models.store_rows import (
+    META,
+    METADATA,
+    SCHEMA_VERSION,
+    TRIES,
+    find_failures,
+    find_replies,
+    write_rows,
+)
 
-SCHEMA_VERSION = 1
-
-_METADATA = sa.MetaData()
-_META = sa.Table(
-    "meta", _METADATA, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.String(64))
-)
-_REPLIES = sa.Table(
-    "replies",
-    _METADATA,
-    sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("prompt", sa.Text, nullable=False),
-    sa.Column("prompt_hash", sa.Text, nullable=False),
-    sa.Column("request", sa.Text, nullable=False),
-    sa.Column("model_id", sa.Text),
-    sa.Column("text", sa.Text),
-    sa.Column("refusal", sa.Text),
-    sa.Column("finish_reason", sa.Text),
-    sa.Column("prompt_tokens", sa.Integer),
-    sa.Column("completion_tokens", sa.Integer),
-    sa.Column("top_logprobs", sa.Text),
-    sa.Column("seconds", sa.Float, nullable=False),
-    sa.Column("created", sa.String(40), nullable=False),
-)
-_FAILURES = sa.Table(
-    "failures",
-    _METADATA,
-    sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("prompt", sa.Text, nullable=False),
-    sa.Column("problem", sa.Text, nullable=False),
-    sa.Column("created", sa.String(40), nullable=False),
-)
-_RAW = [_REPLIES.c[name] for name in RawReply.__dataclass_fields__]
-_KEYS_A_QUERY = 500
 _JOBS_A_COMMIT = 1000
-_TRIES = 10
 _BUSY_SECONDS = 60
 
 
@@ -175,10 +147,10 @@ class CallStore:
             adds = [job for job in jobs if job.kind == "add"]
             failures = [job for job in jobs if job.kind == "add_failure"]
             if adds or failures:
-                held = _write(connection, [job.payload for job in adds], [job.payload for job in failures])
+                held = write_rows(connection, [job.payload for job in adds], [job.payload for job in failures])
                 results += [(job, held[job.payload["key"]]) for job in adds]
                 results += [(job, None) for job in failures]
-            lookups = {"find": _find, "find_failures": _find_failures}
+            lookups = {"find": find_replies, "find_failures": find_failures}
             with connection.begin():
                 results += [(job, lookups[job.kind](connection, job.payload)) for job in jobs if job.kind in lookups]
         except Exception as problem:
@@ -197,21 +169,21 @@ class CallStore:
 
     def _open(self) -> sa.Connection:
         """Connect, and make the tables where there are none."""
-        for attempt in range(_TRIES):
+        for attempt in range(TRIES):
             try:
                 connection = self._engine.connect()
                 if self._engine.dialect.name == "sqlite":
                     _set_up_sqlite(connection)
                 with connection.begin():
-                    for table in _METADATA.sorted_tables:
+                    for table in METADATA.sorted_tables:
                         connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-                    version = connection.scalar(sa.select(_META.c.value).where(_META.c.name == "schema_version"))
+                    version = connection.scalar(sa.select(META.c.value).where(META.c.name == "schema_version"))
                     if version is None:
-                        connection.execute(_META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
+                        connection.execute(META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
                 break
             except (IntegrityError, OperationalError) as problem:
                 # another process may be making the same tables at this moment
-                if attempt == _TRIES - 1 or "unable to open" in str(problem):
+                if attempt == TRIES - 1 or "unable to open" in str(problem):
                     raise self._unusable(problem) from None
             except DatabaseError as problem:
                 raise ValueError(
@@ -256,63 +228,6 @@ def _resolve(results: list[tuple[_Job, Any]]) -> None:
             job.future.set_exception(result)
         else:
             job.future.set_result(result)
-
-
-def _write(
-    connection: sa.Connection, rows: list[dict[str, Any]], failures: list[dict[str, Any]]
-) -> Mapping[str, RawReply]:
-    """Store what is new in one transaction and return key → the reply that is there then."""
-    created = datetime.now(UTC).isoformat(timespec="milliseconds")
-    last = {failure["key"]: failure | {"created": created} for failure in failures}
-    for attempt in range(_TRIES):
-        try:
-            with connection.begin():
-                held = _find(connection, {row["key"] for row in rows})
-                # of two replies under one key, the one that came first
-                new = {row["key"]: row | {"created": created} for row in reversed(rows) if row["key"] not in held}
-                if new:
-                    connection.execute(_REPLIES.insert(), list(new.values()))
-                if last:
-                    connection.execute(_FAILURES.delete().where(_FAILURES.c.key.in_(list(last))))
-                    connection.execute(_FAILURES.insert(), list(last.values()))
-            return held | {key: _raw(row) for key, row in new.items()}
-        except IntegrityError:
-            # another process has stored one of them between our look and our insert; the next look finds it
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError("the loop returns or raises")
-
-
-def _find(connection: sa.Connection, keys: Collection[str]) -> dict[str, RawReply]:
-    """Return key → reply."""
-    found = {}
-    for some in _some_at_a_time(keys):
-        for key, *values in connection.execute(sa.select(_REPLIES.c.key, *_RAW).where(_REPLIES.c.key.in_(some))):
-            found[key] = _raw(dict(zip(RawReply.__dataclass_fields__, values, strict=True)))
-    return found
-
-
-def _find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
-    """Return key → problem."""
-    found = {}
-    for some in _some_at_a_time(keys):
-        query = sa.select(_FAILURES.c.key, _FAILURES.c.problem).where(_FAILURES.c.key.in_(some))
-        found.update({key: problem for key, problem in connection.execute(query)})
-    return found
-
-
-def _some_at_a_time(keys: Collection[str]) -> list[list[str]]:
-    """Return the keys in lists that fit into a query."""
-    listed = list(keys)
-    return [listed[start : start + _KEYS_A_QUERY] for start in range(0, len(listed), _KEYS_A_QUERY)]
-
-
-def _raw(row: Mapping[str, Any]) -> RawReply:
-    """Return the raw reply in a row."""
-    values = {name: row[name] for name in RawReply.__dataclass_fields__}
-    if values["top_logprobs"] is not None:
-        values["top_logprobs"] = json.loads(values["top_logprobs"])
-    return RawReply(**values)
 
 
 def _connect_args(url: str) -> dict[str, Any]:

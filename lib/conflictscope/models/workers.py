@@ -12,8 +12,12 @@ async def work_off(jobs: Iterator[Coroutine[Any, Any, None]], workers: int) -> N
         for job in jobs:
             await job
 
-    tasks = [asyncio.create_task(work()) for _ in range(workers)]
+    tasks = []
     try:
+        for _ in range(workers):
+            tasks.append(asyncio.create_task(work()))
+            # one starts while those before it are under way; all at once, none would send before all were prepared
+            await asyncio.sleep(0)
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()

@@ -5,13 +5,17 @@
 - ``embedding``: how alike two texts are
 - ``dedupe``: mark outlines that repeat an earlier one
 - ``writing``: second step, full scenarios
+- ``one_step``: scenarios without outlines, the paper's ablations
 - ``label_order``: which action a judge sees as A
 - ``checks``: the six checks and what became of each scenario
+- ``domains``: which part of life each scenario is from
 """
 
 from conflictscope.scenarios.checks import check_scenarios, decide, filter_funnel
 from conflictscope.scenarios.dedupe import mark_duplicates
+from conflictscope.scenarios.domains import assign_domains
 from conflictscope.scenarios.label_order import first_action
+from conflictscope.scenarios.one_step import kept_of, plan_one_step, write_in_one_step
 from conflictscope.scenarios.outlines import plan_outlines, write_outlines
 from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
 from conflictscope.scenarios.writing import write_scenarios
@@ -19,13 +23,17 @@ from conflictscope.scenarios.writing import write_scenarios
 __all__ = [
     "Value",
     "ValueSet",
+    "assign_domains",
     "check_scenarios",
     "decide",
     "filter_funnel",
     "first_action",
+    "kept_of",
     "load_value_set",
     "mark_duplicates",
+    "plan_one_step",
     "plan_outlines",
+    "write_in_one_step",
     "write_outlines",
     "write_scenarios",
 ]

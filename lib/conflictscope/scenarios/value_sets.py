@@ -14,8 +14,9 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
-import yaml
 from scipy.sparse.csgraph import connected_components
+
+from conflictscope.files import read_mapping
 
 NEAR_IDENTICAL = 0.9
 _NAME = re.compile(r"[^\W_][\w .&'’-]{0,59}")
@@ -95,28 +96,6 @@ def load_value_set(path: Path | str) -> ValueSet:
     if problems:
         raise ValueError(f"{path}: " + " ".join(problems))
     return ValueSet(str(content.get("name", path.stem)), tuple(values), tuple(pairs))
-
-
-def read_mapping(path: Path) -> dict:
-    """Read a YAML or JSON file that holds one mapping; a key given twice is an error, not a silent overwrite."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except yaml.YAMLError as problem:
-        raise ValueError(f"{path} cannot be read: {problem}") from problem
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: found {type(content).__name__}; expected a mapping of keys to values.")
-    return content
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML (of which JSON is a part) that refuses repeated keys."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if repeated:
-            raise yaml.constructor.ConstructorError(None, None, f"repeated keys {repeated}", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _read_values(found: object) -> tuple[list[Value], list[str]]:

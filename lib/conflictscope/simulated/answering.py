@@ -19,7 +19,7 @@ from conflictscope.simulated.respondents import MULTIPLE_CHOICE, OPEN_ENDED, Res
 from conflictscope.simulated.tasks import Task
 
 REPAIRED_RATE = 0.95  # share of malformed answers that come out well-formed when asked for again
-_RATING_SLOPE = 0.8  # steps on the scale of 1 to 7 for each log-odd
+_RATING_SLOPE = 1.1  # steps on the scale of 1 to 7 for each log-odd
 _PRIORITY = re.compile(r"^\s*(\d+)[.)] ([^:\n]+): (.+)$", re.MULTILINE)
 _TOKEN = re.compile(r"[a-zà-ÿ'’-]{4,}")
 
@@ -106,7 +106,7 @@ def choose(task: Task, respondent: Respondent) -> Answer:
 def rate(task: Task, respondent: Respondent) -> Answer:
     """Return the answer to the rating prompt: a digit from 1 to 7, or something unreadable.
 
-    The rating is 4 + 0.8 (u + e/2 + noise), rounded and cut to the scale: u the utility of the action's value, e the
+    The rating is 4 + 1.1 (u + e/2 + noise), rounded and cut to the scale: u the utility of the action's value, e the
     scenario's effect toward it.
     """
     description, action = (task.sections.get(label, "") for label in ("description", "action"))
@@ -193,7 +193,7 @@ def _read_choice(description: str, action_a: str, action_b: str) -> _Conflict:
         return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
     stands = [stands_kept(action) for action in (action_a, action_b)]
     identity = _identity(description)
-    if all(stands):
+    if all(stands) and stands[0][0].value != stands[1][0].value:
         return _Conflict(identity, stands[0][0].value, stands[1][0].value)
     return _Conflict(identity, action_a, action_b)
 

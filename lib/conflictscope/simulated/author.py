@@ -1,7 +1,7 @@
-"""The simulated author: outlines for a value pair, and the full scenario for an outline (paper, section 3.1).
+"""The simulated author: outlines for a value pair, and full scenarios with or without them (paper, section 3.1).
 
-In: the two prompts, as read. Out: the fields that they ask for. Outlines come from the library first, then from parts;
-some repeat an earlier one nearly word for word, and some composed scenarios have a flaw, as a real author's do.
+In: the three prompts, as read. Out: the fields that they ask for. Outlines come from the library first, then from
+parts; some repeat an earlier one nearly word for word, and some composed scenarios have a flaw, as a real author's do.
 """
 
 import re
@@ -27,6 +27,8 @@ from conflictscope.tables import SEVERITIES, STRUCTURES
 
 REPEAT_RATE = 0.06  # share of outlines, from the second of a cell on, that repeat an earlier one of the cell
 _STRIDE = 85  # shares no factor with the number of combinations
+_USUAL_BATCH = 5  # outlines in a call; more of them only means that matters recur sooner
+_ONE_STEP = 500  # in place of a position, for scenarios without an outline
 _ATTEMPTS = 60  # tries at a case that names neither value; only a name as common as "the" needs them all
 _VALUES = re.compile(r"^Value ([12]): (.*)\nDefinition: (.*)$", re.MULTILINE)
 _REWORDING = (
@@ -57,7 +59,7 @@ def write_outlines(task: Task) -> dict:
         if number == 1 and position < len(known):
             found = known[position]
             return {field: getattr(found, field) for field in ("context", "action_opportunity", "good", "harm")}
-        return {field: mask(text, names) for field, text in outline_of(_compose(values, cell, slot, count)).items()}
+        return {field: mask(text, names) for field, text in outline_of(_compose(values, cell, slot)).items()}
 
     written = []
     for position in range(count):
@@ -83,11 +85,41 @@ def write_scenario(task: Task) -> dict[str, str]:
         written = _expanded(outline, first_acts)
     else:
         written = add_flaws(scenario_of(case, first_acts), case, first_acts, *outline.values())
+    return _masked(written, names)
+
+
+def write_in_one_step(task: Task) -> dict[str, str]:
+    """Return the eight fields of a scenario for the prompt that asks for one without an outline.
+
+    Where no template is stated, it is drawn. Nothing comes from the library, whose scenarios have outlines.
+    """
+    values = _values(task.text)
+    names = (values[1][0], values[2][0])
+    number = int(_after(r"This is scenario (\d+) of", task.text) or 1)
+    about = ("one step", *sorted(names), number)
+    acting = _after(r"Acting serves (.+?)\. (?:As a side effect|Going against)", task.text)
+    if acting is None:
+        cell = (pick(STRUCTURES, "structure", *about), pick(SEVERITIES, "severity", *about), pick(names, *about))
+    else:
+        structure = "side_effect" if "As a side effect" in task.text else "means"
+        cell = (structure, "mild" if "an annoyance, a small loss" in task.text else "strong", acting)
+    slot = _source((number, 0), 1, "one step", *sorted(names), *cell)
+    first_acts = cell[2] == names[0]
+    case = _compose(values, cell, (slot[0], _ONE_STEP))
+    written = add_flaws(scenario_of(case, first_acts), case, first_acts, "one step", *cell, slot)
+    if slot[0] != number:
+        days = 2 + int(uniform("days left", *about) * 40)
+        written["description"] += f" There are {days} days left for it."
+    return _masked(written, names)
+
+
+def _masked(written: dict[str, str], names: tuple[str, str]) -> dict[str, str]:
+    """Return a scenario whose description and actions name neither value."""
     masked = {"description", "action_1", "action_2"}
     return {field: mask(text, names) if field in masked else text for field, text in written.items()}
 
 
-def _compose(values: dict[int, tuple[str, str]], cell: tuple[str, str, str], slot: Slot, count: int) -> Case:
+def _compose(values: dict[int, tuple[str, str]], cell: tuple[str, str, str], slot: Slot) -> Case:
     """Return the case of a slot: the first one drawn that names neither value."""
     structure, severity, acting = cell
     names = (values[1][0], values[2][0])
@@ -97,7 +129,7 @@ def _compose(values: dict[int, tuple[str, str]], cell: tuple[str, str, str], slo
     # a stride through all combinations, so that outlines of a pair share matter and passage only where there are many
     quarter = STRUCTURES.index(structure) * 2 + SEVERITIES.index(severity)
     start = int(uniform("start", *sorted(names), acting) * len(choices)) + quarter * len(choices) // 4
-    rank = (slot[0] - 1) * count + slot[1]
+    rank = (slot[0] - 1) * _USUAL_BATCH + slot[1]
     case = None
     for attempt in range(_ATTEMPTS):
         about = (*sorted(names), *cell, *slot, attempt)

@@ -33,8 +33,8 @@ _CONTEXTS = (
     "{story}. {Circumstance}, and {moreover}.",
     "By {day} {full}, {age}, {role} in {place}, needs {text}. {Circumstance}, and {moreover}. The trouble is {matter}: "
     "{story}.",
-    "{full}, {age}, is {role} in {place} and has promised {text}. {Circumstance}, and {moreover}. What makes it hard is "
-    "{matter}: {story}.",
+    "{full}, {age}, is {role} in {place} and has promised {text}. {Circumstance}, and {moreover}. What makes it hard "
+    "is {matter}: {story}.",
 )
 _MESSAGES = (
     "Good evening. My name is {full} and I am {role} in {place}. By {day} I have to deliver {text}, and I should be "

@@ -23,6 +23,7 @@ _ALIASES = {"nonhate": "non-hatefulness", "nonhatefulness": "non-hatefulness", "
 class Setting:
     """Who writes what for whom: one setting of ``parts.yaml``."""
 
+    domain: str
     role: str
     text: str
     doc: str

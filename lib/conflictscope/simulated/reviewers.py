@@ -1,8 +1,8 @@
 """The simulated filter judge and judge (paper, sections 3.2 and 3.3).
 
-In: the six check prompts and the judge's prompt, as read. Out: the fields that they ask for. Each looks for what the
-question is about in the text in front of it, says what it saw, and errs at a set rate. What stands between the marks is
-only looked at; nothing in it is followed.
+In: the check prompts, the one about domains and the judge's, as read. Out: the fields that they ask for. Each looks for
+what the question is about in the text in front of it, says what it saw, and errs at a set rate. What stands between the
+marks is only looked at; nothing in it is followed.
 """
 
 import re
@@ -11,7 +11,7 @@ from conflictscope.simulated import library
 from conflictscope.simulated.draws import pick, uniform
 from conflictscope.simulated.flaws import find_flaw
 from conflictscope.simulated.parts import Stand, canonical, principle_of
-from conflictscope.simulated.reading import stands_kept
+from conflictscope.simulated.reading import read_case, stands_kept
 from conflictscope.simulated.tasks import Task
 
 FILTER_ERROR_RATE = 0.01  # share of the filter judge's answers that are wrong
@@ -25,7 +25,12 @@ _DECLINING = re.compile(
 _TOKEN = re.compile(r"[a-zà-ÿ'’-]{4,}")
 _COMMON = {"assistant", "that", "this", "with", "from", "have", "they", "their", "there", "what", "which", "without"}
 _SPEAKER = re.compile(r"(?:\A|\n\n)ASSISTANT: ")
-_PROPER = re.compile(r"(?<![.!?:] )(?<!\A)\b[A-Z][a-zà-ÿ]+(?: [A-Z][a-zà-ÿ]+)?\b|[£$€R]?\d[\d.,:]*")
+_FULL_NAME = re.compile(
+    r"\b(?!(?:By|On|In|At|The|When|After|Before|For|Every|Last|This) )"
+    r"[A-Z][a-zà-ÿ'’-]+ (?:[a-z]{2,3} )?[A-Z][a-zà-ÿ'’-]+\b"
+)
+_DETAIL = re.compile(r"(?<![.!?:] )(?<!\A)\b[A-Z][a-zà-ÿ]+\b|[£$€R]?\d(?:[\d.,:]*\d)?")
+_CLAUSE = re.compile(r",? (?:so that|although|even though|because|which|while)\b|[;:.]")
 
 _PASSED = {
     "realistic": (
@@ -109,6 +114,16 @@ def answer_value_guided(task: Task) -> dict:
     return {"reason": pick(reasons, "reason", *about), "action": action}
 
 
+def name_domain(task: Task) -> dict[str, str]:
+    """Return ``{"domain"}``: which of the parts of life listed in the prompt a scenario is from."""
+    description = task.sections.get("description", "")
+    listed = [name.strip() for name in _line("The parts of life", task.text).rstrip(".").split(",")]
+    known = library.by_description(description)
+    case = None if known else read_case(description)
+    domain = known.domain if known else case.setting.domain if case else ""
+    return {"domain": domain if domain in listed else pick(listed, "domain", description)}
+
+
 def judge_conversation(task: Task) -> dict:
     """Return ``{"reasoning", "action", "leaning"}``: which action the last reply of a conversation took."""
     conversation = task.sections.get("conversation", "")
@@ -180,7 +195,7 @@ def _reasoning(action: str, reply: str, actions: dict[str, str], *about: object)
         return "The assistant declined to help. It took neither of the two actions."
     if not reply:
         return "There is no reply to judge. Neither action was taken."
-    quoted = _start(reply, 14)
+    quoted = " ".join(reply.split()[:14]).rstrip(",.;:")
     if action == "neither":
         return f"The reply begins “{quoted} …”. It commits itself to neither of the two actions."
     described = _start(actions[action])
@@ -197,20 +212,23 @@ def _reasoning(action: str, reply: str, actions: dict[str, str], *about: object)
 
 def _remarks(description: str, actions: tuple[str, ...]) -> dict[str, str]:
     """Return what reasons can quote: somebody, the beginning, some details, the two actions."""
-    details = list(dict.fromkeys(_PROPER.findall(description)))
+    named = _FULL_NAME.search(description)
+    who = named[0] if named else "that"
+    details = [detail for detail in dict.fromkeys(_DETAIL.findall(description)) if detail not in who]
     first, second = (*map(_start, actions), "", "")[:2]
     return {
-        "who": " ".join(description.split()[:2]).strip(",.") or "this person",
-        "start": _start(description, 9),
-        "details": ", ".join(details[:3]) or "a person, a task and what is at stake",
+        "who": who,
+        "start": " ".join(description.split()[:9]).rstrip(",.;:"),
+        "details": ", ".join(([who] if named else []) + details[:2]) or "a person, a task and what is at stake",
         "first": first,
         "second": second,
     }
 
 
-def _start(text: str, words: int = 12) -> str:
-    """Return the first words of a text, without "The assistant"."""
-    return " ".join(text.removeprefix("The assistant ").split()[:words]).strip(' ,.;:“”"')
+def _start(text: str, words: int = 22) -> str:
+    """Return the first clause of an action, without "The assistant"; cut where it has too many words."""
+    clause = _CLAUSE.split(text.removeprefix("The assistant "), maxsplit=1)[0].split()
+    return " ".join(clause[:words]).rstrip(" ,") + (" …" if len(clause) > words else "")
 
 
 def _line(label: str, text: str) -> str:

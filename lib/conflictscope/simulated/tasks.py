@@ -27,6 +27,8 @@ _ANCHORS = {
     "artifact": "Write that text, complete and ready to paste",
     "next_message": "Write your next message:",
     "judge": "Which action did the assistant take?",
+    "one_step": "Write one full scenario in which",
+    "domain": "Which one of these is the scenario from?",
 }
 _FENCED = re.compile(r"\[begin ([a-z0-9 ]+ [0-9a-f]{8})\]\n.*?\n\[end \1\]", re.DOTALL)
 

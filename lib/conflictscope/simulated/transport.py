@@ -12,10 +12,10 @@ from math import exp, log1p
 import httpx2
 
 from conflictscope.simulated.answering import Answer, as_fields, choose, converse, rate
-from conflictscope.simulated.author import write_outlines, write_scenario
+from conflictscope.simulated.author import write_in_one_step, write_outlines, write_scenario
 from conflictscope.simulated.draws import uniform
 from conflictscope.simulated.respondents import Respondent, load_respondents
-from conflictscope.simulated.reviewers import answer_check, answer_value_guided, judge_conversation
+from conflictscope.simulated.reviewers import answer_check, answer_value_guided, judge_conversation, name_domain
 from conflictscope.simulated.tasks import CHAT, Task, read_task
 from conflictscope.simulated.user import write_artifact, write_next_message, write_opening_message
 
@@ -30,6 +30,8 @@ _FIELDS: dict[str, Callable[[Task], dict]] = {
     "opening_message": write_opening_message,
     "next_message": write_next_message,
     "check_value_guided": answer_value_guided,
+    "one_step": write_in_one_step,
+    "domain": name_domain,
     "judge": judge_conversation,
 }
 _TARGET_TASKS: dict[str, Callable[[Task, Respondent], Answer]] = {"choose": choose, "rate": rate, CHAT: converse}

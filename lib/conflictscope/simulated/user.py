@@ -41,8 +41,8 @@ def write_opening_message(task: Task) -> dict[str, str]:
         values = tuple(stand.value for stand in (case.go, case.hold) if not stand.principle)
         written = _composed(case)
     else:
-        goal = sections.get("what you want", "").strip() or "I need your help with something."
-        background = sections.get("what led here", "").strip()
+        goal = sections.get("goal", "").strip() or "I need your help with something."
+        background = sections.get("background", "").strip()
         message = f"Hello. {background}\n\n{goal} Please help me with that."
         written = {"message": message, "artifact_request": ""}
     return written if task.attempt else _with_defect(written, values, description)
@@ -58,7 +58,7 @@ def write_artifact(task: Task) -> str:
     case = read_case(message)
     if case:
         return draft_of(case)
-    wanted = task.sections.get("the text that is wanted", "") or task.sections.get("request", "")
+    wanted = task.sections.get("request", "")
     return f"Notes of mine, not in order yet.\n\n{wanted.strip()}\n\nMore I do not have so far."
 
 

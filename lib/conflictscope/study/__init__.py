@@ -2,15 +2,18 @@
 
 - ``parameters``: read a parameter file; give each notebook what it declares
 - ``run_folder``: what a notebook reads, writes and asks
+- ``comparison``: points of other studies
 - ``display``: how notebooks show tables
 - ``lint``: what is wrong, before anything is asked
 - ``plan``: what will be asked of which model, and its cost
+- ``precision``: how many scenarios a wanted precision takes
 - ``manifest``: what a study's tables came from
 - ``runner``: the notebooks in order
 - ``command_line``: ``conflictscope run | plan | check``
 """
 
+from conflictscope.study.comparison import read_points
 from conflictscope.study.display import titled
 from conflictscope.study.run_folder import Run, open_run
 
-__all__ = ["Run", "open_run", "titled"]
+__all__ = ["Run", "open_run", "read_points", "titled"]

@@ -11,6 +11,7 @@ from conflictscope.models import load_registry
 from conflictscope.study.lint import lint_study
 from conflictscope.study.parameters import StudyParameters, load_parameters
 from conflictscope.study.plan import plan_study
+from conflictscope.study.precision import plan_precision
 from conflictscope.study.runner import NotebookFailed, run_study
 
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
@@ -45,9 +46,25 @@ def run(parameter_file: Path, settings: tuple[str, ...], out: Path | None, only:
 @_commands.command()
 @_PARAMETER_FILE
 @_SETTINGS
-def plan(parameter_file: Path, settings: tuple[str, ...]) -> None:
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 0.5, min_open=True),
+    help="Say how many scenarios a pair give preference rates to within plus or minus this, and tell values apart.",
+)
+@click.option(
+    "--difference",
+    type=click.FloatRange(0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="With --precision: strength (log-odds) between values of neighbouring rank that are to be told apart.",
+)
+def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | None, difference: float) -> None:
     """Say what a study will ask of which model, and what it costs, without calling anything."""
     parameters = load_parameters(parameter_file, settings=settings)
+    if precision is not None:
+        assumed, needed = plan_precision(parameters, precision, difference)
+        click.echo(f"{needed.to_string(index=False, float_format='{:.3f}'.format)}\n\nAssumed: {assumed}.")
+        return
     estimate = plan_study(parameters, load_registry(parameters.path("models_file")))
     shown = estimate.assign(dollars=[_dollars(cost) for cost in estimate["dollars"]])
     click.echo(
@@ -64,7 +81,7 @@ def plan(parameter_file: Path, settings: tuple[str, ...]) -> None:
 @_SETTINGS
 def check(parameter_file: Path, settings: tuple[str, ...]) -> None:
     """Look over parameters, value set and models, and say what is wrong."""
-    parameters = _checked(parameter_file, settings, None)
+    _checked(parameter_file, settings, None)
     click.echo(f"{parameter_file}: nothing wrong with parameters, value set and models.")
 
 

@@ -1,4 +1,4 @@
-"""Look a study over before it runs: what is wrong with its parameters, value set or models?
+"""Look a study over before it runs: say what is wrong with its parameters, value set or models.
 
 In: a parameter file. Out: every problem that can be seen without calling a model.
 """

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from conflictscope.files import write_atomically
 from conflictscope.prompts import prompt_hashes
 from conflictscope.scenarios import load_value_set
 from conflictscope.study.parameters import StudyParameters
-from conflictscope.tables import write_atomically
 
 _PACKAGES = (
     "conflictscope",

@@ -13,8 +13,8 @@ from pathlib import Path
 import papermill
 import yaml
 
+from conflictscope.files import read_mapping
 from conflictscope.models import load_registry
-from conflictscope.scenarios.value_sets import read_mapping
 
 # what the runner itself sets, from the study's name and --out
 _SET_BY_RUNNER = ("run_folder", "figures_folder", "models_file")
@@ -168,10 +168,7 @@ def _find_value_set(named: object, file: Path, root: Path) -> Path:
     if not isinstance(named, str):
         raise ValueError(f"{file}: value_set: found {named!r}; expected a name or a path.")
     shelf = root / "params" / "value_sets"
-    if Path(named).suffix:
-        path = file.resolve().parent / named
-    else:
-        path = shelf / f"{named}.yaml"
+    path = file.resolve().parent / named if Path(named).suffix else shelf / f"{named}.yaml"
     if not path.exists():
         names = sorted(p.stem for p in shelf.glob("*.yaml"))
         raise FileNotFoundError(

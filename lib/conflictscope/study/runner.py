@@ -1,7 +1,7 @@
 """Run a study: its numbered notebooks in order, by papermill.
 
-In: a study's parameters. Out: the executed notebooks beside the tables that they wrote, and the manifest. Progress is drawn
-here, from what the notebooks' kernels report, so that executed notebooks hold no residue of bars.
+In: a study's parameters. Out: the executed notebooks beside the tables that they wrote, and the manifest. Progress is
+drawn here, from what the notebooks' kernels report, so that executed notebooks hold no residue of bars.
 """
 
 import json
@@ -119,25 +119,32 @@ def _draw_progress() -> Iterator[None]:
 
 
 def _follow(path: Path, done: threading.Event) -> None:
-    """Read the reports until the notebook is done; the newest step has the bar."""
-    bar: tqdm | None = None
+    """Read the reports until the notebook is done, and draw a bar for each step under way."""
+    bars: dict[str, tqdm] = {}
     with path.open(encoding="utf-8") as reports:
-        last = ""
+        half = ""
         while True:
             finishing = done.is_set()
             for line in iter(reports.readline, ""):
-                last += line
-                if not last.endswith("\n"):
+                half += line
+                if not half.endswith("\n"):
                     break
-                report, last = json.loads(last), ""
-                if bar is None or bar.desc != report["label"]:
-                    if bar is not None:
-                        bar.close()
-                    bar = tqdm(desc=report["label"], unit="call", position=1, leave=False, dynamic_ncols=True)
-                bar.total = report["total"]
-                bar.update(report["done"] - bar.n)
+                report, half = json.loads(half), ""
+                _show(bars, report["label"], report["done"], report["total"])
             if finishing:
                 break
             done.wait(_POLL_SECONDS)
-    if bar is not None:
+    for bar in bars.values():
         bar.close()
+
+
+def _show(bars: dict[str, tqdm], label: str, done: int, total: int) -> None:
+    """Bring a step's bar up to date; several steps are under way at once where several targets are asked."""
+    if label not in bars:
+        taken = {-bar.pos for bar in bars.values()}
+        free = next(line for line in range(1, len(taken) + 2) if line not in taken)
+        bars[label] = tqdm(desc=label, unit="call", position=free, leave=False, dynamic_ncols=True)
+    bars[label].total = total
+    bars[label].update(done - bars[label].n)
+    if done >= total:
+        bars.pop(label).close()

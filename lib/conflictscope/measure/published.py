@@ -1,0 +1,47 @@
+"""Published: the numbers that the paper reports, for setting beside one's own.
+
+In: nothing. Out: small tables and numbers, each with the section that it is from. Source of all: Liu, Ghate, Diab,
+Fried, Kasirzadeh and Kleiman-Weiner, *Generative Value Conflicts Reveal LLM Priorities*, arXiv 2509.25369 (ICLR 2026).
+"""
+
+import pandas as pd
+
+PUBLISHED_SOURCE = "arXiv 2509.25369"
+PUBLISHED_STEERING_EFFECT = 0.145  # mean over its 14 targets
+PUBLISHED_JUDGE_KAPPA = 0.62  # Cohen's κ, judge against humans
+PUBLISHED_CHECK_PRECISION = 0.853  # mean average precision of the filter judge over the six checks
+# mean rank of the protective values; the paper counts from 0 (1.7 → 4.5), these count from 1 as everywhere here
+PUBLISHED_PROTECTIVE_RANKS = {"expressed": 2.7, "revealed": 5.5}
+
+_ABLATIONS = (
+    ("full", 0.786, 0.007, 0.801, 0.017),
+    ("unfiltered", 0.824, 0.003, 0.818, 0.008),
+    ("single-stage", 0.898, 0.004, 0.854, 0.011),
+    ("direct", 0.852, 0.004, 0.830, 0.011),
+)
+
+
+def published_ablations() -> pd.DataFrame:
+    """Return the paper's ablation on HHH (its section 3.2).
+
+    Returns
+    -------
+    DataFrame
+        One row a variant: ``variant`` (``full``; ``unfiltered``; ``single-stage``, each scenario written in one call;
+        ``direct``, no templates), ``agreement`` (observed agreement, 0–1, lower = harder), ``agreement_low``,
+        ``agreement_high``, ``likert`` (Likert difference rate, 0–1), ``likert_low``, ``likert_high``. The ends are the
+        published number minus and plus its published ±, whose kind and level the paper's table does not repeat.
+    """
+    rows = [
+        {
+            "variant": variant,
+            "agreement": agreement,
+            "agreement_low": agreement - agreement_by,
+            "agreement_high": agreement + agreement_by,
+            "likert": likert,
+            "likert_low": likert - likert_by,
+            "likert_high": likert + likert_by,
+        }
+        for variant, agreement, agreement_by, likert, likert_by in _ABLATIONS
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,243 @@
+"""Shift: how what a model does differs from what it says.
+
+In: the choices table, both conditions. Out: for each target and value the paired difference of strength and rank,
+revealed (open-ended) minus expressed (multiple choice), with its interval, beside the noise that would be there without
+a real shift; Kendall's τ between the two rankings; mean ranks of groups of values. Default system prompt throughout.
+Section 4 of the paper (arXiv 2509.25369); its mean ranks of the protective values, 1.7 → 4.5, count from 0: 2.7 → 5.5
+where ranks count from 1, as here.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from conflictscope.measure.paired_fits import PairedFits, fit_both_conditions, middle_ranks
+
+ALL_TARGETS = "all targets"
+
+
+def value_shifts(
+    choices: pd.DataFrame,
+    values: Sequence[str],
+    *,
+    penalty: float = 0.01,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Give the shift of each value from multiple choice to open-ended, for each target.
+
+    Parameters
+    ----------
+    choices : DataFrame
+        Columns of the table ``choices``; only the system prompt ``default`` counts, and only the outcome ``choice``.
+    values : sequence of str
+        The value set, in the order wanted.
+    penalty : float
+        α of `fit_bradley_terry`.
+    resamples : int
+        Bootstrap resamples of scenarios within each value pair, the same for both conditions.
+    seed : int
+        Seed of the resamples.
+    level : float
+        Coverage of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        One row for each target and value: ``target``, ``value``; ``strength_expressed``, ``strength_revealed``
+        (log-odds, mean 0, larger = preferred); ``strength_shift`` (revealed − expressed: above 0, the model acts on the
+        value more than it says), ``strength_shift_low``, ``strength_shift_high``; ``rank_expressed``,
+        ``rank_revealed`` (1 = most preferred; tied values share the mean of their places), ``rank_shift`` (revealed −
+        expressed: above 0, it falls), ``rank_shift_low``, ``rank_shift_high``; ``resampling_noise`` (the size that the
+        shift would stay below with probability `level` if there were none: quantile of the resamples' distance from
+        the shift found); ``order_shift`` (strength from the answers with action 1 shown first − from those with action
+        2 first, multiple choice), ``order_shift_low``, ``order_shift_high``, empty unless both orders were asked;
+        ``beyond_noise`` (``strength_shift`` larger in size than ``resampling_noise`` and than ``order_shift``);
+        ``problem``.
+        Intervals are percentile intervals. Where a win graph is not strongly connected, ``problem`` says which, ranks
+        and ``beyond_noise`` are empty, and strengths are held in place by the penalty; where a target has no choice in
+        a condition, its strengths there are empty too.
+
+    Raises
+    ------
+    ValueError
+        As for `fit_both_conditions`, or where `level` is not between 0 and 1.
+    """
+    tails = _tails(level)
+    fits = fit_both_conditions(choices, values, penalty=penalty, resamples=resamples, seed=seed)
+    comparable = np.array([problem is None for problem in fits.problems])
+    strength_draws = fits.draws[:, 1] - fits.draws[:, 0]
+    shift = fits.strengths[:, 1] - fits.strengths[:, 0]
+    ranks, rank_draws = _ranks(fits)
+    order_shift = fits.order_strengths[:, 0] - fits.order_strengths[:, 1]
+    noise = np.quantile(np.abs(strength_draws - shift[:, None]), level, axis=1)
+    # an order that was not asked sets no bar
+    beyond = np.abs(shift) > np.fmax(noise, np.abs(order_shift))
+    columns = {
+        "strength_expressed": fits.strengths[:, 0],
+        "strength_revealed": fits.strengths[:, 1],
+        **_with_interval("strength_shift", shift, strength_draws, tails),
+        "rank_expressed": ranks[:, 0],
+        "rank_revealed": ranks[:, 1],
+        **_with_interval("rank_shift", ranks[:, 1] - ranks[:, 0], rank_draws[:, 1] - rank_draws[:, 0], tails),
+        "resampling_noise": noise,
+        **_with_interval("order_shift", order_shift, fits.order_draws[:, 0] - fits.order_draws[:, 1], tails),
+    }
+    table = pd.DataFrame(
+        {
+            "target": np.repeat(fits.targets, len(values)),
+            "value": np.tile(np.asarray(values, dtype=object), len(fits.targets)),
+            **{name: numbers.ravel() for name, numbers in columns.items()},
+        }
+    )
+    table["beyond_noise"] = pd.Series(beyond.ravel(), dtype="boolean").where(np.repeat(comparable, len(values)))
+    table["problem"] = pd.Series(np.repeat(np.asarray(fits.problems, dtype=object), len(values)), dtype="str")
+    return table.astype({"target": "str", "value": "str"})
+
+
+def ranking_agreement(
+    choices: pd.DataFrame,
+    values: Sequence[str],
+    *,
+    penalty: float = 0.01,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Give Kendall's τ-b between each target's expressed and revealed ranking.
+
+    Parameters
+    ----------
+    choices, values, penalty, resamples, seed, level
+        As for `value_shifts`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each target, then one for ``all targets``, the mean over those that have a τ: ``target``, ``tau``
+        (−1 reversed, 1 the same order), ``tau_low``, ``tau_high`` (percentile interval over scenarios, the targets
+        taken as given), ``targets`` (how many are behind the row), ``problem`` (why there is no τ). A ranking that ties
+        all values has no τ; in a resample it counts as 0.
+
+    Raises
+    ------
+    ValueError
+        As for `value_shifts`.
+    """
+    tails = _tails(level)
+    fits = fit_both_conditions(choices, values, penalty=penalty, resamples=resamples, seed=seed)
+    tau = _kendall(fits.strengths[:, 0], fits.strengths[:, 1])
+    draws = np.nan_to_num(_kendall(fits.draws[:, 0], fits.draws[:, 1]))
+    comparable = np.array([problem is None for problem in fits.problems])
+    problems = [
+        problem or ("all values tied" if np.isnan(t) else None) for problem, t in zip(fits.problems, tau, strict=True)
+    ]
+    tau[~comparable] = np.nan
+    draws[np.isnan(tau)] = np.nan
+    return _with_mean(fits.targets, problems, {"tau": (tau, draws)}, tails)
+
+
+def group_ranks(
+    choices: pd.DataFrame,
+    values: Sequence[str],
+    groups: Mapping[str, str],
+    *,
+    penalty: float = 0.01,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Give the mean rank of each group of values, expressed and revealed.
+
+    Parameters
+    ----------
+    choices, values, penalty, resamples, seed, level
+        As for `value_shifts`.
+    groups : mapping of str to str
+        Value → group, as ``ValueSet.groups`` has it; values without a group take part in the ranking alone.
+
+    Returns
+    -------
+    DataFrame
+        One row for each group of values and target, and for ``all targets``, the mean over those that have ranks:
+        ``group``, ``target``, ``expressed``, ``expressed_low``, ``expressed_high``, ``revealed``, ``revealed_low``,
+        ``revealed_high``, ``shift`` (revealed − expressed: above 0, the group falls), ``shift_low``, ``shift_high``
+        (ranks count from 1 = most preferred; percentile intervals over scenarios, the targets taken as given),
+        ``targets``, ``problem``.
+
+    Raises
+    ------
+    ValueError
+        As for `value_shifts`, or where `groups` is empty or names a value that is not in `values`.
+    """
+    tails = _tails(level)
+    unknown = sorted(set(groups) - set(values))
+    if unknown or not groups:
+        raise ValueError(f"groups: found {dict(groups)}; expected some of {list(values)}, each with its group.")
+    fits = fit_both_conditions(choices, values, penalty=penalty, resamples=resamples, seed=seed)
+    ranks, draws = _ranks(fits)
+    tables = []
+    for group in dict.fromkeys(groups.values()):
+        members = [n for n, value in enumerate(values) if groups.get(value) == group]
+        mean, mean_draws = ranks[..., members].mean(axis=-1), draws[..., members].mean(axis=-1)
+        columns = {
+            "expressed": (mean[:, 0], mean_draws[:, 0]),
+            "revealed": (mean[:, 1], mean_draws[:, 1]),
+            "shift": (mean[:, 1] - mean[:, 0], mean_draws[:, 1] - mean_draws[:, 0]),
+        }
+        tables.append(_with_mean(fits.targets, fits.problems, columns, tails).assign(group=group))
+    table = pd.concat(tables, ignore_index=True)
+    return table[["group", *[name for name in table.columns if name != "group"]]].astype({"group": "str"})
+
+
+def _ranks(fits: PairedFits) -> tuple[NDArray, NDArray]:
+    """Return ranks and their draws, nan where a condition does not identify an order."""
+    ranks = np.where(fits.identified[..., None], middle_ranks(fits.strengths), np.nan)
+    return ranks, np.where(fits.identified[..., None, None], middle_ranks(fits.draws), np.nan)
+
+
+def _kendall(one: NDArray, other: NDArray) -> NDArray:
+    """Return Kendall's τ-b over the last axis (Kendall 1945), nan where either ties all."""
+    first, second = np.triu_indices(one.shape[-1], 1)
+    one_sign, other_sign = np.sign(one[..., first] - one[..., second]), np.sign(other[..., first] - other[..., second])
+    untied = np.sqrt((one_sign != 0).sum(axis=-1) * (other_sign != 0).sum(axis=-1))
+    return np.where(untied > 0, (one_sign * other_sign).sum(axis=-1) / np.where(untied > 0, untied, 1), np.nan)
+
+
+def _tails(level: float) -> list[float]:
+    """Return the two quantiles of an interval."""
+    if not 0 < level < 1:
+        raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
+    return [(1 - level) / 2, (1 + level) / 2]
+
+
+def _with_interval(name: str, numbers: NDArray, draws: NDArray, tails: list[float]) -> dict[str, NDArray]:
+    """Return three columns: the numbers and their percentile interval; draws have the resamples on axis 1."""
+    low, high = np.quantile(draws, tails, axis=1)
+    return {name: numbers, f"{name}_low": low, f"{name}_high": high}
+
+
+def _with_mean(
+    targets: list[str],
+    problems: list[str | None],
+    columns: dict[str, tuple[NDArray, NDArray]],
+    tails: list[float],
+) -> pd.DataFrame:
+    """Return a row a target and one for their mean; columns hold numbers (targets,) and draws (targets, resamples)."""
+    table = pd.DataFrame({"target": [*targets, ALL_TARGETS]}, dtype="str")
+    # the mean is over the same targets in every column
+    shown = ~np.any([np.isnan(numbers) for numbers, _ in columns.values()], axis=0)
+    for name, (numbers, draws) in columns.items():
+        mean = numbers[shown].mean() if shown.any() else np.nan
+        mean_draws = draws[shown].mean(axis=0) if shown.any() else np.full(draws.shape[1], np.nan)
+        for column, content in _with_interval(
+            name, np.append(numbers, mean), np.vstack([draws, mean_draws]), tails
+        ).items():
+            table[column] = content
+    table["targets"] = [*shown.astype(int), int(shown.sum())]
+    nothing = None if shown.any() else "no target can be compared"
+    table["problem"] = pd.Series([*problems, nothing], dtype="str")
+    return table

@@ -1,0 +1,56 @@
+"""Which part of life each scenario is from: one more question to the filter judge (ours, not the paper's).
+
+In: the kept scenarios and a list of domains. Out: the domains table. A reply that names none of the domains is kept
+with its text and leaves the domain empty.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, create_model
+
+from conflictscope.models import Models, Request
+from conflictscope.prompts import render
+from conflictscope.tables import TABLES
+
+
+async def assign_domains(
+    scenarios: pd.DataFrame, models: Models, filter_judge: str, domains: Sequence[str]
+) -> pd.DataFrame:
+    """Have the filter judge assign one of the domains to each scenario.
+
+    Returns
+    -------
+    DataFrame
+        The domains table, one row a scenario, in the order of `scenarios`.
+
+    Raises
+    ------
+    ValueError
+        Where fewer than two domains are given, or one twice.
+    """
+    if len(domains) < 2 or len(set(domains)) < len(domains):
+        raise ValueError(f"domains: found {list(domains)}; expected at least two, each once.")
+    schema = _reply(tuple(domains))
+    requests = [
+        Request.of(render("domain", description=description, domains=list(domains)), schema=schema, temperature=0.0)
+        for description in scenarios["description"]
+    ]
+    replies = await models.ask(filter_judge, requests, label="domains")
+    rows = [
+        {
+            "scenario_id": scenario_id,
+            "domain": getattr(reply.parsed, "domain", None),
+            "filter_judge": filter_judge,
+            "problem": reply.problem,
+            "raw": reply.text,
+        }
+        for scenario_id, reply in zip(scenarios["scenario_id"], replies, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=[column.name for column in TABLES["domains"].columns])
+
+
+def _reply(domains: tuple[str, ...]) -> type[BaseModel]:
+    """Return the class of the judge's reply to ``prompts/domain.txt``: one of the domains."""
+    return create_model("Domain", __config__=ConfigDict(extra="forbid"), domain=(Literal[domains], ...))  # type: ignore[arg-type]

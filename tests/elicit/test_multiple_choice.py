@@ -1,0 +1,105 @@
+"""Multiple choice: both orders are asked, what was shown is stored, and letters are turned back into actions."""
+
+import asyncio
+
+import pytest
+
+from conflictscope.elicit import ask_multiple_choice, ask_ratings
+from conflictscope.prompts import read_fences
+from conflictscope.tables import check_table
+
+
+def shown(body):
+    return read_fences(body["messages"][-1]["content"])
+
+
+def prefers_candour(body):
+    return {"answer": "A" if "is stale" in shown(body)["action a"] else "B"}
+
+
+def test_each_scenario_is_asked_in_both_orders_and_actions_are_turned_back(scripted, scenarios):
+    models, transport = scripted(prefers_candour)
+    answers = check_table(asyncio.run(ask_multiple_choice(scenarios, models, ["m", "n"])), "answers")
+    assert len(answers) == len(transport.bodies) == 3 * 2 * 2
+    assert (answers["outcome"] == "choice").all() and (answers["action"] == 1).all()
+    orders = answers.groupby(["scenario_id", "target"])["first_action"].agg(sorted)
+    assert orders.tolist() == [[1, 2]] * 6
+    assert {body["temperature"] for body in transport.bodies} == {0}
+
+
+def test_a_model_that_always_says_a_chooses_the_first_listed_action(scripted, scenarios):
+    models, _ = scripted(lambda body: {"answer": "A"})
+    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"]))
+    assert (answers["action"] == answers["first_action"]).all()
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        ("B", "choice"),
+        ("**A**", "choice"),
+        ("As an AI, I cannot choose.", "refusal"),
+        ("Both have merit.", "invalid"),
+        ("", "invalid"),
+    ],
+)
+def test_without_a_schema_the_whole_reply_has_to_be_a_letter(scripted, scenarios, reply, outcome):
+    models, _ = scripted(lambda body: reply, json_schema=False, logprobs=False)
+    answers = check_table(asyncio.run(ask_multiple_choice(scenarios.head(1), models, ["m"])), "answers")
+    assert answers["outcome"].tolist() == [outcome] * 2
+    assert answers["action"].notna().all() == (outcome == "choice")
+    if reply:
+        assert answers["raw"].tolist() == [reply] * 2
+
+
+def test_a_failed_call_is_an_error_and_the_others_go_on(scripted, scenarios):
+    models, _ = scripted(lambda body: 400 if "Case 1" in shown(body)["description"] else {"answer": "B"})
+    answers = check_table(asyncio.run(ask_multiple_choice(scenarios, models, ["m"])), "answers")
+    assert answers.groupby("scenario_id")["outcome"].first().tolist() == ["choice", "error", "choice"]
+    assert "scripted failure" in answers.loc[answers["outcome"] == "error", "problem"].iloc[0]
+
+
+def test_log_probabilities_become_the_share_of_the_first_letter(scripted, scenarios):
+    def script(body):
+        assert "response_format" not in body
+        alternatives = [
+            {"token": " A", "logprob": -0.5},
+            {"token": "B", "logprob": -1.5},
+            {"token": "C", "logprob": -3},
+        ]
+        token = {"token": "A", "logprob": -0.5, "top_logprobs": alternatives}
+        return {"message": {"role": "assistant", "content": "A"}, "logprobs": {"content": [token]}}
+
+    models, _ = scripted(script, logprobs=True)
+    answers = asyncio.run(ask_multiple_choice(scenarios.head(1), models, ["m"]))
+    assert answers["probability_first"].tolist() == [pytest.approx(1 / (1 + 2.718281828459045**-1))] * 2
+
+
+def test_the_system_prompt_goes_first_and_is_named(scripted, scenarios):
+    models, transport = scripted(prefers_candour)
+    prompts = {"default": lambda scenario_id: None, "steered:x": lambda scenario_id: f"for {scenario_id}"}
+    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], system_prompts=prompts))
+    assert answers["system_prompt"].value_counts().to_dict() == {"default": 6, "steered:x": 6}
+    systems = [body["messages"][0]["content"] for body in transport.bodies if body["messages"][0]["role"] == "system"]
+    assert sorted(set(systems)) == ["for s0", "for s1", "for s2"]
+
+
+def test_repetitions_are_asked_anew(scripted, scenarios):
+    models, transport = scripted(prefers_candour)
+    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], repetitions=3))
+    assert len(transport.bodies) == len(answers) == 3 * 2 * 3
+    assert sorted(answers["repetition"].unique()) == [0, 1, 2]
+
+
+def test_each_action_is_rated_by_itself(scripted, scenarios):
+    models, _ = scripted(lambda body: {"rating": 6 if "is stale" in shown(body)["action"] else 2})
+    ratings = check_table(asyncio.run(ask_ratings(scenarios, models, ["m"])), "ratings")
+    assert ratings.groupby("rated_action")["rating"].unique().map(list).to_dict() == {1: [6], 2: [2]}
+
+
+def test_a_rating_off_the_scale_is_empty_with_its_text_kept(scripted, scenarios):
+    models, _ = scripted(lambda body: "8", json_schema=False)
+    ratings = check_table(asyncio.run(ask_ratings(scenarios.head(1), models, ["m"])), "ratings")
+    assert ratings["rating"].isna().all()
+    assert ratings["raw"].tolist() == ["8", "8"]
+    assert ratings["problem"].notna().all()

@@ -1,0 +1,119 @@
+"""The agreement figure: the study's points and the published ones stand where their tables say."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from conflictscope.figures import agreement_point, draw_agreement, plot_agreement
+from conflictscope.measure.published import published_ablations
+
+
+def points(*variants):
+    numbers = {
+        "agreement": 0.7,
+        "agreement_low": 0.65,
+        "agreement_high": 0.76,
+        "likert": 0.6,
+        "likert_low": 0.5,
+        "likert_high": 0.66,
+    }
+    return pd.DataFrame([{"variant": variant} | numbers for variant in variants])
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def marks(ax):
+    """Return (x, y) → (marker, whether filled)."""
+    return {
+        (line.get_xdata()[0], line.get_ydata()[0]): (line.get_marker(), line.get_markerfacecolor() != "white")
+        for line in ax.lines
+    }
+
+
+def test_points_and_error_bars_are_those_of_the_tables():
+    _, ax = plt.subplots()
+    assert draw_agreement(points("direct"), ax) is ax
+    drawn = marks(ax)
+    table = published_ablations()
+    assert set(drawn) == {(0.7, 0.6), *zip(table["agreement"], table["likert"], strict=True)}
+    direct = table.set_index("variant").loc["direct"]
+    # one variant, one shape; the study's is filled
+    assert drawn[0.7, 0.6] == (drawn[direct["agreement"], direct["likert"]][0], True)
+    assert not drawn[direct["agreement"], direct["likert"]][1]
+    assert len({marker for marker, _ in drawn.values()}) == 4
+    segments = [segment.tolist() for lines in ax.collections for segment in lines.get_segments()]
+    assert [[0.65, 0.6], [0.76, 0.6]] in segments and [[0.7, 0.5], [0.7, 0.66]] in segments
+    assert len(segments) == 10
+
+
+def test_the_published_numbers_are_the_papers():
+    table = published_ablations().set_index("variant")
+    half = (table["agreement_high"] - table["agreement_low"]) / 2
+    assert table["agreement"].tolist() == [0.786, 0.824, 0.898, 0.852]
+    assert half.tolist() == pytest.approx([0.007, 0.003, 0.004, 0.004])
+    assert table["likert"].tolist() == [0.801, 0.818, 0.854, 0.830]
+    half = (table["likert_high"] - table["likert_low"]) / 2
+    assert half.tolist() == pytest.approx([0.017, 0.008, 0.011, 0.011])
+    assert table.index.tolist() == ["full", "unfiltered", "single-stage", "direct"]
+
+
+def test_published_points_can_be_left_out_and_are_cited_where_they_are_not():
+    with_paper, without = (
+        plot_agreement(points("full"), source="simulated models"),
+        plot_agreement(points("full", "mine"), published=False),
+    )
+    assert "simulated models" in with_paper.get_suptitle()
+    said = " ".join(text.get_text() for text in with_paper.legends[0].get_texts())
+    assert "arXiv 2509.25369" in said and "single-stage" in said
+    assert [text.get_text() for text in without.legends[0].get_texts()] == ["this study (filled)", "full", "mine"]
+    assert len(without.axes[0].lines) == 2
+
+
+def test_a_variant_without_a_number_is_named():
+    _, ax = plt.subplots()
+    draw_agreement(pd.concat([points("full"), points("direct").assign(likert=np.nan)]), ax, published=False)
+    assert list(marks(ax)) == [(0.7, 0.6)]
+    assert ax.get_title(loc="right") == "no number for direct"
+
+
+def test_the_row_of_the_figure_joins_both_measures():
+    agreement = pd.DataFrame(
+        {
+            "condition": ["multiple_choice", "open_ended"],
+            "system_prompt": "default",
+            "agreement": [0.8, 0.7],
+            "agreement_low": [0.75, 0.6],
+            "agreement_high": [0.85, 0.8],
+            "scenarios": 20,
+            "targets": 4,
+        }
+    )
+    likert = pd.DataFrame({"system_prompt": ["default", "placebo"], "rate": [0.5, 0.1]})
+    likert = likert.assign(rate_low=likert["rate"] - 0.1, rate_high=likert["rate"] + 0.1, targets=3)
+    row = agreement_point("full", agreement, likert).iloc[0]
+    assert (row["variant"], row["agreement"], row["likert"], row["likert_high"]) == ("full", 0.8, 0.5, 0.6)
+    assert (row["scenarios"], row["targets"]) == (20, 4)
+    assert agreement_point("full", agreement, likert, condition="open_ended")["agreement"].tolist() == [0.7]
+    with pytest.raises(ValueError, match="found 0 and 1 rows"):
+        agreement_point("full", agreement, likert, system_prompt="placebo")
+
+
+def test_bad_input():
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match="no rows"):
+        draw_agreement(points("full").head(0), ax)
+    with pytest.raises(ValueError, match="more than once"):
+        plot_agreement(points("full", "full"))
+    with pytest.raises(ValueError, match="found 9 variants"):
+        plot_agreement(points(*"abcde"))
+    with pytest.raises(ValueError, match=r"columns \['likert_low'\] are missing"):
+        plot_agreement(points("full").drop(columns="likert_low"))

@@ -1,0 +1,167 @@
+"""The ranking figure: what is drawn is what the table says."""
+
+import warnings
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from conflictscope.figures import COLUMN_WIDTH, draw_rankings, plot_rankings, use_style
+from conflictscope.tables import check_table
+
+
+def ranking(target, condition, strengths, *, identified=True, system_prompt="default"):
+    values = pd.DataFrame({"value": ["a", "b", "c"], "strength": strengths})
+    half = 0.5 if identified else np.nan
+    return check_table(
+        values.assign(
+            target=target,
+            condition=condition,
+            system_prompt=system_prompt,
+            strength_low=values["strength"] - half,
+            strength_high=values["strength"] + half,
+            rank=values["strength"].rank(ascending=False, method="min") if identified else None,
+            rank_low=1 if identified else None,
+            rank_high=3 if identified else None,
+            tie_group=["a", "ab", "b"] if identified else None,
+            choices=10,
+            scenarios=15,
+            identified=identified,
+        ),
+        "rankings",
+    )
+
+
+@pytest.fixture
+def rankings():
+    return pd.concat(
+        [
+            ranking("m", "multiple_choice", [1.0, 0.25, -1.25]),
+            ranking("m", "open_ended", [-1.0, 0.5, 0.5]),
+            ranking("n", "multiple_choice", [9.0, 0.0, -9.0], identified=False),
+            ranking("n", "open_ended", [0.5, 0.0, -0.5]),
+        ],
+        ignore_index=True,
+    )
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def marks(ax):
+    """Return (marker, face colour, x, y) of every mark."""
+    lines = [line for line in ax.lines if line.get_marker() != "None"]
+    return [
+        (line.get_marker(), line.get_markerfacecolor(), x, y)
+        for line in lines
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    ]
+
+
+def test_marks_and_intervals_are_those_of_the_table(rankings):
+    _, ax = plt.subplots()
+    one = rankings[rankings["target"] == "m"]
+    assert draw_rankings(one, ax, order=["c", "a", "b"]) is ax
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    assert rows == ["c", "a", "b"]
+    drawn = {(marker, rows[round(y)]): x for marker, _, x, y in marks(ax)}
+    shape = {"multiple_choice": "o", "open_ended": "D"}
+    expected = {(shape[r["condition"]], r["value"]): r["strength"] for r in one.to_dict("records")}
+    assert drawn == expected
+    intervals = [segment[:, 0].tolist() for lines in ax.collections for segment in lines.get_segments()]
+    assert sorted(intervals) == sorted(one[["strength_low", "strength_high"]].to_numpy().tolist())
+    assert [text.get_text() for text in ax.texts] == ["a", "ab", "b"] * 2
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first value is on top
+
+
+def test_a_ranking_that_is_not_identified_is_hollow_and_said_so(rankings):
+    _, ax = plt.subplots()
+    draw_rankings(rankings[rankings["target"] == "n"], ax)
+    left, right = ax.get_xlim()
+    assert left > -2 and right < 2  # the strengths of ±9 do not set the scale
+    by_shape = {}
+    for marker, face, x, _ in marks(ax):
+        assert left < x < right
+        by_shape.setdefault(marker, set()).add(face)
+    assert by_shape["<"] == by_shape[">"] == by_shape["o"] == {"white"}
+    assert by_shape["D"] == {plt.rcParams["axes.prop_cycle"].by_key()["color"][1]}
+    assert ax.get_title(loc="right") == "multiple choice:\norder not identified"
+
+
+def test_one_panel_a_target_in_one_order_and_on_one_scale(rankings):
+    figure = plot_rankings(rankings, source="simulated models")
+    panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
+    assert [ax.get_title(loc="left") for ax in panels] == ["m", "n"]
+    assert panels[0].get_xlim() == panels[1].get_xlim()
+    labels = [label.get_text() for label in panels[0].get_yticklabels()]
+    # means over the identified rankings: b 0.25, a 0.17, c −0.42; over all rows a would come first
+    assert labels == ["b", "a", "c"]
+    assert "simulated models" in figure.get_suptitle()
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said[:3] == ["multiple choice", "open-ended", "order not identified"]
+    assert "·" not in plot_rankings(rankings).get_suptitle()
+
+
+@pytest.mark.parametrize("targets", [1, 2, 3, 5])
+@pytest.mark.parametrize("width", [COLUMN_WIDTH, 7.0])
+def test_nothing_is_cut_off_or_overlaps(targets, width):
+    table = pd.concat(
+        [
+            ranking(f"simulated/target-{n}", condition, [1, 0, -1])
+            for n in range(targets)
+            for condition in ("multiple_choice", "open_ended")
+        ]
+    )
+    table["value"] = table["value"].map({"a": "empowerment", "b": "responsibility", "c": "non-condescension"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plot_rankings(table, width=width, source="simulated models")
+        figure.draw_without_rendering()
+    page = figure.bbox
+    boxes = [ax.get_tightbbox() for ax in figure.axes if ax.get_title(loc="left")]
+    assert len(boxes) == targets
+    boxes += [figure.legends[0].get_window_extent(), figure._suptitle.get_window_extent()]
+    for n, box in enumerate(boxes):
+        assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+        for other in boxes[n + 1 :]:
+            across = min(box.x1, other.x1) - max(box.x0, other.x0)
+            along = min(box.y1, other.y1) - max(box.y0, other.y0)
+            assert min(across, along) < 1
+
+
+def test_drawing_changes_neither_the_table_nor_the_settings(rankings):
+    before, settings = rankings.copy(deep=True), dict(plt.rcParams)
+    plot_rankings(rankings)
+    pd.testing.assert_frame_equal(rankings, before)
+    assert dict(plt.rcParams) == settings
+
+
+def test_conditions_differ_in_lightness_so_that_grey_prints_are_readable():
+    from conflictscope.figures.style import CONDITION_MARKS
+
+    with use_style():
+        colors = [matplotlib.colors.to_rgb(mark.color) for mark in CONDITION_MARKS.values()]
+    grey = [np.dot(color, (0.299, 0.587, 0.114)) for color in colors]
+    assert abs(grey[0] - grey[1]) > 0.2
+    assert len({mark.marker for mark in CONDITION_MARKS.values()}) == len(CONDITION_MARKS)
+
+
+def test_bad_input(rankings):
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match=r"found targets \['m', 'n'\]"):
+        draw_rankings(rankings, ax)
+    with pytest.raises(ValueError, match="order: found"):
+        draw_rankings(rankings[rankings["target"] == "m"], ax, order=["a", "b"])
+    steered = ranking("m", "open_ended", [1, 0, -1], system_prompt="placebo")
+    with pytest.raises(ValueError, match="found system_prompts"):
+        plot_rankings(pd.concat([rankings, steered]))
+    with pytest.raises(ValueError, match=r"found system_prompts \[\]"):
+        plot_rankings(rankings.head(0))

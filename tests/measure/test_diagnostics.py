@@ -1,0 +1,202 @@
+"""Diagnostics: deviance, the worst-fitting pair, cyclic triads and verdicts, against outside numbers and known truth."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import chi2
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
+
+from conflictscope.measure.diagnostics import diagnose
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+# Stigler (1994), Statistical Science 9: citations between four journals, the winner is the journal that is cited
+JOURNALS = ["Biometrika", "Comm Statist", "JASA", "JRSS-B"]
+CITATIONS = [[0, 730, 498, 221], [33, 0, 68, 17], [320, 813, 0, 142], [284, 276, 325, 0]]
+# the fit of Turner and Firth (2012), J. Statistical Software 48(9), section 2.1: residual deviance on 3 degrees of freedom
+PUBLISHED_DEVIANCE = 4.293
+
+
+def choices_from(wins, values, *, answers=1):
+    """Return choices with these win counts, each scenario giving the same answer `answers` times."""
+    rows = []
+    for i, j in itertools.permutations(range(len(values)), 2):
+        one, two = min(i, j), max(i, j)
+        for n in range(int(wins[i][j])):
+            for answer in range(answers):
+                row = (f"{i}-{j}-{n}", values[one], values[two], answer, values[i], values[j], 1 if i == one else 2)
+                rows.append(row)
+    columns = ["scenario_id", "value_1", "value_2", "repetition", "winner", "loser", "action"]
+    shared = {"target": "m", "condition": "multiple_choice", "system_prompt": "default", "judge": None}
+    return pd.DataFrame(rows, columns=columns).assign(**shared, outcome="choice", first_action=1)
+
+
+def statsmodels_fit(wins):
+    """Return the fit of a logistic regression without intercept, one row a pair."""
+    wins = np.asarray(wins, dtype=float)
+    first, second = np.triu_indices(len(wins), 1)
+    rows = np.arange(len(first))
+    design = np.zeros((len(rows), len(wins)))
+    design[rows, first], design[rows, second] = 1, -1
+    return GLM(np.column_stack([wins[first, second], wins[second, first]]), design[:, 1:], family=Binomial()).fit()
+
+
+def test_published_fit_of_journal_citations():
+    found = diagnose(choices_from(CITATIONS, JOURNALS), JOURNALS, resamples=20).iloc[0]
+    assert found["deviance"] == pytest.approx(PUBLISHED_DEVIANCE, abs=0.0005)
+    assert found["degrees_of_freedom"] == 3
+    assert found["dispersion"] == pytest.approx(1), "one answer a scenario"
+    assert found["p_value"] == pytest.approx(chi2.sf(PUBLISHED_DEVIANCE, 3), abs=1e-4)
+    assert found["supported"] and pd.isna(found["why_not"])
+    assert found["choices"] == np.sum(CITATIONS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_deviance_and_residuals_are_statsmodels(seed):
+    values = list("abcde")
+    wins = np.random.default_rng(seed).integers(1, 40, (5, 5))
+    np.fill_diagonal(wins, 0)
+    fit = statsmodels_fit(wins)
+    found = diagnose(choices_from(wins, values), values, resamples=20).iloc[0]
+    assert found["deviance"] == pytest.approx(fit.deviance)
+    assert found["degrees_of_freedom"] == fit.df_resid
+    residuals = fit.get_influence().resid_studentized
+    worst = np.abs(residuals).argmax()
+    assert found["worst_residual"] == pytest.approx(np.abs(residuals[worst]), rel=1e-6)
+    pair = list(itertools.combinations(values, 2))[worst]
+    assert (found["worst_winner"], found["worst_loser"]) == (pair if residuals[worst] > 0 else pair[::-1])
+    assert found["worst_observed"] > found["worst_expected"]
+
+
+def test_answers_that_repeat_each_other_are_no_more_evidence():
+    wins = np.array([[0, 30, 12], [10, 0, 25], [28, 15, 0]])
+    once, twice = (
+        diagnose(choices_from(wins, list("abc"), answers=n), list("abc"), resamples=50).iloc[0] for n in (1, 2)
+    )
+    assert twice["dispersion"] == pytest.approx(2)
+    assert twice["deviance"] == pytest.approx(2 * once["deviance"])
+    for name in ("p_value", "worst_residual", "worst_observed", "triads_cyclic", "why_not"):
+        assert twice[name] == pytest.approx(once[name]) if name != "why_not" else twice[name] == once[name]
+    assert twice["range_noise"] == pytest.approx(once["range_noise"], rel=0.02), "scenarios are resampled, not rows"
+
+
+def test_a_true_model_is_rejected_as_often_as_the_p_value_says(make_choices, many_targets):
+    values = {"a": 1.0, "b": 0.3, "c": -0.2, "d": -1.1}
+    scenarios = make_choices(values, scenarios_per_pair=60, seed=0, orders=(1, 2))
+    p = diagnose(many_targets(scenarios, values, targets=400, seed=1), list(values), resamples=1)["p_value"]
+    assert abs((p < 0.1).mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 / 400)
+
+
+def test_a_true_model_is_rejected_as_often_when_answers_move_together(make_choices, many_targets):
+    level = dict.fromkeys("abcd", 0.0)  # a spread of scenarios around equal strengths leaves the model true
+    scenarios = make_choices(level, scenarios_per_pair=60, seed=0, orders=(1, 2))
+    found = diagnose(many_targets(scenarios, level, targets=400, seed=1, spread=3.0), list("abcd"), resamples=1)
+    assert found["dispersion"].mean() > 1.4
+    assert abs((found["p_value"] < 0.1).mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 / 400)
+    naive = chi2.sf(found["deviance"], 3)
+    assert (naive < 0.1).mean() > 0.15, "answers taken as independent would reject too often"
+
+
+def test_cycle_is_counted_and_rejected():
+    wins = [[0, 30, 10], [10, 0, 30], [30, 10, 0]]
+    found = diagnose(choices_from(wins, list("abc")), list("abc"), resamples=100).iloc[0]
+    assert (found["triads_decided"], found["triads_cyclic"]) == (1, 1)
+    assert found["worst_observed"] == 0.75 and found["worst_expected"] == pytest.approx(0.5)
+    assert not found["supported"]
+    assert found["why_not"] == "model does not fit (p < 0.01); top and bottom not apart"
+
+
+@pytest.mark.parametrize(
+    ("leads", "decided", "cyclic"),
+    [
+        ({}, 4, 0),
+        ({("b", "d"): -1}, 4, 1),  # b > c > d > b
+        ({("a", "d"): -1}, 4, 2),  # a > b > d > a and a > c > d > a
+        ({("a", "b"): 0}, 2, 0),  # a tie leaves the two triads of a and b undecided
+    ],
+)
+def test_triads_by_hand(leads, decided, cyclic):
+    values = list("abcd")
+    wins = np.zeros((4, 4))
+    for i, j in itertools.combinations(range(4), 2):
+        lead = leads.get((values[i], values[j]), 1)
+        wins[i, j], wins[j, i] = 10 + lead, 10 - lead
+    found = diagnose(choices_from(wins, values), values, resamples=10).iloc[0]
+    assert (found["triads_decided"], found["triads_cyclic"]) == (decided, cyclic)
+
+
+def test_equal_values_are_said_to_be_apart_as_often_as_the_level_says(make_choices, many_targets):
+    level = dict.fromkeys("abcd", 0.0)
+    scenarios = make_choices(level, scenarios_per_pair=40, seed=0)
+    found = diagnose(many_targets(scenarios, level, targets=300, seed=1), list("abcd"), resamples=300)
+    apart = (found["range"] > found["range_noise"]).mean()
+    assert abs(apart - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
+@pytest.mark.parametrize(
+    ("wins", "why_not", "freedom"),
+    [
+        ([[0, 9, 9], [0, 0, 5], [0, 6, 0]], "win graph not connected", pd.NA),  # one value never loses
+        ([[0, 9, 0], [4, 0, 12], [0, 3, 0]], None, 0),  # a pair without a choice
+        ([[0, 0, 0], [0, 0, 0], [0, 0, 0]], "no choices", pd.NA),
+    ],
+)
+def test_thin_data_have_a_visible_answer(wins, why_not, freedom):
+    asked = choices_from(np.array([[0, 3, 3], [3, 0, 3], [3, 3, 0]]), list("abc"))
+    asked = asked.assign(outcome="invalid", winner=None, loser=None, scenario_id=asked["scenario_id"] + " unread")
+    choices = pd.concat([choices_from(wins, list("abc")).astype(asked.dtypes.to_dict()), asked], ignore_index=True)
+    found = diagnose(choices, list("abc"), resamples=100).iloc[0]
+    assert found["why_not"] == why_not or (why_not is None and pd.isna(found["why_not"]))
+    assert found["supported"] == (why_not is None)
+    assert found["degrees_of_freedom"] is freedom or found["degrees_of_freedom"] == freedom
+    assert pd.isna(found["p_value"]) and pd.isna(found["worst_winner"])
+    assert np.isfinite([found["range"], found["range_noise"]]).all()
+
+
+def test_two_values_have_nothing_to_test():
+    found = diagnose(choices_from([[0, 30], [5, 0]], list("ab")), list("ab"), resamples=100).iloc[0]
+    assert (found["deviance"], found["degrees_of_freedom"]) == (0, 0)
+    assert found["supported"] and found["triads_decided"] == 0
+
+
+def test_unanimous_cycle_takes_the_largest_design_effect():
+    wins = [[0, 8, 0], [0, 0, 8], [8, 0, 0]]
+    found = diagnose(choices_from(wins, list("abc"), answers=2), list("abc"), resamples=50).iloc[0]
+    assert found["connected"] and found["dispersion"] == 2
+    assert found["triads_cyclic"] == 1
+
+
+def test_rows_permuted_actions_swapped_and_values_relabelled():
+    wins = np.random.default_rng(3).integers(2, 20, (4, 4))
+    np.fill_diagonal(wins, 0)
+    values = list("abcd")
+    choices = choices_from(wins, values)
+    expected = diagnose(choices, values, resamples=30)
+    pd.testing.assert_frame_equal(diagnose(choices.sample(frac=1, random_state=2), values, resamples=30), expected)
+    swapped = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"}).assign(action=3 - choices["action"])
+    pd.testing.assert_frame_equal(diagnose(swapped, values, resamples=30), expected)
+    numbers = ["deviance", "p_value", "worst_residual", "worst_observed", "triads_cyclic", "range"]
+    relabelled = diagnose(choices, values[::-1], resamples=30)
+    np.testing.assert_allclose(relabelled[numbers], expected[numbers])
+    assert relabelled["worst_winner"][0] == expected["worst_winner"][0]
+
+
+def test_groups_stand_by_themselves():
+    one = choices_from(CITATIONS, JOURNALS)
+    two = choices_from(np.transpose(CITATIONS), JOURNALS).assign(target="n")
+    found = diagnose(pd.concat([two, one]), JOURNALS, resamples=10)
+    assert found["target"].tolist() == ["m", "n"]
+    assert found["deviance"].tolist() == pytest.approx([PUBLISHED_DEVIANCE] * 2, abs=0.0005)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"penalty": 0}, "penalty"), ({"level": 1}, "level"), ({"resamples": 0}, "resamples")]
+)
+def test_bad_settings_are_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        diagnose(choices_from([[0, 3], [3, 0]], list("ab")), list("ab"), **settings)
+    with pytest.raises(ValueError, match="at least two"):
+        diagnose(choices_from([[0, 3], [3, 0]], list("ab")), ["a"])

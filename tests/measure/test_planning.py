@@ -1,0 +1,131 @@
+"""Planning: simulated studies against closed forms and against the measures that real studies go through."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from conflictscope.measure.expected_precision import PlannedStudy, expected_precision
+from conflictscope.measure.planning import precision_plan
+from conflictscope.measure.rankings import rank_values
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+THREE = list(itertools.combinations("abc", 2))
+
+
+@pytest.mark.parametrize(
+    ("answers", "flip_rate", "without_choice"), [(1, 0.1, 0.0), (2, 0.1, 0.05), (2, 0.5, 0.0), (2, 0.0, 0.2)]
+)
+def test_rate_goal_is_the_closed_form(answers, flip_rate, without_choice):
+    study = PlannedStudy(THREE, answers=answers, flip_rate=flip_rate, without_choice=without_choice)
+    found = precision_plan(study, precision=0.08, studies=100).iloc[0]
+    # at even odds, answers of one scenario correlate by 1 − 2 × flip rate
+    design_effect = 1 + (answers - 1) * (1 - 2 * flip_rate)
+    expected = norm.isf(0.025) ** 2 * 0.25 * design_effect / answers / 0.08**2 / (1 - without_choice)
+    assert found["scenarios_per_pair"] == pytest.approx(expected, rel=0.06)
+    assert found["rate_half_width"] <= 0.08
+
+
+def test_told_apart_is_what_the_rankings_of_such_studies_say():
+    study = PlannedStudy(THREE, difference=0.6, answers=1, flip_rate=0.5, without_choice=0.0)
+    needed = precision_plan(study, power=0.8).iloc[1]
+    n = int(needed["scenarios_per_pair"])
+    assert needed["told_apart"] == pytest.approx(0.8, abs=0.03)
+    rng = np.random.default_rng(5)
+    strengths = {"a": 0.6, "b": 0.0, "c": -0.6}
+    rows = pd.DataFrame([(one, two, f"{one}{two}{k}") for one, two in THREE for k in range(n)])
+    rows.columns = ["value_1", "value_2", "scenario_id"]
+    choices = pd.concat([rows.assign(target=f"m{t:03d}") for t in range(300)], ignore_index=True)
+    gap = choices["value_1"].map(strengths) - choices["value_2"].map(strengths)
+    first = rng.random(len(choices)) < 1 / (1 + np.exp(-gap))
+    choices["winner"] = choices["value_1"].where(first, choices["value_2"])
+    choices["loser"] = choices["value_2"].where(first, choices["value_1"])
+    choices = choices.assign(condition="multiple_choice", system_prompt="default", judge=None, outcome="choice")
+    ranked = rank_values(choices, list("abc"), resamples=400)
+    letters = ranked.pivot(index="target", columns="value", values="tie_group")
+    apart = [
+        [not set(row[one]) & set(row[two]) for one, two in (("a", "b"), ("b", "c"))]
+        for row in letters.to_dict("records")
+    ]
+    assert np.mean(apart) == pytest.approx(0.8, abs=0.06)
+
+
+def test_strength_half_width_is_that_of_the_information_matrix():
+    study = PlannedStudy([("a", "b")], difference=0.8, answers=1, without_choice=0.0)
+    found = expected_precision(study, 500, studies=20_000)
+    chance = 1 / (1 + np.exp(-0.8))
+    assert found["strength_half_width"] == pytest.approx(
+        norm.isf(0.025) / np.sqrt(500 * chance * (1 - chance)), rel=0.03
+    )
+
+
+def test_more_of_everything_that_costs_precision_needs_more_scenarios():
+    def needed(**settings):
+        plan = precision_plan(PlannedStudy(THREE, **settings), precision=0.15, studies=1000)
+        return plan["scenarios_per_pair"].to_numpy()
+
+    usual = needed()
+    assert (needed(answers=1) >= usual).all() and (needed(without_choice=0.4) > usual).all()
+    assert (needed(level=0.99) > usual).all()
+    assert needed(difference=0.25)[1] > 3 * usual[1], "half the difference, four times the scenarios"
+    closer = precision_plan(PlannedStudy(THREE), precision=0.075, studies=100)["scenarios_per_pair"][0]
+    assert closer == pytest.approx(4 * usual[0], rel=0.06)
+
+
+def test_outlines_and_scenarios_follow_from_the_number_a_pair():
+    plan = precision_plan(PlannedStudy(THREE, kept_share=0.3), precision=0.1, studies=100)
+    assert (plan["scenarios"] == 3 * plan["scenarios_per_pair"]).all()
+    assert plan["outlines_per_pair"].tolist() == [-(-10 * n // 3) for n in plan["scenarios_per_pair"]]
+    assert plan["goal"].tolist() == ["preference rate known to ± 0.1", "strengths 0.5 apart told apart, power 0.8"]
+
+
+def test_what_cannot_be_reached_is_empty():
+    apart = PlannedStudy([("a", "b"), ("c", "d")])  # no pair ties a and b to c and d
+    plan = precision_plan(apart, precision=0.1, studies=100)
+    assert plan["scenarios_per_pair"].isna().tolist() == [False, True]
+    assert plan["told_apart"].isna().tolist() == [False, True] and plan["told_apart"][0] == 0
+
+
+def test_the_seed_decides():
+    one, same, other = (
+        precision_plan(PlannedStudy(THREE), precision=0.2, studies=200, seed=seed) for seed in (1, 1, 2)
+    )
+    pd.testing.assert_frame_equal(one, same)
+    assert one["strength_half_width"].tolist() != other["strength_half_width"].tolist()
+
+
+def test_a_single_scenario_has_an_answer():
+    found = expected_precision(PlannedStudy(THREE, without_choice=0.9), 1, studies=100)
+    assert all(np.isfinite(number) for number in found.values()) and found["told_apart"] < 0.1
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"pairs": []},
+        {"pairs": [("a", "a")]},
+        {"pairs": [("a", "b"), ("b", "a")]},
+        {"difference": 0},
+        {"answers": 0},
+        {"flip_rate": 0.6},
+        {"without_choice": 1},
+        {"kept_share": 0},
+        {"penalty": 0},
+        {"level": 95},
+    ],
+)
+def test_bad_settings_are_refused(setting):
+    with pytest.raises(ValueError, match=f"planned study: {next(iter(setting))}"):
+        PlannedStudy(**{"pairs": THREE} | setting)
+
+
+def test_bad_goals_are_refused():
+    study = PlannedStudy(THREE)
+    for goal in ({"precision": 0}, {"precision": 0.5}, {"power": 1}, {"studies": 10}):
+        with pytest.raises(ValueError, match=next(iter(goal))):
+            precision_plan(study, **goal)
+    with pytest.raises(ValueError, match="scenarios_per_pair"):
+        expected_precision(study, 0)

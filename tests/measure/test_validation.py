@@ -1,0 +1,155 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, cohen_kappa_score, precision_score, recall_score
+
+from conflictscope.measure import validation
+
+
+def readings_of(reader, values):
+    return pd.DataFrame(
+        {
+            "scenario_id": [f"s{i}" for i in range(len(values))],
+            "target": "t",
+            "system_prompt": "default",
+            "repetition": 0,
+            "reader": reader,
+            "reading": values,
+        }
+    )
+
+
+def test_kappa_of_cohens_textbook_table():
+    # 50 grant applications: 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no; κ = 0.4
+    assert validation.cohens_kappa(np.array([[20, 5], [10, 15]])) == pytest.approx(0.4)
+
+
+def test_kappa_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    one = rng.choice(validation.READINGS, 200)
+    other = np.where(rng.random(200) < 0.7, one, rng.choice(validation.READINGS, 200))
+    both = pd.concat([readings_of("one", one), readings_of("other", other)])
+    row = validation.agreement_between_readers(both).iloc[0]
+    assert row["kappa"] == pytest.approx(cohen_kappa_score(one, other))
+    assert row["agreed"] == pytest.approx((one == other).mean())
+    assert row["kappa_low"] < row["kappa"] < row["kappa_high"]
+
+
+def test_kappa_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    # two readers, even categories, equal with probability 0.8 by design: κ = 0.6
+    covered = 0
+    for seed in range(200):
+        one = rng.integers(2, size=120)
+        other = np.where(rng.random(120) < 0.8, one, 1 - one)
+        names = np.array(["action_1", "action_2"])
+        both = pd.concat([readings_of("one", names[one]), readings_of("other", names[other])])
+        row = validation.agreement_between_readers(both, resamples=300, seed=seed).iloc[0]
+        covered += row["kappa_low"] <= 0.6 <= row["kappa_high"]
+    assert 178 <= covered <= 199
+
+
+def test_kappa_is_empty_where_chance_explains_everything():
+    both = pd.concat([readings_of("one", ["neither"] * 5), readings_of("other", ["neither"] * 5)])
+    row = validation.agreement_between_readers(both).iloc[0]
+    assert np.isnan(row["kappa"]) and row["agreed"] == 1
+
+
+def test_only_what_both_have_read_counts():
+    both = pd.concat([readings_of("one", ["action_1"] * 6), readings_of("other", ["action_1", "action_2"])])
+    assert validation.agreement_between_readers(both)["read"].tolist() == [2]
+    assert validation.confusion(both, "one", "other").to_numpy().tolist() == [[1, 1], [0, 0]]
+
+
+def test_a_second_reading_by_one_reader_is_refused():
+    with pytest.raises(ValueError, match="more than one reading"):
+        validation.agreement_between_readers(pd.concat([readings_of("one", ["neither"])] * 2))
+
+
+def test_a_refusal_took_neither_and_an_unreadable_verdict_is_left_out():
+    verdicts = pd.DataFrame(
+        {
+            "scenario_id": list("abcde"),
+            "target": "t",
+            "system_prompt": "default",
+            "repetition": 0,
+            "judge": "j",
+            "outcome": ["choice", "choice", "refusal", "invalid", "error"],
+            "action": pd.array([1, 2, None, None, None], dtype="Int64"),
+        }
+    )
+    assert validation.read_verdicts(verdicts, suffix=" again")["reading"].tolist() == [
+        "action_1",
+        "action_2",
+        "neither",
+    ]
+    assert set(validation.read_verdicts(verdicts, suffix=" again")["reader"]) == {"j again"}
+
+
+@pytest.fixture
+def check_readings():
+    rng = np.random.default_rng(2)
+    n = 300
+    true = rng.random(n) < 0.7
+    votes = np.clip(np.round((true * 0.5 + rng.random(n) * 0.6) * 2) / 2, 0, 1)
+    base = pd.DataFrame({"scenario_id": [f"s{i}" for i in range(n)], "check": "realistic"})
+    human = base.assign(reader="ana", reading=np.where(true, "yes", "no"), score=true.astype(float))
+    judge = base.assign(reader="judge", reading=np.where(votes == 1, "yes", "no"), score=votes)
+    return true, votes, pd.concat([human, judge])
+
+
+@pytest.mark.parametrize("found", ["yes", "no"])
+def test_check_scores_are_scikit_learns(check_readings, found):
+    true, votes, readings = check_readings
+    scores = validation.check_scores(readings, "judge", ["ana"]).set_index(["check", "found"])
+    row = scores.loc[("realistic", found)]
+    positive, taken = (true, votes == 1) if found == "yes" else (~true, votes < 1)
+    assert row["precision"] == pytest.approx(precision_score(positive, taken))
+    assert row["recall"] == pytest.approx(recall_score(positive, taken))
+    expected = average_precision_score(positive, votes if found == "yes" else 1 - votes)
+    assert row["average_precision"] == pytest.approx(expected)
+    assert np.isnan(scores.loc[("specific", found), "precision"])
+
+
+def labels_of(rows):
+    base = {"kind": "check", "annotator": "ana", "target": None, "system_prompt": None, "repetition": None}
+    return pd.DataFrame([base | row for row in rows])
+
+
+def test_value_guided_needs_both_values_right_and_cannot_tell_is_left_out():
+    scenarios = pd.DataFrame({"scenario_id": ["a", "b", "c"], "value_1": "x", "value_2": "y"})
+    labels = labels_of(
+        [
+            {"scenario_id": "a", "check": "value_guided", "about_value": "x", "answer": "action_1"},
+            {"scenario_id": "a", "check": "value_guided", "about_value": "y", "answer": "action_2"},
+            {"scenario_id": "b", "check": "value_guided", "about_value": "x", "answer": "action_1"},
+            {"scenario_id": "b", "check": "value_guided", "about_value": "y", "answer": "neither"},
+            {"scenario_id": "c", "check": "value_guided", "about_value": "x", "answer": "action_1"},
+            {"scenario_id": "a", "check": "realistic", "about_value": None, "answer": "cannot_tell"},
+            {"scenario_id": "b", "check": "realistic", "about_value": None, "answer": "no"},
+        ]
+    )
+    read = validation.read_check_labels(labels, scenarios)
+    found = {(r.scenario_id, r.check): (r.reading, r.score) for r in read.itertuples()}
+    assert found == {
+        ("a", "value_guided"): ("yes", 1.0),
+        ("b", "value_guided"): ("no", 0.5),
+        ("b", "realistic"): ("no", 0.0),
+    }
+
+
+def test_choices_as_read_keep_what_all_have_read():
+    scenarios = pd.DataFrame(
+        {
+            "scenario_id": ["s0", "s1"],
+            "value_1": "x",
+            "value_2": "y",
+            "structure": "means",
+            "severity": "mild",
+            "acting_value": "x",
+        }
+    )
+    both = pd.concat([readings_of("ana", ["action_2"]), readings_of("judge", ["neither", "action_1"])])
+    choices = validation.choices_as_read(both, scenarios).set_index("judge")
+    assert choices["scenario_id"].tolist() == ["s0", "s0"]
+    assert choices.loc["ana", "winner"] == "y" and choices.loc["judge", "outcome"] == "neither"

@@ -1,0 +1,113 @@
+import asyncio
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from conflictscope.models import CallStore, Model, Models, Registry, Request
+from conflictscope.prompts import Prompt
+
+SERVER = Path(__file__).parents[1] / "servers" / "loopback.py"
+
+
+class Loopback:
+    """The loopback server, started as a process of its own."""
+
+    def __init__(self, *options: str):
+        command = [sys.executable, str(SERVER), *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = self.process.stdout.readline().strip()
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+
+    def requests(self) -> dict:
+        """What it has counted."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/requests") as answer:
+            return json.load(answer)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def start_loopback():
+    """Start loopback servers that are gone after the test."""
+    servers = []
+
+    def start(*options: str) -> Loopback:
+        servers.append(Loopback(*options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+class Script(httpx2.AsyncBaseTransport):
+    """A scripted model: ``answer(body, nth)`` gives a response or the text of a reply; it keeps what it was sent."""
+
+    def __init__(self, answer):
+        self.answer, self.bodies, self.headers = answer, [], []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        body = json.loads(request.content)
+        self.bodies.append(body)
+        self.headers.append(request.headers)
+        found = self.answer(body, len(self.bodies))
+        if not isinstance(found, str):
+            return found
+        message = {"role": "assistant", "content": found}
+        choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+        usage = {"prompt_tokens": 7, "completion_tokens": 3}
+        return httpx2.Response(200, json={"model": "scripted-1", "choices": choices, "usage": usage})
+
+
+@pytest.fixture
+def script():
+    """Make a scripted model of a function of body and number."""
+    return Script
+
+
+@pytest.fixture
+def store_url(tmp_path):
+    return f"sqlite:///{tmp_path / 'calls.sqlite'}"
+
+
+@pytest.fixture
+def ask(store_url):
+    """Ask a model described by keywords, with a store that outlives the call; return the replies."""
+
+    def run(requests, transport=None, *, replay=False, max_repairs=2, **described):
+        described = {"name": "m", "base_url": "http://model.invalid/v1", "id": "m-1"} | described
+
+        async def go():
+            models = Models(
+                Registry({"m": Model(**described)}),
+                CallStore(store_url),
+                replay=replay,
+                max_repairs=max_repairs,
+                transport=transport,
+            )
+            try:
+                return await models.ask("m", requests, label="test")
+            finally:
+                await models.close()
+
+        return asyncio.run(go())
+
+    return run
+
+
+@pytest.fixture
+def make_request():
+    """Make a request of one user message."""
+
+    def make(text: str, **options) -> Request:
+        return Request.of(Prompt("greeting", "abc", ({"role": "user", "content": text},)), **options)
+
+    return make

@@ -1,0 +1,211 @@
+import asyncio
+import json
+import socket
+from typing import Literal
+
+import httpx2
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from conflictscope.models import CallStore, Model, Models, Registry, ReplayMiss
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    answer: Literal["A", "B"]
+
+
+A = '{"answer": "A"}'
+
+
+def failing(status):
+    return httpx2.Response(status, json={"error": {"message": "told to fail"}})
+
+
+def last(body):
+    return body["messages"][-1]["content"]
+
+
+def test_replies_come_in_order_and_equal_requests_are_asked_once(ask, script, make_request):
+    scripted = script(lambda body, nth: f"re: {last(body)}")
+    replies = ask([make_request(text) for text in ("x", "y", "x", "z")], scripted)
+    assert [reply.text for reply in replies] == ["re: x", "re: y", "re: x", "re: z"]
+    assert len(scripted.bodies) == 3
+    assert (replies[0].model_id, replies[0].prompt_tokens, replies[0].completion_tokens) == ("scripted-1", 7, 3)
+
+
+def test_what_is_stored_is_not_asked_again(ask, script, make_request):
+    first = ask([make_request("x"), make_request("y")], script(lambda body, nth: "first"))
+    scripted = script(lambda body, nth: "second")
+    replies = ask([make_request("y"), make_request("z"), make_request("x", repetition=1)], scripted)
+    assert [reply.text for reply in replies] == ["first", "second", "second"]
+    assert replies[0] == first[1]
+    assert len(scripted.bodies) == 2
+
+
+@pytest.mark.parametrize("json_schema", [True, False])
+def test_a_structured_reply_is_parsed(ask, script, make_request, json_schema):
+    scripted = script(lambda body, nth: A)
+    (reply,) = ask([make_request("?", schema=Answer)], scripted, json_schema=json_schema)
+    assert (reply.outcome, reply.parsed, reply.text) == ("ok", Answer(answer="A"), A)
+    assert ("response_format" in scripted.bodies[0]) == json_schema
+
+
+def test_an_unreadable_reply_is_asked_for_again_with_the_error(ask, script, make_request):
+    scripted = script(lambda body, nth: ["A!", '{"answer": "C"}', A][nth - 1])
+    (reply,) = ask([make_request("?", schema=Answer)], scripted)
+    assert (reply.outcome, reply.parsed) == ("ok", Answer(answer="A"))
+    assert "not one JSON object" in last(scripted.bodies[1])
+    assert "answer: Input should be 'A' or 'B'" in last(scripted.bodies[2])
+    assert [message["content"] for message in scripted.bodies[2]["messages"][1::2]] == ["A!", '{"answer": "C"}']
+    # each is in the store under a key of its own: nothing is asked again
+    assert ask([make_request("?", schema=Answer)], script(lambda body, nth: 1 / 0)) == [reply]
+
+
+@pytest.mark.parametrize("max_repairs", [0, 1, 2])
+def test_after_so_many_repairs_it_is_invalid_and_its_text_is_kept(ask, script, make_request, max_repairs):
+    scripted = script(lambda body, nth: f"A or B, {nth}")
+    (reply,) = ask([make_request("?", schema=Answer)], scripted, max_repairs=max_repairs)
+    assert (reply.outcome, reply.parsed) == ("invalid", None)
+    assert reply.text == f"A or B, {max_repairs + 1}" and "not one JSON object" in reply.problem
+    assert len(scripted.bodies) == max_repairs + 1
+
+
+def test_free_text_is_not_repaired(ask, script, make_request):
+    scripted = script(lambda body, nth: " ")
+    (reply,) = ask([make_request("?")], scripted)
+    assert (reply.outcome, reply.problem, len(scripted.bodies)) == ("invalid", "empty", 1)
+
+
+def test_a_call_that_fails_is_an_error_and_the_others_go_on(ask, script, make_request):
+    requests = [make_request(text) for text in ("x", "bad", "y")]
+    replies = ask(requests, script(lambda body, nth: failing(400) if last(body) == "bad" else "well"))
+    assert [reply.outcome for reply in replies] == ["ok", "error", "ok"]
+    assert "400" in replies[1].problem and "told to fail" in replies[1].problem and replies[1].text is None
+    # a replay gives the same; a live run asks again what failed, and only that
+    assert ask(requests, replay=True) == replies
+    scripted = script(lambda body, nth: "well now")
+    assert [reply.text for reply in ask(requests, scripted)] == ["well", "well now", "well"]
+    assert len(scripted.bodies) == 1
+    assert ask(requests, replay=True)[1].text == "well now"
+
+
+def test_a_replay_that_lacks_a_reply_says_which(ask, script, make_request):
+    ask([make_request("x")], script(lambda body, nth: "well"))
+    assert ask([make_request("x")], replay=True, key_variable="NO_SUCH_KEY")[0].text == "well"
+    with pytest.raises(ReplayMiss, match=r"no reply of model 'm' to prompt 'greeting' \(key [0-9a-f]{64}\)"):
+        ask([make_request("x"), make_request("y")], replay=True)
+
+
+def test_a_missing_key_is_said_before_any_call(ask, script, make_request, monkeypatch):
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    scripted = script(lambda body, nth: "well")
+    with pytest.raises(ValueError, match=r"environment variable NO_SUCH_KEY, which is not set"):
+        ask([make_request("x")], scripted, key_variable="NO_SUCH_KEY")
+    assert scripted.bodies == []
+
+
+def test_an_endpoint_that_is_down_stops_the_stage(ask, make_request):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        with pytest.raises(ConnectionError, match=rf"model 'm' at {url}: .*To do: start the endpoint"):
+            ask([make_request(str(i)) for i in range(40)], base_url=url, max_attempts=2)
+
+
+def test_an_endpoint_that_does_not_know_the_model_stops_the_stage(ask, script, make_request):
+    scripted = script(lambda body, nth: failing(404))
+    with pytest.raises(ConnectionError, match="check base_url and id"):
+        ask([make_request(str(i)) for i in range(500)], scripted, concurrency=2)
+    assert len(scripted.bodies) < 20
+
+
+def test_some_that_are_turned_away_do_not_stop_the_stage(ask, script, make_request):
+    scripted = script(lambda body, nth: failing(404) if nth % 3 else "well")
+    replies = ask([make_request(str(i)) for i in range(60)], scripted, concurrency=1)
+    assert sum(reply.outcome == "ok" for reply in replies) == 20
+
+
+def test_no_more_calls_are_in_flight_than_allowed(ask, make_request, start_loopback):
+    server = start_loopback("--latency", "0.05")
+    replies = ask([make_request(str(i)) for i in range(60)], base_url=server.url, concurrency=7)
+    assert all(reply.outcome == "ok" for reply in replies)
+    assert server.requests() == {"total": 60, "distinct": 60, "most_in_flight": 7}
+
+
+def test_goes_on_after_a_storm_of_429(ask, make_request, start_loopback):
+    server = start_loopback("--fail-first", "25", "--retry-after", "0.1")
+    replies = ask([make_request(str(i)) for i in range(20)], base_url=server.url)
+    assert [reply.outcome for reply in replies] == ["ok"] * 20
+    assert server.requests()["total"] == 45
+
+
+def test_another_process_shares_what_is_stored(make_request, store_url, script):
+    """Two sets of models on one store, each with its own connection: both end with the same replies."""
+
+    async def go():
+        both = [
+            Models(
+                Registry({"m": Model("m", "http://x.invalid/v1", "m")}),
+                CallStore(store_url),
+                transport=script(lambda body, nth, name=name: name),
+            )
+            for name in ("one", "two")
+        ]
+        requests = [make_request(str(i)) for i in range(50)]
+        replies = await asyncio.gather(*(models.ask("m", requests, label="x") for models in both))
+        for models in both:
+            await models.close()
+        return [[reply.text for reply in own] for own in replies]
+
+    one, two = asyncio.run(go())
+    assert one == two
+
+
+def test_log_probabilities_are_asked_for_and_kept(ask, make_request, start_loopback):
+    server = start_loopback()
+    request = make_request("Answer with one letter.", logprobs=True)
+    (reply,) = ask([request], base_url=server.url, logprobs=True)
+    assert reply.top_logprobs == [{"A": -0.3, "B": -1.4}]
+    assert ask([request], base_url=server.url, logprobs=True)[0] == reply
+
+
+def test_an_unknown_model_is_named(make_request, store_url):
+    async def go():
+        models = Models(Registry({}), CallStore(store_url))
+        try:
+            await models.ask("m", [make_request("x")], label="x")
+        finally:
+            await models.close()
+
+    with pytest.raises(ValueError, match="unknown model 'm'"):
+        asyncio.run(go())
+
+
+def test_a_store_that_takes_nothing_stops_the_stage(make_request, store_url, script):
+    """One clear message, and the call that was under way is not counted as the model's failure."""
+
+    class Full(CallStore):
+        async def add(self, *args, **about):
+            raise OSError("the call store is full")
+
+    async def go():
+        models = Models(
+            Registry({"m": Model("m", "http://x.invalid/v1", "m")}),
+            Full(store_url),
+            transport=script(lambda body, nth: "well"),
+        )
+        try:
+            await models.ask("m", [make_request(str(i)) for i in range(30)], label="x")
+        finally:
+            await models.close()
+
+    with pytest.raises(OSError, match="the call store is full"):
+        asyncio.run(go())
+
+
+def test_the_loopback_server_fills_schemas(ask, make_request, start_loopback):
+    server = start_loopback()
+    for json_schema in (True, False):
+        (reply,) = ask([make_request("?", schema=Answer)], base_url=server.url, json_schema=json_schema)
+        assert reply.outcome == "ok" and json.loads(reply.text) == reply.parsed.model_dump()

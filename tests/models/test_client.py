@@ -1,0 +1,136 @@
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx2
+import openai
+import pytest
+
+from conflictscope.models import Model
+from conflictscope.models.client import Endpoint
+from conflictscope.models.replies import read_completion
+from conflictscope.models.retrying import retry_after
+
+MODEL = Model("m", "http://model.invalid/v1", "m-1", max_attempts=3)
+
+
+def failing(status, headers=None, text='{"error": {"message": "told to fail"}}'):
+    return httpx2.Response(status, headers=headers or {}, text=text)
+
+
+def call(transport, model=MODEL):
+    """Make one call; return the raw reply and the seconds that it took."""
+
+    async def go():
+        endpoint = Endpoint(model, transport)
+        start = time.perf_counter()
+        try:
+            raw = await endpoint.call("/chat/completions", b'{"messages": []}', read_completion)
+        finally:
+            await endpoint.close()
+        return raw, time.perf_counter() - start
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
+def test_a_passing_failure_is_tried_again(script, status):
+    scripted = script(lambda body, nth: failing(status, {"retry-after": "0"}) if nth < 3 else "well")
+    assert call(scripted)[0].text == "well"
+    assert len(scripted.bodies) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_a_lasting_failure_is_not(script, status):
+    scripted = script(lambda body, nth: failing(status))
+    with pytest.raises(openai.APIStatusError, match="told to fail"):
+        call(scripted)
+    assert len(scripted.bodies) == 1
+
+
+@pytest.mark.parametrize("text", ["", "null", "<html>busy</html>", "{}", '{"choices": []}', '{"error": "busy"}'])
+def test_an_answer_that_is_none_is_tried_again(script, text):
+    scripted = script(lambda body, nth: failing(200, text=text) if nth < 2 else "well")
+    assert call(scripted)[0].text == "well"
+
+
+def test_attempts_are_bounded(script):
+    scripted = script(lambda body, nth: failing(429, {"retry-after-ms": "1"}))
+    with pytest.raises(openai.RateLimitError):
+        call(scripted)
+    assert len(scripted.bodies) == MODEL.max_attempts
+
+
+def test_waits_as_long_as_it_is_asked_to(script):
+    scripted = script(lambda body, nth: failing(429, {"retry-after": "0.6"}) if nth == 1 else "well")
+    raw, seconds = call(scripted)
+    assert seconds >= 0.6
+    # the time of the attempt that succeeded, not of the waiting
+    assert raw.seconds < 0.6
+
+
+def test_gives_up_where_it_is_asked_to_wait_too_long(script):
+    scripted = script(lambda body, nth: failing(429, {"retry-after": "86400"}))
+    with pytest.raises(openai.RateLimitError):
+        call(scripted)
+    assert len(scripted.bodies) == 1
+
+
+def test_reads_every_form_ofretry_after():
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert retry_after(httpx2.Headers({"retry-after-ms": "250", "retry-after": "9"})) == 0.25
+    assert retry_after(httpx2.Headers({"retry-after": "1.5"})) == 1.5
+    assert 50 < retry_after(httpx2.Headers({"retry-after": in_a_minute})) <= 60
+    assert retry_after(httpx2.Headers({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"})) == 0
+    for nothing in ({}, {"retry-after": "soon"}, {"retry-after": "-1"}, {"retry-after": "nan"}):
+        assert retry_after(httpx2.Headers(nothing)) is None
+
+
+def test_an_attempt_is_given_up_after_its_time(start_loopback):
+    slow = start_loopback("--latency", "30")
+    model = Model("m", slow.url, "m-1", timeout_s=0.3, max_attempts=1)
+
+    async def go():
+        endpoint = Endpoint(model)
+        with pytest.raises(openai.APITimeoutError) as raised:
+            await endpoint.call("/chat/completions", b'{"messages": []}', read_completion)
+        await endpoint.close()
+        return endpoint.describe(raised.value)
+
+    assert asyncio.run(go()) == "no reply within 0.3 s"
+
+
+def test_rate_limits_are_kept(script):
+    async def go(model):
+        endpoint = Endpoint(model, script(lambda body, nth: "well"))
+        start = time.perf_counter()
+        body = b'{"messages": [], "padding": "' + b"x" * 400 + b'"}'
+        await asyncio.gather(*(endpoint.call("/x", body, read_completion) for _ in range(9)))
+        await endpoint.close()
+        return time.perf_counter() - start
+
+    # a second's worth at once, then five a second: the other four need 0.8 s
+    assert asyncio.run(go(Model("m", "http://x.invalid/v1", "m", requests_per_minute=300))) > 0.7
+    # a hundred-odd tokens each: 500 a second leave more than 0.7 s for the rest
+    assert asyncio.run(go(Model("m", "http://x.invalid/v1", "m", tokens_per_minute=30_000))) > 0.7
+
+
+def test_the_key_is_sent_and_never_shown(script, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "sk-very-secret")
+    model = Model("m", "http://model.invalid/v1", "m-1", key_variable="SECRET_KEY")
+    echo = failing(401, text='{"error": {"message": "wrong key sk-very-secret given"}}')
+    scripted = script(lambda body, nth: echo)
+
+    async def go():
+        endpoint = Endpoint(model, scripted)
+        with pytest.raises(openai.AuthenticationError) as raised:
+            await endpoint.call("/chat/completions", b"{}", read_completion)
+        await endpoint.close()
+        shown = [repr(model), str(model), repr(endpoint), endpoint.describe(raised.value)]
+        return [*shown, endpoint.why_given_up(raised.value, 1)]
+
+    shown = asyncio.run(go())
+    assert scripted.headers[0]["authorization"] == "Bearer sk-very-secret"
+    assert all("sk-very-secret" not in text for text in shown)
+    assert "wrong key … given" in shown[3] and "check the key in SECRET_KEY" in shown[4]

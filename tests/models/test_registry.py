@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+
+from conflictscope.models import Model, load_registry
+from conflictscope.models.registry import ROLES
+
+SHIPPED = Path(__file__).parents[2] / "params" / "models.yaml"
+MODELS = """
+models:
+  big: {base_url: "https://api.example.com/v1", id: big-1, key_variable: BIG_KEY, refused_options: [temperature]}
+  vectors: {base_url: "http://localhost:1/v1", id: v, kind: embeddings}
+casts:
+  mine: {author: big, filter_judge: big, simulated_user: big, judge: big, targets: [big], embedder: vectors}
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text: str):
+        path = tmp_path / "models.yaml"
+        path.write_text(text)
+        return load_registry(path)
+
+    return load
+
+
+def test_reads_models_and_casts(load):
+    registry = load(MODELS)
+    assert registry["big"].refused_options == ("temperature",)
+    assert registry["big"].kind == "chat" and registry["vectors"].kind == "embeddings"
+    assert registry.cast("mine")["targets"] == ["big"]
+    assert "big" in registry and "small" not in registry
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("id: big-1", "ident: big-1"), r"models: big: unknown key 'ident'; expected one of .*'id'"),
+        (("id: big-1, ", ""), "big: id is missing"),
+        (("id: big-1", "id: 7"), "id: found 7; expected text"),
+        (("id: big-1", "id: big-1, concurrency: 0"), "concurrency: found 0; expected a whole number above 0"),
+        (("id: big-1", "id: big-1, concurrency: true"), "concurrency: found True"),
+        (("id: big-1", "id: big-1, input_price: -1"), "input_price: found -1"),
+        (("id: big-1", "id: big-1, json_schema: perhaps"), "json_schema: found 'perhaps'; expected true or false"),
+        (("id: big-1", "id: big-1, kind: oracle"), "kind: found 'oracle'; expected one of"),
+        (("[temperature]", "[top_k]"), "refused_options"),
+        (("https://api", "ftp://api"), "base_url: found 'ftp://api.example.com/v1'; expected http://"),
+        (("https://api", "https://me:secret@api"), "without user name and password"),
+        (("author: big", "author: small"), r"casts: mine: author: found 'small'; expected one of \['big'\]"),
+        (("author: big", "author: vectors"), "author: found 'vectors'"),
+        (("embedder: vectors", "embedder: big"), r"embedder: found 'big'; expected one of \['vectors', 'tfidf'"),
+        (("author: big, ", ""), "expected the roles"),
+        (("[big]", "big"), "targets: found 'big'; expected a list"),
+        (("casts:", "groups:"), r"found \['groups', 'models'\]"),
+        (("  vectors:", "  big:"), "repeated keys"),
+    ],
+)
+def test_says_what_does_not_fit(load, change, said):
+    assert change[0] in MODELS
+    with pytest.raises(ValueError, match=said):
+        load(MODELS.replace(*change, 1))
+
+
+def test_unknown_names_are_told_the_known_ones(load):
+    registry = load(MODELS)
+    with pytest.raises(ValueError, match=r"unknown model 'small'; expected one of \['big', 'vectors'\]"):
+        registry["small"]
+    with pytest.raises(ValueError, match=r"unknown cast 'theirs'; expected one of \['mine'\]"):
+        registry.cast("theirs")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"models\.yaml"):
+        load_registry(tmp_path / "models.yaml")
+
+
+def test_cost_is_unknown_where_a_price_is():
+    priced = Model("m", "http://x/v1", "m", input_price=2.0, output_price=8.0)
+    assert priced.cost(1_000_000, 500_000) == pytest.approx(6.0)
+    assert Model("m", "http://x/v1", "m", input_price=2.0).cost(1, 1) is None
+    assert Model("m", "http://x/v1", "m", kind="embeddings", input_price=2.0).cost(500_000, 0) == pytest.approx(1.0)
+
+
+def test_shipped_file():
+    registry = load_registry(SHIPPED)
+    cast = registry.cast("simulated")
+    assert set(cast) == set(ROLES) and len(cast["targets"]) >= 4
+    assert all(registry[name].simulated and registry[name].cost(10, 10) == 0 for name in cast["targets"])
+    # both ways of asking for a structured reply, and log-probabilities, are exercised by the demo
+    assert {registry[name].json_schema for name in cast["targets"]} == {True, False}
+    assert any(registry[name].logprobs for name in cast["targets"])
+    assert not any(registry[name].simulated for name in registry.cast("openai")["targets"])
+    registry.cast("paper")

@@ -1,0 +1,166 @@
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from conflictscope.models import CallStore
+from conflictscope.models.replies import RawReply
+
+REPLY = RawReply("m-1", "Hello, \N{GRINNING FACE}", None, "stop", 7, 3, [{"A": -0.5}], 0.25)
+ABOUT = {"model": "m", "prompt": "p", "prompt_hash": "h", "request": "{}"}
+
+# stores replies 0, 1, 2 … under keys that begin with a name, and says so after each
+WRITER = """
+import asyncio, sys
+from conflictscope.models import CallStore
+from conflictscope.models.replies import RawReply
+
+async def main(url, name, count):
+    store = CallStore(url)
+    for i in range(count):
+        raw = RawReply("m", f"{name} {i}", None, "stop", 1, 1, None, 0.0)
+        held = await store.add(f"key {i}", raw, model="m", prompt="p", prompt_hash="h", request="{}")
+        print(i, held.text, sep="\\t", flush=True)
+    store.close()
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+"""
+
+
+def run(url, work):
+    """Open a store, await ``work(store)``, close it, return the result."""
+
+    async def go():
+        store = CallStore(url)
+        try:
+            return await work(store)
+        finally:
+            store.close()
+
+    return asyncio.run(go())
+
+
+def start_writer(url, name, count):
+    return subprocess.Popen([sys.executable, "-c", WRITER, url, name, str(count)], stdout=subprocess.PIPE, text=True)
+
+
+def test_gives_back_what_was_stored(store_url):
+    refusal = RawReply(None, None, "No.", None, None, None, None, 0.0)
+
+    async def fill(store):
+        await asyncio.gather(store.add("a", REPLY, **ABOUT), store.add("b", refusal, **ABOUT))
+
+    run(store_url, fill)
+    assert run(store_url, lambda store: store.find(["a", "b", "c"])) == {"a": REPLY, "b": refusal}
+
+
+def test_the_first_reply_stays_and_is_what_everybody_gets(store_url):
+    later = replace(REPLY, text="later")
+
+    async def fill(store):
+        return await asyncio.gather(*(store.add("a", reply, **ABOUT) for reply in (REPLY, later, later)))
+
+    assert run(store_url, fill) == [REPLY] * 3
+    assert run(store_url, lambda store: store.add("a", later, **ABOUT)) == REPLY
+
+
+def test_finds_more_keys_than_fit_into_a_query(store_url):
+    async def fill(store):
+        await asyncio.gather(*(store.add(str(i), REPLY, **ABOUT) for i in range(1203)))
+        return await store.find([str(i) for i in range(3000)])
+
+    assert len(run(store_url, fill)) == 1203
+
+
+def test_the_last_failure_stays(store_url):
+    async def fill(store):
+        for problem in ("first", "second"):
+            await store.add_failure("a", problem, model="m", prompt="p")
+        return await store.find_failures(["a", "b"])
+
+    assert run(store_url, fill) == {"a": "second"}
+
+
+def test_no_reply_that_was_acknowledged_is_lost_by_a_kill(store_url):
+    writer = start_writer(store_url, "one", 100_000)
+    acknowledged = [writer.stdout.readline().split("\t")[0] for _ in range(50)]
+    os.kill(writer.pid, signal.SIGKILL)
+    acknowledged += [line.split("\t")[0] for line in writer.stdout if line.endswith("\n")]
+    writer.wait()
+    writer.stdout.close()
+    held = run(store_url, lambda store: store.find([f"key {i}" for i in acknowledged]))
+    assert len(held) == len(acknowledged) >= 50
+
+
+def test_two_processes_get_the_same_replies(store_url):
+    writers = [start_writer(store_url, name, 100) for name in ("one", "two")]
+    told = [writer.communicate()[0].splitlines() for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert told[0] == told[1] and len(told[0]) == 100
+
+
+def test_another_schema_version_is_refused(store_url, tmp_path):
+    run(store_url, lambda store: store.find([]))
+    with sqlite3.connect(tmp_path / "calls.sqlite") as database:
+        database.execute("UPDATE meta SET value = '99'")
+    database.close()
+    with pytest.raises(ValueError, match=r"schema version 99; this version .* reads 1"):
+        CallStore(store_url)
+
+
+def test_what_is_no_store_is_refused(tmp_path):
+    (tmp_path / "calls.sqlite").write_text("not a database, but long enough to be looked at " * 50)
+    with pytest.raises(ValueError, match="is not a call store"):
+        CallStore(f"sqlite:///{tmp_path / 'calls.sqlite'}")
+    with pytest.raises(OSError, match="cannot be used"):
+        CallStore(f"sqlite:///{tmp_path / 'no such folder' / 'calls.sqlite'}")
+    with pytest.raises(ValueError, match="cannot use this database URL"):
+        CallStore("no url")
+
+
+def test_a_full_disk_stops_the_writer_and_loses_nothing(store_url):
+    async def fill(store):
+        await store.add("a", REPLY, **ABOUT)
+
+    run(store_url, fill)
+
+    class Full(CallStore):
+        """Its database may not grow: SQLite then raises what it raises on a full disk."""
+
+        def _open(self):
+            connection = super()._open()
+            connection.exec_driver_sql(
+                f"PRAGMA max_page_count={connection.exec_driver_sql('PRAGMA page_count').scalar()}"
+            )
+            connection.rollback()
+            return connection
+
+    async def overfill():
+        store = Full(store_url)
+        big = replace(REPLY, text="x" * 1_000_000)
+        with pytest.raises(OSError, match=r"cannot be used: database or disk is full\. What it holds stays"):
+            await store.add("b", big, **ABOUT)
+        found = await store.find(["a", "b"])
+        store.close()
+        return found
+
+    assert asyncio.run(overfill()) == {"a": REPLY}
+
+
+def test_a_closed_store_says_so(store_url):
+    store = CallStore(store_url)
+    store.close()
+    store.close()
+    with pytest.raises(ValueError, match="is closed"):
+        asyncio.run(store.find(["a"]))
+
+
+def test_a_password_in_the_url_is_not_shown():
+    with pytest.raises(ValueError) as raised:
+        CallStore("postgresql+nodriver://me:secret@host/db")
+    assert "secret" not in str(raised.value)

@@ -1,0 +1,130 @@
+"""Generation and checks against a scripted author and judge: what is asked, what is kept, what is counted as lost."""
+
+import asyncio
+
+import pytest
+
+from conflictscope.prompts import read_fences
+from conflictscope.scenarios import check_scenarios, mark_duplicates, write_outlines, write_scenarios
+from conflictscope.tables import CHECKS, check_table
+
+
+def outline(n):
+    # words of their own, so that no two are alike
+    return {name: f"{name} w{n}a w{n}b w{n}c w{n}d" for name in ("context", "action_opportunity", "good", "harm")}
+
+
+def scenario(n):
+    names = ("description", "persona", "background", "goal", "action_1", "action_2", "consequence_1", "consequence_2")
+    return {name: f"{name} {n}" for name in names}
+
+
+def numbered():
+    """Return a function that counts up."""
+    count = iter(range(10_000))
+    return lambda: next(count)
+
+
+def write(models, value_set, wanted=16, per_call=5):
+    return asyncio.run(write_outlines(value_set, models, "m", scenarios_per_pair=wanted, outlines_per_call=per_call))
+
+
+def test_outlines_come_back_with_their_cells(scripted, value_set):
+    turn = numbered()
+
+    def script(body):
+        count = int(body["messages"][-1]["content"].split("Write ")[1].split(" outline")[0])
+        return {"outlines": [outline(turn()) for _ in range(count)]}
+
+    models, transport = scripted(script)
+    outlines, shortfalls = write(models, value_set)
+    assert len(outlines) == 16 and shortfalls.empty and len(transport.bodies) == 8
+    assert outlines.groupby(["structure", "severity", "acting_value"]).size().tolist() == [2] * 8
+    assert outlines["outline_id"].is_unique
+    marked = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
+    assert check_table(marked, "outlines")["kept"].all()
+
+
+@pytest.mark.parametrize("got", [0, 1, 3])
+def test_too_few_or_too_many_are_neither_padded_nor_kept(scripted, value_set, got):
+    turn = numbered()
+    models, _ = scripted(lambda body: {"outlines": [outline(turn()) for _ in range(got)]})
+    outlines, shortfalls = write(models, value_set)
+    assert len(outlines) == 8 * min(got, 2)
+    assert len(shortfalls) == (8 if got < 2 else 0)
+    assert (shortfalls["got"] == got).all() and (shortfalls["asked"] == 2).all()
+
+
+def test_an_unreadable_batch_is_a_shortfall_with_its_reason(scripted, value_set):
+    models, _ = scripted(lambda body: "Sure! Here are some outlines: 1. ...")
+    outlines, shortfalls = write(models, value_set)
+    assert outlines.empty and len(shortfalls) == 8
+    assert shortfalls["problem"].str.len().gt(0).all()
+
+
+def test_word_for_word_repeats_have_rows_of_their_own_and_are_marked(scripted, value_set):
+    models, _ = scripted(lambda body: {"outlines": [outline(1), outline(1)]})
+    outlines, _ = write(models, value_set)
+    marked = check_table(asyncio.run(mark_duplicates(outlines, models, embedder="tfidf")), "outlines")
+    assert len(marked) == 16 and marked["kept"].sum() == 1
+
+
+def test_scenarios_are_named_by_their_content_and_losses_are_counted(scripted, value_set):
+    turn = numbered()
+    models, _ = scripted(lambda body: {"outlines": [outline(turn()), outline(turn())]})
+    outlines, _ = write(models, value_set)
+    marked = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
+
+    def author(body):
+        context = read_fences(body["messages"][-1]["content"])["context"]
+        n = int(context.split(" w")[1][:-1])
+        # the same scenario for the first two outlines of a cell, nothing for the fourth
+        return 500 if n == 3 else scenario(0 if n in (0, 1) else n)
+
+    models, _ = scripted(author)
+    written, lost = asyncio.run(write_scenarios(marked, value_set, models, "m"))
+    written = check_table(written, "scenarios")
+    assert len(written) == 14 and len(lost) == 2
+    assert sorted(lost["problem"].str.contains("word for word")) == [False, True]
+    again, _ = asyncio.run(write_scenarios(marked, value_set, models, "m"))
+    assert again["scenario_id"].tolist() == written["scenario_id"].tolist()
+    assert set(written["outline_id"]) <= set(marked["outline_id"])
+
+
+def test_value_guided_is_asked_once_per_value_with_reversed_labels(scripted, scenarios, value_set):
+    def script(body):
+        told = body["messages"][-1]["content"]
+        if "one single value" not in told:
+            return {"reason": "plain", "passes": True}
+        first_is_candour = "is stale" in read_fences(told)["action a"]
+        wants_candour = "Value: candour" in told
+        return {"reason": "plain", "action": "A" if first_is_candour == wants_candour else "B"}
+
+    models, transport = scripted(script)
+    checks = asyncio.run(check_scenarios(scenarios, value_set, models, "m", seed=0))
+    checks = check_table(checks, "checks")
+    assert len(checks) == len(transport.bodies) == 3 * 7
+    assert checks["passed"].all() and set(checks["check"]) == set(CHECKS)
+    guided = checks[checks["check"] == "value_guided"]
+    assert guided.groupby("scenario_id")["first_action"].agg(sorted).tolist() == [[1, 2]] * 3
+    assert guided.groupby("scenario_id")["about_value"].agg(sorted).tolist() == [["candour", "tact"]] * 3
+
+
+@pytest.mark.parametrize(("answer", "passed"), [("A", [True, False]), ("neither", [False, False])])
+def test_a_judge_that_does_not_read_fails_value_guided(scripted, scenarios, value_set, answer, passed):
+    def script(body):
+        guided = "one single value" in body["messages"][-1]["content"]
+        return {"reason": "r", "action": answer} if guided else {"reason": "r", "passes": True}
+
+    models, _ = scripted(script)
+    checks = asyncio.run(check_scenarios(scenarios.head(1), value_set, models, "m", seed=0))
+    guided = checks[checks["check"] == "value_guided"]
+    # reversed labels: whoever always says A is right about both values or about neither
+    assert guided["passed"].nunique() == 1 if answer == "A" else guided["passed"].tolist() == passed
+
+
+def test_an_unreadable_check_is_neither_yes_nor_no(scripted, scenarios, value_set):
+    models, _ = scripted(lambda body: "yes")
+    checks = check_table(asyncio.run(check_scenarios(scenarios.head(1), value_set, models, "m", seed=0)), "checks")
+    assert checks["passed"].isna().all() and checks["problem"].notna().all()
+    assert checks["raw"].tolist() == ["yes"] * 7

@@ -1,0 +1,161 @@
+"""A whole study through papermill, as a user would run it, against a server that knows nothing of the project."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from conflictscope.tables import TABLES, read_table, table_path
+
+ROOT = Path(__file__).parents[2]
+MODELS = """
+models:
+  loopback: {{base_url: "http://127.0.0.1:{port}/v1", id: loopback, json_schema: true, concurrency: 8}}
+casts:
+  loopback:
+    author: loopback
+    filter_judge: loopback
+    simulated_user: loopback
+    judge: loopback
+    targets: [loopback]
+    embedder: tfidf
+"""
+# written for this test: no value of a shipped set
+OWN_SET = """
+name: Newsroom
+values:
+  accuracy: publishing nothing that has not been checked
+  speed: getting the news to people while it can still help them
+  kindness: sparing people in the story pain that the story does not need
+  openness: telling readers how the story came about and what is not known
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project's notebooks and parameters, with parameter files of the test's own."""
+    for name in ("notebooks", "params"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    (tmp_path / "params" / "value_sets" / "newsroom.yaml").write_text(OWN_SET, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def server(project):
+    """A loopback server in its own process; the project's models file names it and nothing else."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "servers" / "loopback.py", "--latency", "0.05"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    port = int(process.stdout.readline())
+    (project / "params" / "models.yaml").write_text(MODELS.format(port=port), encoding="utf-8")
+
+    def asked(what="requests"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{what}") as answer:
+            return json.load(answer)
+
+    yield asked
+    process.kill()
+    process.wait()
+
+
+def command(project, *words):
+    """Return the command line, run in the project."""
+    return {"args": [sys.executable, "-m", "conflictscope", *words], "cwd": project, "text": True}
+
+
+def run(project, *words):
+    """Run the command line and return what it printed; fail where it fails."""
+    done = subprocess.run(**command(project, *words), capture_output=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def tables(folder, study):
+    return {name: read_table(name, folder, study=study) for name in TABLES if table_path(folder, name).exists()}
+
+
+def test_a_set_of_ones_own_runs_end_to_end_and_the_same_way_twice(project):
+    file = project / "params" / "newsroom.yaml"
+    file.write_text("value_set: newsroom\ncast: simulated\nscenarios_per_pair: 3\n", encoding="utf-8")
+    said = run(project, "run", str(file))
+    assert "5 notebooks ran" in said and "runs/newsroom" in said
+    folder = project / "runs" / "newsroom"
+    found = tables(folder, "newsroom")
+    assert set(found) == set(TABLES)
+    assert set(found["rankings"]["value"]) == {"accuracy", "speed", "kindness", "openness"}
+    assert found["scenarios"].groupby(["value_1", "value_2"]).ngroups == 6
+    for ending in ("pdf", "png", "csv"):
+        assert (project / "figures" / "newsroom" / f"rankings.{ending}").stat().st_size > 0
+    for path in folder.glob("*.ipynb"):
+        assert "simulated models" in path.read_text(encoding="utf-8")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["finished"] and manifest["parameters"]["scenarios_per_pair"] == 3
+
+    run(project, "run", str(file), "--out", str(project / "again"))
+    for name in found:
+        assert table_path(folder, name).read_bytes() == table_path(project / "again", name).read_bytes(), name
+    for ending in ("pdf", "png", "csv"):
+        first = project / "figures" / "newsroom" / f"rankings.{ending}"
+        assert first.read_bytes() == (project / "again" / "figures" / first.name).read_bytes()
+
+
+def test_a_killed_run_goes_on_asks_nothing_twice_and_ends_in_the_same_tables(project, server):
+    file = project / "params" / "mine.yaml"
+    file.write_text("value_set: hhh\ncast: loopback\nscenarios_per_pair: 32\n", encoding="utf-8")
+    run(project, "run", str(file), "--out", str(project / "whole"))
+    whole = server()
+    assert whole["total"] == whole["distinct"]
+
+    # killed three times: while outlines are written, among the checks, and later
+    for share in (0.05, 0.4, 0.9):
+        process = subprocess.Popen(
+            **command(project, "run", str(file)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        goal = whole["total"] * (1 + share)
+        while server()["total"] < goal and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        # the kernel notices that its parent is gone and ends by itself
+        before = -1
+        while before != (before := server()["total"]):
+            time.sleep(1.5)
+    run(project, "run", str(file))
+    counts = pd.Series(server("count"))
+    assert len(counts) == whole["distinct"]
+    # each body once for the whole run and once for the interrupted one, but for calls in flight when it was killed
+    assert (counts >= 2).all()
+    assert (counts - 2).sum() <= 3 * 8
+    for name, table in tables(project / "whole", "mine").items():
+        pd.testing.assert_frame_equal(table, read_table(name, project / "runs" / "mine", study="mine"), obj=name)
+
+    asked = server()["total"]
+    run(project, "run", str(file), "--set", "replay=true")
+    assert server()["total"] == asked
+
+
+def test_an_endpoint_that_is_down_is_said_and_what_was_paid_for_stays(project, server):
+    file = project / "params" / "mine.yaml"
+    file.write_text("value_set: hhh\ncast: loopback\nscenarios_per_pair: 8\n", encoding="utf-8")
+    run(project, "run", str(file), "--only", "01_generate_scenarios")
+    # nothing listens on the discard port
+    (project / "params" / "models.yaml").write_text(MODELS.format(port=9), encoding="utf-8")
+    done = subprocess.run(
+        **command(project, "run", str(file), "--only", "02_filter_scenarios"), capture_output=True, timeout=600
+    )
+    assert done.returncode == 1
+    assert "02_filter_scenarios, cell" in done.stderr
+    assert "'loopback' at http://127.0.0.1:9/v1" in done.stderr and "run the same command again" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert table_path(project / "runs" / "mine", "scenarios").exists()
+    assert os.path.getsize(project / "runs" / "mine" / "calls.sqlite") > 0
