@@ -1,14 +1,9 @@
-"""Time the tables of shift, diagnostics, bounds and effects on one core.
+"""Time the tables of shift, diagnostics, bounds and effects, on one core.
 
 `python tests/benchmarks/everything_measured.py`: 14 models × 3 conditions (multiple choice in both orders, open-ended,
 steered multiple choice) × 1,100 scenarios, 8 values in 16 pairs, 1,000 resamples; then 10 models × 100,000 scenarios,
 8 values. The seconds of each table and the peak memory are printed.
 """
-
-import os
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"  # before numpy is imported: one core
 
 import resource
 import sys
@@ -16,6 +11,7 @@ import time
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from conflictscope.measure import (
     acting_effect,
@@ -87,4 +83,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with threadpool_limits(1):  # one core
+        main()

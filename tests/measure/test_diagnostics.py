@@ -1,4 +1,4 @@
-"""Diagnostics: deviance, the worst-fitting pair, cyclic triads and verdicts, against outside numbers and known truth."""
+"""Diagnostics: deviance, worst-fitting pair, cyclic triads and verdicts, against outside numbers and known truth."""
 
 import itertools
 
@@ -9,6 +9,7 @@ from scipy.stats import chi2
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
+from conflictscope.measure.bradley_terry import fit_bradley_terry
 from conflictscope.measure.diagnostics import diagnose
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -16,8 +17,9 @@ pytestmark = pytest.mark.filterwarnings("error")
 # Stigler (1994), Statistical Science 9: citations between four journals, the winner is the journal that is cited
 JOURNALS = ["Biometrika", "Comm Statist", "JASA", "JRSS-B"]
 CITATIONS = [[0, 730, 498, 221], [33, 0, 68, 17], [320, 813, 0, 142], [284, 276, 325, 0]]
-# the fit of Turner and Firth (2012), J. Statistical Software 48(9), section 2.1: residual deviance on 3 degrees of freedom
+# fitted by Turner and Firth (2012), J. Statistical Software 48(9), section 2.1; residual deviance, 3 degrees of freedom
 PUBLISHED_DEVIANCE = 4.293
+PUBLISHED_STRENGTHS = [0, -2.9491, -0.4796, 0.2690]  # Biometrika the reference
 
 
 def choices_from(wins, values, *, answers=1):
@@ -45,13 +47,15 @@ def statsmodels_fit(wins):
 
 
 def test_published_fit_of_journal_citations():
-    found = diagnose(choices_from(CITATIONS, JOURNALS), JOURNALS, resamples=20).iloc[0]
+    found = diagnose(choices_from(CITATIONS, JOURNALS), JOURNALS).iloc[0]
     assert found["deviance"] == pytest.approx(PUBLISHED_DEVIANCE, abs=0.0005)
     assert found["degrees_of_freedom"] == 3
     assert found["dispersion"] == pytest.approx(1), "one answer a scenario"
     assert found["p_value"] == pytest.approx(chi2.sf(PUBLISHED_DEVIANCE, 3), abs=1e-4)
     assert found["supported"] and pd.isna(found["why_not"])
     assert found["choices"] == np.sum(CITATIONS)
+    strengths = fit_bradley_terry(CITATIONS, penalty=0)
+    np.testing.assert_allclose(strengths - strengths[0], PUBLISHED_STRENGTHS, atol=0.00005)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -60,7 +64,7 @@ def test_deviance_and_residuals_are_statsmodels(seed):
     wins = np.random.default_rng(seed).integers(1, 40, (5, 5))
     np.fill_diagonal(wins, 0)
     fit = statsmodels_fit(wins)
-    found = diagnose(choices_from(wins, values), values, resamples=20).iloc[0]
+    found = diagnose(choices_from(wins, values), values).iloc[0]
     assert found["deviance"] == pytest.approx(fit.deviance)
     assert found["degrees_of_freedom"] == fit.df_resid
     residuals = fit.get_influence().resid_studentized
@@ -73,27 +77,25 @@ def test_deviance_and_residuals_are_statsmodels(seed):
 
 def test_answers_that_repeat_each_other_are_no_more_evidence():
     wins = np.array([[0, 30, 12], [10, 0, 25], [28, 15, 0]])
-    once, twice = (
-        diagnose(choices_from(wins, list("abc"), answers=n), list("abc"), resamples=50).iloc[0] for n in (1, 2)
-    )
+    once, twice = (diagnose(choices_from(wins, list("abc"), answers=n), list("abc")).iloc[0] for n in (1, 2))
     assert twice["dispersion"] == pytest.approx(2)
     assert twice["deviance"] == pytest.approx(2 * once["deviance"])
-    for name in ("p_value", "worst_residual", "worst_observed", "triads_cyclic", "why_not"):
-        assert twice[name] == pytest.approx(once[name]) if name != "why_not" else twice[name] == once[name]
-    assert twice["range_noise"] == pytest.approx(once["range_noise"], rel=0.02), "scenarios are resampled, not rows"
+    for name in ("p_value", "worst_residual", "worst_observed", "triads_cyclic"):
+        assert twice[name] == pytest.approx(once[name])
+    assert twice["why_not"] == once["why_not"]
 
 
 def test_a_true_model_is_rejected_as_often_as_the_p_value_says(make_choices, many_targets):
     values = {"a": 1.0, "b": 0.3, "c": -0.2, "d": -1.1}
     scenarios = make_choices(values, scenarios_per_pair=60, seed=0, orders=(1, 2))
-    p = diagnose(many_targets(scenarios, values, targets=400, seed=1), list(values), resamples=1)["p_value"]
+    p = diagnose(many_targets(scenarios, values, targets=400, seed=1), list(values))["p_value"]
     assert abs((p < 0.1).mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 / 400)
 
 
 def test_a_true_model_is_rejected_as_often_when_answers_move_together(make_choices, many_targets):
     level = dict.fromkeys("abcd", 0.0)  # a spread of scenarios around equal strengths leaves the model true
     scenarios = make_choices(level, scenarios_per_pair=60, seed=0, orders=(1, 2))
-    found = diagnose(many_targets(scenarios, level, targets=400, seed=1, spread=3.0), list("abcd"), resamples=1)
+    found = diagnose(many_targets(scenarios, level, targets=400, seed=1, spread=3.0), list("abcd"))
     assert found["dispersion"].mean() > 1.4
     assert abs((found["p_value"] < 0.1).mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 / 400)
     naive = chi2.sf(found["deviance"], 3)
@@ -102,11 +104,11 @@ def test_a_true_model_is_rejected_as_often_when_answers_move_together(make_choic
 
 def test_cycle_is_counted_and_rejected():
     wins = [[0, 30, 10], [10, 0, 30], [30, 10, 0]]
-    found = diagnose(choices_from(wins, list("abc")), list("abc"), resamples=100).iloc[0]
+    found = diagnose(choices_from(wins, list("abc")), list("abc")).iloc[0]
     assert (found["triads_decided"], found["triads_cyclic"]) == (1, 1)
     assert found["worst_observed"] == 0.75 and found["worst_expected"] == pytest.approx(0.5)
     assert not found["supported"]
-    assert found["why_not"] == "model does not fit (p < 0.01); top and bottom not apart"
+    assert found["why_not"] == "model does not fit (p < 0.01); values not apart (p = 1.00)"
 
 
 @pytest.mark.parametrize(
@@ -124,15 +126,31 @@ def test_triads_by_hand(leads, decided, cyclic):
     for i, j in itertools.combinations(range(4), 2):
         lead = leads.get((values[i], values[j]), 1)
         wins[i, j], wins[j, i] = 10 + lead, 10 - lead
-    found = diagnose(choices_from(wins, values), values, resamples=10).iloc[0]
+    found = diagnose(choices_from(wins, values), values).iloc[0]
     assert (found["triads_decided"], found["triads_cyclic"]) == (decided, cyclic)
+
+
+def test_values_far_apart_are_apart_though_one_hardly_ever_loses():
+    wins = np.array([[0, 36, 26], [0, 0, 2], [5, 30, 0]])
+    found = diagnose(choices_from(wins, list("abc"), answers=2), list("abc")).iloc[0]
+    assert found["supported"] and found["equal_p"] < 1e-6
+
+
+def test_the_test_of_equal_strengths_is_the_likelihood_ratio_of_statsmodels():
+    fit = statsmodels_fit(np.array(CITATIONS, dtype=float))
+    found = diagnose(choices_from(CITATIONS, JOURNALS), JOURNALS).iloc[0]
+    even = sum(
+        2 * (w * np.log(2 * w / (w + v)) + v * np.log(2 * v / (w + v)))
+        for w, v in ((CITATIONS[i][j], CITATIONS[j][i]) for i, j in itertools.combinations(range(4), 2))
+    )
+    assert found["equal_p"] == pytest.approx(chi2.sf(even - fit.deviance, 3))
 
 
 def test_equal_values_are_said_to_be_apart_as_often_as_the_level_says(make_choices, many_targets):
     level = dict.fromkeys("abcd", 0.0)
     scenarios = make_choices(level, scenarios_per_pair=40, seed=0)
-    found = diagnose(many_targets(scenarios, level, targets=300, seed=1), list("abcd"), resamples=300)
-    apart = (found["range"] > found["range_noise"]).mean()
+    found = diagnose(many_targets(scenarios, level, targets=300, seed=1), list("abcd"))
+    apart = (found["equal_p"] < 0.05).mean()
     assert abs(apart - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 300)
 
 
@@ -148,23 +166,22 @@ def test_thin_data_have_a_visible_answer(wins, why_not, freedom):
     asked = choices_from(np.array([[0, 3, 3], [3, 0, 3], [3, 3, 0]]), list("abc"))
     asked = asked.assign(outcome="invalid", winner=None, loser=None, scenario_id=asked["scenario_id"] + " unread")
     choices = pd.concat([choices_from(wins, list("abc")).astype(asked.dtypes.to_dict()), asked], ignore_index=True)
-    found = diagnose(choices, list("abc"), resamples=100).iloc[0]
+    found = diagnose(choices, list("abc")).iloc[0]
     assert found["why_not"] == why_not or (why_not is None and pd.isna(found["why_not"]))
     assert found["supported"] == (why_not is None)
     assert found["degrees_of_freedom"] is freedom or found["degrees_of_freedom"] == freedom
     assert pd.isna(found["p_value"]) and pd.isna(found["worst_winner"])
-    assert np.isfinite([found["range"], found["range_noise"]]).all()
 
 
 def test_two_values_have_nothing_to_test():
-    found = diagnose(choices_from([[0, 30], [5, 0]], list("ab")), list("ab"), resamples=100).iloc[0]
+    found = diagnose(choices_from([[0, 30], [5, 0]], list("ab")), list("ab")).iloc[0]
     assert (found["deviance"], found["degrees_of_freedom"]) == (0, 0)
     assert found["supported"] and found["triads_decided"] == 0
 
 
 def test_unanimous_cycle_takes_the_largest_design_effect():
     wins = [[0, 8, 0], [0, 0, 8], [8, 0, 0]]
-    found = diagnose(choices_from(wins, list("abc"), answers=2), list("abc"), resamples=50).iloc[0]
+    found = diagnose(choices_from(wins, list("abc"), answers=2), list("abc")).iloc[0]
     assert found["connected"] and found["dispersion"] == 2
     assert found["triads_cyclic"] == 1
 
@@ -174,12 +191,12 @@ def test_rows_permuted_actions_swapped_and_values_relabelled():
     np.fill_diagonal(wins, 0)
     values = list("abcd")
     choices = choices_from(wins, values)
-    expected = diagnose(choices, values, resamples=30)
-    pd.testing.assert_frame_equal(diagnose(choices.sample(frac=1, random_state=2), values, resamples=30), expected)
+    expected = diagnose(choices, values)
+    pd.testing.assert_frame_equal(diagnose(choices.sample(frac=1, random_state=2), values), expected)
     swapped = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"}).assign(action=3 - choices["action"])
-    pd.testing.assert_frame_equal(diagnose(swapped, values, resamples=30), expected)
-    numbers = ["deviance", "p_value", "worst_residual", "worst_observed", "triads_cyclic", "range"]
-    relabelled = diagnose(choices, values[::-1], resamples=30)
+    pd.testing.assert_frame_equal(diagnose(swapped, values), expected)
+    numbers = ["deviance", "p_value", "worst_residual", "worst_observed", "triads_cyclic", "equal_p"]
+    relabelled = diagnose(choices, values[::-1])
     np.testing.assert_allclose(relabelled[numbers], expected[numbers])
     assert relabelled["worst_winner"][0] == expected["worst_winner"][0]
 
@@ -187,16 +204,13 @@ def test_rows_permuted_actions_swapped_and_values_relabelled():
 def test_groups_stand_by_themselves():
     one = choices_from(CITATIONS, JOURNALS)
     two = choices_from(np.transpose(CITATIONS), JOURNALS).assign(target="n")
-    found = diagnose(pd.concat([two, one]), JOURNALS, resamples=10)
+    found = diagnose(pd.concat([two, one]), JOURNALS)
     assert found["target"].tolist() == ["m", "n"]
     assert found["deviance"].tolist() == pytest.approx([PUBLISHED_DEVIANCE] * 2, abs=0.0005)
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"), [({"penalty": 0}, "penalty"), ({"level": 1}, "level"), ({"resamples": 0}, "resamples")]
-)
-def test_bad_settings_are_refused(settings, said):
-    with pytest.raises(ValueError, match=said):
-        diagnose(choices_from([[0, 3], [3, 0]], list("ab")), list("ab"), **settings)
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match="level"):
+        diagnose(choices_from([[0, 3], [3, 0]], list("ab")), list("ab"), level=1)
     with pytest.raises(ValueError, match="at least two"):
         diagnose(choices_from([[0, 3], [3, 0]], list("ab")), ["a"])

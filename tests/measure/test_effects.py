@@ -83,12 +83,13 @@ def test_effects_by_another_column():
     found = effects_by(choices, "domain")
     assert found["by"].eq("domain").all()
     assert found.groupby("measure")["choices"].sum().to_dict() == {"acting": 400, "preference": 400}
+    cells = found.set_index(["measure", "category"])
     for domain, rows in choices.groupby("domain"):
-        row = found.query("measure == 'preference' and category == @domain").iloc[0]
+        row = cells.loc[("preference", domain)]
         plain = preference_rates(rows).iloc[0]
         assert (row["value_1"], row["value_2"], row["chosen"]) == ("a", "b", plain["wins"])
         assert row["rate"] == plain["rate"] and row["rate_low"] == pytest.approx(plain["rate_low"])
-        acting = found.query("measure == 'acting' and category == @domain").iloc[0]
+        acting = cells.loc[("acting", domain)]
         assert acting["chosen"] == rows["winner"].eq(rows["acting_value"]).sum()
         assert pd.isna(acting["value_1"])
 

@@ -137,12 +137,11 @@ def test_group_ranks_on_the_papers_scale(make_choices):
     names = list("abcdefgh")
     groups = {name: "protective" if name in "abcd" else "personal" for name in names}
     first = {name: 2.0 * (name in "abcd") + 0.5 * (7 - n) for n, name in enumerate(names)}
+    last = {name: -strength for name, strength in first.items()}
     choices = pd.concat(
         [
             make_choices(first, scenarios_per_pair=40, seed=1),
-            make_choices(
-                {name: -s for name, s in first.items()}, scenarios_per_pair=40, seed=2, condition="open_ended"
-            ),
+            make_choices(last, scenarios_per_pair=40, seed=2, condition="open_ended"),
         ]
     )
     table = group_ranks(choices, names, groups, resamples=50).query("target == 'm'").set_index("group")
@@ -237,6 +236,14 @@ def test_relabelled_values_and_doubled_scenarios_leave_strengths_alone(both):
     np.testing.assert_allclose(value_shifts(doubled, VALUES, resamples=50, penalty=0)[numbers], once, atol=1e-7)
     again = value_shifts(choices, VALUES[::-1], resamples=50, penalty=0)[numbers]
     np.testing.assert_allclose(again[::-1], once, atol=1e-7)
+
+
+def test_maximum_likelihood_leaves_out_an_order_that_has_none(both):
+    choices = both({"candour": 0.0, "kindness": 0.0, "privacy": 0.0}, DONE, scenarios_per_pair=40)
+    one_sided = choices["condition"].eq("multiple_choice") & choices["first_action"].eq(1)
+    choices = choices[~one_sided | choices["winner"].eq(choices["value_1"])]
+    shifts = value_shifts(choices, VALUES, resamples=50, penalty=0)
+    assert shifts["order_shift"].isna().all() and shifts["strength_shift"].notna().all()
 
 
 def test_bad_input_is_refused(both):

@@ -20,7 +20,7 @@ GREY = "#444444"
 PALE = "#999999"
 _TITLE_LETTER = 0.073  # inches a letter of the figure's title
 _PANEL_LETTER = 0.066  # inches a letter of a panel's title
-_LABEL_LETTERS = 20  # letters a line of a row's label
+_LABEL_LETTERS = 22  # letters a line of a row's label
 _LINE = 0.125  # inches a further line of a panel's title
 
 

@@ -94,7 +94,9 @@ def draw_shift(
         for condition, mark in CONDITION_MARKS.items():
             said = said.replace(condition, mark.label)
         said = textwrap.fill(f"cannot be compared: {said}", 30, break_on_hyphens=False)
-        ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", va="center", fontsize="x-small", color=GREY)
+        box: dict = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        place: dict = {"transform": ax.transAxes, "ha": "center", "va": "center", "bbox": box}
+        ax.text(0.5, 0.5, said, fontsize="x-small", color=GREY, **place)
     return ax
 
 

@@ -1,8 +1,8 @@
 """Diagnostics: whether the data support a ranking at all.
 
 In: the choices table. Out: for each target, condition and system prompt whether the win graph is connected, whether
-the Bradley–Terry model fits and where it fits worst, how many triads of values are cyclic, and whether the strongest
-and the weakest value are apart. Checks on section 3.4 of the paper (arXiv 2509.25369), which reports none.
+the Bradley–Terry model fits and where it fits worst, how many triads of values are cyclic, and whether the values
+are apart at all. Checks on section 3.4 of the paper (arXiv 2509.25369), which reports none.
 """
 
 from collections.abc import Sequence
@@ -16,21 +16,13 @@ from scipy.stats import chi2
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
 from conflictscope.measure.choices import GROUP
 from conflictscope.measure.clustering import count_successes, design_effect
-from conflictscope.measure.resampling import count_wins, resample_wins
+from conflictscope.measure.resampling import count_wins
 
 FIT_REJECTED_BELOW = 0.01
 _DIGITS = 8  # strengths that differ by less differ by rounding alone
 
 
-def diagnose(
-    choices: pd.DataFrame,
-    values: Sequence[str],
-    *,
-    penalty: float = 0.01,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> pd.DataFrame:
+def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
     """Say for each target, condition and system prompt whether the data support a ranking.
 
     Parameters
@@ -39,14 +31,8 @@ def diagnose(
         Columns of the table ``choices``; only the outcome ``choice`` counts.
     values : sequence of str
         The value set, at least two.
-    penalty : float
-        α > 0 of the fits behind ``range`` and ``range_noise``; deviance and residuals are of maximum likelihood.
-    resamples : int
-        Bootstrap resamples of scenarios within each value pair.
-    seed : int
-        Seed of the resamples.
     level : float
-        Coverage for ``range_noise``, between 0 and 1.
+        Between 0 and 1: the values are taken to be apart where ``equal_p`` is below 1 − `level`.
 
     Returns
     -------
@@ -58,29 +44,28 @@ def diagnose(
         ``worst_loser``, ``worst_observed``, ``worst_expected`` (rates, 0–1) and ``worst_residual`` of the pair with the
         largest standardised Pearson residual, named so that it is above 0: ``worst_winner`` wins more often than the
         model says, divided by √dispersion too; ``triads_decided`` (triples of values where all three majorities are
-        decided) and ``triads_cyclic`` (those where i beats j, j beats k and k beats i); ``range`` (strongest − weakest,
-        log-odds), ``range_noise`` (what the range would stay below with probability `level` if all strengths were
-        equal: quantile of the range of the resamples' distances from the strengths found); ``supported`` and
-        ``why_not`` (empty where supported). Deviance and what follows from it are empty where the win graph is not
-        connected, p-value and residual where no degree of freedom is left. With three values every residual has the
-        same size, and the first pair is named.
+        decided) and ``triads_cyclic`` (those where i beats j, j beats k and k beats i); ``equal_p`` (p-value
+        of all strengths being equal: likelihood ratio / dispersion as χ² with values − 1 degrees of freedom);
+        ``supported`` and ``why_not`` (empty where supported). Deviance and what follows from it are empty where the win
+        graph is not connected, p-value and residual where no degree of freedom is left. With three values every
+        residual has the same size, and the first pair is named.
 
     Raises
     ------
     ValueError
-        Where the choices do not fit `values`, a group has more than one judge, `level` is not between 0 and 1, or
-        `penalty` is not above 0.
+        Where the choices do not fit `values`, a group has more than one judge, or `level` is not between 0 and 1.
+
+    Notes
+    -----
+    Deviance, residuals and likelihood ratio are of maximum likelihood. Equality of strengths is tested by likelihood
+    rather than by the bootstrap interval of the range: picking the strongest and the weakest value makes that interval
+    exclude 0 too often, and resamples in which a value never loses make it too wide.
     """
     if not 0 < level < 1:
         raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
-    if not penalty > 0:
-        raise ValueError(f"penalty: found {penalty}; expected a number > 0, so that every resample has a fit.")
     if len(values) < 2:
         raise ValueError(f"values: found {list(values)}; expected at least two. Pass the study's values.")
     groups, wins = count_wins(choices, values)
-    _, resampled = resample_wins(choices, values, resamples=resamples, seed=seed)
-    strengths = fit_bradley_terry(wins, penalty).round(_DIGITS)
-    distances = fit_bradley_terry(resampled, penalty).round(_DIGITS) - strengths[:, None]
     connected = np.asarray(win_graph_connected(wins))
     decided, cyclic = _count_triads(wins)
     table = groups.assign(choices=wins.sum(axis=(1, 2)).astype(int), connected=connected)
@@ -94,9 +79,8 @@ def diagnose(
     for name in columns:
         table[name] = pd.Series([fit.get(name) for fit in fits], dtype=kinds.get(name, "float64"))
     table["triads_decided"], table["triads_cyclic"] = decided, cyclic
-    table["range"] = np.ptp(strengths, axis=1)
-    table["range_noise"] = np.quantile(np.ptp(distances, axis=2), level, axis=1)
-    table["why_not"] = pd.Series([_why_not(row) for row in table.to_dict("records")], dtype="str")
+    table["equal_p"] = pd.Series([fit.get("equal_p") for fit in fits], dtype="float64")
+    table["why_not"] = pd.Series([_why_not(row, 1 - level) for row in table.to_dict("records")], dtype="str")
     table.insert(len(table.columns) - 1, "supported", table["why_not"].isna())
     return table
 
@@ -112,7 +96,9 @@ def _fit(wins: NDArray, values: Sequence[str], dispersion: float) -> dict:
     expected = 1 / (1 + np.exp(strengths[second] - strengths[first]))
     freedom = len(first) - len(wins) + 1
     found = {"degrees_of_freedom": freedom, "dispersion": dispersion}
-    found["deviance"] = 2 * (_log_ratio(won, trials * expected) + _log_ratio(lost, trials * (1 - expected))).sum()
+    found["deviance"] = _deviance(won, lost, expected)
+    gain = _deviance(won, lost, np.full(len(trials), 0.5)) - found["deviance"]
+    found["equal_p"] = chi2.sf(gain / dispersion, len(wins) - 1)
     if not freedom:
         return found | {"deviance": 0.0}
     found["p_value"] = chi2.sf(found["deviance"] / dispersion, freedom)
@@ -136,6 +122,12 @@ def _fit(wins: NDArray, values: Sequence[str], dispersion: float) -> dict:
         "worst_expected": expected[worst] if more else 1 - expected[worst],
         "worst_residual": abs(residual[worst]),
     }
+
+
+def _deviance(won: NDArray, lost: NDArray, expected: NDArray) -> float:
+    """Return the deviance of rates against the pairs' own."""
+    trials = won + lost
+    return 2 * (_log_ratio(won, trials * expected) + _log_ratio(lost, trials * (1 - expected))).sum()
 
 
 def _log_ratio(observed: NDArray, expected: NDArray) -> NDArray:
@@ -169,13 +161,13 @@ def _count_triads(wins: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return decided, cyclic
 
 
-def _why_not(row: dict) -> str | None:
+def _why_not(row: dict, apart_below: float) -> str | None:
     """Return what speaks against a ranking, or None."""
     if not row["choices"]:
         return "no choices"
     reasons = [
         ("win graph not connected", not row["connected"]),
         (f"model does not fit (p < {FIT_REJECTED_BELOW})", row["p_value"] < FIT_REJECTED_BELOW),
-        ("top and bottom not apart", row["range"] <= row["range_noise"]),
+        (f"values not apart (p = {row['equal_p']:.2f})", row["equal_p"] >= apart_below),
     ]
     return "; ".join(reason for reason, holds in reasons if holds) or None

@@ -62,7 +62,7 @@ def net_value_effects(choices: pd.DataFrame, values: Sequence[str], level: float
         raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
     check_choices(choices)
     missing = [name for name in _NEEDED if name not in choices.columns]
-    unknown = sorted({*choices["value_1"], *choices["value_2"]} - {*values})
+    unknown = sorted({*choices["value_1"].unique(), *choices["value_2"].unique()} - {*values})
     if missing or unknown or len(values) < 2:
         raise ValueError(
             f"choices: missing columns {missing}, unknown values {unknown}; expected the columns of the table "
@@ -137,8 +137,9 @@ def _design(chosen: pd.DataFrame, values: Sequence[str]) -> NDArray[np.float64]:
 
 def _separating_terms(design: NDArray, took_first: NDArray, contrasts: NDArray) -> NDArray[np.bool_]:
     """Return the terms that predict no choice wrongly and some with certainty, alone or else together; none if none."""
-    rows = np.unique(np.round(design * np.where(took_first == 1, 1, -1)[:, None], 9), axis=0)
-    alone = rows.any(axis=0) & ((rows >= 0).all(axis=0) | (rows <= 0).all(axis=0))
+    signed = design * np.where(took_first == 1, 1, -1)[:, None]
+    rows = pd.DataFrame(signed).drop_duplicates().to_numpy()
+    alone: NDArray[np.bool_] = np.any(rows, axis=0) & (np.all(rows >= 0, axis=0) | np.all(rows <= 0, axis=0))
     if alone.any():
         return alone
     # maximise the summed margin within a box: 0 just where the choices overlap

@@ -69,34 +69,34 @@ def fit_both_conditions(
                 f"choices: none with condition {condition!r} and system_prompt 'default'; expected both conditions. "
                 "Run notebooks 03 and 04 for the same targets, and gather their choices."
             )
-    asked = default[default["condition"].eq("multiple_choice")]
-    halves = [asked[asked["first_action"].eq(n)].assign(system_prompt=f"{n} first")[_USED] for n in _ORDERS]
-    together = pd.concat([default[_USED], *halves], ignore_index=True)
-    groups, observed = count_wins(together, values)
-    _, resampled = resample_wins(together, values, resamples=resamples, seed=seed)
+    order = "order " + default["first_action"].astype("str")
+    by_order = default[_USED].assign(
+        system_prompt=default["system_prompt"].where(default["condition"].ne("multiple_choice"), order)
+    )
+    groups, observed = count_wins(by_order, values)
+    _, resampled = resample_wins(by_order, values, resamples=resamples, seed=seed)
     targets = sorted(default["target"].unique())
-    wanted = [(condition, "default") for condition in CONDITIONS]
-    wanted += [("multiple_choice", f"{n} first") for n in _ORDERS]
+    wanted = [("multiple_choice", f"order {n}") for n in _ORDERS] + [("open_ended", "default")]
     keys = pd.MultiIndex.from_tuples([(t, *rest) for t in targets for rest in wanted], names=GROUP)
-    place = pd.MultiIndex.from_frame(groups).get_indexer(keys)
-    connected = np.asarray(win_graph_connected(observed))
-    fitted = connected | (penalty > 0) & observed.any(axis=(1, 2))
-    strengths = np.full((len(groups) + 1, len(values)), np.nan)  # the last row serves groups that were not asked
-    draws = np.full((len(groups) + 1, resamples, len(values)), np.nan)
-    strengths[:-1][fitted] = fit_bradley_terry(observed[fitted], penalty).round(_DIGITS) + 0.0
-    draws[:-1][fitted] = fit_bradley_terry(resampled[fitted], penalty).round(_DIGITS) + 0.0
-    shape = (len(targets), len(wanted))
-    all_strengths, all_draws = (array[place].reshape(*shape, *array.shape[1:]) for array in (strengths, draws))
-    identified = np.append(connected, False)[place].reshape(shape)[:, :2]
-    some = np.append(observed.any(axis=(1, 2)), False)[place].reshape(shape)[:, :2]
+    place = pd.MultiIndex.from_frame(groups).get_indexer(keys).reshape(len(targets), len(wanted))
+    tables, resampled_tables = _by_condition(observed, place), _by_condition(resampled, place)
+    connected, asked = np.asarray(win_graph_connected(tables)), np.asarray(tables.any(axis=(2, 3)))
+    fitted = connected | (penalty > 0) & asked
+    if penalty == 0:
+        # one order alone is a side show: where it has no maximum it is left out rather than refused
+        fitted[:, 2:] &= np.asarray(win_graph_connected(resampled_tables[:, 2:])).all(axis=2)
+    strengths = np.full((*fitted.shape, len(values)), np.nan)
+    draws = np.full((*fitted.shape, resamples, len(values)), np.nan)
+    strengths[fitted] = fit_bradley_terry(tables[fitted], penalty).round(_DIGITS) + 0.0
+    draws[fitted] = fit_bradley_terry(resampled_tables[fitted], penalty).round(_DIGITS) + 0.0
     return PairedFits(
-        targets,
-        all_strengths[:, :2],
-        all_draws[:, :2],
-        identified,
-        all_strengths[:, 2:],
-        all_draws[:, 2:],
-        [_problem(i, s) for i, s in zip(identified, some, strict=True)],
+        targets=targets,
+        strengths=strengths[:, :2],
+        draws=draws[:, :2],
+        identified=connected[:, :2],
+        order_strengths=strengths[:, 2:],
+        order_draws=draws[:, 2:],
+        problems=[_problem(known, some) for known, some in zip(connected, asked, strict=True)],
     )
 
 
@@ -107,11 +107,18 @@ def middle_ranks(strengths: NDArray) -> NDArray[np.float64]:
     return np.where(np.isnan(strengths), np.nan, above + (level + 1) / 2)
 
 
+def _by_condition(wins: NDArray, place: NDArray) -> NDArray:
+    """Return each target's wins: expressed (both orders), revealed, order 1 alone, order 2 alone, on axis 1."""
+    with_none = np.concatenate([wins, np.zeros_like(wins[:1])])  # place -1: not asked
+    orders, revealed = with_none[place[:, :2]], with_none[place[:, 2:]]
+    return np.concatenate([orders.sum(axis=1, keepdims=True), revealed, orders], axis=1)
+
+
 def _problem(identified: NDArray, some: NDArray) -> str | None:
     """Return why one target's two rankings cannot be compared, or None."""
     reasons = [
         f"{condition}: {'win graph not connected' if any_choice else 'no choices'}"
-        for condition, known, any_choice in zip(CONDITIONS, identified, some, strict=True)
+        for condition, known, any_choice in zip(CONDITIONS, identified[:2], some[:2], strict=True)
         if not known
     ]
     return "; ".join(reasons) or None

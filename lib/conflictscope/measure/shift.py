@@ -54,7 +54,7 @@ def value_shifts(
         expressed: above 0, it falls), ``rank_shift_low``, ``rank_shift_high``; ``resampling_noise`` (the size that the
         shift would stay below with probability `level` if there were none: quantile of the resamples' distance from
         the shift found); ``order_shift`` (strength from the answers with action 1 shown first − from those with action
-        2 first, multiple choice), ``order_shift_low``, ``order_shift_high``, empty unless both orders were asked;
+        2 first, multiple choice), ``order_shift_low``, ``order_shift_high``, empty unless both orders have a fit;
         ``beyond_noise`` (``strength_shift`` larger in size than ``resampling_noise`` and than ``order_shift``);
         ``problem``.
         Intervals are percentile intervals. Where a win graph is not strongly connected, ``problem`` says which, ranks

@@ -4,6 +4,8 @@ In: a study's parameters, and its tables where it has run. Out: the scenarios pe
 has shown about this author, filter and these targets takes the place of what is assumed otherwise.
 """
 
+from typing import Any
+
 import pandas as pd
 
 from conflictscope.measure import count_outcomes, flip_rate, precision_plan
@@ -47,7 +49,7 @@ def plan_precision(parameters: StudyParameters, precision: float, difference: fl
     return assumed, precision_plan(study, precision=precision, seed=int(str(values["seed"])))
 
 
-def _shown_by_run(parameters: StudyParameters) -> tuple[dict[str, float], str]:
+def _shown_by_run(parameters: StudyParameters) -> tuple[dict[str, Any], str]:
     """Return the settings that the study's own tables show, and what to say of their source."""
     folder = parameters.path("run_folder")
     if not all(table_path(folder, name).exists() for name in ("outlines", "kept_scenarios", "choices")):
