@@ -6,10 +6,20 @@ INSTALLED := .venv/.installed
 # what the notebook checks run on: a copy, so that they leave runs/ and figures/ alone
 COPY := .nbval
 
-.PHONY: study test unit notebooks-test lint types lab notebooks lock clean
+.PHONY: study ablation test unit notebooks-test lint types lab notebooks lock clean
 
 study: $(INSTALLED)  ## run a whole study: PARAMS=params/<study>.yaml
 	$(BIN)/conflictscope run $(PARAMS)
+
+# steering has no part in it
+ABLATION_STAGES := $(foreach notebook,01_generate_scenarios 02_filter_scenarios 03_multiple_choice 04_open_ended \
+  05_rank_values 07_figures,--only $(notebook))
+ABLATIONS := hhh_unfiltered hhh_single_stage hhh_direct
+
+ablation: study  ## the paper's three ablations of the demo, compared with the full procedure
+	set -e; for name in $(ABLATIONS); do $(BIN)/conflictscope run params/ablation/$$name.yaml $(ABLATION_STAGES); done
+	$(BIN)/conflictscope run $(PARAMS) --only 07_figures \
+	  --set 'compare_with=[../figures/hhh_unfiltered, ../figures/hhh_single_stage, ../figures/hhh_direct]'
 
 test: unit notebooks-test  ## unit tests, then every notebook against its committed outputs
 

@@ -55,9 +55,7 @@ async def write_opening_messages(
     replies = await models.ask(simulated_user, requests, label="opening messages")
     wanting = {i: parsed for i, reply in enumerate(replies) if (parsed := _wants_artifact(reply))}
     artifact_requests = [
-        Request.of(
-            render("artifact", message=parsed.message, request=parsed.artifact_request), temperature=temperature
-        )
+        Request.of(render("artifact", message=parsed.message, request=parsed.artifact_request), temperature=temperature)
         for parsed in wanting.values()
     ]
     artifacts = dict(zip(wanting, await models.ask(simulated_user, artifact_requests, label="artifacts"), strict=True))

@@ -19,6 +19,7 @@ from conflictscope.prompts import render
 from conflictscope.scenarios import Value, ValueSet
 
 Order = tuple[str, ...]
+_ALL_OF, _OF_MORE = 3, 4  # `selection`: all orders of up to three values, four orders of more
 _MOST_ORDERS = 24  # all orders of four values; of five there are 120, too many to ask for by one word
 
 
@@ -39,6 +40,7 @@ def choose_target_rankings(
         - an explicit order, best first: ``"honesty > helpfulness > harmlessness"``;
         - ``"reverse_of_default"``: the target's own default order in `condition`, worst value first; values of equal
           strength stand as in `values`. Strengths are there also where the ranking is not identified;
+        - ``"selection"``: every order of two or three values, ``balanced:4`` of more;
         - ``"all_orders"``: every order, of up to four values (for three values: six);
         - ``"balanced:<n>"``: n orders drawn with `seed`, each followed by its reverse, so that for even n every value
           stands above every other equally often; for n a multiple of twice the number of values, every value also has
@@ -105,6 +107,8 @@ def _orders(
     """Return the orders that one item of the parameters asks for."""
     if item == "reverse_of_default":
         return [_reverse_of_default(values, rankings, target, condition)]
+    if item == "selection":
+        item = "all_orders" if len(values) <= _ALL_OF else f"balanced:{_OF_MORE}"
     if item == "all_orders":
         if math.factorial(len(values)) > _MOST_ORDERS:
             raise ValueError(
@@ -118,8 +122,8 @@ def _orders(
     if ">" in item:
         return [_full_order([name.strip() for name in item.split(">")], values)]
     raise ValueError(
-        f"target rankings: found {item!r}; expected reverse_of_default, all_orders, balanced:<n> or an order such as "
-        f"{' > '.join(values)!r}."
+        f"target rankings: found {item!r}; expected reverse_of_default, selection, all_orders, balanced:<n> or an "
+        f"order such as {' > '.join(values)!r}."
     )
 
 

@@ -115,16 +115,16 @@ def check_choices(choices: pd.DataFrame) -> None:
         raise ValueError(
             f"choices: columns {missing} are missing; expected those of the table 'choices'. See gather_choices."
         )
-    chosen = choices[choices["outcome"].eq("choice")]
-    one, two = chosen["value_1"], chosen["value_2"]
-    winner, loser = chosen["winner"], chosen["loser"]
-    fits = (winner.eq(one) & loser.eq(two)) | (winner.eq(two) & loser.eq(one))
+    one, two, winner, loser = (choices[name] for name in ("value_1", "value_2", "winner", "loser"))
+    fits = (winner.eq(one) & loser.eq(two)) | (winner.eq(two) & loser.eq(one)) | choices["outcome"].ne("choice")
     if not fits.all():
-        row = chosen[~fits].iloc[0]
+        row = choices[~fits].iloc[0]
         raise ValueError(
             f"choices: scenario {row['scenario_id']!r}, target {row['target']!r}: winner {row['winner']!r} and loser "
             f"{row['loser']!r}; expected {row['value_1']!r} and {row['value_2']!r} in either order. See gather_choices."
         )
+    if choices["judge"].nunique() < 2:
+        return
     judges = choices.groupby(GROUP)["judge"].nunique()
     if (judges > 1).any():
         target, condition, system_prompt = judges.index[int(judges.to_numpy().argmax())]

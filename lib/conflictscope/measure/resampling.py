@@ -124,7 +124,8 @@ def _counts_by_pair(choices: pd.DataFrame, values: Sequence[str]) -> tuple[pd.Da
         scenario = choices["scenario_id"].iloc[int((one == two).argmax())]
         raise ValueError(f"choices: scenario {scenario!r} sets a value against itself; expected two different values.")
     first, second = np.minimum(one, two), np.maximum(one, two)
-    group, names = pd.MultiIndex.from_frame(choices[GROUP]).factorize(sort=True)
+    group = choices.groupby(GROUP).ngroup().to_numpy()
+    names = choices[GROUP].iloc[np.unique(group, return_index=True)[1]].reset_index(drop=True)
     scenario, ids = choices["scenario_id"].factorize(sort=True)
     pair_of = np.full(len(ids), -1)
     pair_code = first * len(place) + second
@@ -144,4 +145,4 @@ def _counts_by_pair(choices: pd.DataFrame, values: Sequence[str]) -> tuple[pd.Da
         cell = np.searchsorted(in_pair, scenario[rows]) * 2 * len(names) + column[rows]
         counts = np.bincount(cell, minlength=len(in_pair) * 2 * len(names)).reshape(len(in_pair), -1)
         pairs.append(_PairCounts(*divmod(int(code), len(place)), counts.astype(float)))
-    return names.to_frame(index=False, name=GROUP), pairs
+    return names, pairs

@@ -1,7 +1,7 @@
 """How many scenarios a study needs, from simulation with its own settings.
 
-In: a study's parameters, and its tables where it has run. Out: the scenarios per pair for a wanted precision. What a run
-has shown about this author, filter and these targets takes the place of what is assumed otherwise.
+In: a study's parameters, and its tables where it has run. Out: the scenarios per pair for a wanted precision. What a
+run has shown about this author, filter and these targets takes the place of what is assumed otherwise.
 """
 
 from typing import Any
