@@ -13,6 +13,7 @@ paper (arXiv 2509.25369).
 - ``agreement``: observed agreement against Likert difference rate, with the published points
 - ``funnel``: how many scenarios each check leaves, pass rates by template
 - ``effects``: position, acting, template and domain as small multiples
+- ``recovery``: rank recovery and coverage, simulated studies against the truth
 - ``judge``: what one reader took for what, against another
 - ``saving``: a figure as PDF and PNG with its table beside it, the same bytes for the same table
 """

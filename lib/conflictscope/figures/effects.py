@@ -47,7 +47,7 @@ def gather_effects(
     position : DataFrame
         Columns of `position_effect`.
     acting : DataFrame
-        Columns of `acting_effect`.
+        Columns of `acting_effect`; without rows where no scenario states an acting side.
     by : DataFrame, optional
         Columns of `effects_by`; its rows with ``measure`` ``acting`` are taken, a panel a category.
     system_prompt : str
@@ -65,15 +65,23 @@ def gather_effects(
         Where a column is missing or nothing has that system prompt.
     """
     require(position, "position", columns=[*_RATES, "choices"], key=_KEY)
+    parts = [position.assign(panel=_POSITION)]
+    if acting.empty and by is None:
+        return _of_prompt(parts, system_prompt)
     require(acting, "acting", columns=[*_RATES, "choices"], key=[*_KEY, "structure", "severity"])
     template = (acting["structure"] + ", " + acting["severity"]).str.replace("_", " ")
     overall = acting["structure"].eq(ALL) & acting["severity"].eq(ALL)
     acting = acting.assign(panel=(f"{_ACTING}: " + template).where(~overall, f"{_ACTING}, all templates"))
-    parts = [position.assign(panel=_POSITION), acting]
+    parts.append(acting)
     if by is not None:
         require(by, "by", columns=[*_RATES, "choices", "by"], key=[*_KEY, "measure", "value_1", "value_2", "category"])
         other = by[by["measure"].eq("acting")]
         parts.append(other.assign(panel=f"{_ACTING}: " + other["category"].str.replace("_", " ")))
+    return _of_prompt(parts, system_prompt)
+
+
+def _of_prompt(parts: list[pd.DataFrame], system_prompt: str) -> pd.DataFrame:
+    """Return the panels' rows of one system prompt."""
     together = pd.concat([part[["panel", *_KEY, "choices", *_RATES]] for part in parts], ignore_index=True)
     taken = together[together["system_prompt"].eq(system_prompt)].reset_index(drop=True)
     if taken.empty:

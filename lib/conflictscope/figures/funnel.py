@@ -172,10 +172,11 @@ def plot_funnel(
 def template_marks(rates: pd.DataFrame) -> dict[tuple[str, str], tuple[str, str]]:
     """Return (structure, severity) → colour and marker, for the templates that occur; colour is the structure."""
     colors = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
-    templates = [(structure, severity) for structure in STRUCTURES for severity in SEVERITIES]
+    structures = (*STRUCTURES, "none")
+    templates = [*((structure, severity) for structure in STRUCTURES for severity in SEVERITIES), ("none", "none")]
     found = set(zip(rates["structure"], rates["severity"], strict=True))
     return {
-        template: (colors[STRUCTURES.index(template[0])], _TEMPLATE_MARKERS[n])
+        template: (colors[structures.index(template[0])], _TEMPLATE_MARKERS[n])
         for n, template in enumerate(templates)
         if template in found
     }

@@ -23,13 +23,9 @@ the paper (arXiv 2509.25369).
 - ``scenario_quality``: Likert difference rate, diversity, pass rates by check and template
 - ``alignments``: how far choices follow a given order; which of them a system prompt moved
 - ``steering``: steering effect, placebo, leakage, with paired intervals
-- ``shift``: what models say against what they do, beside the noise
-- ``diagnostics``: do the data support a ranking
-- ``bounds``: ranks if all answers without a choice had gone one way
-- ``effects``: acting, severity, structure, domain
-- ``net_effects``: values net of everything else, by logistic regression
-- ``planning``: how many scenarios a study needs
 - ``validation``: readers against one another: κ, confusion, precision and recall of the checks
+- ``known_truth``, ``simulated_choices``: respondents with known preferences, and their choices
+- ``replications``, ``recovery``, ``naive_treatments``: many simulated studies set beside the truth
 - ``published``: the paper's numbers, for overlays
 """
 

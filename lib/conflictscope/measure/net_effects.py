@@ -77,6 +77,8 @@ def net_value_effects(choices: pd.DataFrame, values: Sequence[str], level: float
         for place, (name, content) in enumerate(zip(GROUP, key, strict=True)):
             part.insert(place, name, pd.Series([content] * len(part), dtype="str"))
         parts.append(part)
+    if not parts:
+        return pd.DataFrame(columns=[*GROUP, "term", "estimate", "low", "high", "p", "choices", "scenarios", "problem"])
     return pd.concat(parts, ignore_index=True)
 
 

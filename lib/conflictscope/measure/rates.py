@@ -1,8 +1,8 @@
 """Rates: how often a value wins its pair, how often the first-listed action is taken, how often the orders disagree.
 
-In: the choices table. Out: a rate with its Wilson interval for each target, condition and system prompt. Wilson
-intervals take answers as independent; several answers to one scenario are not quite, which makes an interval of
-`preference_rates` too narrow where there are several. Section 3.4 of the paper (arXiv 2509.25369).
+In: the choices table. Out: a rate with its Wilson interval for each target, condition and system prompt. Answers to
+one scenario move together, so the interval of `preference_rates` is taken on the effective number of answers
+(`clustering`). Section 3.4 of the paper (arXiv 2509.25369).
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from conflictscope.measure.choices import GROUP, check_choices
+from conflictscope.measure.clustering import count_successes, design_effect
 
 
 def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -42,12 +43,17 @@ def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame
     pairs = named[["value_1", "value_2"]].drop_duplicates().sort_values(["value_1", "value_2"])
     every = named[GROUP].drop_duplicates().sort_values(GROUP).merge(pairs, how="cross")
     chosen = named[named["outcome"].eq("choice")]
-    counts = (
-        chosen.assign(won=chosen["winner"].eq(chosen["value_1"]))
-        .groupby([*GROUP, "value_1", "value_2"])["won"]
-        .agg(wins="sum", choices="size")
+    counts = count_successes(chosen, chosen["winner"].eq(chosen["value_1"]), [*GROUP, "value_1", "value_2"])
+    counts = counts.rename(columns={"successes": "wins", "trials": "choices"}).drop(columns="scenarios")
+    rates = _with_rate(every.join(counts, on=[*GROUP, "value_1", "value_2"]), "wins", "choices", level)
+    effect = design_effect(
+        rates["spread"].fillna(0),
+        (rates["wins"] * (1 - rates["rate"])).fillna(0),
+        rates["largest_spread"].fillna(0),
+        rates["choices"],
     )
-    return _with_rate(every.join(counts, on=[*GROUP, "value_1", "value_2"]), "wins", "choices", level)
+    low, high = wilson_interval(rates["wins"] / effect, rates["choices"] / effect, level)
+    return rates.drop(columns=["spread", "largest_spread"]).assign(rate_low=low, rate_high=high)
 
 
 def position_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:

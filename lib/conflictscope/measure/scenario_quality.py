@@ -6,6 +6,7 @@ of the paper (arXiv 2509.25369) compares ablations by the first.
 """
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -203,7 +204,8 @@ def pass_rates(scenarios: pd.DataFrame, checks: pd.DataFrame, level: float = 0.9
         undecided=tidy["verdict"].isna().astype(int),
     )
     counts = tidy.groupby([*template, "check"])[["passed", "failed", "undecided"]].sum()
-    order = [(t, s, c) for t in STRUCTURES for s in SEVERITIES for c in verdicts if (t, s, c) in counts.index]
+    templates = [*product(STRUCTURES, SEVERITIES), ("none", "none")]
+    order = [(*template, check) for template in templates for check in verdicts if (*template, check) in counts.index]
     counts = counts.reindex(pd.MultiIndex.from_tuples(order, names=counts.index.names)).reset_index()
     decided = counts["passed"] + counts["failed"]
     low, high = wilson_interval(counts["passed"], decided, level)

@@ -1,0 +1,203 @@
+"""One study's tables, read once and indexed, so that any scenario and any case is at hand at once.
+
+In: a study's folder. Out: an ``Archive``: the tables, which rows belong to which scenario, what became of each outline
+and scenario, and each answer with the value that won. Answers under steering prompts stand with the others, and
+verdicts with labels swapped stand as a judge of their own. Stages that have not run yet are empty tables, and
+``Archive.absent`` names them. Nothing here asks a model. No section of the paper.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from conflictscope.measure import gather_choices
+from conflictscope.scenarios import decide
+from conflictscope.tables import CHECKS, TABLES, read_table, table_path
+
+SHOWN_TABLES = (
+    "outlines",
+    "scenarios",
+    "checks",
+    "domains",
+    "answers",
+    "ratings",
+    "opening_messages",
+    "conversations",
+    "verdicts",
+)
+SWAPPED = ", labels swapped"
+_MORE_ROWS = {
+    "answers": ("steered_answers",),
+    "conversations": ("steered_conversations",),
+    "verdicts": ("steered_verdicts", "swapped_verdicts"),
+}
+FATES = ("kept", "dropped", "undecided", "unchecked", "duplicate", "unwritten")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The tables of one study, indexed.
+
+    Attributes
+    ----------
+    study : str
+        Name of the study.
+    tables : mapping
+        Name → DataFrame, for each of ``SHOWN_TABLES``; empty where its stage has not run. ``answers``,
+        ``conversations`` and ``verdicts`` hold the steered ones too, and a judge that read with labels swapped has
+        ``SWAPPED`` behind its name.
+    absent : tuple of str
+        Tables whose file is not there.
+    source : str
+        What the study rests on, such as ``simulated models``; put under the title of every view.
+    """
+
+    study: str
+    tables: Mapping[str, pd.DataFrame]
+    absent: tuple[str, ...] = ()
+    source: str = ""
+
+    @cached_property
+    def entries(self) -> pd.DataFrame:
+        """Everything that was thought of, one row for each scenario and each outline that became none.
+
+        Index ``id`` (the scenario's, else the outline's). Columns: ``scenario_id`` and ``outline_id`` (empty where
+        there is none), ``value_1``, ``value_2``, ``structure``, ``severity``, ``acting_value``, ``text`` (description,
+        or the outline's context), ``fate`` (one of ``FATES``), a column for each check (True, False, empty where
+        undecided), ``domain`` (empty where none was assigned) and ``searched`` (all its words in lower case).
+        """
+        scenarios, outlines = self.tables["scenarios"], self.tables["outlines"]
+        unwritten = outlines[~outlines["outline_id"].isin(scenarios["outline_id"])]
+        common = ["outline_id", "value_1", "value_2", "structure", "severity", "acting_value"]
+        written = scenarios[["scenario_id", *common]].assign(
+            text=scenarios["description"],
+            searched=_joined(scenarios, "description action_1 action_2 persona background goal scenario_id"),
+        )
+        rest = unwritten[common].assign(
+            scenario_id=None,
+            text=unwritten["context"],
+            searched=_joined(unwritten, "context action_opportunity good harm outline_id"),
+            fate=unwritten["kept"].map({True: "unwritten", False: "duplicate"}),
+        )
+        decisions = self.decisions.rename_axis("scenario_id")
+        entries = pd.concat([written.join(decisions, on="scenario_id"), rest], ignore_index=True)
+        domains = self.tables["domains"].set_index("scenario_id")["domain"]
+        entries["domain"] = entries["scenario_id"].map(domains)
+        entries.index = pd.Index(entries["scenario_id"].fillna(entries["outline_id"]), name="id")
+        return entries
+
+    @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """What the checks made of each scenario: as ``scenarios.decide``, and ``unchecked`` where there are none."""
+        scenarios, checks = self.tables["scenarios"], self.tables["checks"]
+        if checks.empty:
+            blank = {check: pd.Series(pd.NA, index=scenarios["scenario_id"], dtype="boolean") for check in CHECKS}
+            return pd.DataFrame(blank, index=scenarios["scenario_id"]).assign(fate="unchecked")
+        decisions = decide(scenarios, checks)
+        decisions.loc[~decisions.index.isin(checks["scenario_id"]), "fate"] = "unchecked"
+        return decisions
+
+    @cached_property
+    def choices(self) -> pd.DataFrame:
+        """Every answer and verdict with the value that won: the columns of the table ``choices``."""
+        return gather_choices(self.tables["scenarios"], self.tables["answers"], self.tables["verdicts"])
+
+    @cached_property
+    def targets(self) -> list[str]:
+        """Names of the target models, sorted."""
+        return sorted(self.choices["target"].unique())
+
+    @cached_property
+    def judges(self) -> list[str]:
+        """Names of the judges, sorted."""
+        return sorted(self.tables["verdicts"]["judge"].unique())
+
+    @cached_property
+    def system_prompts(self) -> list[str]:
+        """Names of the system prompts, ``default`` first."""
+        return sorted(self.choices["system_prompt"].unique(), key=lambda name: (name != "default", name))
+
+    def rows(self, table: str, scenario_id: str) -> pd.DataFrame:
+        """Return a table's rows about one scenario."""
+        return self.tables[table].take(self._places[table].get(scenario_id, []))
+
+    def scenario(self, scenario_id: str) -> dict:
+        """Return a scenario's row as a dict.
+
+        Raises
+        ------
+        ValueError
+            Where the study has no such scenario.
+        """
+        row = self.rows("scenarios", scenario_id)
+        if row.empty:
+            raise ValueError(
+                f"scenario {scenario_id!r} is not among the {len(self.tables['scenarios'])} scenarios of study "
+                f"{self.study!r}; expected the id of one of them. Copy it from a table of this study."
+            )
+        return row.iloc[0].to_dict()
+
+    @cached_property
+    def outlines(self) -> dict[str, dict]:
+        """Outline id → its row."""
+        return {row["outline_id"]: row for row in self.tables["outlines"].to_dict("records")}
+
+    @cached_property
+    def repeats(self) -> dict[str, list[str]]:
+        """Outline id → ids of the outlines that were dropped because they repeat it."""
+        dropped = self.tables["outlines"][~self.tables["outlines"]["kept"].astype(bool)]
+        return dropped.groupby("nearest")["outline_id"].agg(list).to_dict()
+
+    @cached_property
+    def _places(self) -> dict[str, Mapping[str, object]]:
+        """Table → scenario id → places of its rows."""
+        return {
+            name: frame.groupby("scenario_id", sort=False).indices
+            for name, frame in self.tables.items()
+            if name != "outlines"
+        }
+
+
+def open_archive(folder: Path | str, *, study: str, source: str = "") -> Archive:
+    """Read and index the tables of a study.
+
+    Parameters
+    ----------
+    folder : Path or str
+        The study's folder, such as ``run.folder``.
+    study : str
+        Name of the study, such as ``run.study``.
+    source : str
+        What it rests on, as ``Run.source`` says it.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the scenarios are not there yet.
+    ValueError
+        Where a table belongs to another study or does not fit its contract.
+    """
+    absent = tuple(name for name in SHOWN_TABLES if name != "scenarios" and not table_path(folder, name).exists())
+    tables = {}
+    for name in SHOWN_TABLES:
+        frames = [_empty(name) if name in absent else read_table(name, folder, study=study)]
+        for more in _MORE_ROWS.get(name, ()):
+            if table_path(folder, more).exists():
+                rows = read_table(more, folder, study=study)
+                frames.append(rows.assign(judge=rows["judge"] + SWAPPED) if more == "swapped_verdicts" else rows)
+        tables[name] = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    return Archive(study, tables, absent, source)
+
+
+def _empty(name: str) -> pd.DataFrame:
+    """Return a table without rows."""
+    return pd.DataFrame({column.name: pd.Series(dtype=column.dtype) for column in TABLES[name].columns})
+
+
+def _joined(frame: pd.DataFrame, columns: str) -> pd.Series:
+    """Return the texts of some columns as one, in lower case."""
+    first, *others = columns.split()
+    return frame[first].str.cat([frame[other] for other in others], sep="\n").str.lower()

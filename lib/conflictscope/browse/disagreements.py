@@ -1,0 +1,181 @@
+"""Presets: the cases worth reading first, because something in them disagrees.
+
+In: an archive. Out: one row a case with what disagrees, the strongest first. A target *stands* for the value that won
+most of its answers to a scenario under one condition and system prompt (both orders and all repetitions together); it
+is split where the two won equally often, and stands for none where no answer is a choice. Sections 3.3, 3.4 and 5 of
+the paper (arXiv 2509.25369) compare the same things over the whole study.
+"""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from conflictscope.browse.archive import Archive
+
+SPLIT = "split"
+_STAND = ["scenario_id", "target", "condition", "system_prompt"]
+COLUMNS = ["scenario_id", "target", "condition", "system_prompt", "what", "score"]
+
+
+def take_stands(archive: Archive, judge: str | None) -> pd.DataFrame:
+    """Say which value each target stands for in each scenario.
+
+    Parameters
+    ----------
+    archive : Archive
+        The study.
+    judge : str or None
+        Whose verdicts count in ``open_ended``.
+
+    Returns
+    -------
+    DataFrame
+        ``scenario_id``, ``target``, ``condition``, ``system_prompt``, ``value_1``, ``value_2``, ``one`` and ``two``
+        (answers that took action 1 or 2), ``asked`` (answers, whatever their outcome) and ``stand`` (a value,
+        ``split``, or empty).
+    """
+    choices = archive.choices
+    rows = choices[choices["condition"].ne("open_ended") | choices["judge"].eq(judge)]
+    stands = (
+        rows.assign(one=rows["action"].eq(1).fillna(False), two=rows["action"].eq(2).fillna(False), asked=1)
+        .astype({"one": "int64", "two": "int64"})
+        .groupby([*_STAND, "value_1", "value_2"], sort=False)[["one", "two", "asked"]]
+        .sum()
+        .reset_index()
+    )
+    one, two = stands["one"], stands["two"]
+    stand = stands["value_1"].where(one > two, stands["value_2"]).mask(one == two, SPLIT)
+    return stands.assign(stand=stand.mask(one + two == 0))
+
+
+def between_models(archive: Archive, judge: str | None) -> pd.DataFrame:
+    """Give the scenarios where targets stand for different values under the same condition and system prompt.
+
+    ``score`` is the smaller camp's share of the targets that stand for one value, up to 0.5.
+    """
+    stands = _decided(take_stands(archive, judge))
+    first = stands["stand"].eq(stands["value_1"])
+    camps = (
+        stands.assign(first=first.astype("int64"), second=(~first).astype("int64"))
+        .groupby(["scenario_id", "condition", "system_prompt", "value_1", "value_2"], sort=False)[["first", "second"]]
+        .sum()
+        .reset_index()
+    )
+    smaller = camps[["first", "second"]].min(axis=1)
+    camps = camps.assign(target=None, score=smaller / (camps["first"] + camps["second"]))[smaller > 0]
+    sizes = zip(camps["value_1"], camps["first"], camps["value_2"], camps["second"], strict=True)
+    what = [f"{one}: {n_one} targets; {two}: {n_two}" for one, n_one, two, n_two in sizes]
+    return _ordered(camps.assign(what=what)[COLUMNS])
+
+
+def says_and_does(archive: Archive, judge: str | None) -> pd.DataFrame:
+    """Give the cases where a target stands for one value in multiple choice and for the other in conversation.
+
+    ``score`` is the share of its multiple-choice answers that went against what it did: 0.5–1.
+    """
+    both = _paired(take_stands(archive, judge), on="condition", first="multiple_choice", second="open_ended")
+    rows = [
+        (r.scenario_id, r.target, "open_ended", r.system_prompt, f"says {r.stand}, does {r.stand_after}", r.weight)
+        for r in both.itertuples()
+    ]
+    return _ordered(rows)
+
+
+def moved_by_steering(archive: Archive, judge: str | None) -> pd.DataFrame:
+    """Give the cases where a target stands for another value under a steering or placebo prompt than by default.
+
+    ``score`` is the share of its default answers that the prompt moved it away from: 0.5–1.
+    """
+    stands = take_stands(archive, judge)
+    rows = []
+    for prompt in archive.system_prompts:
+        if prompt != "default":
+            moved = _paired(stands, on="system_prompt", first="default", second=prompt)
+            rows += [
+                (r.scenario_id, r.target, r.condition, prompt, f"{r.stand} → {r.stand_after}", r.weight)
+                for r in moved.itertuples()
+            ]
+    return _ordered(rows)
+
+
+def between_judges(archive: Archive, judge: str | None = None) -> pd.DataFrame:
+    """Give the conversations that judges, or one judge with its labels swapped, read differently.
+
+    ``score`` is the distance between the furthest leanings (0–6), or 6 where the outcomes differ in kind.
+    """
+    verdicts = archive.tables["verdicts"]
+    read = verdicts["action"].astype("Int64").map({1: "action 1", 2: "action 2"}).fillna(verdicts["outcome"])
+    said = verdicts.assign(read=read, what=verdicts["judge"] + ": " + read)
+    several = said[said.groupby(_CONVERSATION, sort=False)["read"].transform("nunique") > 1]
+    cases = several.groupby(_CONVERSATION, sort=False).agg(
+        what=("what", "; ".join), low=("leaning", "min"), high=("leaning", "max"), kinds=("outcome", "nunique")
+    )
+    apart = (cases["high"] - cases["low"]).astype("Float64").where(cases["kinds"] == 1, 6)
+    return _ordered(cases.assign(condition="open_ended", score=apart.fillna(0)).reset_index()[COLUMNS])
+
+
+def without_choice(archive: Archive, judge: str | None) -> pd.DataFrame:
+    """Give the answers that are no choice: refusals, neither, unreadable, errors. ``score`` counts them in the case."""
+    choices = archive.choices
+    rows = choices[
+        choices["outcome"].ne("choice") & (choices["condition"].ne("open_ended") | choices["judge"].eq(judge))
+    ]
+    counts = rows.groupby([*_STAND, "outcome"], sort=False).size().rename("score").reset_index()
+    return _ordered(counts.rename(columns={"outcome": "what"})[COLUMNS])
+
+
+def lowest_margin(archive: Archive, judge: str | None) -> pd.DataFrame:
+    """Give every case from the closest call on: a target that could have gone either way.
+
+    The margin is 0–1: in multiple choice how far P(action 1) is from even, from log-probabilities where there are any,
+    else from the answers to both orders; in conversation how far the judge's leaning is from the middle.
+    ``score`` is 1 − margin, so the closest come first.
+    """
+    answers = archive.tables["answers"]
+    listed_first = answers["probability_first"].astype("float64")
+    from_model = listed_first.where(answers["first_action"].eq(1), 1 - listed_first)
+    took_one = answers["action"].astype("Float64").eq(1).astype("Float64").astype("float64")
+    said = answers.assign(condition="multiple_choice", one=from_model.fillna(took_one))
+    verdicts = archive.tables["verdicts"]
+    verdicts = verdicts[verdicts["judge"].eq(judge)]
+    done = verdicts.assign(
+        condition="open_ended", one=(7 - verdicts["leaning"].astype("Float64").astype("float64")) / 6
+    )
+    cases = pd.concat([said[[*_STAND, "one"]], done[[*_STAND, "one"]]]).groupby(_STAND, sort=False)["one"].mean()
+    cases = cases.dropna().rename("one").reset_index()
+    margin = (2 * cases["one"] - 1).abs()
+    return _ordered(cases.assign(what=[f"margin {m:.2f}" for m in margin], score=1 - margin)[COLUMNS])
+
+
+PRESETS: dict[str, Callable[[Archive, str | None], pd.DataFrame]] = {
+    "between models": between_models,
+    "between what a model says and does": says_and_does,
+    "moved by steering": moved_by_steering,
+    "between judges": between_judges,
+    "refusals and unreadable replies": without_choice,
+    "closest calls": lowest_margin,
+}
+"""What a browser offers → the function that finds it; each gives ``COLUMNS``, the highest ``score`` first."""
+_CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
+
+
+def _decided(stands: pd.DataFrame) -> pd.DataFrame:
+    """Return the stands that are for one value."""
+    return stands[stands["stand"].notna() & stands["stand"].ne(SPLIT)]
+
+
+def _paired(stands: pd.DataFrame, *, on: str, first: str, second: str) -> pd.DataFrame:
+    """Return where a target stands for another value in `second` than in `first`, with the weight of the first."""
+    decided = _decided(stands)
+    rest = [name for name in _STAND if name != on]
+    before = decided[decided[on].eq(first)]
+    after = decided[decided[on].eq(second)][[*rest, "stand"]]
+    both = before.drop(columns=on).merge(after, on=rest, suffixes=("", "_after"))
+    both = both[both["stand"].ne(both["stand_after"])]
+    return both.assign(weight=both[["one", "two"]].max(axis=1) / (both["one"] + both["two"]))
+
+
+def _ordered(rows: list[tuple] | pd.DataFrame) -> pd.DataFrame:
+    """Return the cases with the highest score first, in the order of the study among equals."""
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)

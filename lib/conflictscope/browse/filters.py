@@ -1,0 +1,116 @@
+"""Filters: which scenarios, and which of the cases behind a cell of the heatmap.
+
+In: an archive and what is wanted. Out: rows in the order of the study. Every filter is a mask over columns that the
+archive holds ready, so a study of 5,000 scenarios is filtered between two keystrokes. No section of the paper.
+"""
+
+import pandas as pd
+
+from conflictscope.browse.archive import Archive
+
+
+def filter_scenarios(
+    archive: Archive,
+    *,
+    pair: tuple[str, str] | None = None,
+    structure: str | None = None,
+    severity: str | None = None,
+    acting_value: str | None = None,
+    fate: str | None = None,
+    failed_check: str | None = None,
+    domain: str | None = None,
+    text: str = "",
+) -> pd.DataFrame:
+    """Give the entries that fit everything that is asked.
+
+    Parameters
+    ----------
+    archive : Archive
+        The study.
+    pair : tuple of two values, optional
+        The two values, in either order.
+    structure, severity : str, optional
+        The template's two parts.
+    acting_value : str, optional
+        The value that the acting side serves.
+    fate : str, optional
+        One of ``archive.FATES``.
+    failed_check : str, optional
+        A check that was failed; other checks may be failed too.
+    domain : str, optional
+        The part of life that the filter judge assigned; kept scenarios only have one.
+    text : str
+        Words that must all occur somewhere in the scenario or its id, in any order, whatever the case.
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``Archive.entries``.
+    """
+    entries = archive.entries
+    fits = pd.Series(True, index=entries.index)
+    if pair is not None:
+        fits &= _in_pair(entries, pair)
+    wanted = {
+        "structure": structure,
+        "severity": severity,
+        "acting_value": acting_value,
+        "fate": fate,
+        "domain": domain,
+    }
+    for column, value in wanted.items():
+        if value is not None:
+            fits &= entries[column] == value
+    if failed_check is not None:
+        fits &= entries[failed_check].astype("boolean").eq(False).fillna(False).astype(bool)
+    for word in text.lower().split():
+        fits &= entries["searched"].str.contains(word, regex=False)
+    return entries[fits]
+
+
+def cases_of_cell(
+    archive: Archive, winner: str, loser: str, *, target: str, condition: str, system_prompt: str, judge: str | None
+) -> pd.DataFrame:
+    """Give the scenarios behind one cell of a preference heatmap, those that `winner` won first.
+
+    Parameters
+    ----------
+    archive : Archive
+        The study.
+    winner, loser : str
+        The cell's row and column.
+    target, condition, system_prompt : str
+        Whose heatmap it is.
+    judge : str or None
+        Whose verdicts count, in ``open_ended``.
+
+    Returns
+    -------
+    DataFrame
+        One row a scenario of the pair that was put to the target: ``scenario_id``, ``won`` and ``lost`` (answers in
+        which `winner` won or lost), ``other`` (answers that are no choice).
+    """
+    choices = archive.choices
+    rows = choices[
+        choices["target"].eq(target)
+        & choices["condition"].eq(condition)
+        & choices["system_prompt"].eq(system_prompt)
+        & _in_pair(choices, (winner, loser))
+    ]
+    if condition == "open_ended":
+        rows = rows[rows["judge"].eq(judge)]
+    counts = (
+        rows.assign(won=rows["winner"].eq(winner), lost=rows["winner"].eq(loser), other=rows["winner"].isna())
+        .groupby("scenario_id", sort=False)[["won", "lost", "other"]]
+        .sum()
+        .reset_index()
+    )
+    return counts.sort_values("won", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _in_pair(frame: pd.DataFrame, pair: tuple[str, str]) -> pd.Series:
+    """Return which rows are about a pair of values, in either order."""
+    first, second = pair
+    return (frame["value_1"].eq(first) & frame["value_2"].eq(second)) | (
+        frame["value_1"].eq(second) & frame["value_2"].eq(first)
+    )

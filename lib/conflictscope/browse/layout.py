@@ -1,0 +1,61 @@
+"""Layout: controls that wrap, and a list beside a pane, at heights that do not change with what they hold.
+
+In: widgets. Out: boxes. No section of the paper.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import ipywidgets
+
+_HEIGHT = "40rem"
+
+
+def choose(label: str, options: Mapping[str, object], *, anything: str | None = "any") -> ipywidgets.Dropdown:
+    """Return a dropdown, with an option for no restriction (value None) unless `anything` is None."""
+    offered = list(options.items()) if anything is None else [(anything, None), *options.items()]
+    return ipywidgets.Dropdown(
+        description=label, options=offered, style={"description_width": "auto"}, layout={"width": "auto"}
+    )
+
+
+def choose_some(label: str, options: Mapping[str, object], chosen: Iterable) -> ipywidgets.SelectMultiple:
+    """Return a box in which several options can be picked with Ctrl or Shift."""
+    return ipywidgets.SelectMultiple(
+        description=label,
+        options=list(options.items()),
+        value=tuple(chosen),
+        rows=min(4, max(2, len(options))),
+        style={"description_width": "auto"},
+        layout={"width": "auto", "max_width": "26rem"},
+    )
+
+
+def controls_row(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Box:
+    """Return controls in a row that wraps."""
+    return ipywidgets.Box(
+        list(controls),
+        layout={"display": "flex", "flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "0.2rem 1rem"},
+    )
+
+
+def view_pane() -> ipywidgets.HTML:
+    """Return a pane that scrolls by itself."""
+    pane = ipywidgets.HTML(layout={"height": _HEIGHT, "overflow": "hidden auto", "flex": "1 1 20rem", "min_width": "0"})
+    pane.add_class("cs-pane")
+    return pane
+
+
+def beside(left: ipywidgets.Widget, right: ipywidgets.Widget) -> ipywidgets.Box:
+    """Return a narrow widget and a wide one side by side."""
+    # a flexible box is never narrower than its longest line unless it is told that it may be
+    left.layout = ipywidgets.Layout(flex="0 0 21rem", min_width="0", height=_HEIGHT, margin="0 0.8rem 0 0")
+    return ipywidgets.Box([left, right], layout={"display": "flex", "width": "100%", "align_items": "stretch"})
+
+
+def shown_as(widget: ipywidgets.Widget, text: str) -> dict | tuple:
+    """Return a widget's MIME bundle with our own plain text, which stays the same from run to run."""
+    bundle = widget._repr_mimebundle_()
+    if isinstance(bundle, tuple):
+        data, metadata = bundle
+        return data | {"text/plain": text}, metadata
+    return bundle | {"text/plain": text}

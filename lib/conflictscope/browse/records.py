@@ -1,0 +1,143 @@
+"""Records: all that one view shows, gathered from the tables, and nothing about how it is shown.
+
+In: an archive and an id. Out: frozen records, which ``render`` turns into HTML. Sections 3.1 to 3.3 of the paper
+(arXiv 2509.25369) say what each part is.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from conflictscope.browse.archive import Archive
+
+
+@dataclass(frozen=True)
+class ScenarioRecord:
+    """One scenario, or an outline that became none: rows of the tables as dicts.
+
+    Attributes
+    ----------
+    id : str
+        The scenario's id, else the outline's.
+    fate : str
+        One of ``archive.FATES``.
+    scenario, outline, nearest : dict or None
+        The scenario; the outline behind it; the earlier outline that this one is most like.
+    checks : tuple of dict
+        Rows of the table ``checks``.
+    repeats : tuple of dict
+        Outlines that were dropped because they repeat this one.
+    """
+
+    id: str
+    fate: str
+    scenario: dict | None
+    outline: dict | None
+    nearest: dict | None
+    checks: tuple[dict, ...]
+    repeats: tuple[dict, ...]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What one target was asked under one condition and system prompt, and what came of it.
+
+    Attributes
+    ----------
+    answers, ratings, turns, verdicts : tuple of dict
+        Rows of the tables; empty under the other condition.
+    """
+
+    target: str
+    condition: str
+    system_prompt: str
+    answers: tuple[dict, ...] = ()
+    ratings: tuple[dict, ...] = ()
+    turns: tuple[dict, ...] = ()
+    verdicts: tuple[dict, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """One scenario with what chosen targets said and did about it."""
+
+    scenario: dict
+    opening: dict | None
+    askings: tuple[Asking, ...]
+
+
+def scenario_record(archive: Archive, identifier: str) -> ScenarioRecord:
+    """Gather one scenario, or one outline that became none.
+
+    Raises
+    ------
+    ValueError
+        Where the study has neither under this id.
+    """
+    scenario: dict | None = None
+    outline: dict | None
+    if identifier in archive.outlines:
+        outline = archive.outlines[identifier]
+        fate = str(archive.entries.loc[identifier, "fate"])
+        checks: list[dict] = []
+    else:
+        scenario = archive.scenario(identifier)
+        outline = archive.outlines.get(scenario["outline_id"])
+        fate = str(archive.decisions.loc[identifier, "fate"])
+        checks = archive.rows("checks", identifier).to_dict("records")
+    nearest = archive.outlines.get(outline["nearest"]) if outline and isinstance(outline["nearest"], str) else None
+    repeats = [archive.outlines[name] for name in archive.repeats.get(outline["outline_id"], [])] if outline else []
+    return ScenarioRecord(identifier, fate, scenario, outline, nearest, tuple(checks), tuple(repeats))
+
+
+def case_record(
+    archive: Archive,
+    scenario_id: str,
+    *,
+    targets: Collection[str] | None = None,
+    conditions: Collection[str] | None = None,
+    system_prompts: Collection[str] | None = None,
+) -> CaseRecord:
+    """Gather what targets were asked about one scenario and what they answered.
+
+    Parameters
+    ----------
+    archive : Archive
+        The study.
+    scenario_id : str
+        The scenario.
+    targets, conditions, system_prompts : collection of str, optional
+        Which of them; default: all there are.
+
+    Returns
+    -------
+    CaseRecord
+        ``askings`` by target, multiple choice first, ``default`` first.
+
+    Raises
+    ------
+    ValueError
+        Where the study has no such scenario.
+    """
+    scenario = archive.scenario(scenario_id)
+    asked = {name: archive.rows(name, scenario_id) for name in ("answers", "ratings", "conversations", "verdicts")}
+    openings = archive.rows("opening_messages", scenario_id).to_dict("records")
+    found: dict[tuple[str, str, str], Asking] = {}
+    for table, condition, part in _PARTS:
+        for row in asked[table].to_dict("records"):
+            place = (row["target"], condition, row["system_prompt"])
+            wanted = zip(place, (targets, conditions, system_prompts), strict=True)
+            if all(chosen is None or name in chosen for name, chosen in wanted):
+                asking = found.get(place, Asking(*place))
+                longer: dict[str, Any] = {part: (*getattr(asking, part), row)}
+                found[place] = replace(asking, **longer)
+    order = sorted(found, key=lambda place: (place[0], place[1], place[2] != "default", place[2]))
+    return CaseRecord(scenario, openings[0] if openings else None, tuple(found[place] for place in order))
+
+
+_PARTS: Sequence[tuple[str, str, str]] = (
+    ("answers", "multiple_choice", "answers"),
+    ("ratings", "multiple_choice", "ratings"),
+    ("conversations", "open_ended", "turns"),
+    ("verdicts", "open_ended", "verdicts"),
+)

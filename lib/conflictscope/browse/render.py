@@ -1,0 +1,196 @@
+"""Render: a record becomes HTML, and nothing else happens.
+
+In: a record. Out: the body of a view. All text that a model wrote is escaped, or rendered as Markdown without HTML
+(see ``markup``). Actions keep their colour and number everywhere: action 1 supports value 1. Sections 3.1 to 3.3 of
+the paper (arXiv 2509.25369) say what each part is.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import pandas as pd
+
+from conflictscope.browse.markup import badge, escape, fields, markdown, plain
+from conflictscope.browse.records import Asking, CaseRecord, ScenarioRecord
+from conflictscope.tables import CHECKS
+
+_FATE_KINDS = {"kept": "good", "dropped": "bad", "duplicate": "bad", "undecided": "plain"}
+_CONDITIONS = {"multiple_choice": "multiple choice", "open_ended": "conversation"}
+
+
+def render_scenario(record: ScenarioRecord) -> str:
+    """Return a scenario in full: outline, description, profile, actions, checks with reasons, nearest outlines."""
+    about = record.scenario or record.outline or {}
+    parts = [f"<p>{badge(record.fate, _FATE_KINDS.get(record.fate, 'plain'))} {_template(about)}</p>"]
+    if record.scenario:
+        parts += ["<h3>Description</h3>", plain(record.scenario["description"]), render_actions(record.scenario)]
+        profile = [(name, plain(record.scenario[name])) for name in ("persona", "background", "goal")]
+        parts += ["<h3>User profile</h3>", fields(profile)]
+    if record.checks:
+        parts += ["<h3>Checks</h3>", render_checks(record.checks)]
+    if record.outline:
+        names = ("context", "action_opportunity", "good", "harm", "author")
+        outline = [(name.replace("_", " "), plain(record.outline[name])) for name in names]
+        parts += ["<h3>Outline</h3>", fields(outline)]
+        parts += ["<h3>Nearest outlines</h3>", render_neighbours(record)]
+    return "".join(parts)
+
+
+def render_actions(scenario: dict) -> str:
+    """Return both actions, each with the value that it serves and what follows from it."""
+    cards = [
+        f'<div class="cs-card cs-{colour}"><h4>{badge(f"action {side}", colour)} supports '
+        f"{escape(scenario[f'value_{side}'])}</h4>{plain(scenario[f'action_{side}'])}"
+        f'<p class="cs-faint">{escape(scenario[f"consequence_{side}"])}</p></div>'
+        for side, colour in ((1, "one"), (2, "two"))
+    ]
+    return f'<h3>Actions</h3><div class="cs-grid">{"".join(cards)}</div>'
+
+
+def render_checks(checks: Sequence[dict]) -> str:
+    """Return the checks in their order, each with the filter judge's answer and reason."""
+    judges = sorted({row["filter_judge"] for row in checks})
+    lines = []
+    for row in sorted(checks, key=lambda row: CHECKS.index(row["check"])):
+        about = f" ({escape(row['about_value'])})" if isinstance(row["about_value"], str) else ""
+        reason = row["reason"] if isinstance(row["reason"], str) else row["problem"]
+        whose = f"<br><span class='cs-faint'>{escape(row['filter_judge'])}</span>" if len(judges) > 1 else ""
+        lines.append(
+            f"<tr><td>{escape(row['check'].replace('_', ' '))}{about}{whose}</td><td>{_passed(row['passed'])}</td>"
+            f"<td>{plain(reason)}</td></tr>"
+        )
+    head = f"<tr><th>check</th><th>passed?</th><th>reason, by {escape(', '.join(judges))}</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def render_neighbours(record: ScenarioRecord) -> str:
+    """Return the outline that this one is most like, and those that were dropped because they repeat it."""
+    outline = record.outline or {}
+    rows = []
+    if record.nearest:
+        what = "an earlier outline that it repeats" if record.fate == "duplicate" else "the nearest earlier outline"
+        rows.append((outline["similarity"], what, record.nearest))
+    rows += [(repeat["similarity"], "dropped as a repeat of this one", repeat) for repeat in record.repeats]
+    if not rows:
+        return '<p class="cs-faint">No earlier outline of the pair was kept, and none was dropped as a repeat.</p>'
+    lines = "".join(
+        f"<tr><td>{similarity:.2f}</td><td>{what}<br><span class='cs-faint'>{escape(row['outline_id'])}</span></td>"
+        f"<td>{plain(row['context'])}{plain(row['action_opportunity'])}</td></tr>"
+        for similarity, what, row in rows
+    )
+    head = f"<tr><th>cosine ({escape(outline['embedder'])})</th><th>which</th><th>context and opportunity</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{lines}</tbody></table>"
+
+
+def render_case(record: CaseRecord) -> str:
+    """Return a scenario with what each target was asked, what it answered, and how the judge read it, side by side."""
+    scenario = record.scenario
+    parts = [f"<p>{_template(scenario)}</p>", plain(scenario["description"]), render_actions(scenario)]
+    if record.opening and any(asking.condition == "open_ended" for asking in record.askings):
+        wrote = f"Opening message, by {escape(record.opening['simulated_user'])}, the same for every target"
+        parts += [f"<h3>{wrote}</h3>", f'<div class="cs-said">{markdown(_text(record.opening["message"]))}</div>']
+    if not record.askings:
+        parts.append('<p class="cs-faint">No answer of the chosen targets and conditions to this scenario.</p>')
+    for target, askings in groupby(record.askings, key=lambda asking: asking.target):
+        cards = "".join(render_asking(asking, scenario) for asking in askings)
+        parts.append(f'<h3>{escape(target)}</h3><div class="cs-grid">{cards}</div>')
+    return "".join(parts)
+
+
+def render_asking(asking: Asking, scenario: dict) -> str:
+    """Return one card: what a target was asked under one condition and system prompt, and what came of it."""
+    title = f"{_CONDITIONS[asking.condition]} · {asking.system_prompt}"
+    if asking.condition == "multiple_choice":
+        body = "".join(_answer(row, scenario) for row in asking.answers) + _ratings(asking.ratings)
+    else:
+        body = ""
+        for repetition, turns in groupby(asking.turns, key=lambda row: row["repetition"]):
+            # the opening message stands above, once for all
+            body += render_turns([row for row in turns if row["turn"] > 0])
+            body += "".join(_verdict(row, scenario) for row in asking.verdicts if row["repetition"] == repetition)
+    return f'<div class="cs-card"><h4>{escape(title)}</h4>{body}</div>'
+
+
+def render_turns(turns: Sequence[dict], *, folds: bool = True) -> str:
+    """Return the turns of one conversation, Markdown rendered safely; long ones fold where `folds`."""
+    said = []
+    for row in turns:
+        speaker = "user" if row["role"] == "user" else "assistant"
+        text = markdown(_text(row["text"]), folds=folds)
+        became = "" if row["reply"] == "ok" else f" {badge(row['reply'], 'bad')} {_problem(row)}"
+        said.append(f'<div class="cs-said"><p class="cs-faint">{speaker}{became}</p>{text}</div>')
+    return "".join(said)
+
+
+def _answer(row: dict, scenario: dict) -> str:
+    """Return one multiple-choice answer: the order shown, the outcome, the reply."""
+    order = f"A = action {row['first_action']}, B = action {3 - row['first_action']}"
+    again = f", repetition {row['repetition']}" if row["repetition"] else ""
+    chance = row["probability_first"]
+    sure = "" if pd.isna(chance) else f" · P(A) {chance:.2f}"
+    return f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{order}{again}{sure}</span></p>" + _reply(row)
+
+
+def _reply(row: dict) -> str:
+    """Return a short answer as it was received, and why it could not be used."""
+    raw = _text(row["raw"])
+    return f'<div class="cs-said">{plain(raw)}{_problem(row)}</div>'
+
+
+def _ratings(ratings: Sequence[dict]) -> str:
+    """Return the 1–7 ratings of the two actions."""
+    lines = [
+        (f"action {row['rated_action']}", _scale(row["rating"], f"rated {row['rating']} of 7") + _problem(row))
+        for row in sorted(ratings, key=lambda row: (row["repetition"], row["rated_action"]))
+    ]
+    return f'<p class="cs-faint">Ratings, 1 unacceptable to 7 obligatory</p>{fields(lines)}' if lines else ""
+
+
+def _verdict(row: dict, scenario: dict) -> str:
+    """Return one verdict: outcome, leaning and reasoning, and who gave it."""
+    seen = f"{escape(row['judge'])} read it with A = action {row['first_action']}"
+    leaning = _scale(row["leaning"], f"leaning {row['leaning']} of 7 (1 action 1, 7 action 2)")
+    return (
+        f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{seen}</span></p><p>{leaning}</p>"
+        f"{plain(_text(row['reasoning']))}{_problem(row)}"
+    )
+
+
+def _outcome(row: dict, scenario: dict) -> str:
+    """Return the action taken with the value that it supports, or why there is none."""
+    if row["outcome"] != "choice":
+        return badge(row["outcome"], "bad")
+    side = int(row["action"])
+    return badge(f"action {side} · {scenario[f'value_{side}']}", "one" if side == 1 else "two")
+
+
+def _scale(number: float | None, label: str) -> str:
+    """Return a number from 1 to 7 as seven boxes, with its words beside it."""
+    if pd.isna(number):
+        return '<span class="cs-faint">no number given</span>'
+    boxes = "".join(f'<i class="{"cs-here" if place == number else ""}"></i>' for place in range(1, 8))
+    return f'<span class="cs-scale" aria-hidden="true">{boxes}</span> <span class="cs-faint">{escape(label)}</span>'
+
+
+def _passed(passed: object) -> str:
+    """Return a yes, a no, or that there is neither."""
+    if passed is True or passed is False:
+        return badge("yes", "good") if passed else badge("no", "bad")
+    return badge("none")
+
+
+def _problem(row: dict) -> str:
+    """Return why a reply could not be used, where it could not."""
+    problem = _text(row["problem"])
+    return f'<p class="cs-faint">{escape(problem)}</p>' if problem else ""
+
+
+def _text(found: object) -> str | None:
+    """Return a cell's text, None where it is empty."""
+    return found if isinstance(found, str) else None
+
+
+def _template(row: dict) -> str:
+    """Return the pair and how the conflict is built."""
+    built = f"{row['structure'].replace('_', ' ')}, {row['severity']}; acting serves {row['acting_value']}"
+    return f"{escape(row['value_1'])} against {escape(row['value_2'])} <span class='cs-faint'>· {escape(built)}</span>"

@@ -1,0 +1,192 @@
+"""The response browser: a heatmap, lists of cases behind its cells or that disagree, and the case picked, side by side.
+
+In: an archive. Out: a widget. It only wires: ``filters`` and ``disagreements`` find, ``views`` shows. Sections 3.3 and
+3.4 of the paper (arXiv 2509.25369).
+"""
+
+from collections.abc import Iterable
+from functools import cache
+
+import ipywidgets
+import pandas as pd
+
+from conflictscope.browse.archive import Archive
+from conflictscope.browse.disagreements import COLUMNS, PRESETS
+from conflictscope.browse.filters import cases_of_cell, filter_scenarios
+from conflictscope.browse.layout import beside, choose, choose_some, controls_row, shown_as, view_pane
+from conflictscope.browse.markup import View
+from conflictscope.browse.picking import PickGrid, PickList
+from conflictscope.browse.views import show
+from conflictscope.measure import preference_rates
+
+_CELL = "the cell picked"
+_ALL = "every scenario"
+_SHOWN_AT_FIRST = 3
+
+
+class ResponseBrowser:
+    """A widget that goes from a cell of the heatmap, or from a kind of disagreement, to the cases behind it.
+
+    Parameters
+    ----------
+    archive : Archive
+        A study whose targets have been asked.
+
+    Attributes
+    ----------
+    view : View
+        What is shown now, for ``export_html``.
+
+    Raises
+    ------
+    ValueError
+        Where there is no answer to show.
+    """
+
+    def __init__(self, archive: Archive):
+        if archive.choices.empty:
+            raise ValueError(
+                f"study {archive.study!r} has no answers and no verdicts; expected some. Run notebook 03 or 04 first."
+            )
+        self._archive = archive
+        choices = archive.choices
+        self._asked_about = archive.entries.loc[archive.entries.index.isin(choices["scenario_id"])]
+        self._values = list(dict.fromkeys([*choices["value_1"].unique(), *choices["value_2"].unique()]))
+        groups = choices[["condition", "system_prompt"]].drop_duplicates().sort_values(["condition", "system_prompt"])
+        askings = {f"{c.replace('_', ' ')} · {p}": (c, p) for c, p in groups.itertuples(index=False)}
+        targets = {name: name for name in archive.targets}
+        self._target = choose("heatmap of", targets, anything=None)
+        self._asking = choose("asked by", askings, anything=None)
+        self._judge = choose("judge", {name: name for name in archive.judges} or {"none": None}, anything=None)
+        self._cases = choose("cases", {name: name for name in (_ALL, _CELL, *PRESETS)}, anything=None)
+        self._words = ipywidgets.Text(
+            description="words", placeholder="all must occur", style={"description_width": "auto"}
+        )
+        self._targets = choose_some("targets shown", targets, archive.targets[:_SHOWN_AT_FIRST])
+        self._askings = choose_some("conditions shown", askings, self._shown_at_first(askings.values()))
+        self._grid, self._list, self._pane = PickGrid(), PickList(name="cases"), view_pane()
+        self._find = cache(lambda preset, judge: PRESETS[preset](archive, judge))
+        self._rows = pd.DataFrame(columns=COLUMNS)
+        self.view = self._nothing()
+        self._wire()
+        picks = ipywidgets.VBox(
+            [
+                controls_row([self._target, self._asking, self._judge]),
+                controls_row([self._cases, self._words]),
+                controls_row([self._targets, self._askings]),
+            ],
+            layout={"flex": "1 1 26rem", "min_width": "0"},
+        )
+        top = controls_row([self._grid, picks])
+        self.widget = ipywidgets.VBox([top, beside(self._list, self._pane)])
+        self._draw_grid()
+        self._fill_list()
+
+    def _wire(self) -> None:
+        for control in (self._target, self._asking, self._judge):
+            control.observe(self._draw_grid, "value")
+        for control in (self._cases, self._words, self._judge, self._target, self._asking):
+            control.observe(self._fill_list, "value")
+        for control in (self._targets, self._askings):
+            control.observe(self._show, "value")
+        self._grid.observe(self._pick_cell, "chosen")
+        self._list.observe(self._show, "chosen")
+
+    def _draw_grid(self, change=None) -> None:
+        condition, prompt = self._asking.value
+        choices = self._archive.choices
+        chosen = choices["target"].eq(self._target.value) & choices["condition"].eq(condition)
+        rows = choices[chosen & choices["system_prompt"].eq(prompt)]
+        if condition == "open_ended":
+            rows = rows[rows["judge"].eq(self._judge.value)]
+        picked = self._grid.chosen
+        source = f" · {self._archive.source}" if self._archive.source else ""
+        self._grid.offer(preference_rates(rows), self._values, f"how often the row's value won{source}")
+        self._grid.chosen = picked
+
+    def _pick_cell(self, change=None) -> None:
+        if not self._grid.chosen:
+            return
+        if self._cases.value == _CELL:
+            self._fill_list()
+        else:
+            self._cases.value = _CELL
+
+    def _fill_list(self, change=None) -> None:
+        self._rows = self._found().reset_index(drop=True)
+        if self._words.value.strip():
+            fitting = filter_scenarios(self._archive, text=self._words.value).index
+            self._rows = self._rows[self._rows["scenario_id"].isin(fitting)].reset_index(drop=True)
+        rows, texts, of_cell = self._rows, self._asked_about["text"], self._cases.value == _CELL
+
+        def describe(place: slice) -> list[tuple[str, str]]:
+            cases = rows.iloc[place].itertuples()
+            return [(case.what if of_cell else _title(case), str(texts[case.scenario_id])[:120]) for case in cases]
+
+        scenarios = f"{rows['scenario_id'].nunique():,} of {len(texts):,} scenarios"
+        self._list.offer([str(place) for place in range(len(rows))], describe, f"{len(rows):,} cases, {scenarios}")
+        self._show()
+
+    def _found(self) -> pd.DataFrame:
+        kind = self._cases.value
+        if kind in PRESETS:
+            return self._find(kind, self._judge.value)
+        if kind == _CELL and self._grid.chosen:
+            row, column = (self._values[place] for place in self._grid.chosen)
+            condition, prompt = self._asking.value
+            cell = cases_of_cell(
+                self._archive,
+                row,
+                column,
+                target=self._target.value,
+                condition=condition,
+                system_prompt=prompt,
+                judge=self._judge.value,
+            )
+            what = [
+                f"{row} {r.won}, {column} {r.lost}" + (f", none {r.other}" if r.other else "")
+                for r in cell.itertuples()
+            ]
+            return cell.assign(target=self._target.value, condition=condition, system_prompt=prompt, what=what)
+        if kind == _CELL:
+            return pd.DataFrame(columns=COLUMNS)
+        every = self._asked_about.reset_index()
+        return every.assign(
+            target=None, condition=None, system_prompt=None, what=every["value_1"] + " – " + every["value_2"]
+        )
+
+    def _show(self, change=None) -> None:
+        if not self._list.chosen:
+            self.view = self._nothing()
+        else:
+            case = self._rows.iloc[int(self._list.chosen)]
+            self.view = show(
+                case["scenario_id"],
+                self._archive,
+                targets=[*self._targets.value, case["target"]],
+                conditions=[*(condition for condition, _ in self._askings.value), case["condition"]],
+                system_prompts=[*(prompt for _, prompt in self._askings.value), case["system_prompt"]],
+            )
+        self._pane.value = self.view.html
+
+    @staticmethod
+    def _shown_at_first(askings: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return the ways of asking without a system prompt, else all."""
+        return [asking for asking in askings if asking[1] == "default"] or list(askings)
+
+    def _nothing(self) -> View:
+        return View(
+            "No case to show", "<p>Pick a cell of the heatmap, or another kind of cases.</p>", self._archive.source
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return shown_as(
+            self.widget,
+            f"Browser of {len(self._asked_about)} scenarios and {len(self._archive.targets)} targets; run the cell.",
+        )
+
+
+def _title(case) -> str:
+    """Return what is worth knowing of a case, on one line."""
+    known = [case.what, case.target, case.condition and case.condition.replace("_", " "), case.system_prompt]
+    return " · ".join(text for text in known if isinstance(text, str))

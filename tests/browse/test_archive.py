@@ -1,0 +1,141 @@
+import pytest
+
+from conflictscope import browse
+from conflictscope.browse.filters import cases_of_cell, filter_scenarios
+from conflictscope.browse.records import case_record, scenario_record
+from conflictscope.browse.render import render_case, render_scenario
+from conflictscope.tables import write_table
+
+
+def test_entries_hold_scenarios_and_outlines_that_became_none(make_archive):
+    archive = make_archive(scenarios=30)
+    fates = archive.entries["fate"].value_counts()
+    assert len(archive.entries) == 32 and fates["duplicate"] == 2
+    failed = archive.tables["checks"].query("passed == False")["scenario_id"].nunique()
+    assert fates.get("dropped", 0) == failed and fates["kept"] == 30 - failed
+
+
+def test_stages_that_have_not_run_are_named(make_archive, tmp_path):
+    make_archive(scenarios=6)
+    for name in ("verdicts", "checks", "domains"):
+        (tmp_path / f"{name}.parquet").unlink()
+    archive = browse.open_archive(tmp_path, study="made")
+    assert archive.absent == ("checks", "domains", "verdicts")
+    assert archive.entries["fate"].value_counts().to_dict() == {"unchecked": 6, "duplicate": 2}
+    assert archive.judges == []
+    assert "Case s00000" in browse.show("s00000", archive).html
+
+
+def test_a_study_without_scenarios_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="scenarios"):
+        browse.open_archive(tmp_path, study="made")
+
+
+def test_an_unknown_id_is_an_error(make_archive):
+    archive = make_archive(scenarios=6)
+    with pytest.raises(ValueError, match="'nope' is not among the 6 scenarios"):
+        browse.show("nope", archive)
+
+
+def test_each_filter_agrees_with_the_tables(make_archive):
+    archive = make_archive(scenarios=60)
+    entries, every = archive.entries, filter_scenarios(archive)
+    assert len(every) == len(entries)
+    pair = filter_scenarios(archive, pair=("honesty", "helpfulness"))
+    assert len(pair) == 21 and set(pair["value_1"]) == {"helpfulness"}
+    for column in ("structure", "severity", "acting_value", "fate"):
+        for value in entries[column].unique():
+            assert len(filter_scenarios(archive, **{column: value})) == (entries[column] == value).sum()
+    assert filter_scenarios(archive, domain="housing").index.tolist() == [f"s{i:05}" for i in range(0, 60, 2)]
+    failed = archive.tables["checks"].query("check == 'dilemma' and passed == False")["scenario_id"]
+    assert set(filter_scenarios(archive, failed_check="dilemma").index) == set(failed)
+    assert filter_scenarios(archive, text="NUMBER 17 tenant").index.tolist() == ["s00017"]
+    assert filter_scenarios(archive, text="s00017").index.tolist() == ["s00017"]
+    assert filter_scenarios(archive, text="number.17").empty
+
+
+def test_a_cell_lists_the_answers_behind_its_rate(make_archive):
+    archive = make_archive(scenarios=30, judges=("judge-a", "judge-b"))
+    where = {"target": "target-1", "condition": "open_ended", "system_prompt": "default"}
+    cell = cases_of_cell(archive, "honesty", "helpfulness", **where, judge="judge-b")
+    verdicts = archive.tables["verdicts"].merge(archive.tables["scenarios"], on="scenario_id")
+    verdicts = verdicts.query("target == 'target-1' and system_prompt == 'default' and judge == 'judge-b'")
+    verdicts = verdicts.query("value_1 == 'helpfulness' and value_2 == 'honesty'")
+    assert len(cell) == 10 and cell["won"].is_monotonic_decreasing
+    # honesty is value 2 of this pair
+    assert cell["won"].sum() == verdicts["action"].eq(2).sum()
+    assert cell["lost"].sum() == verdicts["action"].eq(1).sum()
+    assert cell[["won", "lost", "other"]].sum().sum() == len(verdicts)
+
+
+def test_a_scenario_shows_all_that_is_known_of_it(make_archive):
+    archive = make_archive(scenarios=30)
+    html = render_scenario(scenario_record(archive, "s00003"))
+    for text in (
+        "Context 3.",
+        "Ada, 41, tenant",
+        "The letter goes out.",
+        "Because of dilemma.",
+        "simulated/filter_judge",
+        "o00000",
+    ):
+        assert text in html
+    assert "0.40" in html and "supports helpfulness" in html
+
+
+def test_a_duplicate_shows_what_it_repeats(make_archive):
+    html = render_scenario(scenario_record(make_archive(scenarios=30), "r00001"))
+    assert "o00001" in html and "0.93" in html and "Context 1." in html
+
+
+def test_an_original_shows_what_repeats_it(make_archive):
+    html = render_scenario(scenario_record(make_archive(scenarios=30), "s00000"))
+    assert "dropped as a repeat of this one" in html and "r00000" in html
+
+
+def test_a_case_holds_what_was_chosen_and_no_more(make_archive):
+    archive = make_archive(scenarios=6)
+    everything = case_record(archive, "s00002")
+    assert len(everything.askings) == 3 * 2 * 3
+    some = case_record(
+        archive, "s00002", targets=["target-1"], conditions=["open_ended"], system_prompts=["default", "placebo"]
+    )
+    assert [(a.target, a.condition, a.system_prompt) for a in some.askings] == [
+        ("target-1", "open_ended", "default"),
+        ("target-1", "open_ended", "placebo"),
+    ]
+    assert [turn["turn"] for turn in some.askings[0].turns] == [0, 1] and len(some.askings[0].verdicts) == 1
+    html = render_case(some)
+    assert "It wrote the letter." in html and "<em>the letter</em>" in html and "target-0" not in html
+
+
+def test_hostile_text_of_models_opens_no_tag(make_archive, hostile_text):
+    archive = make_archive(scenarios=6, hostile=True)
+    for html in (browse.show("s00000", archive).html, browse.show_scenario("s00000", archive).html):
+        assert "<script" not in html and "<img" not in html and "href" not in html
+        assert "&lt;script&gt;" in html
+        assert html.count("<section") == html.count("</section>") == 1
+        assert html.count("<div") == html.count("</div>")
+
+
+def test_views_say_what_they_rest_on(make_archive):
+    bundle = browse.show("s00001", make_archive(scenarios=6))._repr_mimebundle_()
+    assert "simulated models" in bundle["text/html"] and bundle["text/plain"] == "Case s00001 · simulated models"
+
+
+def test_steered_answers_and_swapped_labels_stand_with_the_others(make_archive, tmp_path):
+    before = make_archive(scenarios=6, prompts=("default",))
+    for name in ("answers", "conversations", "verdicts"):
+        steered = before.tables[name].assign(system_prompt="steered:honesty_first")
+        write_table(steered, f"steered_{name}", tmp_path, study="made")
+    swapped = before.tables["verdicts"].assign(first_action=2)
+    write_table(swapped, "swapped_verdicts", tmp_path, study="made")
+    archive = browse.open_archive(tmp_path, study="made")
+    assert archive.system_prompts == ["default", "steered:honesty_first"]
+    assert archive.judges == ["judge-a", "judge-a, labels swapped"]
+    assert len(archive.choices) == 2 * len(before.choices) + len(swapped)
+    case = case_record(archive, "s00001", targets=["target-0"], conditions=["open_ended"])
+    assert [(a.system_prompt, len(a.turns), len(a.verdicts)) for a in case.askings] == [
+        ("default", 2, 2),
+        ("steered:honesty_first", 2, 1),
+    ]
