@@ -24,7 +24,7 @@ ablation: study  ## the paper's three ablations of the demo, compared with the f
 test: unit notebooks-test  ## unit tests, then every notebook against its committed outputs
 
 unit: $(INSTALLED)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 notebooks-test: $(INSTALLED)
 	rm -rf $(COPY) && mkdir $(COPY) && cp -r notebooks params $(COPY)/

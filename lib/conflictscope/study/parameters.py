@@ -88,7 +88,9 @@ def load_parameters(
     """
     file = Path(file)
     if not file.exists():
-        found = sorted(str(p) for p in Path("params").rglob("*.yaml") if p.parent.name != "value_sets")
+        found = sorted(
+            str(p) for p in Path("params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
+        )
         raise FileNotFoundError(f"parameter file {file} is not there; expected one like {found or 'params/hhh.yaml'}.")
     root = _project_root(file)
     given = read_mapping(file) | dict(_read_setting(setting) for setting in settings)
