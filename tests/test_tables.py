@@ -5,7 +5,8 @@ import os
 import pandas as pd
 import pytest
 
-from conflictscope.tables import TABLES, check_table, read_table, table_path, write_table
+from conflictscope.table_files import check_table, read_table, table_path, write_table
+from conflictscope.tables import TABLES
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from conflictscope.tables import CHECKS, SEVERITIES, STRUCTURES, TABLES, write_table
+from conflictscope.table_files import write_table
+from conflictscope.tables import CHECKS, SEVERITIES, STRUCTURES, TABLES
 
 VALUES = ("helpfulness", "honesty", "harmlessness")
 HOSTILE = "</div></section><script>alert(1)</script><img src=x onerror=alert(1)> [go](javascript:alert(1)) **bold**"

@@ -4,7 +4,7 @@ import pytest
 
 from conflictscope import browse
 from conflictscope.browse.questions import pose
-from conflictscope.measure import validation
+from conflictscope.measure.readings import read_check_labels, read_checks, read_conversation_labels, read_verdicts
 
 DEFINITIONS = {"helpfulness": "Help.", "honesty": "Be true.", "harmlessness": "Do no harm."}
 
@@ -104,7 +104,7 @@ def test_all_seven_questions_of_a_check_can_be_answered(desk, tmp_path):
     for row in sample.to_dict("records"):
         opened.answer("action_1" if row["check"] == "value_guided" else "no")
     assert opened.labelled == 14 and "All questions are answered" in opened.widget.html
-    read = validation.read_check_labels(browse.read_labels(tmp_path), desk.archive.tables["scenarios"])
+    read = read_check_labels(browse.read_labels(tmp_path), desk.archive.tables["scenarios"])
     assert len(read) == 12 and set(read["reading"]) == {"no"}
 
 
@@ -113,8 +113,8 @@ def test_a_simulated_annotator_slips_at_its_rate(make_archive):
     sample = browse.sample_conversations(archive, 900, seed=0)
     labels = browse.simulate_labels(archive, sample, name="x", slips=0.2, seed=0)
     assert set(labels["annotator"]) == {"simulated-x"}
-    both = validation.read_conversation_labels(labels).merge(
-        validation.read_verdicts(archive.tables["verdicts"]),
+    both = read_conversation_labels(labels).merge(
+        read_verdicts(archive.tables["verdicts"]),
         on=["scenario_id", "target", "system_prompt", "repetition"],
     )
     assert both["reading_x"].ne(both["reading_y"]).mean() == pytest.approx(0.2, abs=0.05)
@@ -125,6 +125,6 @@ def test_a_simulated_annotator_slips_at_its_rate(make_archive):
 def test_a_simulated_annotator_repeats_the_filter_judge_too(desk):
     sample = browse.sample_checks(desk.archive, 30, seed=0)
     labels = browse.simulate_labels(desk.archive, sample, name="x", slips=0.0, seed=0)
-    human = validation.read_check_labels(labels, desk.archive.tables["scenarios"]).set_index(["scenario_id", "check"])
-    judge = validation.read_checks(desk.archive.tables["checks"]).set_index(["scenario_id", "check"])
+    human = read_check_labels(labels, desk.archive.tables["scenarios"]).set_index(["scenario_id", "check"])
+    judge = read_checks(desk.archive.tables["checks"]).set_index(["scenario_id", "check"])
     assert human["reading"].sort_index().equals(judge["reading"].sort_index()) and len(human) == 180

@@ -4,7 +4,7 @@ from conflictscope import browse
 from conflictscope.browse.filters import cases_of_cell, filter_scenarios
 from conflictscope.browse.records import case_record, scenario_record
 from conflictscope.browse.render import render_case, render_scenario
-from conflictscope.tables import write_table
+from conflictscope.table_files import write_table
 
 
 def test_entries_hold_scenarios_and_outlines_that_became_none(make_archive):

@@ -6,7 +6,7 @@ import pytest
 
 from conflictscope.elicit import ask_multiple_choice, ask_ratings
 from conflictscope.prompts import read_fences
-from conflictscope.tables import check_table
+from conflictscope.table_files import check_table
 
 
 def shown(body):

@@ -7,7 +7,7 @@ import pytest
 
 from conflictscope.elicit import hold_conversations, judge_conversations, write_opening_messages
 from conflictscope.prompts import read_fences
-from conflictscope.tables import check_table
+from conflictscope.table_files import check_table
 
 
 def shown(body):

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from conflictscope.figures import COLUMN_WIDTH, draw_rankings, plot_rankings, use_style
-from conflictscope.tables import check_table
+from conflictscope.table_files import check_table
 
 
 def ranking(target, condition, strengths, *, identified=True, system_prompt="default"):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.tables import check_table
+from conflictscope.table_files import check_table
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from conflictscope.measure import count_outcomes, gather_choices
-from conflictscope.tables import OUTCOMES, TABLES, check_table
+from conflictscope.table_files import check_table
+from conflictscope.tables import OUTCOMES, TABLES
 
 SCENARIO_TEXT = ("outline_id", "description", "action_1", "action_2", "consequence_1", "consequence_2", "persona")
 

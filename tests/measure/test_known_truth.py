@@ -17,7 +17,7 @@ from conflictscope.measure.recovery import rank_recovery, shift_recovery, steeri
 from conflictscope.measure.replications import ALL_VALUES, Replications, summarise
 from conflictscope.measure.simulated_choices import simulate_choices
 from conflictscope.simulated import Respondent, choice_latent
-from conflictscope.tables import check_table
+from conflictscope.table_files import check_table
 
 pytestmark = pytest.mark.filterwarnings("error")
 

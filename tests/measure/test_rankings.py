@@ -10,7 +10,7 @@ import pytest
 
 from conflictscope.measure import fit_bradley_terry, rank_values, resample_wins
 from conflictscope.measure.rankings import _tie_letters
-from conflictscope.tables import check_table
+from conflictscope.table_files import check_table
 
 STRENGTHS = {"a": 1.5, "b": 0.0, "c": -1.5}
 

@@ -8,7 +8,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from conflictscope.measure import flip_rate, position_effect, preference_rates, wilson_interval
-from conflictscope.tables import check_table
+from conflictscope.table_files import check_table
 
 
 def choices_from(rows):

@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import average_precision_score, cohen_kappa_score, precision_score, recall_score
 
 from conflictscope.measure import validation
+from conflictscope.measure.readings import READINGS, read_check_labels, read_verdicts
 
 
 def readings_of(reader, values):
@@ -26,8 +27,8 @@ def test_kappa_of_cohens_textbook_table():
 
 def test_kappa_is_scikit_learns():
     rng = np.random.default_rng(0)
-    one = rng.choice(validation.READINGS, 200)
-    other = np.where(rng.random(200) < 0.7, one, rng.choice(validation.READINGS, 200))
+    one = rng.choice(READINGS, 200)
+    other = np.where(rng.random(200) < 0.7, one, rng.choice(READINGS, 200))
     both = pd.concat([readings_of("one", one), readings_of("other", other)])
     row = validation.agreement_between_readers(both).iloc[0]
     assert row["kappa"] == pytest.approx(cohen_kappa_score(one, other))
@@ -78,12 +79,12 @@ def test_a_refusal_took_neither_and_an_unreadable_verdict_is_left_out():
             "action": pd.array([1, 2, None, None, None], dtype="Int64"),
         }
     )
-    assert validation.read_verdicts(verdicts, suffix=" again")["reading"].tolist() == [
+    assert read_verdicts(verdicts, suffix=" again")["reading"].tolist() == [
         "action_1",
         "action_2",
         "neither",
     ]
-    assert set(validation.read_verdicts(verdicts, suffix=" again")["reader"]) == {"j again"}
+    assert set(read_verdicts(verdicts, suffix=" again")["reader"]) == {"j again"}
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_value_guided_needs_both_values_right_and_cannot_tell_is_left_out():
             {"scenario_id": "b", "check": "realistic", "about_value": None, "answer": "no"},
         ]
     )
-    read = validation.read_check_labels(labels, scenarios)
+    read = read_check_labels(labels, scenarios)
     found = {(r.scenario_id, r.check): (r.reading, r.score) for r in read.itertuples()}
     assert found == {
         ("a", "value_guided"): ("yes", 1.0),

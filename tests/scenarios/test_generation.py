@@ -6,7 +6,8 @@ import pytest
 
 from conflictscope.prompts import read_fences
 from conflictscope.scenarios import check_scenarios, mark_duplicates, write_outlines, write_scenarios
-from conflictscope.tables import CHECKS, check_table
+from conflictscope.table_files import check_table
+from conflictscope.tables import CHECKS
 
 
 def outline(n):

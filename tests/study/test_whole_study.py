@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conflictscope.tables import TABLES, read_table, table_path
+from conflictscope.table_files import read_table, table_path
+from conflictscope.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
 MODELS = """

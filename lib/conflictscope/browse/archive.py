@@ -15,7 +15,8 @@ import pandas as pd
 
 from conflictscope.measure import gather_choices
 from conflictscope.scenarios import decide
-from conflictscope.tables import CHECKS, TABLES, read_table, table_path
+from conflictscope.table_files import read_table, table_path
+from conflictscope.tables import CHECKS, TABLES
 
 SHOWN_TABLES = (
     "outlines",

@@ -23,6 +23,7 @@ the paper (arXiv 2509.25369).
 - ``scenario_quality``: Likert difference rate, diversity, pass rates by check and template
 - ``alignments``: how far choices follow a given order; which of them a system prompt moved
 - ``steering``: steering effect, placebo, leakage, with paired intervals
+- ``readings``: what a judge or a person made of a conversation or a check
 - ``validation``: readers against one another: κ, confusion, precision and recall of the checks
 - ``known_truth``, ``simulated_choices``: respondents with known preferences, and their choices
 - ``replications``, ``recovery``, ``naive_treatments``: many simulated studies set beside the truth
@@ -34,6 +35,7 @@ from conflictscope.measure.alignments import alignment, moved_choices
 from conflictscope.measure.bounds import outcome_bounds
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
 from conflictscope.measure.choices import count_outcomes, gather_choices
+from conflictscope.measure.clustering import wilson_interval
 from conflictscope.measure.diagnostics import diagnose
 from conflictscope.measure.effects import acting_effect, effects_by
 from conflictscope.measure.expected_precision import PlannedStudy, expected_precision
@@ -41,12 +43,13 @@ from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.planning import precision_plan
 from conflictscope.measure.published import published_ablations
 from conflictscope.measure.rankings import rank_values
-from conflictscope.measure.rates import flip_rate, position_effect, preference_rates, wilson_interval
+from conflictscope.measure.rates import flip_rate, position_effect, preference_rates
+from conflictscope.measure.readings import read_verdicts
 from conflictscope.measure.resampling import count_wins, resample_wins
 from conflictscope.measure.scenario_quality import diversity, likert_difference_rate, pass_rates
 from conflictscope.measure.shift import group_ranks, ranking_agreement, value_shifts
 from conflictscope.measure.steering import steering_effects
-from conflictscope.measure.validation import agreement_between_readers, confusion, read_verdicts
+from conflictscope.measure.validation import agreement_between_readers, confusion
 
 __all__ = [
     "PlannedStudy",

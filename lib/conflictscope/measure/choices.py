@@ -7,7 +7,8 @@ others are kept and counted, never guessed. Section 3.3 of the paper (arXiv 2509
 
 import pandas as pd
 
-from conflictscope.tables import OUTCOMES, TABLES, check_table
+from conflictscope.table_files import check_table
+from conflictscope.tables import OUTCOMES, TABLES
 
 GROUP = ["target", "condition", "system_prompt"]
 _FROM_SCENARIO = ["value_1", "value_2", "structure", "severity", "acting_value"]

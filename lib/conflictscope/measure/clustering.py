@@ -9,6 +9,7 @@ counts answers; scenarios are what is sampled.
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
 
 def count_successes(choices: pd.DataFrame, success: pd.Series, by: list[str]) -> pd.DataFrame:
@@ -73,3 +74,64 @@ def design_effect(
     trials = np.maximum(np.asarray(trials, dtype=float), 1)
     most = np.asarray(largest_spread, dtype=float) / trials
     return np.maximum(np.where(varied, spread / np.where(varied, independent, 1), most), 1)
+
+
+def with_clustered_rate(counts: pd.DataFrame, successes: str, level: float) -> pd.DataFrame:
+    """Add a rate with its Wilson interval on the effective number of answers, and the design effect.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        `successes` and the other columns of `count_successes`; empty where nothing was counted.
+    successes : str
+        Name of the column that holds the successes.
+    level : float
+        Coverage of the interval, between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        The counts, 0 where nothing was counted, trials as ``choices``; ``rate``, ``rate_low``, ``rate_high`` (0–1;
+        empty where there is no choice) and ``design_effect``.
+    """
+    counts = counts.rename(columns={"trials": "choices"})
+    numbers = [successes, "choices", "spread", "largest_spread"]
+    counts[numbers] = counts[numbers].fillna(0)
+    trials, won = counts["choices"].astype(float), counts[successes].astype(float)
+    rate = won / trials.where(trials > 0)
+    effect = design_effect(counts["spread"], (won * (1 - rate)).fillna(0), counts["largest_spread"], trials)
+    low, high = wilson_interval(won / effect, trials / effect, level)
+    table = counts.drop(columns=["spread", "largest_spread", "scenarios"])
+    table = table.astype({successes: "int64", "choices": "int64"})
+    return table.assign(rate=rate, rate_low=low, rate_high=high, design_effect=effect).reset_index(drop=True)
+
+
+def wilson_interval(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[NDArray, NDArray]:
+    """Give Wilson's score interval of a proportion (Wilson 1927, *JASA* 22).
+
+    Parameters
+    ----------
+    successes, trials : array_like
+        Counts, of one shape.
+    level : float
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    low, high : ndarray
+        Ends of the interval, 0–1; nan where there are no trials.
+
+    Raises
+    ------
+    ValueError
+        Where `level` is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
+    n = np.asarray(trials, dtype=float)
+    n = np.where(n > 0, n, np.nan)
+    rate = np.asarray(successes, dtype=float) / n
+    z = norm.isf((1 - level) / 2)
+    centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)

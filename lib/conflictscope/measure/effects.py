@@ -9,8 +9,7 @@ alone.
 import pandas as pd
 
 from conflictscope.measure.choices import GROUP, check_choices
-from conflictscope.measure.clustering import count_successes, design_effect
-from conflictscope.measure.rates import wilson_interval
+from conflictscope.measure.clustering import count_successes, with_clustered_rate
 
 ALL = "all"
 _TEMPLATE = ["structure", "severity"]
@@ -56,7 +55,7 @@ def acting_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         count_successes(chosen, acting, [*GROUP, *_TEMPLATE]),
     ]
     table = every.join(pd.concat(counts), on=[*GROUP, *_TEMPLATE])
-    return _with_rates(table.rename(columns={"successes": "acting_chosen"}), "acting_chosen", level)
+    return with_clustered_rate(table.rename(columns={"successes": "acting_chosen"}), "acting_chosen", level)
 
 
 def effects_by(choices: pd.DataFrame, column: str, level: float = 0.95) -> pd.DataFrame:
@@ -104,23 +103,9 @@ def effects_by(choices: pd.DataFrame, column: str, level: float = 0.95) -> pd.Da
         counts = count_successes(chosen, success, [*GROUP, *keys])
         tables.append(every.join(counts, on=[*GROUP, *keys]).assign(measure=measure, by=column))
     table = pd.concat(tables, ignore_index=True).rename(columns={"successes": "chosen"})
-    table = _with_rates(table, "chosen", level)
+    table = with_clustered_rate(table, "chosen", level)
     numbers = ["chosen", "choices", "rate", "rate_low", "rate_high", "design_effect"]
     return table[[*GROUP, "measure", *_PAIR, "by", "category", *numbers]].astype({"measure": "str", "by": "str"})
-
-
-def _with_rates(counts: pd.DataFrame, successes: str, level: float) -> pd.DataFrame:
-    """Return the counts, 0 where nothing was counted, with rate, interval and design effect."""
-    counts = counts.rename(columns={"trials": "choices"})
-    numbers = [successes, "choices", "spread", "largest_spread"]
-    counts[numbers] = counts[numbers].fillna(0)
-    trials, won = counts["choices"].astype(float), counts[successes].astype(float)
-    rate = won / trials.where(trials > 0)
-    effect = design_effect(counts["spread"], (won * (1 - rate)).fillna(0), counts["largest_spread"], trials)
-    low, high = wilson_interval(won / effect, trials / effect, level)
-    table = counts.drop(columns=["spread", "largest_spread", "scenarios"])
-    table = table.astype({successes: "int64", "choices": "int64"})
-    return table.assign(rate=rate, rate_low=low, rate_high=high, design_effect=effect).reset_index(drop=True)
 
 
 def _check(choices: pd.DataFrame, needed: list[str]) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
 from conflictscope.measure.choices import GROUP, check_choices
 from conflictscope.measure.resampling import count_wins, resample_wins
-from conflictscope.tables import check_table
+from conflictscope.table_files import check_table
 
 _DIGITS = 8  # strengths that differ by less differ by rounding alone
 

@@ -5,13 +5,10 @@ one scenario move together, so the interval of `preference_rates` is taken on th
 (`clustering`). Section 3.4 of the paper (arXiv 2509.25369).
 """
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
 from conflictscope.measure.choices import GROUP, check_choices
-from conflictscope.measure.clustering import count_successes, design_effect
+from conflictscope.measure.clustering import count_successes, wilson_interval, with_clustered_rate
 
 
 def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -44,16 +41,9 @@ def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame
     every = named[GROUP].drop_duplicates().sort_values(GROUP).merge(pairs, how="cross")
     chosen = named[named["outcome"].eq("choice")]
     counts = count_successes(chosen, chosen["winner"].eq(chosen["value_1"]), [*GROUP, "value_1", "value_2"])
-    counts = counts.rename(columns={"successes": "wins", "trials": "choices"}).drop(columns="scenarios")
-    rates = _with_rate(every.join(counts, on=[*GROUP, "value_1", "value_2"]), "wins", "choices", level)
-    effect = design_effect(
-        rates["spread"].fillna(0),
-        (rates["wins"] * (1 - rates["rate"])).fillna(0),
-        rates["largest_spread"].fillna(0),
-        rates["choices"],
-    )
-    low, high = wilson_interval(rates["wins"] / effect, rates["choices"] / effect, level)
-    return rates.drop(columns=["spread", "largest_spread"]).assign(rate_low=low, rate_high=high)
+    counts = counts.rename(columns={"successes": "wins"})
+    rates = with_clustered_rate(every.join(counts, on=[*GROUP, "value_1", "value_2"]), "wins", level)
+    return rates.drop(columns="design_effect")
 
 
 def position_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -117,37 +107,6 @@ def flip_rate(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     both = asked.agg(orders=("first_action", "nunique"), actions=("action", "nunique")).query("orders == 2")
     counts = both["actions"].gt(1).groupby(GROUP).agg(flipped="sum", compared="size")
     return _with_rate(_all_groups(choices).join(counts, on=GROUP), "flipped", "compared", level)
-
-
-def wilson_interval(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[NDArray, NDArray]:
-    """Give Wilson's score interval of a proportion (Wilson 1927, *JASA* 22).
-
-    Parameters
-    ----------
-    successes, trials : array_like
-        Counts, of one shape.
-    level : float
-        Coverage, between 0 and 1.
-
-    Returns
-    -------
-    low, high : ndarray
-        Ends of the interval, 0–1; nan where there are no trials.
-
-    Raises
-    ------
-    ValueError
-        Where `level` is not between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
-    n = np.asarray(trials, dtype=float)
-    n = np.where(n > 0, n, np.nan)
-    rate = np.asarray(successes, dtype=float) / n
-    z = norm.isf((1 - level) / 2)
-    centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 def _all_groups(choices: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from conflictscope.measure.rates import wilson_interval
+from conflictscope.measure.clustering import wilson_interval
 from conflictscope.measure.scenario_sums import add_up, divide, draw_weights, percentile_interval, resample_sums
 from conflictscope.scenarios import decide
 from conflictscope.tables import CHECKS, SEVERITIES, STRUCTURES

@@ -1,9 +1,9 @@
 """Validation: whether a judge reads conversations and scenarios as people do, and as it does itself.
 
-In: verdicts and checks of judges, labels of people. Out: *readings* (one row for what one reader made of one
-conversation or check), how far any two readers agree (share, Cohen's κ with an interval), who took what for what, how
-well a judge finds what people find, and choices as each reader would have them, to rank by. Section 4 of the paper
-(arXiv 2509.25369): κ 0.62 between judge and people, mean average precision 0.853 over the six checks.
+In: readings of judges and people. Out: how far any two readers agree (share, Cohen's κ with an interval), who took
+what for what, how well a judge finds what people find, and choices as each reader would have them, to rank by.
+Section 4 of the paper (arXiv 2509.25369): κ 0.62 between judge and people, mean average precision 0.853 over the six
+checks.
 """
 
 from itertools import combinations
@@ -13,100 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from conflictscope.measure.choices import gather_choices
+from conflictscope.measure.readings import CHECK, CONVERSATION, READINGS
 from conflictscope.tables import CHECKS
-
-READINGS = ("action_1", "action_2", "neither")
-_CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
-_CHECK = ["scenario_id", "check"]
-_LABEL = [*_CONVERSATION, "kind", "check", "about_value", "annotator", "answer"]
-
-
-def read_verdicts(verdicts: pd.DataFrame, *, suffix: str = "") -> pd.DataFrame:
-    """Turn verdicts into readings.
-
-    Parameters
-    ----------
-    verdicts : DataFrame
-        Columns of the table ``verdicts``; one row a conversation and judge.
-    suffix : str
-        Put behind the judge's name, such as `` (labels swapped)``.
-
-    Returns
-    -------
-    DataFrame
-        ``scenario_id``, ``target``, ``system_prompt``, ``repetition``, ``reader`` and ``reading``, one of ``READINGS``:
-        a refusal took neither action. Rows whose outcome is ``invalid`` or ``error`` are left out.
-    """
-    action = verdicts["action"].astype("Int64").map({1: "action_1", 2: "action_2"})
-    reading = action.where(verdicts["outcome"].eq("choice"), "neither")
-    readable = verdicts["outcome"].isin(("choice", "refusal", "neither"))
-    readings = verdicts[_CONVERSATION].assign(reader=verdicts["judge"] + suffix, reading=reading)
-    return readings[readable].reset_index(drop=True)
-
-
-def read_conversation_labels(labels: pd.DataFrame) -> pd.DataFrame:
-    """Turn people's labels of conversations into readings.
-
-    Parameters
-    ----------
-    labels : DataFrame
-        Columns ``scenario_id``, ``kind``, ``target``, ``system_prompt``, ``repetition``, ``annotator``, ``answer``, as
-        ``browse.read_labels`` gives them.
-
-    Returns
-    -------
-    DataFrame
-        As from `read_verdicts`; a ``cannot_tell`` is left out.
-    """
-    given = labels[labels["kind"].eq("conversation") & labels["answer"].isin(READINGS)]
-    readings = given[_CONVERSATION].assign(reader=given["annotator"], reading=given["answer"])
-    return readings.astype({"repetition": "int64"}).reset_index(drop=True)
-
-
-def read_checks(checks: pd.DataFrame) -> pd.DataFrame:
-    """Turn a filter judge's answers into readings of checks.
-
-    Parameters
-    ----------
-    checks : DataFrame
-        Columns of the table ``checks``.
-
-    Returns
-    -------
-    DataFrame
-        ``scenario_id``, ``check``, ``reader``, ``reading`` (``yes`` or ``no``; `value_guided` needs both values right)
-        and ``score`` (0–1, share of the check's questions passed). A check with an unreadable answer is left out.
-    """
-    return _checks_read(checks.rename(columns={"filter_judge": "reader"})[[*_CHECK, "reader", "passed"]])
-
-
-def read_check_labels(labels: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataFrame:
-    """Turn people's labels of checks into readings of checks.
-
-    Parameters
-    ----------
-    labels : DataFrame
-        As ``browse.read_labels`` gives them.
-    scenarios : DataFrame
-        Columns of the table ``scenarios``: which action supports which value.
-
-    Returns
-    -------
-    DataFrame
-        As from `read_checks`; a check with a ``cannot_tell``, or `value_guided` answered for one value only, is left
-        out.
-    """
-    asked = labels[labels["kind"].eq("check")].join(
-        scenarios.set_index("scenario_id")[["value_1", "value_2"]], on="scenario_id"
-    )
-    own = np.where(asked["about_value"].eq(asked["value_1"]), "action_1", "action_2")
-    guided = asked["check"].eq("value_guided")
-    passed = asked["answer"].eq("yes").where(~guided, asked["answer"].eq(own))
-    asked = asked.assign(
-        passed=passed.astype("boolean").mask(asked["answer"].eq("cannot_tell")), reader=asked["annotator"]
-    )
-    complete = ~guided | asked.groupby([*_CHECK, "reader"])["about_value"].transform("nunique").eq(2)
-    return _checks_read(asked.loc[complete, [*_CHECK, "reader", "passed"]])
 
 
 def agreement_between_readers(
@@ -221,9 +129,9 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
         ``average_precision``, 0–1, empty where there is nothing to divide by. Average precision is over the judge's
         score with ties taken together (as scikit-learn has it); with a single yes or no a check it has one step.
     """
-    judged = readings[readings["reader"].eq(judge)].set_index(_CHECK)
+    judged = readings[readings["reader"].eq(judge)].set_index(CHECK)
     human = readings[readings["reader"].isin(people)]
-    both = human.join(judged[["reading", "score"]].add_suffix("_judged"), on=_CHECK, how="inner")
+    both = human.join(judged[["reading", "score"]].add_suffix("_judged"), on=CHECK, how="inner")
     rows = []
     for check in CHECKS:
         part = both[both["check"].eq(check)]
@@ -262,8 +170,8 @@ def choices_as_read(readings: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
         Columns of the table ``choices``, with the reader in ``judge``; filter by it before ranking. Who saw which
         action as A is not told apart here: ``first_action`` is 1.
     """
-    _check_read_once(readings, _CONVERSATION)
-    by_all = readings.groupby(_CONVERSATION)["reader"].transform("nunique").eq(readings["reader"].nunique())
+    _check_read_once(readings, CONVERSATION)
+    by_all = readings.groupby(CONVERSATION)["reader"].transform("nunique").eq(readings["reader"].nunique())
     kept = readings[by_all]
     action = kept["reading"].map({"action_1": 1, "action_2": 2}).astype("Int64")
     verdicts = kept.assign(judge=kept["reader"], first_action=1, action=action)
@@ -271,18 +179,9 @@ def choices_as_read(readings: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     return gather_choices(scenarios, verdicts=verdicts)
 
 
-def _checks_read(answers: pd.DataFrame) -> pd.DataFrame:
-    """Return the readings of checks, from one row a question, without those that lack an answer."""
-    passed = answers["passed"].astype("boolean").astype("Float64").astype("float64")
-    grouped = answers.assign(passed=passed).groupby([*_CHECK, "reader"], sort=False)["passed"]
-    table = grouped.agg(score="mean", answered="count", asked="size").query("answered == asked").reset_index()
-    table["reading"] = np.where(table["score"].eq(1), "yes", "no")
-    return table[[*_CHECK, "reader", "reading", "score"]]
-
-
 def _item_columns(readings: pd.DataFrame) -> list[str]:
     """Return the columns that say what was read."""
-    return _CHECK if "check" in readings.columns else _CONVERSATION
+    return CHECK if "check" in readings.columns else CONVERSATION
 
 
 def _check_read_once(readings: pd.DataFrame, item: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 - ``parameters``: read a parameter file; give each notebook what it declares
 - ``run_folder``: what a notebook reads, writes and asks
-- ``comparison``: points of other studies
+- ``comparison``: what other studies left
 - ``display``: how notebooks show tables
 - ``lint``: what is wrong, before anything is asked
 - ``plan``: what will be asked of which model, and its cost
@@ -12,8 +12,8 @@
 - ``command_line``: ``conflictscope run | plan | check``
 """
 
-from conflictscope.study.comparison import read_points
+from conflictscope.study.comparison import read_earlier_outlines, read_points
 from conflictscope.study.display import titled
 from conflictscope.study.run_folder import Run, open_run
 
-__all__ = ["Run", "open_run", "read_points", "titled"]
+__all__ = ["Run", "open_run", "read_earlier_outlines", "read_points", "titled"]

@@ -12,7 +12,7 @@ from conflictscope.measure import count_outcomes, flip_rate, precision_plan
 from conflictscope.measure.expected_precision import PlannedStudy
 from conflictscope.scenarios import load_value_set
 from conflictscope.study.parameters import StudyParameters
-from conflictscope.tables import read_table, table_path
+from conflictscope.table_files import read_table, table_path
 
 
 def plan_precision(parameters: StudyParameters, precision: float, difference: float) -> tuple[str, pd.DataFrame]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from conflictscope.models import CallStore, Models, Registry, load_registry
 from conflictscope.scenarios import ValueSet, load_value_set
-from conflictscope.tables import read_table, write_table
+from conflictscope.table_files import read_table, write_table
 
 SIMULATED_LABEL = "simulated models"
 
@@ -31,11 +31,11 @@ class Run:
         return self.models.registry
 
     def read(self, name: str) -> pd.DataFrame:
-        """Read a table that an earlier notebook of this study wrote; see ``tables.read_table``."""
+        """Read a table that an earlier notebook of this study wrote; see ``table_files.read_table``."""
         return read_table(name, self.folder, study=self.study)
 
     def write(self, frame: pd.DataFrame, name: str) -> pd.DataFrame:
-        """Write one of this notebook's tables; see ``tables.write_table``."""
+        """Write one of this notebook's tables; see ``table_files.write_table``."""
         return write_table(frame, name, self.folder, study=self.study)
 
     async def close(self) -> None:

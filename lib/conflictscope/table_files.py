@@ -1,0 +1,142 @@
+"""Tables on disk: checked against the contract, whole or not there, and of one study only.
+
+In: a DataFrame, or the Parquet file that an earlier stage wrote. Out: the same table, checked. Files are written to a
+temporary name and renamed, so a reader never sees half a table, and each file carries the name of its study, so tables
+of two studies cannot be mixed.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from conflictscope.files import write_atomically
+from conflictscope.tables import DTYPES, TABLES, Column
+
+
+def check_table(frame: pd.DataFrame, name: str, *, source: str = "") -> pd.DataFrame:
+    """Check a frame against the contract of a table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns as in ``TABLES[name]``, in any order.
+    name : str
+        Name of the table.
+    source : str
+        Where the frame came from, for messages: a file's path.
+
+    Returns
+    -------
+    DataFrame
+        The same rows with the contract's column order and dtypes, index 0 … n − 1.
+
+    Raises
+    ------
+    ValueError
+        Naming the column, the row and what was found, where the frame does not fit.
+    """
+    table = TABLES[name]
+    where = f"{source or 'the table'} ({name})"
+    expected = [column.name for column in table.columns]
+    missing = [column for column in expected if column not in frame.columns]
+    unknown = [str(column) for column in frame.columns if column not in expected]
+    if missing or unknown:
+        raise ValueError(
+            f"{where}: columns do not fit: missing {missing or 'none'}, unknown {unknown or 'none'}; "
+            f"expected {expected}. Run the stage that writes it again."
+        )
+    columns = {column.name: _checked_column(frame[column.name], column, where) for column in table.columns}
+    checked = pd.DataFrame(columns).reset_index(drop=True)
+    repeated = checked.duplicated(list(table.key))
+    if repeated.any():
+        row = int(repeated.to_numpy().argmax())
+        found = checked.loc[row, list(table.key)].to_dict()
+        raise ValueError(f"{where}: row {row} repeats the key {found}; expected each key once.")
+    return checked
+
+
+def _checked_column(values: pd.Series, column: Column, where: str) -> pd.Series:
+    """Return the column with its dtype, or raise with the first row that does not fit."""
+    values = values.reset_index(drop=True)
+    absent = values.isna()
+    if absent.any() and not column.optional:
+        raise ValueError(
+            f"{where}: column {column.name!r}, row {int(absent.to_numpy().argmax())}: empty; expected {column.kind}."
+        )
+    present = values[~absent]
+    if column.kind == "text":
+        misfit = present.map(lambda value: not isinstance(value, str))
+    elif column.kind == "flag":
+        misfit = present.map(lambda value: value not in (True, False))
+    else:
+        numbers = pd.to_numeric(present, errors="coerce")
+        misfit = numbers.isna()
+        if column.kind == "integer":
+            misfit |= numbers % 1 != 0
+    if column.allowed and not misfit.any():
+        misfit = ~present.isin(column.allowed)
+    if misfit.any():
+        row = misfit.index[misfit.to_numpy().argmax()]
+        expected = f"one of {list(column.allowed)}" if column.allowed else column.kind
+        raise ValueError(f"{where}: column {column.name!r}, row {row}: found {values[row]!r}; expected {expected}.")
+    if column.kind == "text":
+        return values.astype("object").where(~absent, None).astype(column.dtype)
+    return values.astype(column.dtype)
+
+
+def table_path(folder: Path | str, name: str) -> Path:
+    """Return the path of a table's file in a study's folder."""
+    return Path(folder) / f"{TABLES[name].name}.parquet"
+
+
+def write_table(frame: pd.DataFrame, name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
+    """Check a table and write it as Parquet, whole or not at all.
+
+    Returns the checked frame, so that the rest of a notebook works on just what was written.
+
+    Raises
+    ------
+    ValueError
+        Where the frame does not fit the contract.
+    OSError
+        Where the disk does not take the file; the earlier file, if any, is untouched.
+    """
+    checked = check_table(frame, name)
+    schema = pa.schema([pa.field(c.name, DTYPES[c.kind][2]) for c in TABLES[name].columns])
+    arrow = pa.Table.from_pandas(checked, schema=schema, preserve_index=False).replace_schema_metadata(
+        {"conflictscope.table": name, "conflictscope.study": study}
+    )
+    write_atomically(table_path(folder, name), lambda temporary: pq.write_table(arrow, temporary))
+    return checked
+
+
+def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
+    """Read a table that an earlier stage of the same study wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        Saying which notebook writes it, where the file is not there.
+    ValueError
+        Where it belongs to another study, is no Parquet file, or does not fit the contract.
+    """
+    path = table_path(folder, name)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is not there. Run the notebook that writes {name!r} for study {study!r} first."
+        )
+    try:
+        arrow = pq.read_table(path)
+    except pa.ArrowInvalid as problem:
+        raise ValueError(
+            f"{path} is not a readable Parquet file ({problem}). Delete it and run its notebook again."
+        ) from problem
+    found = (arrow.schema.metadata or {}).get(b"conflictscope.study", b"").decode()
+    if found != study:
+        raise ValueError(
+            f"{path} belongs to study {found or 'unknown'!r}; expected {study!r}. "
+            "Give each study its own folder, or delete the file and run its notebook again."
+        )
+    return check_table(arrow.to_pandas(), name, source=str(path))
