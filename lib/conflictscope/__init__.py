@@ -11,6 +11,7 @@ In the order in which data flows; a folder imports only from those above it:
 - ``elicit``: multiple choice, open-ended conversations, the judge
 - ``measure``: choices, rankings, intervals
 - ``figures``: tidy table in, axes out
+- ``exchange``: others' files in, results that others can use out
 - ``browse``: scenarios, responses and verdicts as HTML and widgets; blind labels
 - ``study``: parameter files, the notebooks in order, the command line
 """
