@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from conflictscope.models import CallStore, Model, Models, Registry, ReplayMiss
+from conflictscope.models import CallStore, Model, Models, Registry
 
 
 class Answer(BaseModel):
@@ -93,7 +93,7 @@ def test_a_call_that_fails_is_an_error_and_the_others_go_on(ask, script, make_re
 def test_a_replay_that_lacks_a_reply_says_which(ask, script, make_request):
     ask([make_request("x")], script(lambda body, nth: "well"))
     assert ask([make_request("x")], replay=True, key_variable="NO_SUCH_KEY")[0].text == "well"
-    with pytest.raises(ReplayMiss, match=r"no reply of model 'm' to prompt 'greeting' \(key [0-9a-f]{64}\)"):
+    with pytest.raises(LookupError, match=r"no reply of model 'm' to prompt 'greeting' \(key [0-9a-f]{64}\)"):
         ask([make_request("x"), make_request("y")], replay=True)
 
 

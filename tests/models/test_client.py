@@ -1,5 +1,6 @@
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -56,10 +57,15 @@ def test_an_answer_that_is_none_is_tried_again(script, text):
 
 
 def test_attempts_are_bounded(script):
-    scripted = script(lambda body, nth: failing(429, {"retry-after-ms": "1"}))
-    with pytest.raises(openai.RateLimitError):
+    scripted = script(lambda body, nth: failing(503))
+    with pytest.raises(openai.InternalServerError):
         call(scripted)
     assert len(scripted.bodies) == MODEL.max_attempts
+
+
+def test_being_asked_to_slow_down_is_no_failed_attempt(script):
+    scripted = script(lambda body, nth: failing(429, {"retry-after-ms": "1"}) if nth <= 3 else "well")
+    assert call(scripted, replace(MODEL, max_attempts=1))[0].text == "well"
 
 
 def test_waits_as_long_as_it_is_asked_to(script):

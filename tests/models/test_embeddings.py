@@ -4,7 +4,7 @@ import httpx2
 import numpy as np
 import pytest
 
-from conflictscope.models import CallStore, Model, Models, Registry, ReplayMiss
+from conflictscope.models import CallStore, Model, Models, Registry
 from conflictscope.models.embeddings import read_embeddings
 
 
@@ -35,7 +35,7 @@ def test_one_vector_a_text_in_order_and_each_is_paid_for_once(embed, start_loopb
     assert server.requests()["total"] == 4
     assert np.array_equal(again[:3], vectors[[7, 3, 7]])
     assert np.array_equal(embed(shuffled, server.url, replay=True), again)
-    with pytest.raises(ReplayMiss, match="'embedding'"):
+    with pytest.raises(LookupError, match="'embedding'"):
         embed(["another"], server.url, replay=True)
 
 
@@ -68,12 +68,12 @@ def test_a_chat_model_gives_none(embed):
 )
 def test_what_are_not_two_vectors_is_refused(data):
     with pytest.raises(ValueError):
-        read_embeddings({"data": data}, 0.1, texts=2)
+        read_embeddings({"data": data}, 0.1, texts=["one", "two"])
 
 
 def test_vectors_are_put_in_the_order_of_their_index():
     data = [{"index": 1, "embedding": [2.0]}, {"index": 0, "embedding": [1.0]}]
-    first, second = read_embeddings({"data": data}, 0.1, texts=2)
+    first, second = read_embeddings({"data": data}, 0.1, texts=["one", "two"])
     assert first.text != second.text
-    flipped = read_embeddings({"data": data[::-1]}, 0.1, texts=2)
+    flipped = read_embeddings({"data": data[::-1]}, 0.1, texts=["one", "two"])
     assert [first.text, second.text] == [raw.text for raw in flipped]

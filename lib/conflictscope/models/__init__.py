@@ -6,26 +6,30 @@
 - ``calls``: a request becomes a call with a key
 - ``replies``: an endpoint's answer becomes a reply with an outcome
 - ``embeddings``: the same for vectors
-- ``store_rows``, ``store``: every reply that was paid for
-- ``retrying``, ``client``: an endpoint, its limits, retries
+- ``usage``: tokens and attempts
+- ``store_rows``, ``store_versions``, ``store``: every reply that was paid for
+- ``retrying``, ``breaker``, ``client``: an endpoint, its limits, retries, when it is given up
 - ``workers``: many jobs, few tasks
+- ``budget``, ``ledger``: what a study may cost, what it has cost
+- ``under_way``, ``calling``: a call is made where the budget allows it, and stored whatever stops its list
 - ``progress``: how far a list is
 - ``asking``: all of it together
 """
 
-from conflictscope.models.asking import Models, ReplayMiss
+from conflictscope.models.asking import Models
+from conflictscope.models.budget import BudgetReached
 from conflictscope.models.registry import Model, Registry, load_registry
 from conflictscope.models.requests import Message, NonBlank, Reply, Request
 from conflictscope.models.store import CallStore
 
 __all__ = [
+    "BudgetReached",
     "CallStore",
     "Message",
     "Model",
     "Models",
     "NonBlank",
     "Registry",
-    "ReplayMiss",
     "Reply",
     "Request",
     "load_registry",

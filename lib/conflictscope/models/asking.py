@@ -2,39 +2,30 @@
 
 What the call store holds is not asked again; what is missing is asked, stored the moment it arrives, and then read.
 A structured reply that cannot be read is asked again with the error shown, as a call of its own. A call that finally
-fails is an ``error`` among the replies, and the rest go on.
+fails is an ``error`` among the replies, and the rest go on. Where the budget is reached, an endpoint is down or the
+store takes nothing, all lists stop; what is on the wire then is stored first.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
-import openai
 
+from conflictscope.models.budget import Budget
+from conflictscope.models.calling import Caller
 from conflictscope.models.calls import Call, make_call, make_repair
-from conflictscope.models.client import Endpoint
-from conflictscope.models.embeddings import (
-    EmbeddingCall,
-    as_vectors,
-    embedding_body,
-    make_embedding_call,
-    read_embeddings,
-)
+from conflictscope.models.embeddings import EmbeddingCall, as_vectors, make_embedding_call
+from conflictscope.models.ledger import Ledger, Planned
 from conflictscope.models.progress import Progress, open_progress
 from conflictscope.models.registry import Model, Registry
-from conflictscope.models.replies import RawReply, failed_reply, read_completion, read_reply
+from conflictscope.models.replies import RawReply, failed_reply, read_reply
 from conflictscope.models.requests import Reply, Request
 from conflictscope.models.store import CallStore
-from conflictscope.models.workers import work_off
+from conflictscope.models.usage import EMBEDDING
 
 TEXTS_A_CALL = 64
-
-
-class ReplayMiss(LookupError):
-    """A replay needs a reply that the call store does not hold."""
 
 
 class Models:
@@ -50,9 +41,20 @@ class Models:
     max_repairs : int
         How often a structured reply that cannot be read is asked for again.
     progress : callable
-        ``progress(label, total)`` returns what is told how far a list is.
+        ``progress(label, total, note)`` returns what is told how far a list is; ``note()`` says what has been spent.
     transport : httpx2.AsyncBaseTransport, optional
         Takes the place of the network for every model: for scripted models.
+    budget_usd : float, optional
+        Dollars that all calls in the store may cost; None: no limit.
+    ledger : Path, optional
+        File that is to say what has been spent.
+    planned : mapping, optional
+        What the whole study is expected to ask, for the ledger's projection.
+
+    Raises
+    ------
+    ValueError
+        Where the budget cannot be kept, because a price is unknown.
     """
 
     def __init__(
@@ -62,12 +64,18 @@ class Models:
         *,
         replay: bool = False,
         max_repairs: int = 2,
-        progress: Callable[[str, int], Progress] = open_progress,
+        progress: Callable[[str, int, Callable[[], str]], Progress] = open_progress,
         transport: httpx2.AsyncBaseTransport | None = None,
+        budget_usd: float | None = None,
+        ledger: Path | None = None,
+        planned: Planned | None = None,
     ):
         self.registry, self.store, self.replay, self.max_repairs = registry, store, replay, max_repairs
-        self._progress, self._transport = progress, transport
-        self._endpoints: dict[str, Endpoint] = {}
+        self._progress = progress
+        # a replay asks nothing: it spends nothing, and leaves the ledger of the run that did as it is
+        budget = Budget(registry, store, None if replay else budget_usd)
+        self._ledger = Ledger(budget, None if replay else ledger, planned)
+        self._caller = Caller(store, budget, transport)
 
     async def ask(self, model: str, requests: Sequence[Request], *, label: str) -> list[Reply]:
         """Ask one model.
@@ -89,12 +97,15 @@ class Models:
         Raises
         ------
         ValueError
-            Where the model is unknown, cannot do what is asked, or its key is not set. No call has been made then.
+            Where the model is unknown, cannot do what is asked, its key is not set, or there is a budget and its price
+            is unknown. No call has been made then.
         ConnectionError
-            Where the endpoint is down, or turns every call away.
+            Where the endpoint is down, or turns every call away: see ``breaker``.
+        BudgetReached
+            Where what is left of the budget may not cover the next call.
         OSError
             Where the store does not take a reply.
-        ReplayMiss
+        LookupError
             In a replay, where the store does not hold a reply.
         """
         described = self.registry[model]
@@ -111,18 +122,22 @@ class Models:
                 unanswered.append((call, raw))
             else:
                 replies[identity] = reply
-        progress = self._progress(label, len(distinct))
+        left = self._ledger.begin_list(model, (call.request.prompt for call, _ in unanswered))
+        progress = self._progress(label, len(distinct), self._ledger.sum_up)
         progress.advance(len(replies))
 
         async def answer(call: Call, raw: RawReply | None) -> None:
             replies[call.key, call.request.schema] = await self._converse(described, call, raw, len(distinct))
+            left[call.request.prompt] -= 1
+            self._ledger.write_now_and_then()
             progress.advance()
 
         try:
             if any(raw is None for _, raw in unanswered) and not self.replay:
-                self._endpoint(described)
-            await work_off((answer(call, raw) for call, raw in unanswered), 2 * described.concurrency)
+                self._caller.make_ready(described, known=bool(held))
+            await self._caller.work_off((answer(call, raw) for call, raw in unanswered), 2 * described.concurrency)
         finally:
+            self._ledger.end_list(left)
             progress.close()
         return [replies[call.key, call.request.schema] for call in calls]
 
@@ -137,10 +152,13 @@ class Models:
         Raises
         ------
         ValueError
-            Where the model is unknown or no embeddings model, or its key is not set.
+            Where the model is unknown or no embeddings model, its key is not set, or there is a budget and its price is
+            unknown.
         ConnectionError
             Where a call has finally failed: a table with holes in it could not be deduplicated.
-        ReplayMiss
+        BudgetReached
+            Where what is left of the budget may not cover the next call.
+        LookupError
             In a replay, where the store does not hold a vector.
         """
         described = self.registry[model]
@@ -148,30 +166,30 @@ class Models:
         distinct = {call.key: call for call in calls}
         held = await self.store.find(distinct)
         missing = [call for key, call in distinct.items() if key not in held]
-        if missing:
-            if self.replay:
-                raise self._miss(described, "embedding", missing[0].key)
-            self._endpoint(described)
+        if missing and self.replay:
+            raise self._miss(described, EMBEDDING, missing[0].key)
         batches = [missing[start : start + TEXTS_A_CALL] for start in range(0, len(missing), TEXTS_A_CALL)]
-        progress = self._progress(f"embeddings: {model}", len(distinct))
+        left = self._ledger.begin_list(model, (EMBEDDING for _ in missing))
+        progress = self._progress(f"embeddings: {model}", len(distinct), self._ledger.sum_up)
         progress.advance(len(held))
 
         async def embed_batch(batch: list[EmbeddingCall]) -> None:
-            held.update(await self._embed_batch(described, batch))
+            held.update(await self._caller.obtain_vectors(described, batch, len(batches)))
+            left[EMBEDDING] -= len(batch)
             progress.advance(len(batch))
 
         try:
-            await work_off((embed_batch(batch) for batch in batches), described.concurrency)
+            if missing:
+                self._caller.make_ready(described, known=bool(held))
+            await self._caller.work_off((embed_batch(batch) for batch in batches), described.concurrency)
         finally:
+            self._ledger.end_list(left)
             progress.close()
         return as_vectors(held[call.key] for call in calls)
 
     async def close(self) -> None:
-        """Close the connections and the call store."""
-        for endpoint in self._endpoints.values():
-            if endpoint.loop is asyncio.get_running_loop():  # those of an earlier loop went with it
-                await endpoint.close()
-        self._endpoints.clear()
+        """Let what is on the wire be stored, then close the connections and the call store."""
+        await self._caller.close()
         self.store.close()
 
     def _wants_repair(self, call: Call, reply: Reply) -> bool:
@@ -199,55 +217,11 @@ class Models:
             if problem is None:
                 raise self._miss(model, request.prompt, call.key)
             return problem
-        endpoint = self._endpoint(model)
-        try:
-            raw = await endpoint.call("/chat/completions", call.body, read_completion, max_tokens=request.max_tokens)
-        except openai.OpenAIError as failure:
-            problem = endpoint.describe(failure)
-            await self.store.add_failure(call.key, problem, model=model.name, prompt=request.prompt)
-            if reason := endpoint.why_given_up(failure, calls):
-                raise ConnectionError(reason) from None
-            return problem
-        return await self.store.add(
-            call.key,
-            raw,
-            model=model.name,
-            prompt=request.prompt,
-            prompt_hash=request.prompt_hash,
-            request=call.canonical,
-        )
+        return await self._caller.obtain(model, call, calls)
 
-    async def _embed_batch(self, model: Model, batch: list[EmbeddingCall]) -> dict[str, RawReply]:
-        """Ask for the vectors of a few texts in one call and store each under its own key."""
-        endpoint = self._endpoint(model)
-        body = embedding_body(model, [call.text for call in batch])
-        try:
-            vectors = await endpoint.call("/embeddings", body, partial(read_embeddings, texts=len(batch)))
-        except openai.OpenAIError as failure:
-            raise ConnectionError(
-                f"model {model.name!r} at {model.base_url}: no embeddings: {endpoint.describe(failure)}. "
-                "Run the same command again; what was answered is in the call store."
-            ) from None
-        stored = await asyncio.gather(
-            *(
-                self.store.add(
-                    call.key, raw, model=model.name, prompt="embedding", prompt_hash="", request=call.canonical
-                )
-                for call, raw in zip(batch, vectors, strict=True)
-            )
-        )
-        return {call.key: raw for call, raw in zip(batch, stored, strict=True)}
-
-    def _endpoint(self, model: Model) -> Endpoint:
-        """Return the model's endpoint, opened in the running loop: connections cannot move between loops."""
-        endpoint = self._endpoints.get(model.name)
-        if endpoint is None or endpoint.loop is not asyncio.get_running_loop():
-            endpoint = self._endpoints[model.name] = Endpoint(model, self._transport)
-        return endpoint
-
-    def _miss(self, model: Model, prompt: str, key: str) -> ReplayMiss:
+    def _miss(self, model: Model, prompt: str, key: str) -> LookupError:
         """Return the error that says what a replay lacks."""
-        return ReplayMiss(
+        return LookupError(
             f"replay: the call store {self.store.name} holds no reply of model {model.name!r} to prompt {prompt!r} "
             f"(key {key}). The parameters, a prompt or the model's entry differ from the run that filled it; "
             "run without replay to ask for what is missing."

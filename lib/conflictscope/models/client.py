@@ -2,35 +2,39 @@
 
 In: the body of a call. Out: the endpoint's JSON, or an ``openai`` exception once it has finally failed. The ``openai``
 client sends the call and makes its exceptions of what goes wrong; its own retries are off, because ours honour
-``Retry-After``, keep to the rate limits and give a slot back while they wait.
+``Retry-After``, keep to the rate limits and give a slot back while they wait. A call has the model's ``max_attempts``,
+which answers of 429 do not count against, and ``PATIENCE_S`` seconds; when the endpoint itself is given up, ``breaker``
+says.
 """
 
 import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
 import openai
 from aiolimiter import AsyncLimiter
 from openai import AsyncOpenAI, DefaultAioHttpClient, RequestOptions
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay
 
+from conflictscope.models.breaker import Breaker
 from conflictscope.models.registry import Model
-from conflictscope.models.retrying import is_transient, seconds_to_wait
+from conflictscope.models.retrying import is_throttled, is_transient, seconds_to_wait
+from conflictscope.models.usage import Attempts, estimate_tokens
 
 T = TypeVar("T")
 
 # seconds after which a call that keeps failing is given up, however many attempts are left
 PATIENCE_S = 900
-# as many calls in a row that cannot reach the endpoint, or are turned away by it, end the stage
-CALLS_BEFORE_GIVING_UP = 5
-# attempts while nothing has ever been heard from the endpoint: a wrong address should not take minutes to notice
+# attempts while the endpoint has never answered: a wrong address should not take minutes to notice
 _FIRST_CONTACT_ATTEMPTS = 3
 _OPTIONS: RequestOptions = {"headers": {"Content-Type": "application/json"}}
-_CHARACTERS_PER_TOKEN = 4
+_ATTEMPTS: ContextVar[Attempts] = ContextVar("attempts")
 
 
 class _BoundedClient(DefaultAioHttpClient):
@@ -47,7 +51,10 @@ class _BoundedClient(DefaultAioHttpClient):
         self._slots = asyncio.Semaphore(model.concurrency)
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        attempts = _ATTEMPTS.get()
         async with self._slots:
+            attempts.made += 1
+            attempts.on_wire = True
             start = time.perf_counter()
             try:
                 async with asyncio.timeout(self._seconds):
@@ -91,11 +98,17 @@ class Endpoint:
         )
         self._request_limit = _per_second(model.requests_per_minute)
         self._token_limit = _per_second(model.tokens_per_minute)
-        self._heard_from = False
-        self._turned_away = 0
+        self.breaker = Breaker(model)
 
     async def call(
-        self, path: str, body: bytes, read: Callable[[object, float], T], *, max_tokens: int | None = None
+        self,
+        path: str,
+        body: bytes,
+        read: Callable[[object, float], T],
+        *,
+        max_tokens: int | None = None,
+        attempts: Attempts | None = None,
+        calls: int = 1,
     ) -> T:
         """Make a call, as often as it takes.
 
@@ -110,49 +123,38 @@ class Endpoint:
             or raises ``ValueError`` where it is no answer; that counts as a failed attempt.
         max_tokens : int, optional
             Length of the reply, as far as it counts against the tokens per minute.
+        attempts : Attempts, optional
+            Takes note of what is tried; after an answer it stays ``on_wire``, until whoever asked has stored it.
+        calls : int
+            How many calls the list has that this one is of.
 
         Raises
         ------
         openai.OpenAIError
             Where the call has finally failed.
         """
-        tokens = len(body) // _CHARACTERS_PER_TOKEN + (max_tokens or 0)
-
-        async def attempt() -> T:
-            return await self._attempt(path, body, read, tokens)
-
+        attempts = attempts or Attempts()
+        _ATTEMPTS.set(attempts)
+        tokens = estimate_tokens(len(body)) + (max_tokens or 0)
+        attempt = partial(self._attempt, path, body, read, tokens, attempts)
+        self.breaker.begin_call()
         try:
             try:
                 result = await attempt()
             except openai.OpenAIError as problem:
                 if not is_transient(problem):
                     raise
-                result = await self._try_again(problem, attempt)
+                result = await self._try_again(problem, attempt, attempts, calls)
         except openai.OpenAIError as problem:
-            self._count(problem)
+            self.breaker.hear_last_failure(problem)
             raise
-        self._turned_away = 0
+        finally:
+            self.breaker.end_call()
         return result
 
     def why_given_up(self, problem: openai.OpenAIError, calls: int) -> str | None:
         """Return what to tell the user where a stage of so many calls should end on this problem, else None."""
-        if self._turned_away < min(CALLS_BEFORE_GIVING_UP, calls):
-            return None
-        advice = {
-            401: f"check the key in {self.model.key_variable}"
-            if self.model.key_variable
-            else "set key_variable for it",
-            404: "check base_url and id in the file of models",
-        }
-        status = getattr(problem, "status_code", None)
-        if isinstance(problem.__cause__, httpx2.ReadTimeout):
-            advice[0] = f"raise its timeout_s, {self.model.timeout_s:g} now, if it is only slow"
-        return (
-            f"model {self.model.name!r} at {self.model.base_url}: {self._turned_away} calls in a row failed, the last "
-            f"with: {self.describe(problem)}. To do: "
-            f"{advice.get(status or 0, 'start the endpoint, or check base_url')}, then run the same command again; "
-            "what was answered is in the call store."
-        )
+        return self.breaker.why_given_up(problem, self.describe(problem), calls)
 
     def describe(self, problem: openai.OpenAIError) -> str:
         """Return in a line what went wrong, without the key."""
@@ -172,34 +174,39 @@ class Endpoint:
         """Close the connections."""
         await self._client.close()
 
-    async def _try_again(self, problem: openai.OpenAIError, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _try_again(
+        self, problem: openai.OpenAIError, attempt: Callable[[], Any], attempts: Attempts, calls: int
+    ) -> Any:
         """Go on after a first attempt that failed in passing; it is the one that waiting and counting begin with."""
         made: list[openai.OpenAIError] = [problem]
 
-        async def next_attempt() -> T:
+        async def next_attempt() -> Any:
             if made:
                 raise made.pop()
             return await attempt()
 
         retrying = AsyncRetrying(
-            wait=seconds_to_wait, stop=self._stop, retry=retry_if_exception(is_transient), reraise=True
+            wait=seconds_to_wait,
+            stop=partial(self._stop, attempts, calls),
+            retry=retry_if_exception(is_transient),
+            reraise=True,
         )
         return await retrying(next_attempt)
 
-    def _stop(self, state: RetryCallState) -> bool:
+    def _stop(self, attempts: Attempts, calls: int, state: RetryCallState) -> bool:
         """Say whether a call has had its attempts."""
         problem = state.outcome.exception() if state.outcome else None
-        attempts = self.model.max_attempts
-        if not self._heard_from and isinstance(problem, openai.APIConnectionError):
-            attempts = min(attempts, _FIRST_CONTACT_ATTEMPTS)
-        return stop_after_attempt(attempts)(state) or stop_before_delay(PATIENCE_S)(state)
+        allowed = self.model.max_attempts
+        if not self.breaker.answered and isinstance(
+            problem, openai.APIConnectionError | openai.APIResponseValidationError
+        ):
+            allowed = min(allowed, _FIRST_CONTACT_ATTEMPTS)
+        over = attempts.called_off or attempts.counted >= allowed or self.breaker.is_down(calls)
+        return over or stop_before_delay(PATIENCE_S)(state)
 
-    def _count(self, problem: openai.OpenAIError) -> None:
-        """Count the calls in a row that could not reach the endpoint or were turned away by it."""
-        away = isinstance(problem, openai.APIConnectionError) or getattr(problem, "status_code", None) in (401, 404)
-        self._turned_away = self._turned_away + 1 if away else 0
-
-    async def _attempt(self, path: str, body: bytes, read: Callable[[object, float], T], tokens: int) -> T:
+    async def _attempt(
+        self, path: str, body: bytes, read: Callable[[object, float], T], tokens: int, attempts: Attempts
+    ) -> T:
         """Make one attempt, within the limits."""
         if self._token_limit is not None:
             await _take(self._token_limit, tokens)
@@ -207,14 +214,25 @@ class Endpoint:
             await self._request_limit.acquire()
         try:
             response = await self._client.post(path, cast_to=httpx2.Response, content=body, options=_OPTIONS)
-        except openai.APIStatusError:
-            self._heard_from = True
+            result = _read(response, read, body, attempts)
+        except openai.OpenAIError as problem:
+            attempts.on_wire = False
+            attempts.counted += not is_throttled(problem)
+            self.breaker.hear_failure(attempts)
             raise
-        self._heard_from = True
-        try:
-            return read(json.loads(response.content), response.extensions["seconds"])
-        except (ValueError, RecursionError) as problem:
-            raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
+        self.breaker.hear_answer()
+        return result
+
+
+def _read(response: httpx2.Response, read: Callable[[object, float], T], body: bytes, attempts: Attempts) -> T:
+    """Return the result of an answer; of one that is none, take note: it may have been charged for."""
+    try:
+        return read(json.loads(response.content), response.extensions["seconds"])
+    except (ValueError, RecursionError) as problem:
+        attempts.unreadable += 1
+        attempts.characters_in += len(body)
+        attempts.characters_out += len(response.content)
+        raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
 
 
 def _read_key(model: Model) -> str | None:

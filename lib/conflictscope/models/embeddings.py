@@ -6,14 +6,14 @@ came back. A vector is kept as the base64 of its 32-bit floats.
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from conflictscope.models.calls import canonical_opening, key_of
 from conflictscope.models.registry import Model
-from conflictscope.models.replies import RawReply
+from conflictscope.models.replies import RawReply, read_count
 
 _FLOATS = np.dtype("<f4")
 
@@ -46,8 +46,10 @@ def embedding_body(model: Model, texts: list[str]) -> bytes:
     return json.dumps({"model": model.id, "input": texts, "encoding_format": "float"}).encode()
 
 
-def read_embeddings(payload: object, seconds: float, *, texts: int) -> list[RawReply]:
+def read_embeddings(payload: object, seconds: float, *, texts: Sequence[str]) -> list[RawReply]:
     """Read the body of an embeddings reply, in the order of the texts.
+
+    The tokens that the endpoint counted for all of them are spread over them by their length.
 
     Raises
     ------
@@ -55,28 +57,28 @@ def read_embeddings(payload: object, seconds: float, *, texts: int) -> list[RawR
         Where it does not hold one vector of numbers a text.
     """
     data = payload.get("data") if isinstance(payload, dict) else None
-    if not isinstance(payload, dict) or not isinstance(data, list) or len(data) != texts:
-        raise ValueError(f"expected {texts} embeddings")
+    if not isinstance(payload, dict) or not isinstance(data, list) or len(data) != len(texts):
+        raise ValueError(f"expected {len(texts)} embeddings")
     try:
         by_index = {int(item["index"]): np.asarray(item["embedding"], dtype=_FLOATS) for item in data}
-        vectors = [by_index[index] for index in range(texts)]
+        vectors = [by_index[index] for index in range(len(texts))]
     except (KeyError, TypeError) as problem:
         raise ValueError(f"an embedding is missing or has no index ({problem!r})") from None
     if len({vector.shape for vector in vectors}) != 1 or vectors[0].ndim != 1 or not all(map(_finite, vectors)):
         raise ValueError("the embeddings are not vectors of equally many finite numbers")
-    model_id = payload.get("model")
+    model_id, tokens = payload.get("model"), _tokens(payload.get("usage"), texts)
     return [
         RawReply(
             model_id=model_id if isinstance(model_id, str) else None,
             text=base64.b64encode(vector.tobytes()).decode(),
             refusal=None,
             finish_reason=None,
-            prompt_tokens=None,
+            prompt_tokens=spent,
             completion_tokens=None,
             top_logprobs=None,
             seconds=seconds,
         )
-        for vector in vectors
+        for vector, spent in zip(vectors, tokens, strict=True)
     ]
 
 
@@ -84,6 +86,15 @@ def as_vectors(replies: Iterable[RawReply]) -> np.ndarray:
     """Return the vectors in stored replies: shape (n_texts, n_dimensions), float32; (0, 1) where there are none."""
     vectors = [np.frombuffer(base64.b64decode(reply.text or ""), dtype=_FLOATS) for reply in replies]
     return np.stack(vectors) if vectors else np.zeros((0, 1), dtype=_FLOATS)
+
+
+def _tokens(usage: object, texts: Sequence[str]) -> list[int | None]:
+    """Return the tokens of each text, whole numbers that add up to what was counted; None where nothing was."""
+    total = read_count(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
+    if total is None:
+        return [None] * len(texts)
+    lengths = np.cumsum([len(text) + 1 for text in texts])
+    return [int(tokens) for tokens in np.diff(np.rint(total * lengths / lengths[-1]), prepend=0)]
 
 
 def _finite(vector: np.ndarray) -> bool:

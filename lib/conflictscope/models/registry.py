@@ -37,12 +37,14 @@ class Model:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     timeout_s: float = 120
-    """Seconds after which one attempt is given up."""
+    """Seconds after which one attempt is given up; a silent endpoint is, after twice as long or 300 s, the longer one."""
     max_attempts: int = 8
-    """Attempts for one call, the first one included."""
+    """Attempts for one call, the first one included; those answered with 429 do not count."""
     input_price: float | None = None
     output_price: float | None = None
     """Dollars per million tokens; None: unknown."""
+    tokeniser: str | None = None
+    """Name of the model's encoding in ``tiktoken``, to estimate tokens with; None: by a stated rule."""
     refused_options: tuple[str, ...] = ()
     """Which of ``temperature`` and ``max_tokens`` the model refuses; they are not sent."""
     json_schema: bool = False

@@ -48,8 +48,8 @@ def read_completion(payload: object, seconds: float) -> RawReply:
         text=_text(message.get("content")),
         refusal=_text(message.get("refusal")),
         finish_reason=_text(choice.get("finish_reason")),
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=read_count(usage.get("prompt_tokens")),
+        completion_tokens=read_count(usage.get("completion_tokens")),
         top_logprobs=_top_logprobs(choice.get("logprobs")),
         seconds=seconds,
     )
@@ -106,9 +106,9 @@ def _text(found: object) -> str | None:
     return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
-def _count(found: object) -> int | None:
+def read_count(found: object) -> int | None:
     """Return a count of tokens, where it is one."""
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def _top_logprobs(found: object) -> list[dict[str, float]] | None:

@@ -5,32 +5,48 @@ the endpoint asks for, else more each time.
 """
 
 import math
+import random
 import time
 from email.utils import parsedate_to_datetime
 
 import httpx2
 import openai
 from tenacity import RetryCallState
-from tenacity.wait import wait_random_exponential
 
-_BACKOFF = wait_random_exponential(multiplier=1, max=30)
 _TRANSIENT_STATUS = (408, 409, 425, 429)
+_LONGEST_WAIT_S = 30
+_TIMES_TAKEN_AT_ITS_WORD = 3
 
 
 def is_transient(problem: BaseException) -> bool:
     """Say whether the same call may well succeed later."""
     if isinstance(problem, openai.APIStatusError):
-        return problem.status_code in _TRANSIENT_STATUS or problem.status_code >= 500
+        transient = problem.status_code in _TRANSIENT_STATUS or problem.status_code >= 500
+        # an account without credit is told so with the status of one that asks too fast; waiting does not fill it
+        return transient and problem.code != "insufficient_quota"
     return isinstance(problem, openai.APIConnectionError | openai.APIResponseValidationError)
 
 
+def is_throttled(problem: BaseException) -> bool:
+    """Say whether the endpoint asked to be asked more slowly; that is no failure of the call."""
+    return isinstance(problem, openai.RateLimitError)
+
+
 def seconds_to_wait(state: RetryCallState) -> float:
-    """Return seconds to wait: what the endpoint asks for, else longer each time, with jitter."""
+    """Return seconds to wait: what the endpoint asks for, else longer each time, with jitter.
+
+    At least half of 1, 2, 4, 8, 16, 30, 30 … seconds, so that the eight attempts of a call outlast a failure of 45 s;
+    an endpoint that only asks to be asked more slowly is taken at its word the first few times.
+    """
     problem = state.outcome.exception() if state.outcome else None
     asked = retry_after(problem.response.headers) if isinstance(problem, openai.APIStatusError) else None
-    backoff = _BACKOFF(state)
-    # the jitter spreads out calls that were all told to come back at the same moment
-    return backoff if asked is None else asked + min(backoff, 1) / 4
+    longest = min(_LONGEST_WAIT_S, 2.0 ** min(state.attempt_number - 1, 5))
+    # the jitter spreads out calls that failed, or were all told to come back, at the same moment
+    backoff = longest * (1 + random.random()) / 2
+    if asked is None or problem is None:
+        return backoff
+    told = asked + random.random() / 4
+    return told if is_throttled(problem) and state.attempt_number <= _TIMES_TAKEN_AT_ITS_WORD else max(told, backoff)
 
 
 def retry_after(headers: httpx2.Headers) -> float | None:

@@ -2,7 +2,8 @@
 
 In: raw replies as they arrive, and keys. Out: the reply that is held under a key. The first reply under a key stays and
 is what everybody gets back, so processes that share a store end in the same tables. One thread owns the connection; it
-commits what has queued up meanwhile at one go, and whoever stored a reply goes on after the commit.
+commits what has queued up meanwhile at one go, and whoever stored a reply goes on after the commit. With each commit it
+reads what all processes on the store have used so far.
 """
 
 import asyncio
@@ -25,15 +26,9 @@ from sqlalchemy.exc import (
 )
 
 from conflictscope.models.replies import RawReply
-from conflictscope.models.store_rows import (
-    META,
-    METADATA,
-    SCHEMA_VERSION,
-    TRIES,
-    find_failures,
-    find_replies,
-    write_rows,
-)
+from conflictscope.models.store_rows import TRIES, find_failures, find_replies, read_usage, write_rows
+from conflictscope.models.store_versions import SCHEMA_VERSION, bring_up_to_date
+from conflictscope.models.usage import Attempts, UsageTable, usage_of_failure, usage_of_reply
 
 _JOBS_A_COMMIT = 1000
 _BUSY_SECONDS = 60
@@ -63,6 +58,8 @@ class CallStore:
                 f"call store: cannot use this database URL ({problem}); expected one like sqlite:///runs/hhh/calls.sqlite."
             ) from None
         self.name = self._engine.url.render_as_string(hide_password=True)
+        self.usage: UsageTable = {}
+        """(model, prompt) → what had been used at the last commit, by all processes on this store."""
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         opened: Future[None] = Future()
@@ -82,7 +79,15 @@ class CallStore:
         return await self._do(_Job("find_failures", keys))
 
     async def add(
-        self, key: str, reply: RawReply, *, model: str, prompt: str, prompt_hash: str, request: str
+        self,
+        key: str,
+        reply: RawReply,
+        *,
+        model: str,
+        prompt: str,
+        prompt_hash: str,
+        request: str,
+        attempts: Attempts | None = None,
     ) -> RawReply:
         """Store a reply unless there is one under the key already; return the one that is there then.
 
@@ -90,6 +95,8 @@ class CallStore:
         ----------
         request : str
             The canonical JSON text that the key is the hash of.
+        attempts : Attempts, optional
+            What it took to get the reply; default: one attempt.
 
         Raises
         ------
@@ -99,11 +106,21 @@ class CallStore:
         row = {name: getattr(reply, name) for name in RawReply.__dataclass_fields__}
         row["top_logprobs"] = None if reply.top_logprobs is None else json.dumps(reply.top_logprobs)
         row |= {"key": key, "model": model, "prompt": prompt, "prompt_hash": prompt_hash, "request": request}
-        return await self._do(_Job("add", row))
+        # of two replies under one key only one stays, but both were paid for
+        used = usage_of_reply(reply, request, prompt, attempts or Attempts(made=1))
+        return await self._do(_Job("add", (row, used)))
 
-    async def add_failure(self, key: str, problem: str, *, model: str, prompt: str) -> None:
+    async def add_failure(
+        self, key: str, problem: str, *, model: str, prompt: str, attempts: Attempts | None = None
+    ) -> None:
         """Note that a call has finally failed; the last note stays. Replay reads it, a live run asks again."""
-        await self._do(_Job("add_failure", {"key": key, "model": model, "prompt": prompt, "problem": problem}))
+        row = {"key": key, "model": model, "prompt": prompt, "problem": problem}
+        await self._do(_Job("add_failure", (row, usage_of_failure(attempts or Attempts(made=1)))))
+
+    async def read_usage(self) -> UsageTable:
+        """Return (model, prompt) → what all processes on this store have used by now."""
+        self.usage = await self._do(_Job("read_usage", None))
+        return self.usage
 
     def close(self) -> None:
         """Finish what is queued and close the database; may be called again."""
@@ -147,12 +164,15 @@ class CallStore:
             adds = [job for job in jobs if job.kind == "add"]
             failures = [job for job in jobs if job.kind == "add_failure"]
             if adds or failures:
-                held = write_rows(connection, [job.payload for job in adds], [job.payload for job in failures])
-                results += [(job, held[job.payload["key"]]) for job in adds]
+                held, self.usage = write_rows(
+                    connection, [job.payload for job in adds], [job.payload for job in failures]
+                )
+                results += [(job, held[job.payload[0]["key"]]) for job in adds]
                 results += [(job, None) for job in failures]
             lookups = {"find": find_replies, "find_failures": find_failures}
             with connection.begin():
                 results += [(job, lookups[job.kind](connection, job.payload)) for job in jobs if job.kind in lookups]
+                results += [(job, read_usage(connection)) for job in jobs if job.kind == "read_usage"]
         except Exception as problem:
             # raised in the callers: in this thread it would leave them waiting for ever. What is wrong with the
             # database is wrong for all that were waiting for it.
@@ -168,18 +188,16 @@ class CallStore:
         )
 
     def _open(self) -> sa.Connection:
-        """Connect, and make the tables where there are none."""
+        """Connect, make the tables where there are none, and bring older ones up to date."""
         for attempt in range(TRIES):
             try:
                 connection = self._engine.connect()
                 if self._engine.dialect.name == "sqlite":
                     _set_up_sqlite(connection)
-                with connection.begin():
-                    for table in METADATA.sorted_tables:
-                        connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-                    version = connection.scalar(sa.select(META.c.value).where(META.c.name == "schema_version"))
-                    if version is None:
-                        connection.execute(META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
+                version = bring_up_to_date(connection)
+                if version == str(SCHEMA_VERSION):
+                    with connection.begin():
+                        self.usage = read_usage(connection)
                 break
             except (IntegrityError, OperationalError) as problem:
                 # another process may be making the same tables at this moment
@@ -189,10 +207,10 @@ class CallStore:
                 raise ValueError(
                     f"{self.name} is not a call store ({problem.orig}); name another file, or move this one away."
                 ) from None
-        if version not in (None, str(SCHEMA_VERSION)):
+        if version != str(SCHEMA_VERSION):
             raise ValueError(
                 f"the call store {self.name} has schema version {version}; this version of conflictscope reads "
-                f"{SCHEMA_VERSION}. Use the conflictscope that wrote it, or start a new store in another folder."
+                f"1 to {SCHEMA_VERSION}. Use the conflictscope that wrote it, or start a new store in another folder."
             )
         return connection
 

@@ -6,6 +6,6 @@ stored reply keeps. ``README.md`` beside this file says which stage and paper se
 - ``rendering``: fill in a prompt; fence text that a model wrote; read fenced text back
 """
 
-from conflictscope.prompts.rendering import Prompt, fence, prompt_hashes, prompt_lengths, read_fences, render
+from conflictscope.prompts.rendering import Prompt, fence, prompt_hashes, prompt_texts, read_fences, render
 
-__all__ = ["Prompt", "fence", "prompt_hashes", "prompt_lengths", "read_fences", "render"]
+__all__ = ["Prompt", "fence", "prompt_hashes", "prompt_texts", "read_fences", "render"]

@@ -87,9 +87,9 @@ def prompt_hashes() -> dict[str, str]:
     return {path.stem: _load(path.stem).hash for path in sorted(FOLDER.glob("*.txt"))}
 
 
-def prompt_lengths() -> dict[str, int]:
-    """Return name → length in characters of every prompt before it is filled in, for estimates."""
-    return {path.stem: len(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.txt"))}
+def prompt_texts() -> dict[str, str]:
+    """Return name → text of every prompt before it is filled in, for estimates."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.txt"))}
 
 
 @cache

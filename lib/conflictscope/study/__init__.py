@@ -1,10 +1,12 @@
 """Study: a parameter file becomes executed notebooks, tables and figures.
 
 - ``parameters``: read a parameter file; give each notebook what it declares
+- ``planned``: the plan on disk, for the ledger
 - ``run_folder``: what a notebook reads, writes and asks
 - ``comparison``: what other studies left
 - ``display``: how notebooks show tables
 - ``lint``: what is wrong, before anything is asked
+- ``tokenising``: how a plan counts tokens
 - ``plan``: what will be asked of which model, and its cost
 - ``precision``: how many scenarios a wanted precision takes
 - ``manifest``: what a study's tables came from

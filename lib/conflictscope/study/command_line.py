@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from conflictscope.models import load_registry
+from conflictscope.models import BudgetReached, load_registry
 from conflictscope.study.lint import lint_study
 from conflictscope.study.parameters import StudyParameters, load_parameters
-from conflictscope.study.plan import plan_study
+from conflictscope.study.plan import asked_models, by_step, plan_study
 from conflictscope.study.precision import plan_precision
 from conflictscope.study.runner import NotebookFailed, run_study
+from conflictscope.study.tokenising import open_tokenisers
 
+BUDGET_EXIT_CODE = 3
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
 _OUT = click.option("--out", type=click.Path(path_type=Path), help="Put tables, notebooks and figures here.")
@@ -31,12 +33,17 @@ def _commands() -> None:
 @_OUT
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run this notebook only (may be given again).")
 def run(parameter_file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
-    """Run a study's notebooks in order; go on where an earlier run stopped."""
+    """Run a study's notebooks in order; go on where an earlier run stopped.
+
+    Exit code 0: done; 1: something is wrong, and said; 2: the command line itself; 3: the budget is reached.
+    """
     parameters = _checked(parameter_file, settings, out)
-    estimate = plan_study(parameters, load_registry(parameters.path("models_file")))
+    estimate, notes = _plan(parameters)
     click.echo(
         f"{parameters.study}: {_sum_up(estimate)} (calls already in the call store are not made again)", err=True
     )
+    for note in notes:
+        click.echo(note, err=True)
     executed = run_study(parameters, only=only)
     click.echo(f"{parameters.study}: {len(executed)} notebooks ran")
     click.echo(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
@@ -65,8 +72,9 @@ def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | Non
         assumed, needed = plan_precision(parameters, precision, difference)
         click.echo(f"{needed.to_string(index=False, float_format='{:.3f}'.format)}\n\nAssumed: {assumed}.")
         return
-    estimate = plan_study(parameters, load_registry(parameters.path("models_file")))
-    shown = estimate.assign(dollars=[_dollars(cost) for cost in estimate["dollars"]])
+    estimate, notes = _plan(parameters)
+    steps = by_step(estimate)
+    shown = steps.assign(dollars=[_dollars(cost) for cost in steps["dollars"]])
     click.echo(
         shown.to_string(
             index=False, formatters={name: "{:,}".format for name in ("calls", "input_tokens", "output_tokens")}
@@ -74,6 +82,11 @@ def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | Non
     )
     click.echo(f"\nAt most {_sum_up(estimate)}.")
     click.echo("Counted as if nothing were dropped or filtered out; repairs and retries come on top.")
+    budget = parameters.values["budget_usd"]
+    if isinstance(budget, int | float):
+        click.echo(f"The budget is {_dollars(budget)} dollars{_compare(budget, estimate)}.")
+    for note in notes:
+        click.echo(note)
 
 
 @_commands.command()
@@ -93,6 +106,20 @@ def _checked(file: Path, settings: tuple[str, ...], out: Path | None) -> StudyPa
     return parameters
 
 
+def _plan(parameters: StudyParameters) -> tuple[pd.DataFrame, list[str]]:
+    """Return a study's estimate, and what has to be said about how its tokens are counted."""
+    registry = load_registry(parameters.path("models_file"))
+    tokenisers, notes = open_tokenisers(asked_models(parameters, registry))
+    return plan_study(parameters, registry, tokenisers), notes
+
+
+def _compare(budget: float, estimate: pd.DataFrame) -> str:
+    """Say how a budget compares with an estimate, where they are not at ease with each other."""
+    if estimate["dollars"].isna().any():
+        return ": it cannot be kept while prices are unknown, so the study would not start"
+    return ": the study may stop before its end" if estimate["dollars"].sum() > budget else ""
+
+
 def _dollars(cost: float | None) -> str:
     """Return a cost as shown."""
     return "unknown" if cost is None or pd.isna(cost) else f"{cost:,.2f}"
@@ -109,9 +136,15 @@ def _sum_up(estimate: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is said in a line, with exit code 1."""
+    """Run the command line; what the user can mend is said in a line, with exit code 1.
+
+    A study that stopped because its budget is reached ends with ``BUDGET_EXIT_CODE``.
+    """
     try:
         _commands()
+    except BudgetReached as reached:
+        click.echo(f"conflictscope: {reached}", err=True)
+        sys.exit(BUDGET_EXIT_CODE)
     except (ValueError, OSError, NotebookFailed) as problem:
         click.echo(f"conflictscope: {problem}", err=True)
         sys.exit(1)

@@ -45,12 +45,21 @@ def lint_study(parameters: StudyParameters, registry: Registry) -> list[str]:
         similarity_threshold(embedder, values.get("similarity_threshold"))  # type: ignore[arg-type]
     except ValueError as problem:
         problems.append(f"{file}: {problem}")
+    budget = values.get("budget_usd")
+    if isinstance(budget, int | float) and not budget > 0:
+        problems.append(f"{file}: budget_usd: found {budget}; expected dollars above 0, or nothing for no limit.")
     for name, role in asked.items():
         try:
             model = registry[name]
         except ValueError as problem:
             problems.append(f"{file}: {role}: {problem}")
             continue
+        output = 0 if model.kind == "embeddings" else 1
+        if budget is not None and model.cost(1, output) is None:
+            problems.append(
+                f"{file}: budget_usd: found {budget}, but {role}: the price of {name!r} is unknown, so that it "
+                "could not be kept. Give input_price and output_price in params/models.yaml (0 where it costs nothing)."
+            )
         if model.key_variable and not os.environ.get(model.key_variable):
             problems.append(
                 f"{file}: {role}: model {name!r} needs its key in the environment variable {model.key_variable}, "

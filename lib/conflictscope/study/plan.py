@@ -1,24 +1,27 @@
 """What a study will ask of which model, before anything is asked.
 
 In: a study's parameters. Out: a table of calls, tokens and dollars by stage. Calls are counted as if nothing were
-dropped as a duplicate or filtered out, so they are the most that a study makes without repairs and retries. Tokens
-follow a stated rule: the length of the prompt's text plus typical lengths of what is filled in, at four characters a
-token.
+dropped as a duplicate or filtered out, unless it is known how many scenarios were kept, so they are the most that a
+study makes without repairs and retries. Tokens are those of the prompts' own text, counted with the model's tokeniser
+where it has one, plus typical lengths of what is filled in; without one, a token is four characters.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from conflictscope.elicit import choose_target_rankings
-from conflictscope.models import Registry
-from conflictscope.prompts import prompt_lengths
+from conflictscope.models import Model, Registry
+from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
+from conflictscope.models.usage import EMBEDDING
+from conflictscope.prompts import prompt_texts
 from conflictscope.scenarios import load_value_set, plan_one_step, plan_outlines
 from conflictscope.scenarios.outlines import Batch
 from conflictscope.study.parameters import StudyParameters
+from conflictscope.study.tokenising import BY_RULE, Tokeniser
 from conflictscope.tables import CHECKS
 
-CHARACTERS_PER_TOKEN = 4
 # typical lengths in characters, measured on the scenarios that the project ships with
 TYPICAL = {
     "definition": 90,
@@ -39,49 +42,86 @@ ARTIFACTS_PER_100 = 25
 
 @dataclass(frozen=True)
 class _Step:
-    """One step of a stage: which role answers, how often, and characters in and out of each call."""
+    """One step of a stage: which role answers which prompt, how often, and characters in and out of each call."""
 
     stage: str
     step: str
     role: str
+    prompt: str
     calls: int
-    characters_in: int
+    filled_in: int
+    """Characters that the prompt's own text does not have yet."""
     characters_out: int
+    system: str = ""
+    """The prompt of the system message, where there is one."""
 
 
-def plan_study(parameters: StudyParameters, registry: Registry) -> pd.DataFrame:
+def asked_models(parameters: StudyParameters, registry: Registry) -> list[Model]:
+    """Return the models that the study asks, each once."""
+    names = [name for role in ROLES for name in _playing(parameters, role)]
+    return [registry[name] for name in dict.fromkeys(names)]
+
+
+def plan_study(
+    parameters: StudyParameters,
+    registry: Registry,
+    tokenisers: Mapping[str, Tokeniser] | None = None,
+    *,
+    kept: int | None = None,
+) -> pd.DataFrame:
     """Estimate a study.
+
+    Parameters
+    ----------
+    tokenisers : mapping, optional
+        Model → its tokeniser; the stated rule for a model that is not in it.
+    kept : int, optional
+        Scenarios that passed the checks, once that is known; default: all that are asked for.
 
     Returns
     -------
     DataFrame
-        One row a stage, step and model: ``stage``, ``step``, ``model``, ``calls``, ``input_tokens``, ``output_tokens``
-        (whole numbers) and ``dollars`` (empty where the model's prices are not in ``params/models.yaml``).
+        One row a stage, step, prompt and model: ``stage``, ``step``, ``prompt``, ``model``, ``calls``,
+        ``input_tokens``, ``output_tokens`` (whole numbers), ``dollars`` (empty where the model's prices are not in
+        ``params/models.yaml``) and ``tokens_by`` (the tokeniser, or the stated rule).
     """
-    rows = []
-    for step in (step for step in _steps(parameters) if step.calls):
-        models = parameters.values[step.role]
-        for name in models if isinstance(models, list) else [models]:
-            model = registry[str(name)]
-            tokens_in = step.calls * step.characters_in // CHARACTERS_PER_TOKEN
-            tokens_out = step.calls * step.characters_out // CHARACTERS_PER_TOKEN
+    texts, rows = prompt_texts(), []
+    for step in _writing_steps(parameters) + _asking_steps(parameters, kept):
+        for name in _playing(parameters, step.role) if step.calls else []:
+            model, tokeniser = registry[name], (tokenisers or {}).get(name, BY_RULE)
+            known = texts.get(step.prompt, "") + texts.get(step.system, "")
+            each = tokeniser.count(known) + step.filled_in / tokeniser.characters_per_token
+            tokens_in = int(step.calls * each)
+            tokens_out = int(step.calls * step.characters_out / tokeniser.characters_per_token)
             rows.append(
                 {
                     "stage": step.stage,
                     "step": step.step,
+                    "prompt": step.prompt,
                     "model": name,
                     "calls": step.calls,
                     "input_tokens": tokens_in,
                     "output_tokens": tokens_out,
                     "dollars": model.cost(tokens_in, tokens_out),
+                    "tokens_by": tokeniser.name,
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"dollars": float})
 
 
-def _steps(parameters: StudyParameters) -> list[_Step]:
-    """Return the steps of the stages that the study runs."""
-    return [*_writing_steps(parameters), *_asking_steps(parameters)]
+def by_step(estimate: pd.DataFrame) -> pd.DataFrame:
+    """Return an estimate with one row a stage, step and model, whichever prompts the step has."""
+    about = ["stage", "step", "model", "tokens_by"]
+    counts = ["calls", "input_tokens", "output_tokens", "dollars"]
+    summed = estimate.groupby(about, sort=False)[counts].sum(min_count=1).reset_index()
+    return summed[[*about[:3], *counts, "tokens_by"]]
+
+
+def _playing(parameters: StudyParameters, role: str) -> list[str]:
+    """Return the models that play a role; an embedder that runs on this machine is none."""
+    found = parameters.values[role]
+    names = list(map(str, found)) if isinstance(found, list) else [str(found)]
+    return [name for name in names if role != "embedder" or name not in LOCAL_EMBEDDERS]
 
 
 def _number(parameters: StudyParameters, name: str) -> int:
@@ -100,66 +140,74 @@ def _batches(parameters: StudyParameters) -> list[Batch]:
 
 def _writing_steps(parameters: StudyParameters) -> list[_Step]:
     """Return the steps of notebooks 01 and 02."""
-    t, length, pair = TYPICAL, prompt_lengths(), 2 * TYPICAL["definition"]
+    t, pair = TYPICAL, 2 * TYPICAL["definition"]
     batches = _batches(parameters)
     scenarios = sum(batch.count for batch in batches)
     if parameters.values["generation"] == "two_stage":
         outline = int(t["outline"] * scenarios / len(batches))
         steps = [
-            _Step("01", "outlines", "author", len(batches), length["outlines"] + pair, outline),
-            _Step("01", "scenarios", "author", scenarios, length["scenario"] + pair + t["outline"], t["scenario"]),
+            _Step("01", "outlines", "author", "outlines", len(batches), pair, outline),
+            _Step("01", "embeddings", "embedder", EMBEDDING, scenarios, t["outline"], 0),
+            _Step("01", "scenarios", "author", "scenario", scenarios, pair + t["outline"], t["scenario"]),
         ]
     else:
-        steps = [_Step("01", "scenarios", "author", scenarios, length["one_step"] + pair, t["scenario"])]
-    checks = sum(characters for name, characters in length.items() if name.startswith("check_")) // len(CHECKS)
-    examined = checks + t["description"] + 2 * t["action"]
+        steps = [_Step("01", "scenarios", "author", "one_step", scenarios, pair, t["scenario"])]
+    # value_guided is asked once per value
+    asked = {check: scenarios * (1 + (check == "value_guided")) for check in CHECKS}
+    examined = t["description"] + 2 * t["action"]
     return [
         *steps,
-        # value_guided is asked once per value
-        _Step("02", "checks", "filter_judge", (len(CHECKS) + 1) * scenarios, examined, t["reason"]),
-        _Step("02", "domains", "filter_judge", scenarios, length["domain"] + t["description"], 20),
+        *(
+            _Step("02", "checks", "filter_judge", f"check_{check}", calls, examined, t["reason"])
+            for check, calls in asked.items()
+        ),
+        _Step("02", "domains", "filter_judge", "domain", scenarios, t["description"], 20),
+        _Step("02", "embeddings", "embedder", EMBEDDING, scenarios, t["description"], 0),
     ]
 
 
-def _asking_steps(parameters: StudyParameters) -> list[_Step]:
+def _asking_steps(parameters: StudyParameters, kept: int | None) -> list[_Step]:
     """Return the steps of notebooks 03, 04 and 06."""
-    t, length = TYPICAL, prompt_lengths()
-    scenarios = sum(batch.count for batch in _batches(parameters))
+    t = TYPICAL
+    scenarios = sum(batch.count for batch in _batches(parameters)) if kept is None else kept
     asked = scenarios * _number(parameters, "repetitions")
     turns = _number(parameters, "max_turns")
-    targets = len(list(parameters.values["targets"]))  # type: ignore[call-overload]
-    steered = _prompts_of_steering(parameters)
+    targets = len(_playing(parameters, "targets"))
+    steered = asked * _prompts_of_steering(parameters)
     by_choice = "multiple_choice" in list(parameters.values["steered_conditions"])  # type: ignore[call-overload]
     by_talk = "open_ended" in list(parameters.values["steered_conditions"])  # type: ignore[call-overload]
     actions, conversation = 2 * t["action"], t["message"] + t["reply"]
     # with every turn the conversation that is sent grows by a reply and a message
     heard = t["message"] + conversation * (turns - 1) // 2
-    told = length["system_steered"] + t["definition"] * 6
-    choose = length["choose"] + t["description"] + actions
-    judge = length["judge"] + actions + conversation * turns
-    opening = length["opening_message"] + t["description"] + t["profile"]
-    following = length["next_message"] + t["description"] + conversation * turns // 2
+    told = t["definition"] * 6
+    choose = t["description"] + actions
+    opening = t["description"] + t["profile"]
     artifacts = scenarios * ARTIFACTS_PER_100 // 100
+
+    def talk(stage: str, held: int, system: str) -> list[_Step]:
+        """Return the steps of so many conversations with each target."""
+        judged, following = actions + conversation * turns, t["description"] + conversation * turns // 2
+        told_before = told if system else 0
+        replies = _Step(
+            stage, "conversations", "targets", "conversation", held * turns, told_before + heard, t["reply"], system
+        )
+        messages = held * (turns - 1) * targets
+        return [
+            replies,
+            _Step(stage, "next messages", "simulated_user", "next_message", messages, following, t["message"]),
+            _Step(stage, "verdicts", "judge", "judge", held * targets, judged, t["reasoning"]),
+        ]
+
+    in_default = talk("04", asked, "")
     return [
-        _Step("03", "choices", "targets", 2 * asked, choose, 8),
-        _Step("03", "ratings", "targets", 2 * asked, length["rate"] + t["description"] + t["action"], 8),
-        _Step("04", "opening messages", "simulated_user", scenarios, opening, t["message"]),
-        _Step("04", "artifacts", "simulated_user", artifacts, length["artifact"] + t["message"], t["artifact"]),
-        _Step("04", "conversations", "targets", asked * turns, heard, t["reply"]),
-        _Step("04", "next messages", "simulated_user", asked * (turns - 1) * targets, following, t["message"]),
-        _Step("04", "verdicts", "judge", asked * targets, judge, t["reasoning"]),
-        _Step("04", "verdicts, swapped", "judge", asked * targets, judge, t["reasoning"]),
-        _Step("06", "choices", "targets", 2 * asked * steered * by_choice, told + choose, 8),
-        _Step("06", "conversations", "targets", asked * turns * steered * by_talk, told + heard, t["reply"]),
-        _Step(
-            "06",
-            "next messages",
-            "simulated_user",
-            asked * (turns - 1) * targets * steered * by_talk,
-            following,
-            t["message"],
-        ),
-        _Step("06", "verdicts", "judge", asked * targets * steered * by_talk, judge, t["reasoning"]),
+        _Step("03", "choices", "targets", "choose", 2 * asked, choose, 8),
+        _Step("03", "ratings", "targets", "rate", 2 * asked, t["description"] + t["action"], 8),
+        _Step("04", "opening messages", "simulated_user", "opening_message", scenarios, opening, t["message"]),
+        _Step("04", "artifacts", "simulated_user", "artifact", artifacts, t["message"], t["artifact"]),
+        *in_default,
+        replace(in_default[-1], step="verdicts, swapped"),
+        _Step("06", "choices", "targets", "choose", 2 * steered * by_choice, told + choose, 8, "system_steered"),
+        *talk("06", steered * by_talk, "system_steered"),
     ]
 
 

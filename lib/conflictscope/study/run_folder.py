@@ -11,8 +11,10 @@ import pandas as pd
 
 from conflictscope.models import CallStore, Models, Registry, load_registry
 from conflictscope.scenarios import ValueSet, load_value_set
+from conflictscope.study.planned import read_planned
 from conflictscope.table_files import read_table, write_table
 
+LEDGER = "ledger.json"
 SIMULATED_LABEL = "simulated models"
 
 
@@ -55,6 +57,7 @@ def open_run(
     *,
     call_store: str | None = None,
     replay: bool = False,
+    budget_usd: float | None = None,
 ) -> Run:
     """Open a study's folder, making it where it is not there.
 
@@ -68,15 +71,24 @@ def open_run(
         Database URL of the call store; default: ``calls.sqlite`` in the study's folder.
     replay : bool
         Answer from the call store alone, and fail on a reply that it does not hold.
+    budget_usd : float, optional
+        Dollars that all calls in the call store may cost, whoever made them; None: no limit. A notebook that reaches it
+        stops with ``BudgetReached``. What is spent and left is kept in ``ledger.json`` in the study's folder.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        Where the value set or the file of models is missing or does not fit.
+        Where the value set or the file of models is missing or does not fit, or the budget cannot be kept.
     """
     folder = Path(run_folder)
     values = load_value_set(value_set)
     registry = load_registry(models_file)
     folder.mkdir(parents=True, exist_ok=True)
     store = CallStore(call_store or f"sqlite:///{folder / 'calls.sqlite'}")
-    return Run(study, folder, values, Models(registry, store, replay=replay))
+    planned = read_planned(folder)
+    try:
+        models = Models(registry, store, replay=replay, budget_usd=budget_usd, ledger=folder / LEDGER, planned=planned)
+    except ValueError:
+        store.close()
+        raise
+    return Run(study, folder, values, models)

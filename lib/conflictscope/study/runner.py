@@ -19,9 +19,13 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
+from conflictscope.models import BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
 from conflictscope.study.manifest import write_manifest
 from conflictscope.study.parameters import StudyParameters
+from conflictscope.study.plan import plan_study
+from conflictscope.study.planned import write_planned
+from conflictscope.table_files import read_table, table_path
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _POLL_SECONDS = 0.2
@@ -45,6 +49,8 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
         Where `only` names a notebook that is not there.
     NotebookFailed
         Where a cell raised, or stopped the notebook before its end. What was stored and written until then stays.
+    BudgetReached
+        Where a notebook stopped because the study's budget is reached.
     """
     names = list(parameters.notebooks)
     if unknown := sorted(set(only) - set(names)):
@@ -58,6 +64,7 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
         for name in bar:
             bar.set_postfix_str(name)
             start = time.monotonic()
+            _plan_ahead(parameters, name, folder)
             with _draw_progress():
                 executed.append(_run_notebook(parameters, name, folder))
             seconds[name] = time.monotonic() - start
@@ -65,6 +72,15 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
         bar.close()
         write_manifest(parameters, seconds, finished=len(seconds) == len(names))
     return executed
+
+
+def _plan_ahead(parameters: StudyParameters, name: str, folder: Path) -> None:
+    """Write down what is to be asked, for the ledger; from notebook 03 on it is known how many scenarios were kept."""
+    kept = None
+    if name[:2] >= "03" and table_path(folder, "kept_scenarios").exists():
+        kept = len(read_table("kept_scenarios", folder, study=parameters.study))
+    registry = load_registry(parameters.path("models_file"))
+    write_planned(plan_study(parameters, registry, kept=kept), folder)
 
 
 def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
@@ -83,6 +99,8 @@ def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
         )
     except PapermillExecutionError as failure:
         reason = _COLOUR.sub("", failure.evalue).strip()
+        if failure.ename == BudgetReached.__name__:
+            raise BudgetReached(f"{name}, cell {failure.cell_index + 1}: {reason}") from None
         raise NotebookFailed(
             f"{name}, cell {failure.cell_index + 1}: {failure.ename}: {reason}\n"
             f"The notebook up to there, with the whole traceback: {output}. What was paid for is in the call store: "
@@ -130,7 +148,7 @@ def _follow(path: Path, done: threading.Event) -> None:
                 if not half.endswith("\n"):
                     break
                 report, half = json.loads(half), ""
-                _show(bars, report["label"], report["done"], report["total"])
+                _show(bars, report["label"], report["done"], report["total"], report["note"])
             if finishing:
                 break
             done.wait(_POLL_SECONDS)
@@ -138,13 +156,14 @@ def _follow(path: Path, done: threading.Event) -> None:
         bar.close()
 
 
-def _show(bars: dict[str, tqdm], label: str, done: int, total: int) -> None:
+def _show(bars: dict[str, tqdm], label: str, done: int, total: int, note: str) -> None:
     """Bring a step's bar up to date; several steps are under way at once where several targets are asked."""
     if label not in bars:
         taken = {-bar.pos for bar in bars.values()}
         free = next(line for line in range(1, len(taken) + 2) if line not in taken)
         bars[label] = tqdm(desc=label, unit="call", position=free, leave=False, dynamic_ncols=True)
     bars[label].total = total
+    bars[label].set_postfix_str(note, refresh=False)
     bars[label].update(done - bars[label].n)
     if done >= total:
         bars.pop(label).close()

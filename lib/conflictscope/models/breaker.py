@@ -1,0 +1,167 @@
+"""When an endpoint is given up, so that a stage ends in minutes instead of grinding through thousands of errors.
+
+In: which attempts were answered or failed, and which calls finally failed. Out: whether the stage should stop, and what
+to tell the user. An endpoint is given up
+
+- that has answered no call for ``DOWN_S`` seconds, or for twice the model's ``timeout_s`` where that is longer, while
+  ``FEW`` calls or more kept failing; one that fails a share of its calls, or a few calls for ever, is not;
+- that cannot be reached, or sends something else than answers, and has not answered since the study was opened: after
+  ``FEW`` calls;
+- that turns calls away (401, 402, 403, 404, no credit, a wait that is too long): after ``FEW`` calls in a row, or
+  ``MANY`` where it has answered such calls before;
+- that finds fault with each call (400 and the like) and has never answered one: after ``MANY``.
+
+Of a list of fewer than ``FEW`` calls, all of them are enough.
+"""
+
+import time
+
+import httpx2
+import openai
+
+from conflictscope.models.registry import Model
+from conflictscope.models.retrying import retry_after
+from conflictscope.models.usage import Attempts
+
+DOWN_S = 300
+FEW, MANY = 5, 25
+_TURNED_AWAY = (401, 402, 403, 404, 429)
+
+
+class Breaker:
+    """What one model's endpoint has done lately."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.answered = False
+        """Whether it has answered a call since it was opened."""
+        self.known = False
+        """Whether it is known to have answered calls like these, now or in an earlier run."""
+        self._under_way = 0
+        self._silent_since = 0.0
+        self._failing: set[Attempts] = set()
+        self._failed_in_a_row = 0
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds without an answer after which the endpoint is given up."""
+        return max(DOWN_S, 2 * self.model.timeout_s)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds for which calls have been under way and none was answered."""
+        return time.monotonic() - self._silent_since
+
+    def is_down(self, calls: int) -> bool:
+        """Say whether the endpoint has failed too many of so many calls for too long."""
+        return len(self._failing) >= min(FEW, calls) and self.silent_s >= self.patience_s
+
+    def begin_call(self) -> None:
+        """Say that a call begins; silence while none is under way does not count."""
+        if not self._under_way:
+            self._hear()
+        self._under_way += 1
+
+    def end_call(self) -> None:
+        """Say that a call has ended."""
+        self._under_way -= 1
+
+    def hear_answer(self) -> None:
+        """Say that a call was answered."""
+        self.answered = self.known = True
+        self._failed_in_a_row = 0
+        self._hear()
+
+    def hear_failure(self, attempts: Attempts) -> None:
+        """Say that an attempt at a call has failed."""
+        self._failing.add(attempts)
+
+    def hear_last_failure(self, problem: openai.OpenAIError) -> None:
+        """Say that a call has finally failed."""
+        self._failed_in_a_row += 1
+        if _finds_fault(problem):
+            # it is there, and has read the call
+            self._hear()
+
+    def _hear(self) -> None:
+        """Begin to count silence anew."""
+        self._silent_since = time.monotonic()
+        self._failing.clear()
+
+    def why_given_up(self, problem: openai.OpenAIError, said: str, calls: int) -> str | None:
+        """Return what to tell the user where the stage should end on this failure, else None.
+
+        Parameters
+        ----------
+        said : str
+            The failure in a line.
+        calls : int
+            How many calls the list has.
+        """
+        if self.is_down(calls):
+            what = f"no call was answered for {self.silent_s:.0f} s (it is given up after {self.patience_s:g} s)"
+        elif self._failed_in_a_row >= self._bound(problem, calls):
+            what = f"{self._failed_in_a_row} calls in a row failed"
+        else:
+            return None
+        return (
+            f"model {self.model.name!r} at {self.model.base_url}: {what}, the last with: {said}. "
+            f"To do: {self._advice(problem)}, then run the same command again; what was answered is in the call store."
+        )
+
+    def _bound(self, problem: openai.OpenAIError, calls: int) -> float:
+        """Return how many failures in a row of this kind end the stage."""
+        if _turns_away(problem):
+            return MANY if self.known else min(FEW, calls)
+        if _finds_fault(problem):
+            return float("inf") if self.known else MANY
+        if isinstance(problem, openai.APIConnectionError | openai.APIResponseValidationError) and not self.answered:
+            return min(FEW, calls)
+        return float("inf")  # it is the time that counts
+
+    def _advice(self, problem: openai.OpenAIError) -> str:
+        """Return what the user can do about a failure."""
+        status, key = _status(problem), self.model.key_variable
+        if status == 402 or getattr(problem, "code", None) == "insufficient_quota":
+            return "add credit to the account at its provider"
+        if status == 401:
+            return f"check the key in {key}" if key else "set key_variable for it"
+        if status == 403:
+            return f"see whether the account{f' of the key in {key}' if key else ''} may use this model"
+        if status == 404:
+            return "check base_url and id in the file of models"
+        if status == 429:
+            return (
+                "lower its concurrency in the file of models, set requests_per_minute or tokens_per_minute there, "
+                "or wait until the account's limit is lifted"
+            )
+        if status is not None and status >= 500:
+            return "wait until the endpoint works again, or restart it where it is yours"
+        if status is not None:
+            return "see what the endpoint finds wrong; refused_options and json_schema in the file of models may help"
+        if isinstance(problem, openai.APIResponseValidationError):
+            return "check base_url: what came back is no answer of a model"
+        if isinstance(problem.__cause__, httpx2.ReadTimeout):
+            return (
+                "start the endpoint anew if it hangs; if it is slow, raise its timeout_s, "
+                f"{self.model.timeout_s:g} now, or set max_attempts: 1, so that what takes too long counts as an error"
+            )
+        return "start the endpoint, or check base_url"
+
+
+def _status(problem: openai.OpenAIError) -> int | None:
+    """Return the HTTP status that a call failed with, None where it got none or one that tells of no failure."""
+    return problem.status_code if isinstance(problem, openai.APIStatusError) else None
+
+
+def _turns_away(problem: openai.OpenAIError) -> bool:
+    """Say whether the endpoint will have nothing of the call, now or for long."""
+    if not isinstance(problem, openai.APIStatusError):
+        return False
+    return problem.status_code in _TURNED_AWAY or (retry_after(problem.response.headers) or 0) >= DOWN_S
+
+
+def _finds_fault(problem: openai.OpenAIError) -> bool:
+    """Say whether the endpoint has read a call and finds fault with it."""
+    status = _status(problem)
+    return status is not None and 400 <= status < 500 and status not in (*_TURNED_AWAY, 408, 409, 425)
