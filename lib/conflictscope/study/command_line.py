@@ -8,6 +8,7 @@ import click
 import pandas as pd
 
 from conflictscope.models import load_registry
+from conflictscope.study.interrupts import StudyStopped
 from conflictscope.study.lint import lint_study
 from conflictscope.study.parameters import StudyParameters, load_parameters
 from conflictscope.study.plan import plan_study
@@ -109,9 +110,15 @@ def _sum_up(estimate: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is said in a line, with exit code 1."""
+    """Run the command line; what the user can mend is said in a line, with exit code 1.
+
+    A run that a signal stopped ends with 128 and the signal's number, as shells count: 130 for Ctrl-C, 143 for `kill`.
+    """
     try:
         _commands()
+    except StudyStopped as stop:
+        click.echo(f"\nconflictscope: {stop}", err=True)
+        sys.exit(128 + stop.signal)
     except (ValueError, OSError, NotebookFailed) as problem:
         click.echo(f"conflictscope: {problem}", err=True)
         sys.exit(1)

@@ -5,6 +5,7 @@ drawn here, from what the notebooks' kernels report, so that executed notebooks 
 """
 
 import json
+import logging
 import os
 import re
 import tempfile
@@ -20,6 +21,7 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from conflictscope.models.progress import PROGRESS_FILE
+from conflictscope.study.interrupts import Signalled, StudyStopped, alone_in, signals_raised
 from conflictscope.study.manifest import write_manifest
 from conflictscope.study.parameters import StudyParameters
 
@@ -42,7 +44,9 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     Raises
     ------
     ValueError
-        Where `only` names a notebook that is not there.
+        Where `only` names a notebook that is not there, or another process runs the study.
+    StudyStopped
+        Where the process was told to end; the notebook's kernel has ended then.
     NotebookFailed
         Where a cell raised, or stopped the notebook before its end. What was stored and written until then stays.
     """
@@ -50,17 +54,30 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     if unknown := sorted(set(only) - set(names)):
         raise ValueError(f"--only {', '.join(unknown)}: no such notebook; expected some of {names}.")
     names = [name for name in names if not only or name in only]
-    folder = parameters.path("run_folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    with signals_raised(), alone_in(parameters.path("run_folder")):
+        return _run_notebooks(parameters, names)
+
+
+def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Path]:
+    """Execute notebooks one after the other and return where the executed ones are."""
     executed, seconds = [], {}
     bar = tqdm(names, desc=parameters.study, unit="notebook", position=0, dynamic_ncols=True)
+    name = ""
     try:
         for name in bar:
             bar.set_postfix_str(name)
             start = time.monotonic()
             with _draw_progress():
-                executed.append(_run_notebook(parameters, name, folder))
+                executed.append(_run_notebook(parameters, name, parameters.path("run_folder")))
             seconds[name] = time.monotonic() - start
+    except Signalled as stop:
+        # the tasks that waited for the kernel have lost it, which is no news
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        raise StudyStopped(
+            f"stopped in {name} by {stop}. What was answered is in the call store: give the same command again, and "
+            "it goes on from there.",
+            stop.signal,
+        ) from None
     finally:
         bar.close()
         write_manifest(parameters, seconds, finished=len(seconds) == len(names))
