@@ -7,6 +7,7 @@
 - ``replies``: an endpoint's answer becomes a reply with an outcome
 - ``embeddings``: the same for vectors
 - ``store_rows``, ``store``: every reply that was paid for
+- ``store_reading``: what a store holds, summed up or copied
 - ``retrying``, ``client``: an endpoint, its limits, retries
 - ``workers``: many jobs, few tasks
 - ``progress``: how far a list is

@@ -51,7 +51,8 @@ def lint_study(parameters: StudyParameters, registry: Registry) -> list[str]:
         except ValueError as problem:
             problems.append(f"{file}: {role}: {problem}")
             continue
-        if model.key_variable and not os.environ.get(model.key_variable):
+        # a replay asks nothing
+        if model.key_variable and not values.get("replay") and not os.environ.get(model.key_variable):
             problems.append(
                 f"{file}: {role}: model {name!r} needs its key in the environment variable {model.key_variable}, "
                 "which is not set."

@@ -6,7 +6,7 @@ key that no notebook declares, or a value of the wrong type, is an error: paperm
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def load_parameters(
             str(p) for p in Path("params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
         )
         raise FileNotFoundError(f"parameter file {file} is not there; expected one like {found or 'params/hhh.yaml'}.")
-    root = _project_root(file)
+    root = find_project(file.parent)
     given = read_mapping(file) | dict(_read_setting(setting) for setting in settings)
     study = given.pop("study", file.stem)
     if not isinstance(study, str) or not _STUDY_NAME.fullmatch(study):
@@ -120,6 +120,53 @@ def load_parameters(
     return StudyParameters(file, root, study, defaults | values | {"study": study}, notebooks)
 
 
+def restore_parameters(
+    study: str, values: Mapping[str, object], root: Path, folders: Mapping[str, Path], *, source: str
+) -> StudyParameters:
+    """Return the parameters of a study that has run, as its manifest or bundle has them.
+
+    Parameters
+    ----------
+    study, values : str, mapping
+        The study's name and its parameters by name.
+    root : Path
+        The project's folder.
+    folders : mapping
+        ``run_folder``, ``figures_folder``, ``models_file`` and ``value_set``: where these are now.
+    source : str
+        Where the values are from, for messages.
+
+    Raises
+    ------
+    ValueError
+        Where the name is none, or the notebooks do not declare a parameter so.
+    """
+    if not isinstance(study, str) or not _STUDY_NAME.fullmatch(study):
+        raise ValueError(f"{source}: study: found {study!r}; expected the name of a study.")
+    notebooks = {path.stem: declared_parameters(path) for path in numbered_notebooks(root)}
+    known = {name: declared for cell in notebooks.values() for name, declared in cell.items()}
+    given = {name: value for name, value in values.items() if name not in ("study", *folders)}
+    if problems := _misfits(given, known):
+        raise ValueError(f"{source} does not fit the notebooks of this version: " + " ".join(problems))
+    placed = {name: os.path.relpath(path, root / "notebooks") for name, path in folders.items()}
+    defaults = {name: declared.default for name, declared in known.items()}
+    return StudyParameters(Path(source), root, study, defaults | given | placed | {"study": study}, notebooks)
+
+
+def find_project(start: Path) -> Path:
+    """Return the project's folder: the first at or above `start` that holds ``notebooks/01_….ipynb``.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if numbered_notebooks(folder):
+            return folder
+    raise FileNotFoundError(f"no folder at or above {start} holds notebooks/01_….ipynb; go into the project's folder.")
+
+
 def numbered_notebooks(root: Path) -> list[Path]:
     """Return the notebooks that a study runs, in order: those whose names begin with two digits."""
     return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -145,16 +192,6 @@ def declared_parameters(notebook: Path) -> dict[str, Declared]:
 def _as_yaml(literal: str) -> str:
     """Return a Python literal of the kinds that a parameters cell may hold, as YAML."""
     return {"None": "null", "True": "true", "False": "false"}.get(literal, literal)
-
-
-def _project_root(file: Path) -> Path:
-    """Return the folder that holds ``notebooks`` and the parameter file."""
-    for folder in file.resolve().parents:
-        if numbered_notebooks(folder):
-            return folder
-    raise FileNotFoundError(
-        f"{file}: no folder above it holds notebooks/01_….ipynb; keep parameter files in the project's params folder."
-    )
 
 
 def _read_setting(setting: str) -> tuple[str, object]:

@@ -12,7 +12,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -60,27 +61,33 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
 
 def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Path]:
     """Execute notebooks one after the other and return where the executed ones are."""
-    executed, seconds = [], {}
+    executed: list[Path] = []
+    times: dict[str, tuple[datetime, float]] = {}
     bar = tqdm(names, desc=parameters.study, unit="notebook", position=0, dynamic_ncols=True)
     name = ""
     try:
         for name in bar:
             bar.set_postfix_str(name)
-            start = time.monotonic()
+            began, start = datetime.now(UTC), time.monotonic()
             with _draw_progress():
                 executed.append(_run_notebook(parameters, name, parameters.path("run_folder")))
-            seconds[name] = time.monotonic() - start
-    except Signalled as stop:
-        # the tasks that waited for the kernel have lost it, which is no news
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        raise StudyStopped(
-            f"stopped in {name} by {stop}. What was answered is in the call store: give the same command again, and "
-            "it goes on from there.",
-            stop.signal,
-        ) from None
-    finally:
+            times[name] = began, time.monotonic() - start
+    except BaseException as stop:
         bar.close()
-        write_manifest(parameters, seconds, finished=len(seconds) == len(names))
+        # what ended the run is to be told, not that the manifest could not be written either
+        with suppress(OSError):
+            write_manifest(parameters, times, finished=False)
+        if isinstance(stop, Signalled):
+            # the tasks that waited for the kernel have lost it, which is no news
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+            raise StudyStopped(
+                f"stopped in {name} by {stop}. What was answered is in the call store: give the same command again, "
+                "and it goes on from there.",
+                stop.signal,
+            ) from None
+        raise
+    bar.close()
+    write_manifest(parameters, times, finished=True)
     return executed
 
 
