@@ -8,6 +8,7 @@
 - ``embeddings``: the same for vectors
 - ``store_rows``, ``store``: every reply that was paid for
 - ``store_reading``: what a store holds, summed up or copied
+- ``keys``: an endpoint's key, from the environment and to nowhere
 - ``retrying``, ``client``: an endpoint, its limits, retries
 - ``workers``: many jobs, few tasks
 - ``progress``: how far a list is

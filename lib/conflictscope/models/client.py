@@ -7,7 +7,6 @@ client sends the call and makes its exceptions of what goes wrong; its own retri
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from aiolimiter import AsyncLimiter
 from openai import AsyncOpenAI, DefaultAioHttpClient, RequestOptions
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay
 
+from conflictscope.models.keys import hide_key, read_key
 from conflictscope.models.registry import Model
 from conflictscope.models.retrying import is_transient, seconds_to_wait
 
@@ -76,7 +76,7 @@ class Endpoint:
     def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None = None):
         self.model = model
         self.loop = asyncio.get_running_loop()
-        self._key = _read_key(model)
+        self._key = read_key(model)
         if model.simulated and transport is None:
             # loaded where it is needed: it brings its library of scenarios
             from conflictscope.simulated import SimulatedTransport
@@ -165,8 +165,7 @@ class Endpoint:
             said = f"no connection ({cause or type(problem).__name__})"
         else:
             said = str(problem)
-        line = " ".join(said.split())[:500]
-        return line.replace(self._key, "…") if self._key else line
+        return hide_key(" ".join(said.split()), self._key)[:500]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -212,22 +211,9 @@ class Endpoint:
             raise
         self._heard_from = True
         try:
-            return read(json.loads(response.content), response.extensions["seconds"])
+            return read(hide_key(json.loads(response.content), self._key), response.extensions["seconds"])
         except (ValueError, RecursionError) as problem:
             raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
-
-
-def _read_key(model: Model) -> str | None:
-    """Return the key, or None where the endpoint asks for none."""
-    if model.key_variable is None:
-        return None
-    key = os.environ.get(model.key_variable, "").strip()
-    if not key:
-        raise ValueError(
-            f"model {model.name!r} needs its key in the environment variable {model.key_variable}, which is not set. "
-            f"Set it (export {model.key_variable}=…) and run again; no call has been made."
-        )
-    return key
 
 
 def _per_second(per_minute: int | None) -> AsyncLimiter | None:

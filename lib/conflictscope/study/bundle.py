@@ -155,7 +155,9 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
         _add(packed, _MODELS, _as_yaml({"models": _of_models(registry, told)}))
         for name, path in inputs.items():
             _add(packed, name, path.read_bytes())
-        with packed.open(zipfile.ZipInfo(_CALLS, _DATE), "w", force_zip64=True) as calls:
+        member = zipfile.ZipInfo(_CALLS, _DATE)
+        member.compress_type = zipfile.ZIP_DEFLATED
+        with packed.open(member, "w", force_zip64=True) as calls:
             for table, row in read_rows(store_url(parameters)):
                 calls.write(json.dumps([table, row]).encode() + b"\n")
 

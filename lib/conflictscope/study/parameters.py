@@ -13,7 +13,7 @@ from pathlib import Path
 import papermill
 import yaml
 
-from conflictscope.files import read_mapping
+from conflictscope.files import misnamed, read_mapping
 from conflictscope.models import load_registry
 
 # what the runner itself sets, from the study's name and --out
@@ -112,7 +112,7 @@ def load_parameters(
         "models_file": models_file,
         "value_set": values["value_set"],
     }
-    problems = _misfits(given, known)
+    problems = _misfits(given, known) + _strange(given)
     if problems:
         raise ValueError(f"{file}: " + " ".join(problems))
     values |= {name: os.path.relpath(path, root / "notebooks") for name, path in folders.items()}
@@ -214,6 +214,25 @@ def _find_value_set(named: object, file: Path, root: Path) -> Path:
             f"{file}: value_set: found {named!r}, but {path} is not there; expected one of {names}, or a path."
         )
     return path
+
+
+def _strange(given: Mapping[str, object]) -> list[str]:
+    """Return what is wrong with values that go into figures, or that hold what is to be written nowhere."""
+    problems = []
+    if "variant" in given and (expected := misnamed(given["variant"])):
+        problems.append(f"variant: expected {expected}.")
+    domains = given.get("domains")
+    for domain in domains if isinstance(domains, list) else []:
+        if expected := misnamed(domain):
+            problems.append(f"domains: found {str(domain)[:80]!r}; expected {expected}.")
+    if (
+        "@" in str(given.get("call_store") or "")
+        and ":" in str(given["call_store"]).partition("://")[2].rpartition("@")[0]
+    ):
+        problems.append(
+            "call_store: holds a password, which would be written down; leave it to the database's own means."
+        )
+    return problems
 
 
 def _misfits(given: dict[str, object], known: dict[str, Declared]) -> list[str]:
