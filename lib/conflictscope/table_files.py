@@ -2,9 +2,12 @@
 
 In: a DataFrame, or the Parquet file that an earlier stage wrote. Out: the same table, checked. Files are written to a
 temporary name and renamed, so a reader never sees half a table, and each file carries the name of its study, so tables
-of two studies cannot be mixed.
+of two studies cannot be mixed, a hash of its rows, and what it was made from.
 """
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +16,8 @@ import pyarrow.parquet as pq
 
 from conflictscope.files import write_atomically
 from conflictscope.tables import DTYPES, TABLES, Column
+
+_NOTE = "conflictscope."
 
 
 def check_table(frame: pd.DataFrame, name: str, *, source: str = "") -> pd.DataFrame:
@@ -91,10 +96,20 @@ def table_path(folder: Path | str, name: str) -> Path:
     return Path(folder) / f"{TABLES[name].name}.parquet"
 
 
-def write_table(frame: pd.DataFrame, name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
+def write_table(
+    frame: pd.DataFrame, name: str, folder: Path | str, *, study: str, origin: Mapping[str, object] | None = None
+) -> pd.DataFrame:
     """Check a table and write it as Parquet, whole or not at all.
 
-    Returns the checked frame, so that the rest of a notebook works on just what was written.
+    Parameters
+    ----------
+    origin : mapping, optional
+        What the table was made from, as JSON; kept in the file beside the rows, for ``read_notes``.
+
+    Returns
+    -------
+    DataFrame
+        The checked frame, so that the rest of a notebook works on just what was written.
 
     Raises
     ------
@@ -105,11 +120,51 @@ def write_table(frame: pd.DataFrame, name: str, folder: Path | str, *, study: st
     """
     checked = check_table(frame, name)
     schema = pa.schema([pa.field(c.name, DTYPES[c.kind][2]) for c in TABLES[name].columns])
-    arrow = pa.Table.from_pandas(checked, schema=schema, preserve_index=False).replace_schema_metadata(
-        {"conflictscope.table": name, "conflictscope.study": study}
-    )
-    write_atomically(table_path(folder, name), lambda temporary: pq.write_table(arrow, temporary))
+    arrow = pa.Table.from_pandas(checked, schema=schema, preserve_index=False)
+    notes = {"table": name, "study": study, "content": _hash_rows(arrow)}
+    if origin is not None:
+        notes["origin"] = json.dumps(origin, sort_keys=True)
+    noted = arrow.replace_schema_metadata({_NOTE + key: note for key, note in notes.items()})
+    write_atomically(table_path(folder, name), lambda temporary: pq.write_table(noted, temporary))
     return checked
+
+
+def read_notes(name: str, folder: Path | str) -> dict[str, str]:
+    """Read what a table's file says of itself, without its rows.
+
+    Returns
+    -------
+    dict
+        ``table``, ``study``, ``content`` (hash of the rows) and ``origin`` (JSON), as far as they are noted; empty
+        where the file is not there.
+
+    Raises
+    ------
+    ValueError
+        Where it is no Parquet file.
+    """
+    path = table_path(folder, name)
+    if not path.exists():
+        return {}
+    try:
+        found = pq.read_schema(path).metadata or {}
+    except pa.ArrowInvalid as problem:
+        raise ValueError(_unreadable(path, problem)) from problem
+    start = _NOTE.encode()
+    return {key[len(start) :].decode(): note.decode() for key, note in found.items() if key.startswith(start)}
+
+
+def _hash_rows(arrow: pa.Table) -> str:
+    """Return a hash of a table's rows: of their values, not of how they lie in memory or on the disk."""
+    digest = hashlib.sha256()
+    for name, column in zip(arrow.column_names, arrow.columns, strict=True):
+        digest.update(json.dumps([name, column.to_pylist()]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _unreadable(path: Path, problem: Exception) -> str:
+    """Return what to say of a file that is no table."""
+    return f"{path} is not a readable Parquet file ({problem}). Delete it and run its notebook again."
 
 
 def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
@@ -130,9 +185,7 @@ def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
     try:
         arrow = pq.read_table(path)
     except pa.ArrowInvalid as problem:
-        raise ValueError(
-            f"{path} is not a readable Parquet file ({problem}). Delete it and run its notebook again."
-        ) from problem
+        raise ValueError(_unreadable(path, problem)) from problem
     found = (arrow.schema.metadata or {}).get(b"conflictscope.study", b"").decode()
     if found != study:
         raise ValueError(

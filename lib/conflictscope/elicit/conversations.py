@@ -6,6 +6,7 @@ and so on.
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
@@ -15,6 +16,11 @@ from conflictscope.elicit.system_prompts import DEFAULT, SystemPrompts, system_m
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import Prompt, render
 from conflictscope.tables import TABLES
+
+# also after marks and spaces that a reader would overlook, and after every kind of line break
+_LIKE_A_TURN = re.compile(
+    r"(?:(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])|\A)(?=[^\w\n]*(?:user|assistant)[^\w\n]*:)", re.IGNORECASE
+)
 
 CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
 
@@ -94,8 +100,12 @@ async def hold_conversations(
 
 
 def transcribe(turns: Iterable[tuple[str, str]]) -> str:
-    """Return a conversation as text: ``USER: …`` and ``ASSISTANT: …``, turns parted by an empty line."""
-    return "\n\n".join(f"{role.upper()}: {text}" for role, text in turns)
+    """Return a conversation as text: ``USER: …`` and ``ASSISTANT: …``, turns parted by an empty line.
+
+    A line within a turn that begins like a turn gets ``> `` before it, so that nobody can put words into the other's
+    mouth: a line that begins with a role is where a turn begins.
+    """
+    return "\n\n".join(f"{role.upper()}: {_LIKE_A_TURN.sub('> ', text)}" for role, text in turns)
 
 
 def _turn(role: str, text: str | None, reply: str = "ok", problem: str | None = None) -> dict:

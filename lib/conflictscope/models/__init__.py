@@ -8,6 +8,8 @@
 - ``embeddings``: the same for vectors
 - ``usage``: tokens and attempts
 - ``store_rows``, ``store_versions``, ``store``: every reply that was paid for
+- ``store_reading``: what a store holds, summed up or copied
+- ``keys``: an endpoint's key, from the environment and to nowhere
 - ``retrying``, ``breaker``, ``client``: an endpoint, its limits, retries, when it is given up
 - ``workers``: many jobs, few tasks
 - ``budget``, ``ledger``: what a study may cost, what it has cost

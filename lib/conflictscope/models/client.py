@@ -9,7 +9,6 @@ says.
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -23,6 +22,7 @@ from openai import AsyncOpenAI, DefaultAioHttpClient, RequestOptions
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay
 
 from conflictscope.models.breaker import Breaker
+from conflictscope.models.keys import hide_key, read_key
 from conflictscope.models.registry import Model
 from conflictscope.models.retrying import is_throttled, is_transient, seconds_to_wait
 from conflictscope.models.usage import Attempts, estimate_tokens
@@ -83,7 +83,7 @@ class Endpoint:
     def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None = None):
         self.model = model
         self.loop = asyncio.get_running_loop()
-        self._key = _read_key(model)
+        self._key = read_key(model)
         if model.simulated and transport is None:
             # loaded where it is needed: it brings its library of scenarios
             from conflictscope.simulated import SimulatedTransport
@@ -167,8 +167,7 @@ class Endpoint:
             said = f"no connection ({cause or type(problem).__name__})"
         else:
             said = str(problem)
-        line = " ".join(said.split())[:500]
-        return line.replace(self._key, "…") if self._key else line
+        return hide_key(" ".join(said.split()), self._key)[:500]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -214,7 +213,7 @@ class Endpoint:
             await self._request_limit.acquire()
         try:
             response = await self._client.post(path, cast_to=httpx2.Response, content=body, options=_OPTIONS)
-            result = _read(response, read, body, attempts)
+            result = self._read(response, read, body, attempts)
         except openai.OpenAIError as problem:
             attempts.on_wire = False
             attempts.counted += not is_throttled(problem)
@@ -223,29 +222,17 @@ class Endpoint:
         self.breaker.hear_answer()
         return result
 
-
-def _read(response: httpx2.Response, read: Callable[[object, float], T], body: bytes, attempts: Attempts) -> T:
-    """Return the result of an answer; of one that is none, take note: it may have been charged for."""
-    try:
-        return read(json.loads(response.content), response.extensions["seconds"])
-    except (ValueError, RecursionError) as problem:
-        attempts.unreadable += 1
-        attempts.characters_in += len(body)
-        attempts.characters_out += len(response.content)
-        raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
-
-
-def _read_key(model: Model) -> str | None:
-    """Return the key, or None where the endpoint asks for none."""
-    if model.key_variable is None:
-        return None
-    key = os.environ.get(model.key_variable, "").strip()
-    if not key:
-        raise ValueError(
-            f"model {model.name!r} needs its key in the environment variable {model.key_variable}, which is not set. "
-            f"Set it (export {model.key_variable}=…) and run again; no call has been made."
-        )
-    return key
+    def _read(
+        self, response: httpx2.Response, read: Callable[[object, float], T], body: bytes, attempts: Attempts
+    ) -> T:
+        """Return the result of an answer; of one that is none, take note: it may have been charged for."""
+        try:
+            return read(hide_key(json.loads(response.content), self._key), response.extensions["seconds"])
+        except (ValueError, RecursionError) as problem:
+            attempts.unreadable += 1
+            attempts.characters_in += len(body)
+            attempts.characters_out += len(response.content)
+            raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
 
 
 def _per_second(per_minute: int | None) -> AsyncLimiter | None:

@@ -5,6 +5,7 @@ model plays which of the roles of the paper's section 3). Out: a ``Registry``. K
 it names the environment variable that holds one.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from types import MappingProxyType
 from typing import Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-from conflictscope.files import read_mapping
+from conflictscope.files import misnamed, read_mapping
 
 SIMULATED = "simulated:"
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
@@ -37,7 +38,7 @@ class Model:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     timeout_s: float = 120
-    """Seconds after which one attempt is given up; a silent endpoint is, after twice as long or 300 s, the longer one."""
+    """Seconds after which one attempt is given up; a silent endpoint is after 300 s, or twice as long if longer."""
     max_attempts: int = 8
     """Attempts for one call, the first one included; those answered with 429 do not count."""
     input_price: float | None = None
@@ -144,13 +145,16 @@ def _read_models(found: object, problems: list[str]) -> dict[str, Model]:
     models = {}
     for name, entry in found.items():
         where = f"models: {name}"
-        if not isinstance(name, str) or not isinstance(entry, dict):
+        if expected := misnamed(name, marks="/:@+"):
+            problems.append(f"{where}: expected a name of {expected}.")
+            continue
+        if not isinstance(entry, dict):
             problems.append(f"{where}: found {entry!r}; expected a name and a mapping with {required}.")
             continue
         wrong = [f"unknown key {key!r}; expected one of {sorted(known)}." for key in entry if key not in known]
         wrong += [f"{key} is missing." for key in required if key not in entry]
         wrong += [
-            f"{key}: found {value!r}; expected {expected}."
+            f"{key}: {_found(key, value)}expected {expected}."
             for key, value in entry.items()
             if key in known and (expected := _misfit(key, known[key].type, value))
         ]
@@ -158,6 +162,12 @@ def _read_models(found: object, problems: list[str]) -> dict[str, Model]:
         if not wrong:
             models[name] = Model(name, **entry | {"refused_options": tuple(entry.get("refused_options", ()))})
     return models
+
+
+def _found(key: str, value: object) -> str:
+    """Return what was found, unless it may be a key: where a variable's name was expected, or within an address."""
+    secret = key == "key_variable" or (key == "base_url" and any(mark in str(value) for mark in "@?#"))
+    return "" if secret else f"found {value!r}; "
 
 
 def _misfit(key: str, annotation, value: object) -> str | None:
@@ -181,12 +191,14 @@ def _misfit(key: str, annotation, value: object) -> str | None:
         return f"{'a whole number' if int in alternatives else 'a number'} above 0"
     if not isinstance(value, str) or not value:
         return "text"
+    if key == "key_variable" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", value):
+        return "the name of an environment variable, such as OPENAI_API_KEY; the key itself belongs into that variable"
     if key == "base_url" and value != SIMULATED:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return f"http://…, https://… or {SIMULATED}"
-        if parts.password or parts.username:
-            return "an address without user name and password; keys come from the environment (key_variable)"
+        if parts.password or parts.username or parts.query or parts.fragment:
+            return "an address without user name, password and query; keys come from the environment (key_variable)"
     return None
 
 

@@ -7,7 +7,6 @@ Out: a frozen ``ValueSet``. Everything that is wrong with a file is said at once
 import hashlib
 import itertools
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -16,10 +15,9 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from conflictscope.files import read_mapping
+from conflictscope.files import misnamed, read_mapping
 
 NEAR_IDENTICAL = 0.9
-_NAME = re.compile(r"[^\W_][\w .&'’-]{0,59}")
 
 
 @dataclass(frozen=True)
@@ -93,9 +91,17 @@ def load_value_set(path: Path | str) -> ValueSet:
     values, problems = _read_values(content.get("values"))
     pairs, more = _read_pairs(content.get("pairs", "all"), values)
     problems += more or _lint(values, pairs)
+    name = content.get("name", path.stem)
+    if expected := misnamed(name, marks="(),/:+"):
+        problems.append(f"name: found {_shown(name)}; expected {expected}.")
     if problems:
         raise ValueError(f"{path}: " + " ".join(problems))
-    return ValueSet(str(content.get("name", path.stem)), tuple(values), tuple(pairs))
+    return ValueSet(name, tuple(values), tuple(pairs))
+
+
+def _shown(found: object) -> str:
+    """Return what was found, cut where it is long."""
+    return repr(found) if len(repr(found)) <= 90 else f"{repr(found)[:80]}…"
 
 
 def _read_values(found: object) -> tuple[list[Value], list[str]]:
@@ -105,14 +111,18 @@ def _read_values(found: object) -> tuple[list[Value], list[str]]:
     values, problems = [], []
     for name, entry in found.items():
         entry = {"definition": entry} if isinstance(entry, str) or entry is None else entry
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            problems.append(f"value {name!r}: expected a name of up to 60 letters, digits, spaces, hyphens.")
+        if expected := misnamed(name, most=60):
+            problems.append(f"value {_shown(name)}: expected a name of {expected}.")
         elif not isinstance(entry, dict) or set(entry) - {"definition", "group"}:
             problems.append(f"value {name!r}: found {entry!r}; expected a definition, or definition and group.")
+        elif entry.get("group") and (expected := misnamed(entry["group"], most=60)):
+            problems.append(f"value {name!r}: group: found {_shown(entry['group'])}; expected {expected}.")
         elif not isinstance(entry.get("definition"), str) or not entry["definition"].strip():
             problems.append(f"value {name!r}: the definition is empty; write what an assistant that holds it does.")
+        elif not (definition := " ".join(entry["definition"].split())).isprintable():
+            problems.append(f"value {name!r}: the definition holds characters that cannot be shown; write it anew.")
         else:
-            values.append(Value(name, " ".join(entry["definition"].split()), str(entry.get("group") or "")))
+            values.append(Value(name, definition, str(entry.get("group") or "")))
     return values, problems
 
 

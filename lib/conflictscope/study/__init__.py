@@ -2,6 +2,7 @@
 
 - ``parameters``: read a parameter file; give each notebook what it declares
 - ``planned``: the plan on disk, for the ledger
+- ``lineage``: what each table is made from
 - ``run_folder``: what a notebook reads, writes and asks
 - ``comparison``: what other studies left
 - ``display``: how notebooks show tables
@@ -10,8 +11,12 @@
 - ``plan``: what will be asked of which model, and its cost
 - ``precision``: how many scenarios a wanted precision takes
 - ``manifest``: what a study's tables came from
+- ``status``: which tables are stale, and why
+- ``interrupts``: one run at a time, and an orderly end
 - ``runner``: the notebooks in order
-- ``command_line``: ``conflictscope run | plan | check``
+- ``bundle``: a study in one file
+- ``replaying``: a bundle becomes tables and figures again
+- ``command_line``: ``conflictscope run | plan | check | status | bundle | replay``
 """
 
 from conflictscope.study.comparison import read_earlier_outlines, read_points

@@ -1,4 +1,4 @@
-"""The command line: ``conflictscope run | plan | check`` with a parameter file."""
+"""The command line: ``conflictscope run | plan | check | status`` with a parameter file, ``bundle``, ``replay``."""
 
 import os
 import sys
@@ -8,16 +8,22 @@ import click
 import pandas as pd
 
 from conflictscope.models import BudgetReached, load_registry
+from conflictscope.study.bundle import pack_bundle
+from conflictscope.study.interrupts import StudyStopped
 from conflictscope.study.lint import lint_study
-from conflictscope.study.parameters import StudyParameters, load_parameters
+from conflictscope.study.manifest import read_manifest
+from conflictscope.study.parameters import StudyParameters, find_project, load_parameters, restore_parameters
 from conflictscope.study.plan import asked_models, by_step, plan_study
 from conflictscope.study.precision import plan_precision
+from conflictscope.study.replaying import Replay, replay_bundle
 from conflictscope.study.runner import NotebookFailed, run_study
+from conflictscope.study.status import describe_status, stale_tables
 from conflictscope.study.tokenising import open_tokenisers
 
 BUDGET_EXIT_CODE = 3
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
+_PLACES = ("run_folder", "figures_folder", "models_file", "value_set")
 _OUT = click.option("--out", type=click.Path(path_type=Path), help="Put tables, notebooks and figures here.")
 
 
@@ -48,6 +54,8 @@ def run(parameter_file: Path, settings: tuple[str, ...], out: Path | None, only:
     click.echo(f"{parameters.study}: {len(executed)} notebooks ran")
     click.echo(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
     click.echo(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
+    if len(stale := stale_tables(parameters)):
+        click.echo(f"  stale now: {', '.join(stale['table'])}; conflictscope status says why", err=True)
 
 
 @_commands.command()
@@ -98,6 +106,57 @@ def check(parameter_file: Path, settings: tuple[str, ...]) -> None:
     click.echo(f"{parameter_file}: nothing wrong with parameters, value set and models.")
 
 
+@_commands.command()
+@_PARAMETER_FILE
+@_SETTINGS
+@_OUT
+def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) -> None:
+    """Say which tables are there, which of them are stale and why, and how many calls are stored."""
+    click.echo("\n".join(describe_status(load_parameters(parameter_file, settings=settings, out=out))))
+
+
+@_commands.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The file to make; default: beside the folder.")
+def bundle(run_folder: Path, out: Path | None) -> None:
+    """Pack a study that has run (its folder, or its parameter file) into one file that can be replayed."""
+    folder = run_folder if run_folder.is_dir() else load_parameters(run_folder).path("run_folder")
+    manifest = read_manifest(folder)
+    root = find_project(Path.cwd())
+    told = {name: root / "notebooks" / str(manifest["parameters"][name]) for name in _PLACES}
+    places = told | {"run_folder": folder.resolve()}
+    parameters = restore_parameters(
+        manifest["study"], manifest["parameters"], root, places, source=str(folder / "manifest.json")
+    )
+    file = pack_bundle(parameters, manifest, out or folder.parent / f"{parameters.study}.bundle.zip")
+    click.echo(f"{os.path.relpath(file)}: {file.stat().st_size:,} bytes. Rebuild it with: conflictscope replay FILE")
+
+
+@_commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Leave what is rebuilt in this new folder.")
+def replay(file: Path, out: Path | None) -> None:
+    """Rebuild every table and figure of a bundle without asking any model; exit code 1 where one differs."""
+    found = replay_bundle(file, find_project(Path.cwd()), out)
+    for words, names in (("differs", found.differing), ("was not rebuilt", found.missing)):
+        for name in names:
+            click.echo(f"{name} {words}")
+    if found.problem:
+        click.echo(f"The replay stopped: {found.problem}")
+    click.echo(
+        f"{found.study}: {len(found.same)} of {_number(found)} tables and figures are the same as in the bundle."
+    )
+    if not found.reproduced:
+        for note in found.notes:
+            click.echo(f"Not as when it was made: {note}.")
+        sys.exit(1)
+
+
+def _number(found: Replay) -> int:
+    """Return how many tables and figures a bundle has."""
+    return len(found.same) + len(found.differing) + len(found.missing)
+
+
 def _checked(file: Path, settings: tuple[str, ...], out: Path | None) -> StudyParameters:
     """Return the parameters of a study that nothing seems wrong with."""
     parameters = load_parameters(file, settings=settings, out=out)
@@ -138,13 +197,17 @@ def _sum_up(estimate: pd.DataFrame) -> str:
 def main() -> None:
     """Run the command line; what the user can mend is said in a line, with exit code 1.
 
-    A study that stopped because its budget is reached ends with ``BUDGET_EXIT_CODE``.
+    A study that stopped because its budget is reached ends with ``BUDGET_EXIT_CODE``; one that a signal stopped ends
+    with 128 and the signal's number, as shells count: 130 for Ctrl-C, 143 for `kill`.
     """
     try:
         _commands()
     except BudgetReached as reached:
         click.echo(f"conflictscope: {reached}", err=True)
         sys.exit(BUDGET_EXIT_CODE)
+    except StudyStopped as stop:
+        click.echo(f"\nconflictscope: {stop}", err=True)
+        sys.exit(128 + stop.signal)
     except (ValueError, OSError, NotebookFailed) as problem:
         click.echo(f"conflictscope: {problem}", err=True)
         sys.exit(1)

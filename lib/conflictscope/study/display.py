@@ -3,6 +3,8 @@
 In: a frame and a title. Out: an object that Jupyter shows as a captioned HTML table, and as plain text elsewhere.
 """
 
+from html import escape
+
 import pandas as pd
 
 _STYLES = [
@@ -12,7 +14,7 @@ _STYLES = [
 
 
 class TitledTable:
-    """A table under its title; what it holds is escaped, never rendered."""
+    """A table under its title; what it says and holds is escaped, never rendered."""
 
     def __init__(self, frame: pd.DataFrame, title: str, digits: int):
         self.frame, self.title, self.digits = frame, title, digits
@@ -21,7 +23,7 @@ class TitledTable:
         styled = (
             # a fixed id, so that the same table is the same output
             self.frame.style.set_uuid("table")
-            .set_caption(self.title)
+            .set_caption(escape(self.title))
             .format(precision=self.digits, na_rep="–", escape="html")
             .format_index(escape="html")
             .format_index(escape="html", axis="columns")

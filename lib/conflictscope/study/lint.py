@@ -60,7 +60,8 @@ def lint_study(parameters: StudyParameters, registry: Registry) -> list[str]:
                 f"{file}: budget_usd: found {budget}, but {role}: the price of {name!r} is unknown, so that it "
                 "could not be kept. Give input_price and output_price in params/models.yaml (0 where it costs nothing)."
             )
-        if model.key_variable and not os.environ.get(model.key_variable):
+        # a replay asks nothing
+        if model.key_variable and not values.get("replay") and not os.environ.get(model.key_variable):
             problems.append(
                 f"{file}: {role}: model {name!r} needs its key in the environment variable {model.key_variable}, "
                 "which is not set."

@@ -6,14 +6,14 @@ key that no notebook declares, or a value of the wrong type, is an error: paperm
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import papermill
 import yaml
 
-from conflictscope.files import read_mapping
+from conflictscope.files import misnamed, read_mapping
 from conflictscope.models import load_registry
 
 # what the runner itself sets, from the study's name and --out
@@ -92,7 +92,7 @@ def load_parameters(
             str(p) for p in Path("params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
         )
         raise FileNotFoundError(f"parameter file {file} is not there; expected one like {found or 'params/hhh.yaml'}.")
-    root = _project_root(file)
+    root = find_project(file.parent)
     given = read_mapping(file) | dict(_read_setting(setting) for setting in settings)
     study = given.pop("study", file.stem)
     if not isinstance(study, str) or not _STUDY_NAME.fullmatch(study):
@@ -112,12 +112,59 @@ def load_parameters(
         "models_file": models_file,
         "value_set": values["value_set"],
     }
-    problems = _misfits(given, known)
+    problems = _misfits(given, known) + _strange(given)
     if problems:
         raise ValueError(f"{file}: " + " ".join(problems))
     values |= {name: os.path.relpath(path, root / "notebooks") for name, path in folders.items()}
     defaults = {name: declared.default for name, declared in known.items()}
     return StudyParameters(file, root, study, defaults | values | {"study": study}, notebooks)
+
+
+def restore_parameters(
+    study: str, values: Mapping[str, object], root: Path, folders: Mapping[str, Path], *, source: str
+) -> StudyParameters:
+    """Return the parameters of a study that has run, as its manifest or bundle has them.
+
+    Parameters
+    ----------
+    study, values : str, mapping
+        The study's name and its parameters by name.
+    root : Path
+        The project's folder.
+    folders : mapping
+        ``run_folder``, ``figures_folder``, ``models_file`` and ``value_set``: where these are now.
+    source : str
+        Where the values are from, for messages.
+
+    Raises
+    ------
+    ValueError
+        Where the name is none, or the notebooks do not declare a parameter so.
+    """
+    if not isinstance(study, str) or not _STUDY_NAME.fullmatch(study):
+        raise ValueError(f"{source}: study: found {study!r}; expected the name of a study.")
+    notebooks = {path.stem: declared_parameters(path) for path in numbered_notebooks(root)}
+    known = {name: declared for cell in notebooks.values() for name, declared in cell.items()}
+    given = {name: value for name, value in values.items() if name not in ("study", *folders)}
+    if problems := _misfits(given, known):
+        raise ValueError(f"{source} does not fit the notebooks of this version: " + " ".join(problems))
+    placed = {name: os.path.relpath(path, root / "notebooks") for name, path in folders.items()}
+    defaults = {name: declared.default for name, declared in known.items()}
+    return StudyParameters(Path(source), root, study, defaults | given | placed | {"study": study}, notebooks)
+
+
+def find_project(start: Path) -> Path:
+    """Return the project's folder: the first at or above `start` that holds ``notebooks/01_….ipynb``.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if numbered_notebooks(folder):
+            return folder
+    raise FileNotFoundError(f"no folder at or above {start} holds notebooks/01_….ipynb; go into the project's folder.")
 
 
 def numbered_notebooks(root: Path) -> list[Path]:
@@ -147,16 +194,6 @@ def _as_yaml(literal: str) -> str:
     return {"None": "null", "True": "true", "False": "false"}.get(literal, literal)
 
 
-def _project_root(file: Path) -> Path:
-    """Return the folder that holds ``notebooks`` and the parameter file."""
-    for folder in file.resolve().parents:
-        if numbered_notebooks(folder):
-            return folder
-    raise FileNotFoundError(
-        f"{file}: no folder above it holds notebooks/01_….ipynb; keep parameter files in the project's params folder."
-    )
-
-
 def _read_setting(setting: str) -> tuple[str, object]:
     """Return key and value of ``key=value``."""
     key, equals, value = setting.partition("=")
@@ -177,6 +214,25 @@ def _find_value_set(named: object, file: Path, root: Path) -> Path:
             f"{file}: value_set: found {named!r}, but {path} is not there; expected one of {names}, or a path."
         )
     return path
+
+
+def _strange(given: Mapping[str, object]) -> list[str]:
+    """Return what is wrong with values that go into figures, or that hold what is to be written nowhere."""
+    problems = []
+    if "variant" in given and (expected := misnamed(given["variant"])):
+        problems.append(f"variant: expected {expected}.")
+    domains = given.get("domains")
+    for domain in domains if isinstance(domains, list) else []:
+        if expected := misnamed(domain):
+            problems.append(f"domains: found {str(domain)[:80]!r}; expected {expected}.")
+    if (
+        "@" in str(given.get("call_store") or "")
+        and ":" in str(given["call_store"]).partition("://")[2].rpartition("@")[0]
+    ):
+        problems.append(
+            "call_store: holds a password, which would be written down; leave it to the database's own means."
+        )
+    return problems
 
 
 def _misfits(given: dict[str, object], known: dict[str, Declared]) -> list[str]:

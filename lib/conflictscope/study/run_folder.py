@@ -1,16 +1,18 @@
 """One study's folder, as its notebooks see it: value set, models, call store, tables.
 
 In: the parameters that every notebook declares. Out: a ``Run`` that reads the tables of earlier stages, writes this
-stage's, and asks models. The figures folder is the notebook's own parameter.
+stage's, each with what it was made from, and asks models. The figures folder is the notebook's own parameter.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from conflictscope.models import CallStore, Models, Registry, load_registry
 from conflictscope.scenarios import ValueSet, load_value_set
+from conflictscope.study.lineage import LINEAGE, check_descent, notebook_parameters, origin_of
 from conflictscope.study.planned import read_planned
 from conflictscope.table_files import read_table, write_table
 
@@ -26,6 +28,7 @@ class Run:
     folder: Path
     values: ValueSet
     models: Models
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def registry(self) -> Registry:
@@ -33,12 +36,21 @@ class Run:
         return self.models.registry
 
     def read(self, name: str) -> pd.DataFrame:
-        """Read a table that an earlier notebook of this study wrote; see ``table_files.read_table``."""
-        return read_table(name, self.folder, study=self.study)
+        """Read a table that an earlier notebook of this study wrote; see ``table_files.read_table``.
+
+        Raises
+        ------
+        ValueError
+            Where it was made from a table that has been replaced since, or from other definitions of the values.
+        """
+        frame = read_table(name, self.folder, study=self.study)
+        check_descent(name, self.folder, self.values)
+        return frame
 
     def write(self, frame: pd.DataFrame, name: str) -> pd.DataFrame:
-        """Write one of this notebook's tables; see ``table_files.write_table``."""
-        return write_table(frame, name, self.folder, study=self.study)
+        """Write one of this notebook's tables, with what it was made from; see ``table_files.write_table``."""
+        origin = origin_of(LINEAGE[name], self.folder, self.parameters, self.values, self.registry)
+        return write_table(frame, name, self.folder, study=self.study, origin=origin)
 
     async def close(self) -> None:
         """Close the connections to models and the call store."""
@@ -91,4 +103,4 @@ def open_run(
     except ValueError:
         store.close()
         raise
-    return Run(study, folder, values, models)
+    return Run(study, folder, values, models, notebook_parameters())

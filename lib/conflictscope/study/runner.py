@@ -5,13 +5,15 @@ drawn here, from what the notebooks' kernels report, so that executed notebooks 
 """
 
 import json
+import logging
 import os
 import re
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -21,6 +23,7 @@ from tqdm import tqdm
 
 from conflictscope.models import BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
+from conflictscope.study.interrupts import Signalled, StudyStopped, alone_in, signals_raised
 from conflictscope.study.manifest import write_manifest
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.study.plan import plan_study
@@ -46,7 +49,9 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     Raises
     ------
     ValueError
-        Where `only` names a notebook that is not there.
+        Where `only` names a notebook that is not there, or another process runs the study.
+    StudyStopped
+        Where the process was told to end; the notebook's kernel has ended then.
     NotebookFailed
         Where a cell raised, or stopped the notebook before its end. What was stored and written until then stays.
     BudgetReached
@@ -56,21 +61,41 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     if unknown := sorted(set(only) - set(names)):
         raise ValueError(f"--only {', '.join(unknown)}: no such notebook; expected some of {names}.")
     names = [name for name in names if not only or name in only]
+    with signals_raised(), alone_in(parameters.path("run_folder")):
+        return _run_notebooks(parameters, names)
+
+
+def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Path]:
+    """Execute notebooks one after the other and return where the executed ones are."""
     folder = parameters.path("run_folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    executed, seconds = [], {}
+    executed: list[Path] = []
+    times: dict[str, tuple[datetime, float]] = {}
     bar = tqdm(names, desc=parameters.study, unit="notebook", position=0, dynamic_ncols=True)
+    name = ""
     try:
         for name in bar:
             bar.set_postfix_str(name)
-            start = time.monotonic()
+            began, start = datetime.now(UTC), time.monotonic()
             _plan_ahead(parameters, name, folder)
             with _draw_progress():
                 executed.append(_run_notebook(parameters, name, folder))
-            seconds[name] = time.monotonic() - start
-    finally:
+            times[name] = began, time.monotonic() - start
+    except BaseException as stop:
         bar.close()
-        write_manifest(parameters, seconds, finished=len(seconds) == len(names))
+        # what ended the run is to be told, not that the manifest could not be written either
+        with suppress(OSError):
+            write_manifest(parameters, times, finished=False)
+        if isinstance(stop, Signalled):
+            # the tasks that waited for the kernel have lost it, which is no news
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+            raise StudyStopped(
+                f"stopped in {name} by {stop}. What was answered is in the call store: give the same command again, "
+                "and it goes on from there.",
+                stop.signal,
+            ) from None
+        raise
+    bar.close()
+    write_manifest(parameters, times, finished=True)
     return executed
 
 

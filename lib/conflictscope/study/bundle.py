@@ -1,0 +1,242 @@
+"""A bundle: one file that holds what it takes to rebuild a study's tables and figures.
+
+In: the folder of a study that has run. Out: a zip file with parameters, value set, the models' entries (no keys are in
+them), every stored reply, the manifest, what the study took from other studies, and the hashes of its tables and
+figures. A bundle may come from anybody: it holds data and no code, and is opened with bounds on names and sizes.
+"""
+
+import json
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from conflictscope.files import write_atomically
+from conflictscope.models import Model, Registry, load_registry
+from conflictscope.models.store_reading import read_rows, write_rows_anew
+from conflictscope.scenarios import ValueSet, load_value_set
+from conflictscope.study.manifest import FILE, figure_hashes, store_url, table_contents
+from conflictscope.study.parameters import StudyParameters
+from conflictscope.study.status import stale_tables
+
+FORMAT = 1
+_HEAD, _VALUE_SET, _MODELS, _CALLS = "bundle.json", "value_set.yaml", "models.yaml", "calls.jsonl"
+# what a study reads from other studies: parameter → the file in each of its folders
+_INPUTS = {"earlier_runs": "outlines.parquet", "compare_with": "agreement.csv"}
+_MEMBER = re.compile(
+    rf"(?:{'|'.join(map(re.escape, (_HEAD, FILE, _VALUE_SET, _MODELS, _CALLS)))})"
+    rf"|inputs/(?:{'|'.join(f'{name}/[0-9]{{1,4}}/{re.escape(file)}' for name, file in _INPUTS.items())})"
+)
+_SMALL_BYTES = 32 * 1024**2
+_MOST_BYTES = 16 * 1024**3
+# text shrinks to a tenth or a fiftieth; a thousandth is a trap
+_MOST_SHRUNK = 300
+# a date that a zip file can hold, the same in every bundle
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: its head, and the folder that its files were put into."""
+
+    study: str
+    notebooks: list[str]
+    parameters: dict[str, Any]
+    tables: dict[str, str]
+    figures: dict[str, str]
+    packages: dict[str, str]
+    notebook_hashes: dict[str, str]
+    folder: Path
+
+    @property
+    def places(self) -> dict[str, Path]:
+        """Where a replay finds and puts things."""
+        return {
+            "run_folder": self.folder / "run",
+            "figures_folder": self.folder / "figures",
+            "models_file": self.folder / _MODELS,
+            "value_set": self.folder / _VALUE_SET,
+        }
+
+
+def pack_bundle(parameters: StudyParameters, manifest: Mapping[str, Any], file: Path) -> Path:
+    """Pack a study that has run into one file.
+
+    Parameters
+    ----------
+    parameters : StudyParameters
+        Those of the run, as ``restore_parameters`` makes them of its manifest.
+    manifest : mapping
+        The manifest.
+    file : Path
+        Where to; written whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        Where a table is stale, so that the store would not give it again.
+    OSError
+        Where the disk does not take the file.
+    """
+    stale = stale_tables(parameters)
+    values = load_value_set(parameters.path("value_set"))
+    if len(stale) or values.hash != manifest["value_set_hash"]:
+        why = stale["table"].iloc[0] + ": " + stale["why"].iloc[0] if len(stale) else "the value set has changed"
+        raise ValueError(
+            f"{parameters.path('run_folder')} is not as its last run left it ({why}). Run the study again, which asks "
+            "only what is new, then bundle it."
+        )
+    write_atomically(file, partial(_write, parameters, manifest, values))
+    return file
+
+
+def open_bundle(file: Path, folder: Path) -> Bundle:
+    """Open a bundle into an empty folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where it is no bundle, one of another version, or holds anything that a bundle does not.
+    """
+    try:
+        with zipfile.ZipFile(file) as packed:
+            _check_members(file, packed)
+            head = _read_head(file, packed)
+            for name in set(packed.namelist()) - {_HEAD, _CALLS}:
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with packed.open(name) as source, target.open("wb") as copy:
+                    shutil.copyfileobj(source, copy)
+            bundle = Bundle(**head, folder=folder)
+            for place in (bundle.places["run_folder"], bundle.places["figures_folder"]):
+                place.mkdir()
+            with packed.open(_CALLS) as lines:
+                write_rows_anew(bundle.places["run_folder"] / "calls.sqlite", _parse_rows(lines))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{file} is not there; expected a file that `conflictscope bundle` has made.") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as problem:
+        raise ValueError(f"{file} is no bundle, or is damaged: {problem}") from None
+    return bundle
+
+
+def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: ValueSet, file: str) -> None:
+    """Write the bundle's members."""
+    told = {name: value for name, value in parameters.values.items() if name not in ("call_store", "budget_usd")}
+    inputs: dict[str, Path] = {}
+    for name, read in _INPUTS.items():
+        for number, folder in enumerate(list(told.get(name) or [])):  # type: ignore[call-overload]
+            inputs[f"inputs/{name}/{number}/{read}"] = parameters.notebooks_folder / folder / read
+        told[name] = [f"inputs/{name}/{number}" for number, _ in enumerate(list(told.get(name) or []))]  # type: ignore[call-overload]
+    for place in ("run_folder", "figures_folder", "models_file", "value_set"):
+        del told[place]
+    head = {
+        "format": FORMAT,
+        "study": parameters.study,
+        "notebooks": [name for name in parameters.notebooks if name in manifest["notebooks"]],
+        "parameters": told,
+        "tables": table_contents(parameters.path("run_folder")),
+        "figures": figure_hashes(parameters.path("figures_folder")),
+        "packages": manifest["packages"],
+        "notebook_hashes": manifest["notebook_hashes"],
+    }
+    registry = load_registry(parameters.path("models_file"))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        _add(packed, _HEAD, json.dumps(head, indent=1, ensure_ascii=False))
+        _add(packed, FILE, json.dumps(manifest, indent=1, ensure_ascii=False))
+        _add(packed, _VALUE_SET, _as_yaml(_of_value_set(values)))
+        _add(packed, _MODELS, _as_yaml({"models": _of_models(registry, told)}))
+        for name, path in inputs.items():
+            _add(packed, name, path.read_bytes())
+        member = zipfile.ZipInfo(_CALLS, _DATE)
+        member.compress_type = zipfile.ZIP_DEFLATED
+        with packed.open(member, "w", force_zip64=True) as calls:
+            for table, row in read_rows(store_url(parameters)):
+                calls.write(json.dumps([table, row]).encode() + b"\n")
+
+
+def _add(packed: zipfile.ZipFile, name: str, content: str | bytes) -> None:
+    """Add a member with the bundle's date."""
+    packed.writestr(zipfile.ZipInfo(name, _DATE), content, zipfile.ZIP_DEFLATED)
+
+
+def _as_yaml(content: object) -> str:
+    """Return a mapping as YAML, in its own order."""
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _of_value_set(values: ValueSet) -> dict[str, Any]:
+    """Return a value set in the form that is read."""
+    entries = {
+        value.name: {"definition": value.definition} | ({"group": value.group} if value.group else {})
+        for value in values.values
+    }
+    return {"name": values.name, "values": entries, "pairs": [list(pair) for pair in values.pairs]}
+
+
+def _of_models(registry: Registry, told: Mapping[str, object]) -> dict[str, Any]:
+    """Return the entries of the models that a parameter names; a key is in none, only its variable's name."""
+    mentioned = [item for value in told.values() for item in (value if isinstance(value, list) else [value])]
+    names = sorted({name for name in mentioned if isinstance(name, str) and name in registry})
+    defaults = {field.name: field.default for field in fields(Model)}
+    entries = {}
+    for name in names:
+        entry = {
+            key: value for key, value in asdict(registry[name]).items() if key != "name" and value != defaults[key]
+        }
+        entries[name] = {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
+    return entries
+
+
+def _check_members(file: Path, packed: zipfile.ZipFile) -> None:
+    """Refuse a bundle that holds anything but its own files, or more than fits."""
+    names = [member.filename for member in packed.infolist()]
+    strange = [name for name in names if not _MEMBER.fullmatch(name)]
+    if strange or len(set(names)) < len(names) or not {_HEAD, _VALUE_SET, _MODELS, _CALLS} <= set(names):
+        raise ValueError(f"{file} is no bundle: it holds {(strange or names)[:5]}.")
+    for member in packed.infolist():
+        most = _MOST_BYTES if member.filename == _CALLS or member.filename.startswith("inputs/") else _SMALL_BYTES
+        shrunk = member.file_size > 1024**2 and member.file_size > _MOST_SHRUNK * max(1, member.compress_size)
+        if member.file_size > most or shrunk:
+            raise ValueError(f"{file}: {member.filename} would unpack to {member.file_size:,} bytes; refused.")
+
+
+def _read_head(file: Path, packed: zipfile.ZipFile) -> dict[str, Any]:
+    """Return the head's fields, checked."""
+    try:
+        head = json.loads(packed.read(_HEAD))
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"{file}: {_HEAD} cannot be read: {problem}") from None
+    found = head.pop("format", None) if isinstance(head, dict) else None
+    if found != FORMAT:
+        raise ValueError(
+            f"{file} is a bundle of format {found!r}; this version of conflictscope reads {FORMAT}. Replay it with the "
+            "version that made it."
+        )
+    expected = {field.name: field.type for field in fields(Bundle) if field.name != "folder"}
+    if set(head) != set(expected):
+        raise ValueError(f"{file}: {_HEAD} holds {sorted(head)}; expected {sorted(expected)}.")
+    lists = isinstance(head["notebooks"], list) and all(isinstance(name, str) for name in head["notebooks"])
+    mappings = all(isinstance(head[name], dict) for name in expected if name not in ("study", "notebooks"))
+    if not lists or not mappings:
+        raise ValueError(f"{file}: {_HEAD} is not of the form that a bundle's has.")
+    return head
+
+
+def _parse_rows(lines: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the rows of the call store that are packed in lines of JSON."""
+    while line := lines.readline(_SMALL_BYTES):
+        try:
+            table, row = json.loads(line)
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError("a line of calls.jsonl is no row of a call store.") from None
+        if not isinstance(table, str) or not isinstance(row, dict):
+            raise ValueError("a line of calls.jsonl is no row of a call store.")
+        yield table, row
