@@ -19,7 +19,7 @@ _CONDITIONS = {"multiple_choice": "multiple choice", "open_ended": "conversation
 
 
 def render_scenario(record: ScenarioRecord) -> str:
-    """Return a scenario in full: outline, description, profile, actions, checks with reasons, nearest outlines."""
+    """Return a scenario in full: outline, description, profile, actions, checks with reasons, nearest neighbours."""
     about = record.scenario or record.outline or {}
     parts = [f"<p>{badge(record.fate, _FATE_KINDS.get(record.fate, 'plain'))} {_template(about)}</p>"]
     if record.scenario:
@@ -32,7 +32,7 @@ def render_scenario(record: ScenarioRecord) -> str:
         names = ("context", "action_opportunity", "good", "harm", "author")
         outline = [(name.replace("_", " "), plain(record.outline[name])) for name in names]
         parts += ["<h3>Outline</h3>", fields(outline)]
-        parts += ["<h3>Nearest outlines</h3>", render_neighbours(record)]
+        parts += ["<h3>Nearest neighbours</h3>", render_neighbours(record)]
     return "".join(parts)
 
 
@@ -64,22 +64,24 @@ def render_checks(checks: Sequence[dict]) -> str:
 
 
 def render_neighbours(record: ScenarioRecord) -> str:
-    """Return the outline that this one is most like, and those that were dropped because they repeat it."""
+    """Return the outlines most like this one, each with its cosine, what it is to this one and what became of it."""
     outline = record.outline or {}
-    rows = []
-    if record.nearest:
-        what = "an earlier outline that it repeats" if record.fate == "duplicate" else "the nearest earlier outline"
-        rows.append((outline["similarity"], what, record.nearest))
-    rows += [(repeat["similarity"], "dropped as a repeat of this one", repeat) for repeat in record.repeats]
-    if not rows:
-        return '<p class="cs-faint">No earlier outline of the pair was kept, and none was dropped as a repeat.</p>'
-    lines = "".join(
-        f"<tr><td>{similarity:.2f}</td><td>{what}<br><span class='cs-faint'>{escape(row['outline_id'])}</span></td>"
-        f"<td>{plain(row['context'])}{plain(row['action_opportunity'])}</td></tr>"
-        for similarity, what, row in rows
-    )
+    if not record.neighbours:
+        return '<p class="cs-faint">The pair has no other outline.</p>'
+    lines = []
+    for near in record.neighbours:
+        fate = badge(near.fate, _FATE_KINDS.get(near.fate, "plain")) if near.outline else badge("earlier study")
+        told = (
+            plain(near.outline["context"]) + plain(near.outline["action_opportunity"])
+            if near.outline
+            else '<p class="cs-faint">An earlier study kept it; its text is there.</p>'
+        )
+        lines.append(
+            f"<tr><td>{near.similarity:.2f}</td><td>{fate}<br>{near.standing}<br>"
+            f"<span class='cs-faint'>{escape(near.outline_id)}</span></td><td>{told}</td></tr>"
+        )
     head = f"<tr><th>cosine ({escape(outline['embedder'])})</th><th>which</th><th>context and opportunity</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{lines}</tbody></table>"
+    return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def render_case(record: CaseRecord) -> str:

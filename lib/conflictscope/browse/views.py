@@ -41,7 +41,14 @@ def show(
 
 
 def show_scenario(identifier: str, archive: Archive) -> View:
-    """Show a scenario in full, or an outline that became none: outline, profile, actions, checks, nearest outlines.
+    """Show a scenario in full, or an outline that became none: outline, profile, actions, checks, nearest neighbours.
+
+    Parameters
+    ----------
+    identifier : str
+        A scenario's id, or an outline's.
+    archive : Archive
+        The study; see ``open_archive``.
 
     Raises
     ------
@@ -50,4 +57,4 @@ def show_scenario(identifier: str, archive: Archive) -> View:
     """
     record = scenario_record(archive, identifier)
     kind = "Scenario" if record.scenario else "Outline"
-    return View(f"{kind} {identifier}", render_scenario(record), archive.source)
+    return View(f"{kind} {record.id}", render_scenario(record), archive.source)
