@@ -6,6 +6,7 @@ file system it lies on, and a label that was changed is still there, above the o
 paper (arXiv 2509.25369) compares its judges with people.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -106,6 +107,8 @@ def write_label(label: Label, folder: Path | str) -> None:
     line = (json.dumps(asdict(label), ensure_ascii=False) + "\n").encode()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
+        # two tabs of one person: neither may see the other's line half written
+        fcntl.flock(handle, fcntl.LOCK_EX)
         before = os.fstat(handle).st_size
         # a line that a power cut left unfinished must not swallow this one
         if before and os.pread(handle, 1, before - 1) != b"\n":
@@ -151,8 +154,11 @@ def labels_path(folder: Path | str, annotator: str) -> Path:
 
 def _read(path: Path) -> list[Label]:
     """Return the labels of one file."""
+    with path.open(encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        lines = file.read().split("\n")
     labels = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
