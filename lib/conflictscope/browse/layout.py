@@ -5,7 +5,11 @@ In: widgets. Out: boxes. No section of the paper.
 
 from collections.abc import Iterable, Mapping
 
+import anywidget
 import ipywidgets
+import traitlets
+
+from conflictscope.browse.markup import ASSETS
 
 _HEIGHT = "40rem"
 
@@ -38,11 +42,19 @@ def controls_row(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Box:
     )
 
 
-def view_pane() -> ipywidgets.HTML:
-    """Return a pane that scrolls by itself."""
-    pane = ipywidgets.HTML(layout={"height": _HEIGHT, "overflow": "hidden auto", "flex": "1 1 20rem", "min_width": "0"})
-    pane.add_class("cs-pane")
-    return pane
+class ViewPane(anywidget.AnyWidget):
+    """A pane that shows a view and scrolls by itself, from the top whenever ``html`` changes.
+
+    An answer picked in it arrives as a message with ``conversation`` and ``answer``; what became of it goes back as a
+    message with these, ``said`` and ``failed``.
+    """
+
+    _esm = ASSETS / "view_pane.js"
+    html = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self):
+        super().__init__(layout={"height": _HEIGHT, "overflow": "hidden auto", "flex": "1 1 20rem", "min_width": "0"})
+        self.add_class("cs-pane")
 
 
 def beside(left: ipywidgets.Widget, right: ipywidgets.Widget) -> ipywidgets.Box:

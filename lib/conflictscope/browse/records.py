@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+
 from conflictscope.browse.archive import Archive
 
 
@@ -70,6 +72,8 @@ class Asking:
     ----------
     answers, ratings, turns, verdicts : tuple of dict
         Rows of the tables; empty under the other condition.
+    labels : tuple of dict
+        Fields of people's labels of the conversation.
     """
 
     target: str
@@ -79,6 +83,7 @@ class Asking:
     ratings: tuple[dict, ...] = ()
     turns: tuple[dict, ...] = ()
     verdicts: tuple[dict, ...] = ()
+    labels: tuple[dict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ def case_record(
     targets: Collection[str] | None = None,
     conditions: Collection[str] | None = None,
     system_prompts: Collection[str] | None = None,
+    labels: pd.DataFrame | None = None,
 ) -> CaseRecord:
     """Gather what targets were asked about one scenario and what they answered.
 
@@ -130,6 +136,8 @@ def case_record(
         The scenario.
     targets, conditions, system_prompts : collection of str, optional
         Which of them; default: all there are.
+    labels : DataFrame, optional
+        Labels to show beside the verdicts, as ``read_labels`` gives them.
 
     Returns
     -------
@@ -143,6 +151,7 @@ def case_record(
     """
     scenario = archive.scenario(scenario_id)
     asked = {name: archive.rows(name, scenario_id) for name in ("answers", "ratings", "conversations", "verdicts")}
+    asked["labels"] = _of_conversations(labels, scenario_id)
     openings = archive.rows("opening_messages", scenario_id).to_dict("records")
     found: dict[tuple[str, str, str], Asking] = {}
     for table, condition, part in _PARTS:
@@ -155,6 +164,13 @@ def case_record(
                 found[place] = replace(asking, **longer)
     order = sorted(found, key=lambda place: (place[0], place[1], place[2] != "default", place[2]))
     return CaseRecord(scenario, openings[0] if openings else None, tuple(found[place] for place in order))
+
+
+def _of_conversations(labels: pd.DataFrame | None, scenario_id: str) -> pd.DataFrame:
+    """Return the labels of a scenario's conversations."""
+    if labels is None:
+        return pd.DataFrame()
+    return labels[labels["kind"].eq("conversation") & labels["scenario_id"].eq(scenario_id)]
 
 
 def _neighbours(archive: Archive, outline: dict) -> tuple[Neighbour, ...]:
@@ -178,4 +194,5 @@ _PARTS: Sequence[tuple[str, str, str]] = (
     ("ratings", "multiple_choice", "ratings"),
     ("conversations", "open_ended", "turns"),
     ("verdicts", "open_ended", "verdicts"),
+    ("labels", "open_ended", "labels"),
 )
