@@ -96,7 +96,7 @@ class ResponseBrowser:
         self._grid.observe(self._pick_cell, "chosen")
         self._list.observe(self._show, "chosen")
         if self._labelling:
-            self._list.keys = list(LABEL_KEYS)
+            self._list.shortcuts = list(LABEL_KEYS)
             self._list.on_msg(self._label_chosen)
             self._pane.on_msg(lambda pane, content, buffers: self._label(content["conversation"], content["answer"]))
 

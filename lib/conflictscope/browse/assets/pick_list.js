@@ -79,7 +79,7 @@ function render({ model, el }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = { ArrowDown: () => pick(at + 1), ArrowUp: () => pick(at - 1), Home: () => pick(0),
       End: () => pick(rows.length - 1), PageDown: () => turn(1), PageUp: () => turn(-1) }[event.key] ??
-      (model.get("keys").includes(event.key) && !event.repeat
+      (model.get("shortcuts").includes(event.key) && !event.repeat
         && (() => model.send({ key: event.key, chosen: model.get("chosen") })));
     if (!step) return;
     event.preventDefault();
