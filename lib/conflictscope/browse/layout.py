@@ -12,13 +12,19 @@ import traitlets
 from conflictscope.browse.markup import ASSETS
 
 _HEIGHT = "40rem"
+_WIDEST = "17rem"  # of a control: two stand beside the heatmap on a laptop
 
 
 def choose(label: str, options: Mapping[str, object], *, anything: str | None = "any") -> ipywidgets.Dropdown:
     """Return a dropdown, with an option for no restriction (value None) unless `anything` is None."""
     offered = list(options.items()) if anything is None else [(anything, None), *options.items()]
     return ipywidgets.Dropdown(
-        description=label, options=offered, style={"description_width": "auto"}, layout={"width": "auto"}
+        description=label,
+        options=offered,
+        # said, not left to the default: a first option whose value is None otherwise shows as blank now and then
+        index=0,
+        style={"description_width": "auto"},
+        layout={"width": "auto", "max_width": _WIDEST},
     )
 
 
@@ -30,7 +36,7 @@ def choose_some(label: str, options: Mapping[str, object], chosen: Iterable) -> 
         value=tuple(chosen),
         rows=min(4, max(2, len(options))),
         style={"description_width": "auto"},
-        layout={"width": "auto", "max_width": "26rem"},
+        layout={"width": "auto", "max_width": _WIDEST},
     )
 
 

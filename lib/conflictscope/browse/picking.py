@@ -19,8 +19,8 @@ Describe = Callable[[slice], Sequence[tuple[str, str]]]
 class PickList(anywidget.AnyWidget):
     """A list to pick one row from, a page at a time.
 
-    ``chosen`` is the id of the row picked, "" where there is none. One of ``shortcuts`` pressed in the list arrives as a
-    message with the ``key`` and the row's id.
+    ``chosen`` is the id of the row picked, "" where there is none. One of ``shortcuts`` pressed in the list arrives as
+    a message with the ``key`` and the row's id.
     """
 
     _esm = ASSETS / "pick_list.js"
