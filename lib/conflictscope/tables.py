@@ -186,6 +186,17 @@ TABLES = {
             ),
             ("outline_id",),
         ),
+        Table(
+            "neighbours",
+            "the outlines most like each one, within its pair, by the embedder that looked for near-duplicates",
+            (
+                _text("outline_id", "the outline"),
+                _text("neighbour_id", "an outline of the pair, kept or not, or one that an earlier study kept"),
+                _integer("rank", "1 = most similar"),
+                _number("similarity", "cosine similarity, up to 1"),
+            ),
+            ("outline_id", "rank"),
+        ),
         Table("scenarios", "full scenarios, before the checks", _SCENARIO_COLUMNS, ("scenario_id",)),
         Table(
             "checks",

@@ -41,7 +41,7 @@ async def study(models: Models, values, roles: dict, targets: list[str], per_pai
         start = time.perf_counter()
 
     written, _ = await sc.write_outlines(values, models, roles["author"], scenarios_per_pair=per_pair)
-    outlines = await sc.mark_duplicates(written, models, embedder="tfidf")
+    outlines, _ = await sc.mark_duplicates(written, models, embedder="tfidf")
     scenarios, _ = await sc.write_scenarios(outlines, values, models, roles["author"])
     lap("generate")
     checks = await sc.check_scenarios(scenarios, values, models, roles["filter_judge"], seed=0)

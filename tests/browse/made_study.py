@@ -47,6 +47,11 @@ def make_study(
     repeats = outlines.head(2).assign(
         outline_id=["r00000", "r00001"], nearest=["o00000", "o00001"], similarity=0.93, kept=False
     )
+    near = [(f"o{i:05}", f"o{j:05}", 0.4) for i in place for j in (i - 3, i + 3, i - 6) if 0 <= j < n]
+    near += [pair for i in (0, 1) for pair in ((f"o{i:05}", f"r{i:05}", 0.93), (f"r{i:05}", f"o{i:05}", 0.93))]
+    neighbours = pd.DataFrame(near, columns=["outline_id", "neighbour_id", "similarity"])
+    neighbours = neighbours.sort_values("similarity", ascending=False, kind="stable")
+    neighbours["rank"] = neighbours.groupby("outline_id").cumcount() + 1
     scenario = base.assign(
         scenario_id=[f"s{i:05}" for i in place],
         description=[f"Case {i}: a tenant asks about deposit number {i} and a letter. " * 4 for i in place],
@@ -142,6 +147,7 @@ def make_study(
     tables = {
         "domains": domains,
         "outlines": pd.concat([outlines, repeats], ignore_index=True),
+        "neighbours": neighbours,
         "scenarios": scenario,
         "checks": checks,
         "answers": answers,

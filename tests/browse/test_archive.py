@@ -83,14 +83,61 @@ def test_a_scenario_shows_all_that_is_known_of_it(make_archive):
     assert "0.40" in html and "supports helpfulness" in html
 
 
+def neighbours(archive, identifier):
+    """Return outline, cosine, standing and fate of each neighbour of a scenario or outline."""
+    found = scenario_record(archive, identifier).neighbours
+    return [(near.outline_id, near.similarity, near.standing, near.fate) for near in found]
+
+
 def test_a_duplicate_shows_what_it_repeats(make_archive):
-    html = render_scenario(scenario_record(make_archive(scenarios=30), "r00001"))
-    assert "o00001" in html and "0.93" in html and "Context 1." in html
+    archive = make_archive(scenarios=30)
+    fate = archive.decisions.loc["s00001", "fate"]
+    assert neighbours(archive, "r00001") == [("o00001", 0.93, "what it was dropped for", fate)]
+    html = render_scenario(scenario_record(archive, "r00001"))
+    assert "0.93" in html and "Context 1." in html and "what it was dropped for" in html
 
 
-def test_an_original_shows_what_repeats_it(make_archive):
-    html = render_scenario(scenario_record(make_archive(scenarios=30), "s00000"))
-    assert "dropped as a repeat of this one" in html and "r00000" in html
+def test_an_original_shows_what_repeats_it_and_its_nearest_neighbours(make_archive):
+    archive = make_archive(scenarios=30)
+    found = neighbours(archive, "s00000")
+    assert found[0] == ("r00000", 0.93, "dropped as a repeat of this one", "duplicate")
+    assert [(name, cosine, standing) for name, cosine, standing, _ in found[1:]] == [
+        ("o00003", 0.4, "of the same pair")
+    ]
+    standings = {name: standing for name, _, standing, _ in neighbours(archive, "s00009")}
+    assert standings == {
+        "o00006": "the nearest earlier outline that was kept",
+        "o00012": "of the same pair",
+        "o00003": "of the same pair",
+    }
+
+
+def test_neighbours_are_shown_without_their_table_too(make_archive, tmp_path):
+    make_archive(scenarios=30)
+    (tmp_path / "neighbours.parquet").unlink()
+    archive = browse.open_archive(tmp_path, study="made")
+    assert [near[0] for near in neighbours(archive, "s00000")] == ["r00000"]
+    assert [near[0] for near in neighbours(archive, "r00000")] == ["o00000"]
+
+
+def test_a_repeat_of_an_earlier_study_says_so(make_archive, tmp_path):
+    outlines = make_archive(scenarios=6).tables["outlines"]
+    repeats = outlines["outline_id"].isin(["r00000", "r00001"])
+    # one repeats an outline of an earlier study; the other is that study's outline, word for word
+    outlines = outlines.assign(nearest=outlines["nearest"].mask(repeats, "elsewhere"))
+    outlines.loc[outlines["outline_id"].eq("r00001"), "nearest"] = "r00001"
+    write_table(outlines, "outlines", tmp_path, study="made")
+    archive = browse.open_archive(tmp_path, study="made")
+    for identifier, nearest in (("r00000", "elsewhere"), ("r00001", "r00001")):
+        record = scenario_record(archive, identifier)
+        assert (record.neighbours[0].outline_id, record.neighbours[0].outline) == (nearest, None)
+        assert "An earlier study kept it" in render_scenario(record)
+
+
+def test_an_outlines_id_leads_to_its_scenario(make_archive):
+    archive = make_archive(scenarios=6)
+    assert browse.show_scenario("o00004", archive).html == browse.show_scenario("s00004", archive).html
+    assert filter_scenarios(archive, text="o00004").index.tolist() == ["s00004"]
 
 
 def test_a_case_holds_what_was_chosen_and_no_more(make_archive):

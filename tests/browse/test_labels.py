@@ -13,7 +13,8 @@ def label(**more):
 
 def write_many(folder, annotator, count):
     for number in range(count):
-        write_label(label(annotator=annotator, scenario_id=f"s{number}"), folder)
+        # lines so long that many of them lie across two of the disk's pages
+        write_label(label(annotator=annotator, scenario_id=f"s{number}", target="t" * 3000), folder)
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -44,8 +45,9 @@ def test_two_annotators_and_two_tabs_at_once_lose_nothing(tmp_path):
     writers = [context.Process(target=write_many, args=(tmp_path, name, 60)) for name in ("ana", "ana", "ben")]
     for writer in writers:
         writer.start()
-    for writer in writers:
-        writer.join()
+    while any(writer.is_alive() for writer in writers):
+        # whoever reads meanwhile sees whole lines only
+        assert set(read_labels(tmp_path)["target"]) <= {"t" * 3000}
     assert read_labels(tmp_path).groupby("annotator").size().to_dict() == {"ana": 60, "ben": 60}
     assert len(labels_path(tmp_path, "ana").read_text().splitlines()) == 120
 

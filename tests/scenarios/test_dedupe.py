@@ -8,6 +8,7 @@ import pytest
 
 from conflictscope.scenarios import mark_duplicates
 from conflictscope.scenarios.embedding import embed_texts, similarity_threshold
+from conflictscope.table_files import check_table
 
 STORY = "A baker in Lyon asks for a poster that promises bread without any additives by Friday morning."
 SAME = "A baker in Lyon asks for a poster that promises bread without any additives by Monday morning."
@@ -20,6 +21,10 @@ def outlines(*rows):
 
 
 def mark(frame, **more):
+    return compare(frame, **more)[0]
+
+
+def compare(frame, **more):
     return asyncio.run(mark_duplicates(frame, models=None, embedder="tfidf", **more))
 
 
@@ -42,7 +47,7 @@ def test_a_dropped_outline_drops_nothing_after_it():
 
     angles = np.array([0.0, 0.5, 1.0])
     vectors = np.column_stack([np.cos(angles), np.sin(angles)])
-    nearest, similarity, kept = _compare_in_order(vectors, 0, 0.8)
+    nearest, similarity, kept = _compare_in_order(vectors @ vectors.T, 0, 0.8)
     assert kept == [True, False, True]
     assert nearest == [-1, 0, 0]
     assert similarity[2] == pytest.approx(np.cos(1.0), abs=1e-6)
@@ -55,13 +60,42 @@ def test_earlier_studies_count_if_they_were_kept():
     assert marked["nearest"].iloc[0] == "old"
 
 
+def test_neighbours_are_the_most_similar_of_the_pair_whatever_became_of_them():
+    rng = np.random.default_rng(0)
+    words = [f"word{n}" for n in range(30)]
+    told = [" ".join(rng.choice(words, size=12)) for _ in range(20)]
+    frame = outlines(*((str(n), "a", "b" if n < 16 else "c", text) for n, text in enumerate(told)))
+    marked, neighbours = compare(frame)
+    neighbours = check_table(neighbours, "neighbours")
+    vectors = asyncio.run(embed_texts((frame["context"] + "\n" + frame["action_opportunity"]).tolist(), "tfidf", None))
+    for outline, found in neighbours.groupby("outline_id"):
+        pair = [n for n in (range(16) if int(outline) < 16 else range(16, 20)) if n != int(outline)]
+        cosines = {str(n): vectors[int(outline)] @ vectors[n] for n in pair}
+        nearest = sorted(cosines, key=lambda name: -cosines[name])[:5]
+        assert found["rank"].tolist() == list(range(1, len(nearest) + 1))
+        assert found["neighbour_id"].tolist() == nearest
+        assert found["similarity"].tolist() == pytest.approx([cosines[name] for name in nearest], abs=1e-6)
+    assert set(neighbours["outline_id"]) == set(frame["outline_id"])
+    # what an outline was dropped for, or just not dropped for, is among them or further away than all of them
+    recorded = marked.dropna(subset="similarity").set_index("outline_id")
+    first = neighbours[neighbours["rank"].eq(1)].set_index("outline_id")
+    assert (recorded["similarity"] <= first["similarity"].reindex(recorded.index)).all()
+
+
+def test_neighbours_of_earlier_studies_are_named_once():
+    earlier = outlines(("old", "a", "b", STORY), ("old", "a", "b", STORY)).assign(kept=True)
+    _, neighbours = compare(outlines(("1", "a", "b", SAME), ("2", "a", "b", OTHER)), earlier=earlier)
+    assert neighbours.query("outline_id == '1'")["neighbour_id"].tolist() == ["old", "2"]
+    assert set(neighbours["outline_id"]) == {"1", "2"}
+
+
 def test_a_word_for_word_repeat_counts_at_any_threshold():
     marked = mark(outlines(("1", "a", "b", STORY), ("2", "a", "b", STORY)), threshold=1.0)
     assert marked["kept"].tolist() == [True, False]
 
 
 def test_no_outlines_are_no_trouble():
-    assert mark(outlines()).empty
+    assert all(table.empty for table in compare(outlines()))
 
 
 def test_thresholds_do_not_carry_over():

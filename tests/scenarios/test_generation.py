@@ -42,7 +42,7 @@ def test_outlines_come_back_with_their_cells(scripted, value_set):
     assert len(outlines) == 16 and shortfalls.empty and len(transport.bodies) == 8
     assert outlines.groupby(["structure", "severity", "acting_value"]).size().tolist() == [2] * 8
     assert outlines["outline_id"].is_unique
-    marked = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
+    marked, _ = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
     assert check_table(marked, "outlines")["kept"].all()
 
 
@@ -66,7 +66,7 @@ def test_an_unreadable_batch_is_a_shortfall_with_its_reason(scripted, value_set)
 def test_word_for_word_repeats_have_rows_of_their_own_and_are_marked(scripted, value_set):
     models, _ = scripted(lambda body: {"outlines": [outline(1), outline(1)]})
     outlines, _ = write(models, value_set)
-    marked = check_table(asyncio.run(mark_duplicates(outlines, models, embedder="tfidf")), "outlines")
+    marked = check_table(asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))[0], "outlines")
     assert len(marked) == 16 and marked["kept"].sum() == 1
 
 
@@ -74,7 +74,7 @@ def test_scenarios_are_named_by_their_content_and_losses_are_counted(scripted, v
     turn = numbered()
     models, _ = scripted(lambda body: {"outlines": [outline(turn()), outline(turn())]})
     outlines, _ = write(models, value_set)
-    marked = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
+    marked, _ = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
 
     def author(body):
         context = read_fences(body["messages"][-1]["content"])["context"]

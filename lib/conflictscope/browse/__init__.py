@@ -11,8 +11,9 @@ In: a study's folder. Out: HTML and widgets for JupyterLab, and labels. Nothing 
 - ``disagreements``: the cases worth reading first
 - ``picking``: a list and a heatmap to pick from
 - ``layout``: how the parts of a browser stand
-- ``scenario_browser``, ``response_browser``: the browsers
 - ``labels``: what people answered, on disk at once
+- ``labelling``: an answer given beside the judge's
+- ``scenario_browser``, ``response_browser``: the browsers
 - ``sample``: what is put to them
 - ``questions``: what they see, without what a judge said
 - ``annotator``: the widget that asks
@@ -22,6 +23,7 @@ In: a study's folder. Out: HTML and widgets for JupyterLab, and labels. Nothing 
 from conflictscope.browse.annotator import Annotator
 from conflictscope.browse.archive import Archive, open_archive
 from conflictscope.browse.disagreements import PRESETS
+from conflictscope.browse.labelling import Labelling
 from conflictscope.browse.labels import read_labels
 from conflictscope.browse.markup import View, export_html
 from conflictscope.browse.response_browser import ResponseBrowser
@@ -34,6 +36,7 @@ __all__ = [
     "PRESETS",
     "Annotator",
     "Archive",
+    "Labelling",
     "ResponseBrowser",
     "ScenarioBrowser",
     "View",

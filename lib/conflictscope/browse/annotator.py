@@ -71,11 +71,14 @@ class Annotator:
     ):
         self._archive, self._folder, self._annotator = archive, folder, check_annotator(annotator)
         self._definitions, self._seed = definitions or {}, seed
-        self._rows = sample.astype(object).where(sample.notna(), None).to_dict("records")
         labels = read_labels(folder)
         own = labels[labels["annotator"].eq(annotator)]
-        given = set(own[list(QUESTION)].astype(object).where(own.notna(), None).itertuples(index=False, name=None))
-        self._done = [tuple(row[name] for name in QUESTION) in given for row in self._rows]
+        given, seen = _questions(own[own["blind"]]), _questions(own[~own["blind"]])
+        questions = sample.astype(object).where(sample.notna(), None).to_dict("records")
+        # whoever has labelled a conversation beside its verdict cannot be asked about it blind any more
+        self._rows = [row for row in questions if _question(row) in given or _question(row) not in seen]
+        self._left_out = len(questions) - len(self._rows)
+        self._done = [_question(row) in given for row in self._rows]
         self.widget = AnswerPad(total=len(self._rows))
         self.widget.on_msg(self._receive)
         self._place = self._next_open(0)
@@ -141,6 +144,7 @@ class Annotator:
         else:
             view = View("All questions are answered", "<p>Thank you. Every label is on disk.</p>", self._archive.source)
         here = f"; this is question {self._place + 1}" if self._question else ""
+        here += f"; {self._left_out} left out: labelled with the verdict in sight" if self._left_out else ""
         with pad.hold_sync():
             pad.html, pad.answers = view.html, [*offered, _BACK]
             pad.done, pad.failed = done, bool(failed)
@@ -149,3 +153,14 @@ class Annotator:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return shown_as(self.widget, f"{len(self._rows)} questions for {self._annotator}; run the cell.")
+
+
+def _questions(labels: pd.DataFrame) -> set[tuple]:
+    """Return the questions that labels answer."""
+    rows = labels.astype(object).where(labels.notna(), None).to_dict("records")
+    return {_question(row) for row in rows}
+
+
+def _question(row: Mapping) -> tuple:
+    """Return what tells one question from all others."""
+    return tuple(row[name] for name in QUESTION)

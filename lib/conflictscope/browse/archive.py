@@ -20,6 +20,7 @@ from conflictscope.tables import CHECKS, TABLES
 
 SHOWN_TABLES = (
     "outlines",
+    "neighbours",
     "scenarios",
     "checks",
     "domains",
@@ -75,7 +76,7 @@ class Archive:
         common = ["outline_id", "value_1", "value_2", "structure", "severity", "acting_value"]
         written = scenarios[["scenario_id", *common]].assign(
             text=scenarios["description"],
-            searched=_joined(scenarios, "description action_1 action_2 persona background goal scenario_id"),
+            searched=_joined(scenarios, "description action_1 action_2 persona background goal scenario_id outline_id"),
         )
         rest = unwritten[common].assign(
             scenario_id=None,
@@ -147,7 +148,34 @@ class Archive:
         return {row["outline_id"]: row for row in self.tables["outlines"].to_dict("records")}
 
     @cached_property
-    def repeats(self) -> dict[str, list[str]]:
+    def written(self) -> dict[str, str]:
+        """Outline id → id of the scenario that was written from it."""
+        scenarios = self.tables["scenarios"]
+        return dict(zip(scenarios["outline_id"], scenarios["scenario_id"], strict=True))
+
+    def neighbours(self, outline_id: str) -> dict[str, float]:
+        """Return the outlines most like one → their cosines, the most similar first.
+
+        They are its nearest neighbours, the earlier outline that it was measured against, and those that were dropped
+        because they repeat it. An earlier study's outline is there by its id alone.
+        """
+        outline = self.outlines[outline_id]
+        # what it was measured against first, among equals too
+        found = {outline["nearest"]: outline["similarity"]} if isinstance(outline["nearest"], str) else {}
+        found |= self._nearest.get(outline_id, {})
+        found |= {repeat: self.outlines[repeat]["similarity"] for repeat in self._repeats.get(outline_id, [])}
+        return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+    @cached_property
+    def _nearest(self) -> dict[str, dict[str, float]]:
+        """Outline id → id of each nearest neighbour → cosine."""
+        nearest: dict[str, dict[str, float]] = {}
+        for row in self.tables["neighbours"].itertuples():
+            nearest.setdefault(row.outline_id, {})[row.neighbour_id] = row.similarity
+        return nearest
+
+    @cached_property
+    def _repeats(self) -> dict[str, list[str]]:
         """Outline id → ids of the outlines that were dropped because they repeat it."""
         dropped = self.tables["outlines"][~self.tables["outlines"]["kept"].astype(bool)]
         return dropped.groupby("nearest")["outline_id"].agg(list).to_dict()
@@ -158,7 +186,7 @@ class Archive:
         return {
             name: frame.groupby("scenario_id", sort=False).indices
             for name, frame in self.tables.items()
-            if name != "outlines"
+            if "scenario_id" in frame
         }
 
 

@@ -6,6 +6,7 @@ file system it lies on, and a label that was changed is still there, above the o
 paper (arXiv 2509.25369) compares its judges with people.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -44,6 +45,9 @@ class Label:
         ``action_1`` or ``action_2`` (turned back from the labels shown), ``neither``, ``cannot_tell``, ``yes``, ``no``.
     labelled_at : str
         UTC, ISO 8601.
+    blind : bool
+        Whether it was given without sight of the judge's verdict, the target's name and the values. Other labels say
+        where somebody disagrees with a judge, and are no measure of it.
     """
 
     scenario_id: str
@@ -57,10 +61,17 @@ class Label:
     check: str | None = None
     about_value: str | None = None
     first_action: int | None = None
+    blind: bool = True
 
     def __post_init__(self):
         check_annotator(self.annotator)
-        allowed = {"kind": KINDS, "answer": ANSWERS, "first_action": (None, 1, 2), "check": (None, *CHECKS)}
+        allowed = {
+            "kind": KINDS,
+            "answer": ANSWERS,
+            "first_action": (None, 1, 2),
+            "check": (None, *CHECKS),
+            "blind": (True, False),
+        }
         for name, expected in allowed.items():
             if getattr(self, name) not in expected:
                 raise ValueError(f"label: {name} is {getattr(self, name)!r}; expected one of {list(expected)}.")
@@ -106,6 +117,8 @@ def write_label(label: Label, folder: Path | str) -> None:
     line = (json.dumps(asdict(label), ensure_ascii=False) + "\n").encode()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
+        # two tabs of one person: neither may see the other's line half written
+        fcntl.flock(handle, fcntl.LOCK_EX)
         before = os.fstat(handle).st_size
         # a line that a power cut left unfinished must not swallow this one
         if before and os.pread(handle, 1, before - 1) != b"\n":
@@ -121,6 +134,8 @@ def write_label(label: Label, folder: Path | str) -> None:
 def read_labels(folder: Path | str) -> pd.DataFrame:
     """Read the labels of everyone, the last one where somebody answered a question more than once.
 
+    A blind label and one that was not blind stand side by side: neither replaces the other.
+
     Returns
     -------
     DataFrame
@@ -133,15 +148,15 @@ def read_labels(folder: Path | str) -> pd.DataFrame:
         Naming file and line, where a line is no label.
     """
     labels = [label for path in sorted(Path(folder).glob("labels/*.jsonl")) for label in _read(path)]
-    return labels_table(labels).drop_duplicates([*QUESTION, "annotator"], keep="last").reset_index(drop=True)
+    return labels_table(labels).drop_duplicates([*QUESTION, "annotator", "blind"], keep="last").reset_index(drop=True)
 
 
 def labels_table(labels: list[Label]) -> pd.DataFrame:
     """Return labels as a table, with the fields of ``Label`` as columns."""
     names = [field.name for field in fields(Label)]
     table = pd.DataFrame([asdict(label) for label in labels], columns=names)
-    numbers = {"repetition": "Int64", "first_action": "Int64"}
-    return table.astype(numbers | {name: "str" for name in names if name not in numbers})
+    others = {"repetition": "Int64", "first_action": "Int64", "blind": "bool"}
+    return table.astype(others | {name: "str" for name in names if name not in others})
 
 
 def labels_path(folder: Path | str, annotator: str) -> Path:
@@ -151,8 +166,11 @@ def labels_path(folder: Path | str, annotator: str) -> Path:
 
 def _read(path: Path) -> list[Label]:
     """Return the labels of one file."""
+    with path.open(encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        lines = file.read().split("\n")
     labels = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:

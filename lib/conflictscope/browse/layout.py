@@ -5,16 +5,26 @@ In: widgets. Out: boxes. No section of the paper.
 
 from collections.abc import Iterable, Mapping
 
+import anywidget
 import ipywidgets
+import traitlets
+
+from conflictscope.browse.markup import ASSETS
 
 _HEIGHT = "40rem"
+_WIDEST = "17rem"  # of a control: two stand beside the heatmap on a laptop
 
 
 def choose(label: str, options: Mapping[str, object], *, anything: str | None = "any") -> ipywidgets.Dropdown:
     """Return a dropdown, with an option for no restriction (value None) unless `anything` is None."""
     offered = list(options.items()) if anything is None else [(anything, None), *options.items()]
     return ipywidgets.Dropdown(
-        description=label, options=offered, style={"description_width": "auto"}, layout={"width": "auto"}
+        description=label,
+        options=offered,
+        # said, not left to the default: a first option whose value is None otherwise shows as blank now and then
+        index=0,
+        style={"description_width": "auto"},
+        layout={"width": "auto", "max_width": _WIDEST},
     )
 
 
@@ -26,7 +36,7 @@ def choose_some(label: str, options: Mapping[str, object], chosen: Iterable) -> 
         value=tuple(chosen),
         rows=min(4, max(2, len(options))),
         style={"description_width": "auto"},
-        layout={"width": "auto", "max_width": "26rem"},
+        layout={"width": "auto", "max_width": _WIDEST},
     )
 
 
@@ -38,11 +48,19 @@ def controls_row(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Box:
     )
 
 
-def view_pane() -> ipywidgets.HTML:
-    """Return a pane that scrolls by itself."""
-    pane = ipywidgets.HTML(layout={"height": _HEIGHT, "overflow": "hidden auto", "flex": "1 1 20rem", "min_width": "0"})
-    pane.add_class("cs-pane")
-    return pane
+class ViewPane(anywidget.AnyWidget):
+    """A pane that shows a view and scrolls by itself, from the top whenever ``html`` changes.
+
+    An answer picked in it arrives as a message with ``conversation`` and ``answer``; what became of it goes back as a
+    message with these, ``said`` and ``failed``.
+    """
+
+    _esm = ASSETS / "view_pane.js"
+    html = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self):
+        super().__init__(layout={"height": _HEIGHT, "overflow": "hidden auto", "flex": "1 1 20rem", "min_width": "0"})
+        self.add_class("cs-pane")
 
 
 def beside(left: ipywidgets.Widget, right: ipywidgets.Widget) -> ipywidgets.Box:

@@ -19,7 +19,8 @@ Describe = Callable[[slice], Sequence[tuple[str, str]]]
 class PickList(anywidget.AnyWidget):
     """A list to pick one row from, a page at a time.
 
-    ``chosen`` is the id of the row picked, "" where there is none.
+    ``chosen`` is the id of the row picked, "" where there is none. One of ``shortcuts`` pressed in the list arrives as
+    a message with the ``key`` and the row's id.
     """
 
     _esm = ASSETS / "pick_list.js"
@@ -30,6 +31,7 @@ class PickList(anywidget.AnyWidget):
     page = traitlets.Int(0).tag(sync=True)
     pages = traitlets.Int(1).tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
+    shortcuts: traitlets.List = traitlets.List().tag(sync=True)
 
     def __init__(self, **traits):
         super().__init__(**traits)

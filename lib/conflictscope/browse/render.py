@@ -5,7 +5,8 @@ In: a record. Out: the body of a view. All text that a model wrote is escaped, o
 the paper (arXiv 2509.25369) say what each part is.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import pandas as pd
@@ -16,10 +17,12 @@ from conflictscope.tables import CHECKS
 
 _FATE_KINDS = {"kept": "good", "dropped": "bad", "duplicate": "bad", "undecided": "plain"}
 _CONDITIONS = {"multiple_choice": "multiple choice", "open_ended": "conversation"}
+# the actions are not hidden here, so the keys are their numbers
+LABEL_KEYS = {"1": "action_1", "2": "action_2", "n": "neither", "t": "cannot_tell"}
 
 
 def render_scenario(record: ScenarioRecord) -> str:
-    """Return a scenario in full: outline, description, profile, actions, checks with reasons, nearest outlines."""
+    """Return a scenario in full: outline, description, profile, actions, checks with reasons, nearest neighbours."""
     about = record.scenario or record.outline or {}
     parts = [f"<p>{badge(record.fate, _FATE_KINDS.get(record.fate, 'plain'))} {_template(about)}</p>"]
     if record.scenario:
@@ -32,7 +35,7 @@ def render_scenario(record: ScenarioRecord) -> str:
         names = ("context", "action_opportunity", "good", "harm", "author")
         outline = [(name.replace("_", " "), plain(record.outline[name])) for name in names]
         parts += ["<h3>Outline</h3>", fields(outline)]
-        parts += ["<h3>Nearest outlines</h3>", render_neighbours(record)]
+        parts += ["<h3>Nearest neighbours</h3>", render_neighbours(record)]
     return "".join(parts)
 
 
@@ -64,26 +67,31 @@ def render_checks(checks: Sequence[dict]) -> str:
 
 
 def render_neighbours(record: ScenarioRecord) -> str:
-    """Return the outline that this one is most like, and those that were dropped because they repeat it."""
+    """Return the outlines most like this one, each with its cosine, what it is to this one and what became of it."""
     outline = record.outline or {}
-    rows = []
-    if record.nearest:
-        what = "an earlier outline that it repeats" if record.fate == "duplicate" else "the nearest earlier outline"
-        rows.append((outline["similarity"], what, record.nearest))
-    rows += [(repeat["similarity"], "dropped as a repeat of this one", repeat) for repeat in record.repeats]
-    if not rows:
-        return '<p class="cs-faint">No earlier outline of the pair was kept, and none was dropped as a repeat.</p>'
-    lines = "".join(
-        f"<tr><td>{similarity:.2f}</td><td>{what}<br><span class='cs-faint'>{escape(row['outline_id'])}</span></td>"
-        f"<td>{plain(row['context'])}{plain(row['action_opportunity'])}</td></tr>"
-        for similarity, what, row in rows
-    )
+    if not record.neighbours:
+        return '<p class="cs-faint">The pair has no other outline.</p>'
+    lines = []
+    for near in record.neighbours:
+        fate = badge(near.fate, _FATE_KINDS.get(near.fate, "plain")) if near.outline else badge("earlier study")
+        told = (
+            plain(near.outline["context"]) + plain(near.outline["action_opportunity"])
+            if near.outline
+            else '<p class="cs-faint">An earlier study kept it; its text is there.</p>'
+        )
+        lines.append(
+            f"<tr><td>{near.similarity:.2f}</td><td>{fate}<br>{near.standing}<br>"
+            f"<span class='cs-faint'>{escape(near.outline_id)}</span></td><td>{told}</td></tr>"
+        )
     head = f"<tr><th>cosine ({escape(outline['embedder'])})</th><th>which</th><th>context and opportunity</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{lines}</tbody></table>"
+    return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def render_case(record: CaseRecord) -> str:
-    """Return a scenario with what each target was asked, what it answered, and how the judge read it, side by side."""
+def render_case(record: CaseRecord, *, labelling: bool = False) -> str:
+    """Return a scenario with what each target was asked, what it answered, and how the judge read it, side by side.
+
+    Where `labelling`, each conversation has buttons to answer the judge's question oneself.
+    """
     scenario = record.scenario
     parts = [f"<p>{_template(scenario)}</p>", plain(scenario["description"]), render_actions(scenario)]
     if record.opening and any(asking.condition == "open_ended" for asking in record.askings):
@@ -92,22 +100,27 @@ def render_case(record: CaseRecord) -> str:
     if not record.askings:
         parts.append('<p class="cs-faint">No answer of the chosen targets and conditions to this scenario.</p>')
     for target, askings in groupby(record.askings, key=lambda asking: asking.target):
-        cards = "".join(render_asking(asking, scenario) for asking in askings)
+        cards = "".join(render_asking(asking, scenario, labelling=labelling) for asking in askings)
         parts.append(f'<h3>{escape(target)}</h3><div class="cs-grid">{cards}</div>')
     return "".join(parts)
 
 
-def render_asking(asking: Asking, scenario: dict) -> str:
+def render_asking(asking: Asking, scenario: dict, *, labelling: bool = False) -> str:
     """Return one card: what a target was asked under one condition and system prompt, and what came of it."""
     title = f"{_CONDITIONS[asking.condition]} · {asking.system_prompt}"
     if asking.condition == "multiple_choice":
         body = "".join(_answer(row, scenario) for row in asking.answers) + _ratings(asking.ratings)
     else:
         body = ""
-        for repetition, turns in groupby(asking.turns, key=lambda row: row["repetition"]):
+        for repetition, group in groupby(asking.turns, key=lambda row: row["repetition"]):
+            turns = list(group)
+            labels = [row for row in asking.labels if row["repetition"] == repetition]
             # the opening message stands above, once for all
             body += render_turns([row for row in turns if row["turn"] > 0])
             body += "".join(_verdict(row, scenario) for row in asking.verdicts if row["repetition"] == repetition)
+            body += "".join(_label(row, scenario) for row in labels if row["blind"] or not labelling)
+            if labelling and turns[-1]["reply"] == "ok":
+                body += _label_buttons(turns[-1], labels, scenario)
     return f'<div class="cs-card"><h4>{escape(title)}</h4>{body}</div>'
 
 
@@ -154,6 +167,45 @@ def _verdict(row: dict, scenario: dict) -> str:
         f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{seen}</span></p><p>{leaning}</p>"
         f"{plain(_text(row['reasoning']))}{_problem(row)}"
     )
+
+
+def _label(row: dict, scenario: dict) -> str:
+    """Return one person's reading."""
+    how = "blind" if row["blind"] else "with the verdict in sight"
+    seen = f"{escape(row['annotator'])} read it so, {how}"
+    return f"<p>{_read_as(row['answer'], scenario)} <span class='cs-faint'>{seen}</span></p>"
+
+
+def _label_buttons(row: dict, labels: Sequence[dict], scenario: dict) -> str:
+    """Return the buttons with which a conversation is labelled, the answer pressed that was given with it in sight."""
+    given = next((label["answer"] for label in labels if not label["blind"]), "")
+    buttons = "".join(
+        f'<button data-answer="{answer}" aria-pressed="{str(answer == given).lower()}"><kbd>{key}</kbd> '
+        f"{escape(_answer_words(answer, scenario))}</button>"
+        for key, answer in LABEL_KEYS.items()
+    )
+    said = "labelled" if given else "your reading?"
+    return (
+        f'<div class="cs-label" data-conversation="{escape(conversation_key(row))}">{buttons}'
+        f'<span role="status" class="cs-faint">{said}</span></div>'
+    )
+
+
+def conversation_key(row: Mapping) -> str:
+    """Return what tells one conversation of a study from all others, as text."""
+    return json.dumps([row["scenario_id"], row["target"], row["system_prompt"], int(row["repetition"])])
+
+
+def _read_as(answer: str, scenario: dict) -> str:
+    """Return a person's answer, in its action's colour."""
+    colours = {"action_1": "one", "action_2": "two"}
+    return badge(_answer_words(answer, scenario), colours.get(answer, "plain"))
+
+
+def _answer_words(answer: str, scenario: dict) -> str:
+    """Return a person's answer in words, with the value that the action supports."""
+    words = {"neither": "neither", "cannot_tell": "can't tell"}
+    return words.get(answer) or f"action {answer[-1]} · {scenario[f'value_{answer[-1]}']}"
 
 
 def _outcome(row: dict, scenario: dict) -> str:

@@ -1,7 +1,7 @@
 """The response browser: a heatmap, lists of cases behind its cells or that disagree, and the case picked, side by side.
 
-In: an archive. Out: a widget. It only wires: ``filters`` and ``disagreements`` find, ``views`` shows. Sections 3.3 and
-3.4 of the paper (arXiv 2509.25369).
+In: an archive, and who labels. Out: a widget, and labels. It only wires: ``filters`` and ``disagreements`` find,
+``views`` shows, ``labelling`` writes. Sections 3.3 and 3.4 of the paper (arXiv 2509.25369).
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,11 @@ import pandas as pd
 from conflictscope.browse.archive import Archive
 from conflictscope.browse.disagreements import COLUMNS, PRESETS
 from conflictscope.browse.filters import cases_of_cell, filter_scenarios
-from conflictscope.browse.layout import beside, choose, choose_some, controls_row, shown_as, view_pane
+from conflictscope.browse.labelling import Labelling
+from conflictscope.browse.layout import ViewPane, beside, choose, choose_some, controls_row, shown_as
 from conflictscope.browse.markup import View
 from conflictscope.browse.picking import PickGrid, PickList
+from conflictscope.browse.render import LABEL_KEYS, conversation_key
 from conflictscope.browse.views import show
 from conflictscope.measure import preference_rates
 
@@ -31,6 +33,8 @@ class ResponseBrowser:
     ----------
     archive : Archive
         A study whose targets have been asked.
+    labelling : Labelling, optional
+        Who labels conversations beside the judge; default: nobody.
 
     Attributes
     ----------
@@ -43,12 +47,12 @@ class ResponseBrowser:
         Where there is no answer to show.
     """
 
-    def __init__(self, archive: Archive):
+    def __init__(self, archive: Archive, labelling: Labelling | None = None):
         if archive.choices.empty:
             raise ValueError(
                 f"study {archive.study!r} has no answers and no verdicts; expected some. Run notebook 03 or 04 first."
             )
-        self._archive = archive
+        self._archive, self._labelling = archive, labelling
         choices = archive.choices
         self._asked_about = archive.entries.loc[archive.entries.index.isin(choices["scenario_id"])]
         self._values = list(dict.fromkeys([*choices["value_1"].unique(), *choices["value_2"].unique()]))
@@ -64,7 +68,7 @@ class ResponseBrowser:
         )
         self._targets = choose_some("targets shown", targets, archive.targets[:_SHOWN_AT_FIRST])
         self._askings = choose_some("conditions shown", askings, self._shown_at_first(askings.values()))
-        self._grid, self._list, self._pane = PickGrid(), PickList(name="cases"), view_pane()
+        self._grid, self._list, self._pane = PickGrid(), PickList(name="cases"), ViewPane()
         self._find = cache(lambda preset, judge: PRESETS[preset](archive, judge))
         self._rows = pd.DataFrame(columns=COLUMNS)
         self.view = self._nothing()
@@ -91,6 +95,10 @@ class ResponseBrowser:
             control.observe(self._show, "value")
         self._grid.observe(self._pick_cell, "chosen")
         self._list.observe(self._show, "chosen")
+        if self._labelling:
+            self._list.shortcuts = list(LABEL_KEYS)
+            self._list.on_msg(self._label_chosen)
+            self._pane.on_msg(lambda pane, content, buffers: self._label(content["conversation"], content["answer"]))
 
     def _draw_grid(self, change=None) -> None:
         condition, prompt = self._asking.value
@@ -156,18 +164,43 @@ class ResponseBrowser:
         )
 
     def _show(self, change=None) -> None:
+        self.view = self._view()
+        self._pane.html = self.view.html
+
+    def _view(self) -> View:
         if not self._list.chosen:
-            self.view = self._nothing()
-        else:
-            case = self._rows.iloc[int(self._list.chosen)]
-            self.view = show(
-                case["scenario_id"],
-                self._archive,
-                targets=[*self._targets.value, case["target"]],
-                conditions=[*(condition for condition, _ in self._askings.value), case["condition"]],
-                system_prompts=[*(prompt for _, prompt in self._askings.value), case["system_prompt"]],
-            )
-        self._pane.value = self.view.html
+            return self._nothing()
+        case = self._rows.iloc[int(self._list.chosen)]
+        return show(
+            case["scenario_id"],
+            self._archive,
+            targets=[*self._targets.value, case["target"]],
+            conditions=[*(condition for condition, _ in self._askings.value), case["condition"]],
+            system_prompts=[*(prompt for _, prompt in self._askings.value), case["system_prompt"]],
+            labels=self._labelling.labels if self._labelling else None,
+            labelling=self._labelling is not None,
+        )
+
+    def _label_chosen(self, widget, content: dict, buffers) -> None:
+        """Label the conversation that the case in the list is about, with the key that was pressed there."""
+        if content.get("key") not in LABEL_KEYS or content.get("chosen") != self._list.chosen or not self._list.chosen:
+            return
+        case = self._rows.iloc[int(self._list.chosen)]
+        # a list of scenarios names no target: there the buttons beside each conversation are the way
+        if isinstance(case["target"], str):
+            self._label(conversation_key(case | {"repetition": 0}), LABEL_KEYS[content["key"]])
+
+    def _label(self, conversation: str, answer: str) -> None:
+        assert self._labelling is not None
+        failed = ""
+        try:
+            self._labelling.label(conversation, answer)
+        except OSError as problem:
+            failed = f"Not saved: {problem}"
+        # the pane is told what became of it and is not drawn again: what she had unfolded stays unfolded
+        said = {"said": failed or "saved, with the verdict in sight", "failed": bool(failed)}
+        self._pane.send({"conversation": conversation, "answer": answer} | said)
+        self.view = self._view()
 
     @staticmethod
     def _shown_at_first(askings: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

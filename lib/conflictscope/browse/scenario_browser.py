@@ -8,7 +8,7 @@ import ipywidgets
 
 from conflictscope.browse.archive import FATES, Archive
 from conflictscope.browse.filters import filter_scenarios
-from conflictscope.browse.layout import beside, choose, controls_row, shown_as, view_pane
+from conflictscope.browse.layout import ViewPane, beside, choose, controls_row, shown_as
 from conflictscope.browse.markup import View
 from conflictscope.browse.picking import PickList
 from conflictscope.browse.views import show_scenario
@@ -48,7 +48,7 @@ class ScenarioBrowser:
             ),
         }
         self._list = PickList(name="scenarios")
-        self._pane = view_pane()
+        self._pane = ViewPane()
         self.view = View("No scenario fits", "<p>Take a filter away.</p>", archive.source)
         for control in self._controls.values():
             control.observe(self._filter, "value")
@@ -73,7 +73,7 @@ class ScenarioBrowser:
             self.view = show_scenario(self._list.chosen, self._archive)
         else:
             self.view = View("No scenario fits", "<p>Take a filter away.</p>", self._archive.source)
-        self._pane.value = self.view.html
+        self._pane.html = self.view.html
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return shown_as(self.widget, f"Browser of {len(self._archive.entries)} scenarios and outlines; run the cell.")

@@ -6,6 +6,8 @@ of the paper.
 
 from collections.abc import Collection
 
+import pandas as pd
+
 from conflictscope.browse.archive import Archive
 from conflictscope.browse.markup import View
 from conflictscope.browse.records import case_record, scenario_record
@@ -19,6 +21,8 @@ def show(
     targets: Collection[str] | None = None,
     conditions: Collection[str] | None = None,
     system_prompts: Collection[str] | None = None,
+    labels: pd.DataFrame | None = None,
+    labelling: bool = False,
 ) -> View:
     """Show a scenario with what targets were asked, what they answered, and how the judge read it.
 
@@ -30,18 +34,30 @@ def show(
         The study; see ``open_archive``.
     targets, conditions, system_prompts : collection of str, optional
         Which of them; default: all there are.
+    labels : DataFrame, optional
+        Labels to show beside the verdicts, as ``read_labels`` gives them.
+    labelling : bool
+        Give each conversation buttons to label it with; they work in a ``ResponseBrowser`` only.
 
     Raises
     ------
     ValueError
         Where the study has no such scenario.
     """
-    record = case_record(archive, scenario_id, targets=targets, conditions=conditions, system_prompts=system_prompts)
-    return View(f"Case {scenario_id}", render_case(record), archive.source)
+    wanted = {"targets": targets, "conditions": conditions, "system_prompts": system_prompts}
+    record = case_record(archive, scenario_id, **wanted, labels=labels)
+    return View(f"Case {scenario_id}", render_case(record, labelling=labelling), archive.source)
 
 
 def show_scenario(identifier: str, archive: Archive) -> View:
-    """Show a scenario in full, or an outline that became none: outline, profile, actions, checks, nearest outlines.
+    """Show a scenario in full, or an outline that became none: outline, profile, actions, checks, nearest neighbours.
+
+    Parameters
+    ----------
+    identifier : str
+        A scenario's id, or an outline's.
+    archive : Archive
+        The study; see ``open_archive``.
 
     Raises
     ------
@@ -50,4 +66,4 @@ def show_scenario(identifier: str, archive: Archive) -> View:
     """
     record = scenario_record(archive, identifier)
     kind = "Scenario" if record.scenario else "Outline"
-    return View(f"{kind} {identifier}", render_scenario(record), archive.source)
+    return View(f"{kind} {record.id}", render_scenario(record), archive.source)

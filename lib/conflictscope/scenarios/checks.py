@@ -7,6 +7,7 @@ scenario is left out and counted as ``undecided``.
 
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +18,7 @@ from conflictscope.scenarios.value_sets import Value, ValueSet
 from conflictscope.tables import CHECKS, TABLES
 
 _NEEDS_ACTIONS = {"feasible", "exclusive", "dilemma"}
+_FAILED, _EMPTY, _PASSED = range(3)
 
 
 class CheckResult(BaseModel):
@@ -98,18 +100,21 @@ def decide(scenarios: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
         A column for each check (True, False, or empty where undecided; `value_guided` needs both values right) and
         ``fate``: ``kept`` (all six passed), ``dropped`` (at least one failed) or ``undecided``.
     """
+    passed = checks["passed"].astype("boolean")
+    # a failed part fails the check whatever the other part was; only then does an empty one leave it undecided
+    worst = np.select([passed.eq(False).fillna(False), passed.isna()], [_FAILED, _EMPTY], _PASSED)
     verdicts = (
-        checks.assign(passed=checks["passed"].astype("boolean").map({True: 1.0, False: 0.0}).astype("float64"))
-        .groupby(["scenario_id", "check"])["passed"]
-        # a failed part fails the check whatever the other part was; only then does an empty one leave it undecided
-        .agg(lambda passed: 0.0 if (passed == 0).any() else passed.mean(skipna=False))
+        checks[["scenario_id", "check"]]
+        .assign(worst=worst)
+        .groupby(["scenario_id", "check"])["worst"]
+        .min()
         .unstack("check")
         .reindex(index=scenarios["scenario_id"], columns=list(CHECKS))
     )
     fate = pd.Series("undecided", index=verdicts.index)
-    fate[(verdicts == 1).all(axis=1)] = "kept"
-    fate[(verdicts == 0).any(axis=1)] = "dropped"
-    return verdicts.replace({1.0: True, 0.0: False}).astype("boolean").assign(fate=fate)
+    fate[verdicts.eq(_PASSED).all(axis=1)] = "kept"
+    fate[verdicts.eq(_FAILED).any(axis=1)] = "dropped"
+    return verdicts.eq(_PASSED).astype("boolean").where(verdicts.isin((_PASSED, _FAILED))).assign(fate=fate)
 
 
 def filter_funnel(decisions: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Drop outlines that repeat an earlier one of the same pair (paper, section 3.1: cosine ≥ 0.8).
 
 In: the outlines as written, and those kept by earlier studies. Out: the outlines table, in which a repeat is marked
-with the earlier outline that it is nearest to, and stays, so that a reader can see why it went.
+with the earlier outline that it is nearest to, and stays, so that a reader can see why it went; and the nearest
+neighbours of each outline.
 """
 
 import numpy as np
@@ -9,6 +10,10 @@ import pandas as pd
 
 from conflictscope.models import Models
 from conflictscope.scenarios.embedding import embed_texts, similarity_threshold
+from conflictscope.tables import TABLES
+
+NEIGHBOURS = 5
+_DIGITS = 6  # of a cosine in the tables: fewer than machines differ in
 
 
 async def mark_duplicates(
@@ -18,8 +23,8 @@ async def mark_duplicates(
     embedder: str,
     threshold: float | None = None,
     earlier: pd.DataFrame | None = None,
-) -> pd.DataFrame:
-    """Mark each outline as kept or as a near-duplicate.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mark each outline as kept or as a near-duplicate, and find its nearest neighbours.
 
     Parameters
     ----------
@@ -34,34 +39,41 @@ async def mark_duplicates(
 
     Returns
     -------
-    DataFrame
+    outlines : DataFrame
         The outlines table. ``similarity`` is the cosine to the most similar kept outline before it (empty for the
         first of a pair), computed on context and action opportunity.
+    neighbours : DataFrame
+        The neighbours table: for each outline the ``NEIGHBOURS`` most similar ones of its pair, before it and after
+        it, kept or not, and those of `earlier` that were kept.
     """
     cutoff = similarity_threshold(embedder, threshold)
     marked = outlines.assign(nearest=None, similarity=np.nan, kept=True, embedder=embedder)
     before = pd.DataFrame(columns=outlines.columns) if earlier is None else earlier[earlier["kept"]]
+    before = before.drop_duplicates("outline_id")
     everything = pd.concat([before, outlines])
     texts = (everything["context"] + "\n" + everything["action_opportunity"]).tolist()
     # one call for the whole table: an endpoint is asked in full batches, and TF-IDF weights are shared by all pairs
     vectors = await embed_texts(texts, embedder, models)
+    neighbours = []
     for pair, own in outlines.groupby(["value_1", "value_2"], sort=False).indices.items():
         old = np.flatnonzero((before[["value_1", "value_2"]] == list(pair)).all(axis=1).to_numpy())
         ids = [*before["outline_id"].iloc[old], *outlines["outline_id"].iloc[own]]
-        nearest, similarity, kept = _compare_in_order(vectors[[*old, *(own + len(before))]], len(old), cutoff)
+        of_pair = vectors[[*old, *(own + len(before))]]
+        cosines = np.clip(of_pair @ of_pair.T, -1, 1)
+        nearest, similarity, kept = _compare_in_order(cosines, len(old), cutoff)
         rows = marked.index[own]
         marked.loc[rows, "nearest"] = [None if n < 0 else ids[n] for n in nearest]
         marked.loc[rows, "similarity"] = similarity
         marked.loc[rows, "kept"] = kept
-    return marked
+        neighbours += _most_similar(cosines, len(old), ids)
+    return marked, pd.DataFrame(neighbours, columns=[column.name for column in TABLES["neighbours"].columns])
 
 
-def _compare_in_order(vectors: np.ndarray, n_old: int, cutoff: float) -> tuple[list[int], list[float], list[bool]]:
-    """Return, for each vector from `n_old` on, the nearest kept one before it (−1: none), its cosine, and kept."""
-    cosines = np.clip(vectors @ vectors.T, -1, 1)
+def _compare_in_order(cosines: np.ndarray, n_old: int, cutoff: float) -> tuple[list[int], list[float], list[bool]]:
+    """Return, for each outline from `n_old` on, the nearest kept one before it (−1: none), its cosine, and kept."""
     keepers = list(range(n_old))
     nearest, similarity, kept = [], [], []
-    for row in range(n_old, len(vectors)):
+    for row in range(n_old, len(cosines)):
         best = keepers[int(np.argmax(cosines[row, keepers]))] if keepers else -1
         cosine = float(cosines[row, best]) if keepers else np.nan
         # a hair of slack, so that a word-for-word repeat counts at a threshold of 1
@@ -69,6 +81,20 @@ def _compare_in_order(vectors: np.ndarray, n_old: int, cutoff: float) -> tuple[l
         if not repeated:
             keepers.append(row)
         nearest.append(best)
-        similarity.append(round(cosine, 6))
+        similarity.append(round(cosine, _DIGITS))
         kept.append(not repeated)
     return nearest, similarity, kept
+
+
+def _most_similar(cosines: np.ndarray, n_old: int, ids: list[str]) -> list[tuple[str, str, int, float]]:
+    """Return rows of the neighbours table for each outline from `n_old` on."""
+    rows = []
+    for place in range(n_old, len(cosines)):
+        similarity = cosines[place].round(_DIGITS)
+        # rounded first, so that equals stand in the order of the study on every machine
+        ranked = [other for other in np.argsort(-similarity, kind="stable")[: NEIGHBOURS + 1] if other != place]
+        rows += [
+            (ids[place], ids[other], rank, float(similarity[other]))
+            for rank, other in enumerate(ranked[:NEIGHBOURS], start=1)
+        ]
+    return rows

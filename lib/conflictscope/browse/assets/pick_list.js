@@ -76,9 +76,12 @@ function render({ model, el }) {
   list.addEventListener("keydown", (event) => {
     const rows = model.get("rows");
     const at = rows.findIndex((row) => row.id === model.get("chosen"));
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = { ArrowDown: () => pick(at + 1), ArrowUp: () => pick(at - 1), Home: () => pick(0),
-      End: () => pick(rows.length - 1), PageDown: () => turn(1), PageUp: () => turn(-1) }[event.key];
-    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+      End: () => pick(rows.length - 1), PageDown: () => turn(1), PageUp: () => turn(-1) }[event.key] ??
+      (model.get("shortcuts").includes(event.key) && !event.repeat
+        && (() => model.send({ key: event.key, chosen: model.get("chosen") })));
+    if (!step) return;
     event.preventDefault();
     event.stopPropagation();
     step();

@@ -1,0 +1,44 @@
+"""A study whose model texts try to break out of the page, in JupyterLab and in an exported page: they show as text."""
+
+import shutil
+
+import pytest
+
+TARGETS = ["simulated/cautious", "simulated/obliging", "simulated/steady", "simulated/pliable"]
+
+
+@pytest.fixture(scope="module")
+def study(driver, make_study, tmp_path_factory):
+    """A folder with the notebooks, the parameters and a made-up run under the demo's names."""
+    folder = tmp_path_factory.mktemp("study")
+    for name in ("notebooks", "params"):
+        shutil.copytree(driver.ROOT / name, folder / name)
+    made = {"scenarios": 240, "target_names": TARGETS, "judges": ("simulated/judge",), "hostile": True, "study": "hhh"}
+    make_study(folder / "runs" / "hhh", **made)
+    return folder
+
+
+def test_hostile_text_shows_as_text_in_every_view(page, lab, study, driver, expect, hostile_text):
+    driver.run_all(page, lab, "browse_responses")
+    driver.drop(page, "asked by", "open ended · default")
+    page.locator(".cs-grid-pick button[data-place='1,0']").click()
+    pane = page.locator(".cs-pane")
+    expect(pane).to_contain_text("</div></section><script>alert(1)</script><img src=x onerror=alert(1)>")
+    assert pane.locator("img, script, a").count() == 0
+    assert pane.locator("section").count() == 1
+
+    driver.run_all(page, lab, "browse_scenarios")
+    page.locator(".jp-OutputArea-output .widget-text input").fill("s00000")
+    expect(pane.locator("h2")).to_have_text("Scenario s00000")
+    expect(pane).to_contain_text(hostile_text)
+    assert pane.locator("img, script, a").count() == 0
+
+    driver.run_all(page, lab, "annotate")
+    content = page.locator(".cs-pad-content")
+    expect(content).to_contain_text("<script>alert(1)</script>")
+    assert content.locator("img, script, a").count() == 0
+
+    page.goto((study / "runs" / "hhh" / "scenario.html").as_uri())
+    expect(page.locator("section")).to_have_count(1)
+    expect(page.locator("section")).to_contain_text(hostile_text)
+    assert page.locator("img, script, a").count() == 0
