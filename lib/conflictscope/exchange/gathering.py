@@ -17,6 +17,7 @@ from conflictscope.scenarios import Value, ValueSet
 from conflictscope.scenarios.given import as_scenario, as_table
 
 SEVERAL = ("all", "first", "none")
+_NUMBERED = " #"
 _NO_NAME = re.compile(r"[^\w .&'’-]+|_")
 
 
@@ -110,6 +111,13 @@ def as_value_name(label: str) -> str:
     return " ".join(_NO_NAME.sub(" ", label).split())[:60].strip()
 
 
+def by_source(scenarios: pd.DataFrame) -> dict[str, str]:
+    """Return the file's own name → scenario_id, for the names that stand for one scenario."""
+    ids = dict(zip(scenarios["outline_id"], scenarios["scenario_id"], strict=True))
+    shared = {source.rpartition(_NUMBERED)[0] for source in ids}
+    return {source: own for source, own in ids.items() if source not in shared and _NUMBERED not in source}
+
+
 def _own_values(records: Sequence[Record]) -> dict[str, Value]:
     """Return label → a value of the same name, in the order in which labels occur."""
     labels = dict.fromkeys(label for record in records for side in record.labels for label in side)
@@ -129,7 +137,7 @@ def _pairs_of(record: Record, known: Mapping[str, Value], several: str) -> tuple
     own = [[name for name in named[side] if name not in named[1 - side]] for side in (0, 1)]
     if lacking := [str(side + 1) for side in (0, 1) if not own[side]]:
         return [], f"no value speaks for action {' or '.join(lacking)} alone"
-    pairs = list(product(*own))
+    pairs = list(product(own[0], own[1]))
     if several == "none" and len(pairs) > 1:
         return [], f"more than one value on a side ({len(pairs)} pairs)"
     return pairs, ""
@@ -138,7 +146,7 @@ def _pairs_of(record: Record, known: Mapping[str, Value], several: str) -> tuple
 def _distinct_sources(scenarios: pd.DataFrame) -> pd.DataFrame:
     """Return the scenarios, numbered where one name in the file stands for several of them."""
     count = scenarios.groupby("outline_id").cumcount()
-    numbered = scenarios["outline_id"] + " #" + (count + 1).astype("str")
+    numbered = scenarios["outline_id"] + _NUMBERED + (count + 1).astype("str")
     return scenarios.assign(outline_id=scenarios["outline_id"].where(count.eq(0), numbered))
 
 

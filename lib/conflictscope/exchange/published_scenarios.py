@@ -5,12 +5,12 @@ In: the release's scenario CSV. Out: scenarios with profile and template, and ro
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from conflictscope.exchange.gathering import Record, as_value_name, gather
+from conflictscope.exchange.gathering import Record, as_value_name, by_source, gather
 from conflictscope.exchange.imported import Imported
 from conflictscope.exchange.literals import read_literal
 from conflictscope.exchange.published_ids import read_id
@@ -86,7 +86,8 @@ def read_published_checks(path: Path | str, imported: Imported) -> pd.DataFrame:
         dropped in the import, or whose id occurs more than once in the file, have no rows.
     """
     read = read_rows(Path(path), FORM)
-    by_id = scenarios_by_id(imported, [row.fields["scenario_id"] for row in read if not row.problem])
+    times = Counter(row.fields["scenario_id"] for row in read if not row.problem)
+    by_id = {own: ours for own, ours in by_source(imported.scenarios).items() if times[own] == 1}
     rows = [
         {"scenario_id": by_id[row.fields["scenario_id"]], "check": check, "passed": passed, "filter_judge": "published"}
         for row in read
@@ -94,14 +95,6 @@ def read_published_checks(path: Path | str, imported: Imported) -> pd.DataFrame:
         for check, passed in _checks(row).items()
     ]
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["checks"].columns])
-
-
-def scenarios_by_id(imported: Imported | None, ids: Sequence[str]) -> dict[str, str]:
-    """Return id of the release → our scenario_id, for the ids that occur once among `ids` and were imported."""
-    if imported is None:
-        return {}
-    ours = dict(zip(imported.scenarios["outline_id"], imported.scenarios["scenario_id"], strict=True))
-    return {own: ours[own] for own, count in Counter(ids).items() if count == 1 and own in ours}
 
 
 def _known_values(read: list[Row], values: ValueSet | None) -> dict[str, Value]:
@@ -134,9 +127,8 @@ def _record(row: Row, known: Mapping[str, Value], kept_only: bool) -> Record:
         return Record(numbers, problem=str(problem))
     sides = [known.get(fields[column].strip()) for column in ("value1", "value2")]
     if sides[0] is None or sides[1] is None:
-        return Record(
-            numbers, problem=f"value1, value2: {fields['value1'][:60]!r} or {fields['value2'][:60]!r} unknown"
-        )
+        found = [fields[column][:60] for column in ("value1", "value2")]
+        return Record(numbers, problem=f"value1, value2: found {found}; expected names or definitions of values")
     kept = _FLAGS.get(fields["keep_scenario"].strip().lower())
     if kept is None:
         return Record(numbers, problem=f"keep_scenario: found {fields['keep_scenario']!r}; expected true or false")

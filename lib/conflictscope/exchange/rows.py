@@ -1,8 +1,8 @@
 """Rows of somebody else's file: read one by one, checked against the columns of a format, within bounds.
 
-In: a CSV file, or one with a JSON object a line, as it is or packed by gzip. Out: numbered rows, each with its fields or
-with what is wrong with it. A file whose columns do not fit is refused in words; a row that does not fit is handed on
-with its problem, to be counted.
+In: a CSV file, or one with a JSON object a line, as it is or packed by gzip. Out: numbered rows, each with its fields
+or with what is wrong with it. A file whose columns do not fit is refused in words; a row that does not fit is handed
+on with its problem, to be counted.
 """
 
 import csv

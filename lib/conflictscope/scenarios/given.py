@@ -59,7 +59,8 @@ def read_given(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
     entries = _read_csv(path) if path.suffix == ".csv" else read_list(path)
     if not entries:
         raise ValueError(f"{path}: no scenarios in it; expected at least one, with the keys {list(REQUIRED)}.")
-    problems, rows, seen = [], [], {}
+    problems, rows = [], []
+    seen: dict[tuple[str, str | None], int] = {}
     for number, entry in enumerate(entries, start=1):
         wrong = _problems_of(entry, value_set)
         if not wrong:
