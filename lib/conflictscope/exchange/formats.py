@@ -5,6 +5,7 @@ it. A file of no known format is refused in words.
 """
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 
 from conflictscope.exchange.ai_risk_dilemmas import import_ai_risk_dilemmas
@@ -48,13 +49,17 @@ def import_scenarios(path: Path | str, format: str | None = None, **options: obj
     FileNotFoundError
         Where the file is not there.
     ValueError
-        Where the format is unknown, the columns do not fit it, or the file cannot be read.
+        Where the format is unknown or does not take an option, the columns do not fit it, or the file cannot be read.
     """
     path = Path(path)
     found = format or recognise(path)
     if found not in FORMATS:
         raise ValueError(f"{path}: format: found {found!r}; expected one of {list(FORMATS)}.")
-    return FORMATS[found][0](path, **options)
+    function = FORMATS[found][0]
+    known = [name for name in signature(function).parameters if name != "path"]
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"format {found!r} takes no {unknown}; expected some of {known}.")
+    return function(path, **options)
 
 
 def recognise(path: Path) -> str:
