@@ -3,6 +3,7 @@
 - ``parameters``: read a parameter file; give each notebook what it declares
 - ``planned``: the plan on disk, for the ledger
 - ``lineage``: what each table is made from
+- ``starting``: an imported data set becomes a parameter file, a value set and a file of scenarios
 - ``run_folder``: what a notebook reads, writes and asks
 - ``comparison``: what other studies left
 - ``display``: how notebooks show tables
@@ -16,7 +17,7 @@
 - ``runner``: the notebooks in order
 - ``bundle``: a study in one file
 - ``replaying``: a bundle becomes tables and figures again
-- ``command_line``: ``conflictscope run | plan | check | status | bundle | replay``
+- ``command_line``: ``conflictscope run | plan | check | status | import | bundle | replay``
 """
 
 from conflictscope.study.comparison import read_earlier_outlines, read_points

@@ -1,13 +1,18 @@
-"""The command line: ``conflictscope run | plan | check | status`` with a parameter file, ``bundle``, ``replay``."""
+"""The command line: ``conflictscope run | plan | check | status | import | bundle | replay``."""
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pandas as pd
 
+from conflictscope.exchange import FORMATS, import_scenarios
+from conflictscope.exchange.formats import recognise
+from conflictscope.exchange.gathering import SEVERAL
 from conflictscope.models import BudgetReached, load_registry
+from conflictscope.scenarios import load_value_set
 from conflictscope.study.bundle import pack_bundle
 from conflictscope.study.interrupts import StudyStopped
 from conflictscope.study.lint import lint_study
@@ -17,6 +22,7 @@ from conflictscope.study.plan import asked_models, by_step, plan_study
 from conflictscope.study.precision import plan_precision
 from conflictscope.study.replaying import Replay, replay_bundle
 from conflictscope.study.runner import NotebookFailed, run_study
+from conflictscope.study.starting import account_of, draw_per_pair, read_labels, start_study
 from conflictscope.study.status import describe_status, stale_tables
 from conflictscope.study.tokenising import open_tokenisers
 
@@ -155,6 +161,41 @@ def replay(file: Path, out: Path | None) -> None:
 def _number(found: Replay) -> int:
     """Return how many tables and figures a bundle has."""
     return len(found.same) + len(found.differing) + len(found.missing)
+
+
+@_commands.command("import")
+@click.argument("data_file", type=click.Path(path_type=Path))
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="Default: what the file's columns say.")
+@click.option("--out", type=click.Path(path_type=Path), help="Parameter file to write; default: params/<format>.yaml.")
+@click.option("--labels", type=click.Path(path_type=Path), help="YAML: label of the data set → value of the study.")
+@click.option("--value-set", type=click.Path(path_type=Path), help="Value set that defines these values.")
+@click.option("--several", type=click.Choice(SEVERAL), help="Records with several value pairs; default: the format's.")
+@click.option("--per-pair", type=click.IntRange(1), help="Draw at most so many scenarios of each value pair.")
+@click.option("--seed", type=int, default=0, show_default=True, help="With --per-pair: what is drawn.")
+def import_(
+    data_file: Path,
+    format_: str | None,
+    out: Path | None,
+    labels: Path | None,
+    value_set: Path | None,
+    several: str | None,
+    per_pair: int | None,
+    seed: int,
+) -> None:
+    """Turn somebody else's data set into scenarios, a value set and a parameter file."""
+    found = format_ or recognise(data_file)
+    values = load_value_set(value_set) if value_set else None
+    given: dict[str, object] = {"labels": read_labels(labels, values) if labels else None, "several": several}
+    if values and not labels:
+        given["values"] = values
+    imported = import_scenarios(data_file, found, **{key: value for key, value in given.items() if value is not None})
+    click.echo(account_of(imported))
+    if per_pair:
+        drawn = draw_per_pair(imported.scenarios, per_pair, seed)
+        click.echo(f"Drawn: {len(drawn)} scenarios, at most {per_pair} of a pair.")
+        imported = replace(imported, scenarios=drawn)
+    files = start_study(imported, out or Path("params") / f"{found}.yaml", source=data_file.name)
+    click.echo(f"Written: {', '.join(map(str, files))}\nNext: conflictscope plan {files[0]}")
 
 
 def _checked(file: Path, settings: tuple[str, ...], out: Path | None) -> StudyParameters:

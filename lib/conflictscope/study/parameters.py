@@ -71,7 +71,8 @@ def load_parameters(
     ----------
     file : Path or str
         YAML: ``study`` (default: the file's name), ``value_set`` (a name in ``params/value_sets``, or a path beside the
-        parameter file), ``cast`` (a cast of ``params/models.yaml``, which names a model for each role; default
+        parameter file), ``scenarios`` (a path beside the parameter file, where a study starts from scenarios that
+        exist), ``cast`` (a cast of ``params/models.yaml``, which names a model for each role; default
         ``simulated``) and any parameter that a notebook declares. A role named in the file overrides the cast.
     settings : sequence of str
         ``key=value``, read as YAML, over the file's own.
@@ -82,7 +83,7 @@ def load_parameters(
     Raises
     ------
     FileNotFoundError
-        Where the file, its value set or the project's folders are not there.
+        Where the file, its value set, its scenarios or the project's folders are not there.
     ValueError
         Listing every key that is unknown or has a value of the wrong type.
     """
@@ -115,6 +116,8 @@ def load_parameters(
     problems = _misfits(given, known) + _strange(given)
     if problems:
         raise ValueError(f"{file}: " + " ".join(problems))
+    if values.get("scenarios"):
+        folders["scenarios"] = _find_scenarios(str(values["scenarios"]), file)
     values |= {name: os.path.relpath(path, root / "notebooks") for name, path in folders.items()}
     defaults = {name: declared.default for name, declared in known.items()}
     return StudyParameters(file, root, study, defaults | values | {"study": study}, notebooks)
@@ -233,6 +236,14 @@ def _strange(given: Mapping[str, object]) -> list[str]:
             "call_store: holds a password, which would be written down; leave it to the database's own means."
         )
     return problems
+
+
+def _find_scenarios(named: str, file: Path) -> Path:
+    """Return the path of a file of scenarios, given by a path beside the parameter file."""
+    path = file.resolve().parent / named
+    if not path.is_file():
+        raise FileNotFoundError(f"{file}: scenarios: found {named!r}, but {path} is not there; expected a file.")
+    return path
 
 
 def _misfits(given: dict[str, object], known: dict[str, Declared]) -> list[str]:

@@ -16,7 +16,7 @@ from conflictscope.models import Model, Registry
 from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
 from conflictscope.models.usage import EMBEDDING
 from conflictscope.prompts import prompt_texts
-from conflictscope.scenarios import load_value_set, plan_one_step, plan_outlines
+from conflictscope.scenarios import load_value_set, missing_fields, plan_one_step, plan_outlines, read_given
 from conflictscope.scenarios.outlines import Batch
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.study.tokenising import BY_RULE, Tokeniser
@@ -138,12 +138,24 @@ def _batches(parameters: StudyParameters) -> list[Batch]:
     return plan_one_step(value_set, per_pair, generation)
 
 
+def _scenarios(parameters: StudyParameters) -> int:
+    """Return how many scenarios there are where none is lost: those given, or those asked for."""
+    if parameters.values["scenarios"]:
+        return len(read_given(parameters.path("scenarios"), load_value_set(parameters.path("value_set"))))
+    return sum(batch.count for batch in _batches(parameters))
+
+
 def _writing_steps(parameters: StudyParameters) -> list[_Step]:
     """Return the steps of notebooks 01 and 02."""
     t, pair = TYPICAL, 2 * TYPICAL["definition"]
-    batches = _batches(parameters)
-    scenarios = sum(batch.count for batch in batches)
-    if parameters.values["generation"] == "two_stage":
+    scenarios = _scenarios(parameters)
+    batches = [] if parameters.values["scenarios"] else _batches(parameters)
+    if parameters.values["scenarios"]:
+        given = read_given(parameters.path("scenarios"), load_value_set(parameters.path("value_set")))
+        incomplete = int((missing_fields(given).map(len) > 0).sum())
+        shown = pair + t["description"] + 2 * t["action"]
+        steps = [_Step("01", "completing", "author", "complete", incomplete, shown, t["profile"] + 2 * t["action"])]
+    elif parameters.values["generation"] == "two_stage":
         outline = int(t["outline"] * scenarios / len(batches))
         steps = [
             _Step("01", "outlines", "author", "outlines", len(batches), pair, outline),
@@ -169,7 +181,7 @@ def _writing_steps(parameters: StudyParameters) -> list[_Step]:
 def _asking_steps(parameters: StudyParameters, kept: int | None) -> list[_Step]:
     """Return the steps of notebooks 03, 04 and 06."""
     t = TYPICAL
-    scenarios = sum(batch.count for batch in _batches(parameters)) if kept is None else kept
+    scenarios = _scenarios(parameters) if kept is None else kept
     asked = scenarios * _number(parameters, "repetitions")
     turns = _number(parameters, "max_turns")
     targets = len(_playing(parameters, "targets"))
