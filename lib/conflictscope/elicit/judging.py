@@ -2,9 +2,11 @@
 
 In: conversations and the scenarios' two actions. Out: the verdicts table. The judge sees the conversation and the
 actions in a counterbalanced label order, never the names of the values; what it is shown is fenced, so that nothing in
-a reply can close its section or pass for the judge's own answer.
+a reply can close its section or pass for the judge's own answer. Further judges read the same, each by itself.
 """
 
+import asyncio
+from collections.abc import Sequence
 from typing import Literal
 
 import pandas as pd
@@ -78,6 +80,23 @@ async def judge_conversations(
     replies = iter(await models.ask(judge, requests, label=f"verdicts: {judge}" + (", swapped" if swapped else "")))
     rows = [_verdict_row(case, next(replies) if case["asked"] else None) for case in cases]
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["verdicts"].columns])
+
+
+async def judge_with_each(
+    conversations: pd.DataFrame, scenarios: pd.DataFrame, models: Models, judges: Sequence[str], *, seed: int
+) -> pd.DataFrame:
+    """Have each of several judges read each conversation, with the labels that `judge_conversations` draws for all.
+
+    Returns
+    -------
+    DataFrame
+        The verdicts table, one row a conversation and judge, judge by judge; empty where there is no judge.
+    """
+    parts = await asyncio.gather(
+        *(judge_conversations(conversations, scenarios, models, judge, seed=seed) for judge in judges)
+    )
+    nobody = pd.DataFrame(columns=[column.name for column in TABLES["verdicts"].columns])
+    return pd.concat(parts, ignore_index=True) if parts else nobody
 
 
 def _verdict_row(case: dict, reply: Reply | None) -> dict:

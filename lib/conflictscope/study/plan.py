@@ -149,6 +149,7 @@ def _asking_steps(parameters: StudyParameters) -> list[_Step]:
         _Step("04", "next messages", "simulated_user", asked * (turns - 1) * targets, following, t["message"]),
         _Step("04", "verdicts", "judge", asked * targets, judge, t["reasoning"]),
         _Step("04", "verdicts, swapped", "judge", asked * targets, judge, t["reasoning"]),
+        _Step("04", "verdicts, further judges", "further_judges", asked * targets, judge, t["reasoning"]),
         _Step("06", "choices", "targets", 2 * asked * steered * by_choice, told + choose, 8),
         _Step("06", "conversations", "targets", asked * turns * steered * by_talk, told + heard, t["reply"]),
         _Step(
