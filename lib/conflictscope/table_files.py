@@ -104,12 +104,17 @@ def write_table(frame: pd.DataFrame, name: str, folder: Path | str, *, study: st
         Where the disk does not take the file; the earlier file, if any, is untouched.
     """
     checked = check_table(frame, name)
-    schema = pa.schema([pa.field(c.name, DTYPES[c.kind][2]) for c in TABLES[name].columns])
-    arrow = pa.Table.from_pandas(checked, schema=schema, preserve_index=False).replace_schema_metadata(
+    arrow = arrow_table(checked, name).replace_schema_metadata(
         {"conflictscope.table": name, "conflictscope.study": study}
     )
     write_atomically(table_path(folder, name), lambda temporary: pq.write_table(arrow, temporary))
     return checked
+
+
+def arrow_table(checked: pd.DataFrame, name: str) -> pa.Table:
+    """Return a checked table with the contract's Arrow types, without metadata."""
+    schema = pa.schema([pa.field(c.name, DTYPES[c.kind][2]) for c in TABLES[name].columns])
+    return pa.Table.from_pandas(checked, schema=schema, preserve_index=False).replace_schema_metadata(None)
 
 
 def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
