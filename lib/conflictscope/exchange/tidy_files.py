@@ -21,7 +21,7 @@ from conflictscope.table_files import arrow_table, check_table, read_table, tabl
 from conflictscope.tables import DTYPES, TABLES
 
 Format = Literal["csv", "parquet"]
-FORMATS: tuple[Format, ...] = ("csv", "parquet")
+FILE_FORMATS: tuple[Format, ...] = ("csv", "parquet")
 EXPORTED = ("scenarios", "kept_scenarios", "choices", "verdicts", "rankings")
 DICTIONARY = "data_dictionary.csv"
 # what spreadsheets take for the beginning of a formula
@@ -56,8 +56,8 @@ def export_tables(
     ValueError
         Where a table or the format is not known, or a table does not fit the contract.
     """
-    if format not in FORMATS:
-        raise ValueError(f"format: found {format!r}; expected one of {list(FORMATS)}.")
+    if format not in FILE_FORMATS:
+        raise ValueError(f"format: found {format!r}; expected one of {list(FILE_FORMATS)}.")
     dictionary = data_dictionary(names)
     study = name_of_study(folder)
     tables = {name: read_table(name, folder, study=study) for name in names}
@@ -79,7 +79,7 @@ def read_exported(folder: Path | str, name: str) -> pd.DataFrame:
     ValueError
         Where the file does not fit the contract: columns, types, values.
     """
-    found = [path for path in (_path(folder, name, format) for format in FORMATS) if path.exists()]
+    found = [path for path in (_path(folder, name, format) for format in FILE_FORMATS) if path.exists()]
     if not found:
         raise FileNotFoundError(f"{Path(folder) / name}.csv or .parquet is not there; expected an exported table.")
     path = found[0]

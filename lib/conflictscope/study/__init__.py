@@ -9,7 +9,8 @@
 - ``precision``: how many scenarios a wanted precision takes
 - ``manifest``: what a study's tables came from
 - ``runner``: the notebooks in order
-- ``command_line``: ``conflictscope run | plan | check``
+- ``exporting``: what others can use of it
+- ``command_line``: ``conflictscope run | plan | check | export``
 """
 
 from conflictscope.study.comparison import read_earlier_outlines, read_points

@@ -1,4 +1,4 @@
-"""The command line: ``conflictscope run | plan | check`` with a parameter file."""
+"""The command line: ``conflictscope run | plan | check`` with a parameter file, ``export`` with a study's folder."""
 
 import os
 import sys
@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 import pandas as pd
 
+from conflictscope.exchange.tidy_files import EXPORTED, FILE_FORMATS, Format
 from conflictscope.models import load_registry
+from conflictscope.study.exporting import export_study
 from conflictscope.study.lint import lint_study
 from conflictscope.study.parameters import StudyParameters, load_parameters
 from conflictscope.study.plan import plan_study
@@ -16,6 +18,7 @@ from conflictscope.study.runner import NotebookFailed, run_study
 
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
+_EXPORTED = "default: " + ", ".join(EXPORTED)
 _OUT = click.option("--out", type=click.Path(path_type=Path), help="Put tables, notebooks and figures here.")
 
 
@@ -83,6 +86,41 @@ def check(parameter_file: Path, settings: tuple[str, ...]) -> None:
     """Look over parameters, value set and models, and say what is wrong."""
     _checked(parameter_file, settings, None)
     click.echo(f"{parameter_file}: nothing wrong with parameters, value set and models.")
+
+
+@_commands.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="Folder for what is written.")
+@click.option("--format", type=click.Choice(FILE_FORMATS), default="parquet", show_default=True, help="Of the tables.")
+@click.option("--table", "names", multiple=True, metavar="NAME", help=f"This table (may be given again) [{_EXPORTED}].")
+@click.option("--inspect", is_flag=True, help="Write a task for Inspect too.")
+@click.option("--licence", metavar="NAME", help="Licence that you have chosen, as the Hugging Face Hub names it.")
+@click.option("--language", default="en", show_default=True, help="Language of the scenarios, ISO 639-1.")
+@click.option(
+    "--models", type=click.Path(path_type=Path), default=Path("params/models.yaml"), help="The file of models."
+)
+def export(
+    run_folder: Path,
+    to: Path,
+    format: Format,
+    names: tuple[str, ...],
+    inspect: bool,
+    licence: str | None,
+    language: str,
+    models: Path,
+) -> None:
+    """Write a study's tables, data dictionary and data-set card for others to use."""
+    said = export_study(
+        run_folder,
+        to,
+        models_file=models,
+        format=format,
+        names=names or EXPORTED,
+        inspect=inspect,
+        licence=licence,
+        language=language,
+    )
+    click.echo("\n".join(said))
 
 
 def _checked(file: Path, settings: tuple[str, ...], out: Path | None) -> StudyParameters:
