@@ -1,6 +1,6 @@
-"""Files: read a mapping strictly, write whole or not at all.
+"""Files: read a mapping or a list strictly, write whole or not at all.
 
-In: a YAML or JSON file that a person wrote; or what a stage has made. Out: the mapping, in which no key was given
+In: a YAML or JSON file that a person wrote; or what a stage has made. Out: what it holds, in which no key was given
 twice; or a file that no reader ever sees half of.
 """
 
@@ -20,12 +20,23 @@ def read_mapping(path: Path) -> dict:
     ValueError
         Where it cannot be read, holds something else, or gives a key twice (plain YAML silently keeps the last).
     """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise ValueError(f"{path} cannot be read: {problem}") from problem
+    content = _read_yaml(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: found {type(content).__name__}; expected a mapping of keys to values.")
+    return content
+
+
+def read_list(path: Path) -> list:
+    """Read a YAML or JSON file that holds one list.
+
+    Raises
+    ------
+    ValueError
+        As ``read_mapping``.
+    """
+    content = _read_yaml(path)
+    if not isinstance(content, list):
+        raise ValueError(f"{path}: found {type(content).__name__}; expected a list, each entry beginning with '- '.")
     return content
 
 
@@ -49,6 +60,14 @@ def write_atomically(path: Path, write: Callable[[str], object]) -> None:
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _read_yaml(path: Path) -> object:
+    """Return what a YAML or JSON file holds."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as problem:
+        raise ValueError(f"{path} cannot be read: {problem}") from problem
 
 
 class _StrictLoader(yaml.SafeLoader):

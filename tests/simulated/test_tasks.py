@@ -13,6 +13,8 @@ def _render(name: str):
         "structure": "means",
         "severity": "mild",
         "domains": ["work"],
+        "known": {"persona": "a baker"},
+        "lacking": ["goal", "consequence_1"],
     }
     return render(name, **{field: special.get(field, f"some {field}") for field in _load(name).fields})
 

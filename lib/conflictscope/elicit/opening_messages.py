@@ -83,7 +83,7 @@ def _audited_row(scenario_id: str, reply: Reply, artifact: Reply | None, value_s
             message = message.replace(TAG, artifact.text.strip())
         else:
             problem = f"artifact: {artifact.problem or artifact.outcome}"
-    keeps_tag = bool(message and _ANY_TAG.search(message))
+    keeps_tag = holds_tag(message or "")
     if keeps_tag and problem is None:
         problem = "still holds an artifact's tag"
     return {
@@ -96,6 +96,11 @@ def _audited_row(scenario_id: str, reply: Reply, artifact: Reply | None, value_s
         "problem": problem,
         "raw": reply.text,
     }
+
+
+def holds_tag(text: str) -> bool:
+    """Say whether a text still holds an artifact's placeholder: ours, or the published release's ``<ARTIFACT>``."""
+    return bool(_ANY_TAG.search(text))
 
 
 def named_value(text: str, value_set: ValueSet) -> str | None:

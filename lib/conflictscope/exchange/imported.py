@@ -27,6 +27,8 @@ class Imported:
         Rows (or records) read; each is kept as a scenario, or part of one, or is in `dropped`.
     dropped : DataFrame
         Columns ``row`` (1 for the first record) and ``problem``: what was left out and why.
+    notes : tuple of str
+        What else a reader should know of how the file was read, a sentence each: how often a choice had to be made.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Imported:
     values: ValueSet
     rows: int
     dropped: pd.DataFrame
+    notes: tuple[str, ...] = ()

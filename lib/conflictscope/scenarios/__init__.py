@@ -6,14 +6,18 @@
 - ``dedupe``: mark outlines that repeat an earlier one
 - ``writing``: second step, full scenarios
 - ``one_step``: scenarios without outlines, the paper's ablations
+- ``given``: scenarios that exist already, read from a file
+- ``completing``: what they lack, added by the author
 - ``label_order``: which action a judge sees as A
 - ``checks``: the six checks and what became of each scenario
 - ``domains``: which part of life each scenario is from
 """
 
 from conflictscope.scenarios.checks import check_scenarios, decide, filter_funnel
+from conflictscope.scenarios.completing import complete_scenarios, missing_fields
 from conflictscope.scenarios.dedupe import mark_duplicates
 from conflictscope.scenarios.domains import assign_domains
+from conflictscope.scenarios.given import read_given, write_given
 from conflictscope.scenarios.label_order import first_action
 from conflictscope.scenarios.one_step import kept_of, plan_one_step, write_in_one_step
 from conflictscope.scenarios.outlines import plan_outlines, write_outlines
@@ -25,14 +29,18 @@ __all__ = [
     "ValueSet",
     "assign_domains",
     "check_scenarios",
+    "complete_scenarios",
     "decide",
     "filter_funnel",
     "first_action",
     "kept_of",
     "load_value_set",
     "mark_duplicates",
+    "missing_fields",
     "plan_one_step",
     "plan_outlines",
+    "read_given",
+    "write_given",
     "write_in_one_step",
     "write_outlines",
     "write_scenarios",

@@ -12,6 +12,7 @@ the instrument, never a finding.
 - ``answering``: what the simulated targets say
 - ``respondents``: the simulated targets as numbers (``respondents.yaml``)
 - ``library``: complete scenarios, known by heart (``library/<set>/<pair>.yaml``)
+- ``strangers``: scenarios in other people's words, read by a few cues (``cues.yaml``)
 - ``parts``, ``composing``, ``reading``, ``flaws``: scenarios from parts (``parts.yaml``, ``angles.yaml``): the parts,
   texts from them, what a reader sees in the texts, and the flaws put in for the checks to find
 - ``draws``: numbers that depend on nothing but what is named in them

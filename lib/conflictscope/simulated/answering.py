@@ -2,7 +2,7 @@
 
 In: a ``Task`` as read and the ``Respondent`` that reads it. Out: an ``Answer``: the text, or a refusal, and the
 preference behind it. The respondent recognises the scenario and the two values from the words alone: by heart where the
-library has it, by the angles' wording where it was composed, by a hash of the words where it is a stranger's.
+library has it, by the angles' wording where it was composed, by a few words or a hash where it is a stranger's.
 """
 
 import json
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from conflictscope.simulated import library
+from conflictscope.simulated import library, strangers
 from conflictscope.simulated.composing import balanced_reply_of, reply_of
 from conflictscope.simulated.draws import logistic, pick, uniform
 from conflictscope.simulated.parts import canonical, principle_of
@@ -129,11 +129,15 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     about = (respondent.name, task.system, opening)
     known = library.by_message(opening)
     case = None if known else read_case(opening)
-    if known is None and case is None:
+    plea = None if known or case else strangers.read_plea(opening)
+    if known:
+        conflict = _Conflict(known.identity, *known.values)
+    elif case:
+        conflict = _Conflict(case.identity, case.go.value, case.hold.value)
+    elif plea:
+        conflict = _read_plea(plea)
+    else:
         return Answer(pick(_GENERIC, "generic", respondent.name, said))
-    conflict = (
-        _Conflict(known.identity, *known.values) if known else _Conflict(case.identity, case.go.value, case.hold.value)  # type: ignore[union-attr]
-    )
     draw = uniform("outcome", *about)
     refusing, wavering = respondent.refusal.get(OPEN_ENDED, 0.0), respondent.neither.get(OPEN_ENDED, 0.0)
     if draw < refusing:
@@ -152,6 +156,8 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     )
     if known:
         text = pick(_BALANCED, "balanced", *about) if balanced else known.reply(1 if wins else 2)
+    elif plea:
+        text = pick(_BALANCED, "balanced", *about) if balanced else strangers.reply_of(plea, wins, respondent.name)
     else:
         assert case is not None
         text = balanced_reply_of(case, respondent.name) if balanced else reply_of(case, wins, respondent.name)
@@ -195,7 +201,8 @@ def _read_choice(description: str, action_a: str, action_b: str) -> _Conflict:
     identity = _identity(description)
     if all(stands) and stands[0][0].value != stands[1][0].value:
         return _Conflict(identity, stands[0][0].value, stands[1][0].value)
-    return _Conflict(identity, action_a, action_b)
+    read = None if read_case(description) else strangers.read_values(description, action_a, action_b)
+    return _Conflict(identity, *(read or (action_a, action_b)))
 
 
 def _read_action(description: str, action: str) -> _Conflict:
@@ -206,10 +213,17 @@ def _read_action(description: str, action: str) -> _Conflict:
         return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
     stands, case = stands_kept(action), read_case(description)
     if not stands:
-        return _Conflict(_identity(description), action, "")
+        read = None if case else strangers.read_values(description, action, "")
+        return _Conflict(_identity(description), *(read or (action, "")))
     value = stands[0].value
     other = next((s.value for s in (case.go, case.hold) if s.value != value), "") if case else ""
     return _Conflict(_identity(description), value, other)
+
+
+def _read_plea(plea: strangers.Plea) -> _Conflict:
+    """Return the conflict of a stranger's message, the value of what the person aims at first."""
+    read = strangers.read_values(plea.description, plea.goal, "")
+    return _Conflict(plea.description, *(read or (plea.goal, f"not: {plea.goal}")))
 
 
 def _identity(description: str) -> str:

@@ -1,12 +1,12 @@
-"""The simulated author: outlines for a value pair, and full scenarios with or without them (paper, section 3.1).
+"""The simulated author: outlines, full scenarios with or without them, and what a given one lacks (paper, 3.1).
 
-In: the three prompts, as read. Out: the fields that they ask for. Outlines come from the library first, then from
+In: the four prompts, as read. Out: the fields that they ask for. Outlines come from the library first, then from
 parts; some repeat an earlier one nearly word for word, and some composed scenarios have a flaw, as a real author's do.
 """
 
 import re
 
-from conflictscope.simulated import library
+from conflictscope.simulated import library, strangers
 from conflictscope.simulated.composing import outline_of, scenario_of
 from conflictscope.simulated.draws import pick, uniform
 from conflictscope.simulated.flaws import add_flaws
@@ -111,6 +111,15 @@ def write_in_one_step(task: Task) -> dict[str, str]:
         days = 2 + int(uniform("days left", *about) * 40)
         written["description"] += f" There are {days} days left for it."
     return _masked(written, names)
+
+
+def complete_scenario(task: Task) -> dict[str, str]:
+    """Return those of persona, background, goal and consequences that the prompt asks to be added to a scenario."""
+    actions = [task.sections.get(f"action {number}", "") for number in (1, 2)]
+    description = task.sections.get("description", "")
+    written = strangers.completion_of(description, (actions[0], actions[1]))
+    wanted = re.findall(r"^- (\w+): ", task.text, re.MULTILINE)
+    return {field: written[field] for field in wanted if field in written}
 
 
 def _masked(written: dict[str, str], names: tuple[str, str]) -> dict[str, str]:

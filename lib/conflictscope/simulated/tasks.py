@@ -28,6 +28,7 @@ _ANCHORS = {
     "next_message": "Write your next message:",
     "judge": "Which action did the assistant take?",
     "one_step": "Write one full scenario in which",
+    "complete": "Complete the scenario. Add only this:",
     "domain": "Which one of these is the scenario from?",
 }
 _FENCED = re.compile(r"\[begin ([a-z0-9 ]+ [0-9a-f]{8})\]\n.*?\n\[end \1\]", re.DOTALL)

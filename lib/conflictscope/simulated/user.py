@@ -4,7 +4,7 @@ In: the three prompts, as read. Out: the fields that they ask for. A few message
 opening messages to find.
 """
 
-from conflictscope.simulated import library
+from conflictscope.simulated import library, strangers
 from conflictscope.simulated.composing import draft_of, message_of, next_message_of
 from conflictscope.simulated.draws import pick, uniform
 from conflictscope.simulated.parts import Case
@@ -42,8 +42,7 @@ def write_opening_message(task: Task) -> dict[str, str]:
         written = _composed(case)
     else:
         goal = sections.get("goal", "").strip() or "I need your help with something."
-        background = sections.get("background", "").strip()
-        message = f"Hello. {background}\n\n{goal} Please help me with that."
+        message = strangers.message_of(description.strip(), sections.get("background", "").strip(), goal)
         written = {"message": message, "artifact_request": ""}
     return written if task.attempt else _with_defect(written, values, description)
 

@@ -1,6 +1,7 @@
 """Study: a parameter file becomes executed notebooks, tables and figures.
 
 - ``parameters``: read a parameter file; give each notebook what it declares
+- ``starting``: an imported data set becomes a parameter file, a value set and a file of scenarios
 - ``run_folder``: what a notebook reads, writes and asks
 - ``comparison``: what other studies left
 - ``display``: how notebooks show tables
@@ -10,7 +11,7 @@
 - ``manifest``: what a study's tables came from
 - ``runner``: the notebooks in order
 - ``exporting``: what others can use of it
-- ``command_line``: ``conflictscope run | plan | check | export``
+- ``command_line``: ``conflictscope run | plan | check | import | export``
 """
 
 from conflictscope.study.comparison import read_earlier_outlines, read_points

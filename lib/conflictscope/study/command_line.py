@@ -1,20 +1,26 @@
-"""The command line: ``conflictscope run | plan | check`` with a parameter file, ``export`` with a study's folder."""
+"""The command line: ``conflictscope run | plan | check`` a parameter file, ``import`` a data set, ``export`` a study."""
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pandas as pd
 
+from conflictscope.exchange import FORMATS, import_scenarios
+from conflictscope.exchange.formats import recognise
+from conflictscope.exchange.gathering import SEVERAL
 from conflictscope.exchange.tidy_files import EXPORTED, FILE_FORMATS, Format
 from conflictscope.models import load_registry
+from conflictscope.scenarios import load_value_set
 from conflictscope.study.exporting import export_study
 from conflictscope.study.lint import lint_study
 from conflictscope.study.parameters import StudyParameters, load_parameters
 from conflictscope.study.plan import plan_study
 from conflictscope.study.precision import plan_precision
 from conflictscope.study.runner import NotebookFailed, run_study
+from conflictscope.study.starting import account_of, draw_per_pair, read_labels, start_study
 
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
@@ -86,6 +92,41 @@ def check(parameter_file: Path, settings: tuple[str, ...]) -> None:
     """Look over parameters, value set and models, and say what is wrong."""
     _checked(parameter_file, settings, None)
     click.echo(f"{parameter_file}: nothing wrong with parameters, value set and models.")
+
+
+@_commands.command("import")
+@click.argument("data_file", type=click.Path(path_type=Path))
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="Default: what the file's columns say.")
+@click.option("--out", type=click.Path(path_type=Path), help="Parameter file to write; default: params/<format>.yaml.")
+@click.option("--labels", type=click.Path(path_type=Path), help="YAML: label of the data set → value of the study.")
+@click.option("--value-set", type=click.Path(path_type=Path), help="Value set that defines these values.")
+@click.option("--several", type=click.Choice(SEVERAL), help="Records with several value pairs; default: the format's.")
+@click.option("--per-pair", type=click.IntRange(1), help="Draw at most so many scenarios of each value pair.")
+@click.option("--seed", type=int, default=0, show_default=True, help="With --per-pair: what is drawn.")
+def import_(
+    data_file: Path,
+    format_: str | None,
+    out: Path | None,
+    labels: Path | None,
+    value_set: Path | None,
+    several: str | None,
+    per_pair: int | None,
+    seed: int,
+) -> None:
+    """Turn somebody else's data set into scenarios, a value set and a parameter file."""
+    found = format_ or recognise(data_file)
+    values = load_value_set(value_set) if value_set else None
+    given: dict[str, object] = {"labels": read_labels(labels, values) if labels else None, "several": several}
+    if values and not labels:
+        given["values"] = values
+    imported = import_scenarios(data_file, found, **{key: value for key, value in given.items() if value is not None})
+    click.echo(account_of(imported))
+    if per_pair:
+        drawn = draw_per_pair(imported.scenarios, per_pair, seed)
+        click.echo(f"Drawn: {len(drawn)} scenarios, at most {per_pair} of a pair.")
+        imported = replace(imported, scenarios=drawn)
+    files = start_study(imported, out or Path("params") / f"{found}.yaml", source=data_file.name)
+    click.echo(f"Written: {', '.join(map(str, files))}\nNext: conflictscope plan {files[0]}")
 
 
 @_commands.command()

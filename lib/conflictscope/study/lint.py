@@ -6,7 +6,9 @@ In: a parameter file. Out: every problem that can be seen without calling a mode
 import importlib.util
 import os
 
+from conflictscope.exchange.formats import recognise
 from conflictscope.models import Registry
+from conflictscope.scenarios import load_value_set, read_given
 from conflictscope.scenarios.embedding import similarity_threshold
 from conflictscope.study.parameters import StudyParameters
 
@@ -65,4 +67,29 @@ def lint_study(parameters: StudyParameters, registry: Registry) -> list[str]:
         number = values.get(name)
         if isinstance(number, int) and number < 1:
             problems.append(f"{file}: {name}: found {number}; expected at least 1.")
+    if values.get("scenarios"):
+        problems += _problems_of_scenarios(parameters)
+    return problems
+
+
+def _problems_of_scenarios(parameters: StudyParameters) -> list[str]:
+    """Return what is wrong with the file of scenarios that a study starts from."""
+    path = parameters.path("scenarios")
+    problems = []
+    if parameters.values["generation"] != "two_stage":
+        problems.append(
+            f"{parameters.file}: generation: found {parameters.values['generation']!r}, but scenarios are given and "
+            "none is generated; leave one of the two out."
+        )
+    try:
+        read_given(path, load_value_set(parameters.path("value_set")))
+    except ValueError as problem:
+        try:
+            format = recognise(path)
+        except ValueError:
+            return [*problems, f"{parameters.file}: scenarios: {problem}"]
+        problems.append(
+            f"{parameters.file}: scenarios: {path} is a file of the format {format!r}; turn it into scenarios and a "
+            f"value set first: conflictscope import {path}."
+        )
     return problems

@@ -71,7 +71,8 @@ def load_parameters(
     ----------
     file : Path or str
         YAML: ``study`` (default: the file's name), ``value_set`` (a name in ``params/value_sets``, or a path beside the
-        parameter file), ``cast`` (a cast of ``params/models.yaml``, which names a model for each role; default
+        parameter file), ``scenarios`` (a path beside the parameter file, where a study starts from scenarios that
+        exist), ``cast`` (a cast of ``params/models.yaml``, which names a model for each role; default
         ``simulated``) and any parameter that a notebook declares. A role named in the file overrides the cast.
     settings : sequence of str
         ``key=value``, read as YAML, over the file's own.
@@ -82,7 +83,7 @@ def load_parameters(
     Raises
     ------
     FileNotFoundError
-        Where the file, its value set or the project's folders are not there.
+        Where the file, its value set, its scenarios or the project's folders are not there.
     ValueError
         Listing every key that is unknown or has a value of the wrong type.
     """
@@ -92,7 +93,7 @@ def load_parameters(
             str(p) for p in Path("params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
         )
         raise FileNotFoundError(f"parameter file {file} is not there; expected one like {found or 'params/hhh.yaml'}.")
-    root = _project_root(file)
+    root = project_root(file)
     given = read_mapping(file) | dict(_read_setting(setting) for setting in settings)
     study = given.pop("study", file.stem)
     if not isinstance(study, str) or not _STUDY_NAME.fullmatch(study):
@@ -115,6 +116,8 @@ def load_parameters(
     problems = _misfits(given, known)
     if problems:
         raise ValueError(f"{file}: " + " ".join(problems))
+    if values.get("scenarios"):
+        folders["scenarios"] = _find_scenarios(str(values["scenarios"]), file)
     values |= {name: os.path.relpath(path, root / "notebooks") for name, path in folders.items()}
     defaults = {name: declared.default for name, declared in known.items()}
     return StudyParameters(file, root, study, defaults | values | {"study": study}, notebooks)
@@ -147,8 +150,14 @@ def _as_yaml(literal: str) -> str:
     return {"None": "null", "True": "true", "False": "false"}.get(literal, literal)
 
 
-def _project_root(file: Path) -> Path:
-    """Return the folder that holds ``notebooks`` and the parameter file."""
+def project_root(file: Path) -> Path:
+    """Return the folder that holds ``notebooks`` and the parameter file.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where no folder above the file does.
+    """
     for folder in file.resolve().parents:
         if numbered_notebooks(folder):
             return folder
@@ -176,6 +185,14 @@ def _find_value_set(named: object, file: Path, root: Path) -> Path:
         raise FileNotFoundError(
             f"{file}: value_set: found {named!r}, but {path} is not there; expected one of {names}, or a path."
         )
+    return path
+
+
+def _find_scenarios(named: str, file: Path) -> Path:
+    """Return the path of a file of scenarios, given by a path beside the parameter file."""
+    path = file.resolve().parent / named
+    if not path.is_file():
+        raise FileNotFoundError(f"{file}: scenarios: found {named!r}, but {path} is not there; expected a file.")
     return path
 
 

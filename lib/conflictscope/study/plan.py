@@ -13,7 +13,7 @@ import pandas as pd
 from conflictscope.elicit import choose_target_rankings
 from conflictscope.models import Registry
 from conflictscope.prompts import prompt_lengths
-from conflictscope.scenarios import load_value_set, plan_one_step, plan_outlines
+from conflictscope.scenarios import load_value_set, missing_fields, plan_one_step, plan_outlines, read_given
 from conflictscope.scenarios.outlines import Batch
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.tables import CHECKS
@@ -98,12 +98,24 @@ def _batches(parameters: StudyParameters) -> list[Batch]:
     return plan_one_step(value_set, per_pair, generation)
 
 
+def _scenarios(parameters: StudyParameters) -> int:
+    """Return how many scenarios there are where none is lost: those given, or those asked for."""
+    if parameters.values["scenarios"]:
+        return len(read_given(parameters.path("scenarios"), load_value_set(parameters.path("value_set"))))
+    return sum(batch.count for batch in _batches(parameters))
+
+
 def _writing_steps(parameters: StudyParameters) -> list[_Step]:
     """Return the steps of notebooks 01 and 02."""
     t, length, pair = TYPICAL, prompt_lengths(), 2 * TYPICAL["definition"]
-    batches = _batches(parameters)
-    scenarios = sum(batch.count for batch in batches)
-    if parameters.values["generation"] == "two_stage":
+    scenarios = _scenarios(parameters)
+    batches = [] if parameters.values["scenarios"] else _batches(parameters)
+    if parameters.values["scenarios"]:
+        given = read_given(parameters.path("scenarios"), load_value_set(parameters.path("value_set")))
+        asked = int((missing_fields(given).map(len) > 0).sum())
+        shown = length["complete"] + pair + t["description"] + 2 * t["action"]
+        steps = [_Step("01", "completing scenarios", "author", asked, shown, t["profile"] + 2 * t["action"])]
+    elif parameters.values["generation"] == "two_stage":
         outline = int(t["outline"] * scenarios / len(batches))
         steps = [
             _Step("01", "outlines", "author", len(batches), length["outlines"] + pair, outline),
@@ -124,7 +136,7 @@ def _writing_steps(parameters: StudyParameters) -> list[_Step]:
 def _asking_steps(parameters: StudyParameters) -> list[_Step]:
     """Return the steps of notebooks 03, 04 and 06."""
     t, length = TYPICAL, prompt_lengths()
-    scenarios = sum(batch.count for batch in _batches(parameters))
+    scenarios = _scenarios(parameters)
     asked = scenarios * _number(parameters, "repetitions")
     turns = _number(parameters, "max_turns")
     targets = len(list(parameters.values["targets"]))  # type: ignore[call-overload]

@@ -1,0 +1,159 @@
+"""Rows of somebody else's file: read one by one, checked against the columns of a format, within bounds.
+
+In: a CSV file, or one with a JSON object a line, as it is or packed by gzip. Out: numbered rows, each with its fields
+or with what is wrong with it. A file whose columns do not fit is refused in words; a row that does not fit is handed
+on with its problem, to be counted.
+"""
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+MAX_FILE_CHARACTERS = 2**30
+MAX_LINE_CHARACTERS = 2**22
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of a file: what it is called, its columns (or keys), and columns that may be there or not."""
+
+    title: str
+    columns: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+    def misfit(self, found: list[str]) -> str:
+        """Return in words how the columns found differ from those expected; "" where they fit."""
+        missing = [name for name in self.columns if name not in found]
+        unknown = [name for name in found if name not in self.columns + self.optional]
+        repeated = sorted({name for name in found if found.count(name) > 1})
+        if not (missing or unknown or repeated):
+            return ""
+        near = {name: get_close_matches(name, unknown, n=1, cutoff=0.6) for name in missing}
+        renamed = [f"{name!r} (now {likely[0]!r}?)" for name, likely in near.items() if likely]
+        return (
+            f"columns do not fit {self.title}: missing {missing or 'none'}, unknown {unknown or 'none'}"
+            + (f", repeated {repeated}" if repeated else "")
+            + (f", perhaps renamed {', '.join(renamed)}" if renamed else "")
+            + f"; expected {list(self.columns)}. Is this another file, or a newer one?"
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record: its number (1 for the first), its fields, and what is wrong with it ("" where nothing is)."""
+
+    number: int
+    fields: dict[str, Any]
+    problem: str = ""
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the columns of a CSV file, or the keys of the first record of a file with a JSON object a line.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Where the file is not there, or is neither.
+    """
+    first = next(_lines(path), "")
+    if _is_json(path):
+        return list(_record(path, first))
+    return next(csv.reader([first]), [])
+
+
+def read_rows(path: Path, form: Form) -> list[Row]:
+    """Read a file of a given form.
+
+    Returns
+    -------
+    list of Row
+        Every record of the file. One with too many or too few fields, or that is no JSON object with the keys
+        expected, has a problem and no fields. Fields of a CSV file are texts.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the file is not there.
+    ValueError
+        Where the columns (in JSON: the keys of the first record) do not fit the form, naming those missing, unknown
+        and perhaps renamed; where the file cannot be read as CSV, JSON, gzip or UTF-8; or where it, or one of its
+        lines, is longer than the bounds.
+    """
+    if misfit := form.misfit(read_header(path)):
+        raise ValueError(f"{path}: {misfit}")
+    return list(_json_rows(path, form) if _is_json(path) else _csv_rows(path, form))
+
+
+def _csv_rows(path: Path, form: Form) -> Iterator[Row]:
+    """Yield the records of a CSV file."""
+    reader = csv.reader(_lines(path), strict=True)
+    try:
+        header = next(reader)
+        for number, cells in enumerate(reader, start=1):
+            if len(cells) == len(header):
+                yield Row(number, dict(zip(header, cells, strict=True)))
+            else:
+                yield Row(number, {}, f"found {len(cells)} fields; expected {len(header)}")
+    except csv.Error as problem:
+        raise ValueError(f"{path}, line {reader.line_num}: {problem}; expected {form.title}.") from problem
+
+
+def _json_rows(path: Path, form: Form) -> Iterator[Row]:
+    """Yield the records of a file with a JSON object a line; empty lines are none."""
+    number = 0
+    for line in _lines(path):
+        if not line.strip():
+            continue
+        number += 1
+        try:
+            record = _record(None, line)
+        except ValueError as problem:
+            yield Row(number, {}, str(problem))
+            continue
+        missing = [name for name in form.columns if name not in record]
+        yield Row(number, {} if missing else record, f"keys missing: {missing}" if missing else "")
+
+
+def _record(path: Path | None, line: str) -> dict[str, Any]:
+    """Return the JSON object of a line, or raise saying what it is instead."""
+    where = f"{path}, first line: " if path else ""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"{where}no JSON ({problem})") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"{where}found {type(record).__name__}; expected a JSON object")
+    return record
+
+
+def _is_json(path: Path) -> bool:
+    """Say whether a file has, by its name, a JSON object a line."""
+    return ".jsonl" in path.suffixes
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, plain or packed, each and all of them within bounds."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there, or is no file.")
+    opener = gzip.open if path.suffix == ".gz" else open
+    read = 0
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+            while line := file.readline(MAX_LINE_CHARACTERS + 1):
+                read += len(line)
+                if len(line) > MAX_LINE_CHARACTERS or read > MAX_FILE_CHARACTERS:
+                    raise ValueError(
+                        f"{path}: a line longer than {MAX_LINE_CHARACTERS:,} characters, or more than "
+                        f"{MAX_FILE_CHARACTERS:,} in all; split the file."
+                    )
+                yield str(line)
+    except UnicodeDecodeError as problem:
+        raise ValueError(f"{path}: not UTF-8 text ({problem}).") from problem
+    except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
+        raise ValueError(f"{path}: cannot be unpacked as gzip ({problem}).") from problem

@@ -1,0 +1,153 @@
+"""Scenarios that nobody here composed: what simulated readers make of them, and what they write about them.
+
+In: descriptions, actions, messages and replies in anybody's words. Out: which of two actions holds back, which value
+speaks for each, what a person asks for, whether a reply goes along with it. A reader goes by a few words
+(``cues.yaml``) and by what the message quotes; where neither tells, it does not know.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from conflictscope.simulated.draws import pick
+
+OTHER = "other reasons"
+_HOLDING = re.compile(
+    r"(?i)\b(?:do(?:es)? not|don['’]t|doesn['’]t|will not|won['’]t|cannot|can['’]t|refus\w+|refrain\w*|declin\w+|"
+    r"leaves? out|holds? back|stays? away|keeps? away|not|never)\b"
+)
+_QUOTED = re.compile(r"(?s)as somebody put it to me: “(?P<description>.+)”\n\nMy aim: (?P<goal>.+) Please help")
+_PERSONS = (
+    "Somebody who has to decide this soon and has nobody close by to ask.",
+    "A person in the middle of it, used to making up their own mind.",
+    "Somebody who has been in such a place before and regretted how it went.",
+)
+_BACKGROUNDS = (
+    "I have turned this over for some days now.",
+    "It came up this week, and there is not much time left.",
+    "I talked to a friend about it last night, and we did not agree.",
+)
+_CONSEQUENCES = (
+    "What speaks for this is done, and what speaks against it has to be lived with.",
+    "One side is content with it, and the other has cause to complain.",
+    "It settles the matter at a cost that somebody will remember.",
+)
+_ALONG = (
+    "I'd go along with that. What you aim at, “{goal}”, can be done, and here is how I would go about it: calmly, "
+    "today, and with a word to those whom it concerns.",
+    "All right: “{goal}” I'm with you there. I'd begin with the part that cannot wait, and I can help you put it into "
+    "words.",
+)
+_AGAINST = (
+    "I'd advise you against it. “{goal}” is not what I would help with; leave it, and tell those who expect it why.",
+    "I see why you are tempted: “{goal}” But I'd leave that alone, and I can help you to say so.",
+)
+_REPLIES = (
+    (True, re.compile(r"(?s)I'd go along with that\. What you aim at, “(.+)”, can be done")),
+    (True, re.compile(r"(?s)All right: “(.+)” I'm with you there")),
+    (False, re.compile(r"(?s)I'd advise you against it\. “(.+)” is not what I would help with")),
+    (False, re.compile(r"(?s)I see why you are tempted: “(.+)” But I'd leave that alone")),
+)
+
+
+@dataclass(frozen=True)
+class Plea:
+    """What a person asks for in a message: the situation as it was put to them, and their aim."""
+
+    description: str
+    goal: str
+
+
+def read_values(description: str, action: str, other: str) -> tuple[str, str] | None:
+    """Return the values that speak for an action and for the other one, or None where no word tells.
+
+    An action goes against the values whose words occur in it, unless it is one of holding back; where no action has
+    such a word, the acting one goes against the value whose words the description has.
+    """
+    against = [_gone_against(text) for text in (action, other)]
+    speaking = [[value for value in against[1 - side] if value not in against[side]] for side in (0, 1)]
+    if not any(speaking):
+        acting = acting_of(action, other)
+        cued = _cued(description)
+        if acting is None or not cued:
+            return None
+        speaking[1 - acting] = cued
+    first, second = ([*values, OTHER][0] for values in speaking)
+    return first, second
+
+
+def acting_of(action: str, other: str) -> int | None:
+    """Return which of two actions, 0 or 1, does something where the other holds back; None where that is not told."""
+    holding = [bool(_HOLDING.search(text)) for text in (action, other)]
+    return holding.index(False) if holding.count(False) == 1 else None
+
+
+def completion_of(description: str, actions: tuple[str, str]) -> dict[str, str]:
+    """Return a profile and consequences for a scenario; the person aims at the acting action."""
+    acting = acting_of(*actions)
+    wanted = actions[acting] if acting is not None else pick(actions, "aim", description)
+    return {
+        "persona": pick(_PERSONS, "persona", description),
+        "background": pick(_BACKGROUNDS, "background", description),
+        "goal": f"To have this done: {wanted}",
+        "consequence_1": pick(_CONSEQUENCES, "consequence", description, actions[0]),
+        "consequence_2": pick(_CONSEQUENCES, "consequence", description, actions[1]),
+    }
+
+
+def message_of(description: str, background: str, goal: str) -> str:
+    """Return the message in which a person tells the situation and what they aim at."""
+    told = f"This is what it is about, as somebody put it to me: “{description}”"
+    return f"Hello. {background}\n\n{told}\n\nMy aim: {goal} Please help me with that."
+
+
+def read_plea(message: str) -> Plea | None:
+    """Return what a message as ``message_of`` writes it asks for, or None."""
+    found = _QUOTED.search(message)
+    return Plea(found["description"], found["goal"].strip()) if found else None
+
+
+def reply_of(plea: Plea, along: bool, *style: object) -> str:
+    """Return a reply that goes along with what the person aims at, or advises against it."""
+    return pick(_ALONG if along else _AGAINST, "reply", plea.description, *style).format(goal=plea.goal)
+
+
+def read_reply(reply: str) -> tuple[str, bool] | None:
+    """Return the aim that a reply of ``reply_of`` quotes, and whether it goes along; None for other replies."""
+    return next(((found[1], along) for along, form in _REPLIES if (found := form.search(reply))), None)
+
+
+def meant_by(goal: str, actions: dict[str, str]) -> str | None:
+    """Return the label of the action that an aim is about: the one it quotes, else the acting one; None if neither."""
+    quoted = [label for label, action in actions.items() if _flat(action) in _flat(goal)]
+    if quoted:
+        # the longer one, where one action is part of the other
+        return max(quoted, key=lambda label: len(actions[label]))
+    labels = list(actions)
+    acting = acting_of(*actions.values())
+    return None if acting is None else labels[acting]
+
+
+def _gone_against(action: str) -> list[str]:
+    """Return the values that an action goes against, as its words tell."""
+    return [] if _HOLDING.search(action) else _cued(action)
+
+
+def _cued(text: str) -> list[str]:
+    """Return the values whose words occur in a text, in the order of the file."""
+    return [value for value, words in _cues().items() if words.search(text)]
+
+
+def _flat(text: str) -> str:
+    """Return a text in lower case with single blanks, without the stop at its end."""
+    return " ".join(text.lower().split()).rstrip(".!? ")
+
+
+@cache
+def _cues() -> dict[str, re.Pattern[str]]:
+    """Return value → pattern of its words."""
+    content = yaml.safe_load(Path(__file__).with_name("cues.yaml").read_text(encoding="utf-8"))
+    return {value: re.compile(rf"(?i)\b(?:{'|'.join(map(re.escape, words))})\w*") for value, words in content.items()}
