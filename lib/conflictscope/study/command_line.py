@@ -1,4 +1,4 @@
-"""The command line: ``conflictscope run | plan | check`` a parameter file, ``import`` a data set, ``export`` a study."""
+"""The command line: ``conflictscope run | plan | check`` a study, ``import`` a data set, ``export`` a study."""
 
 import os
 import sys
