@@ -119,14 +119,19 @@ def write_table(
         Where the disk does not take the file; the earlier file, if any, is untouched.
     """
     checked = check_table(frame, name)
-    schema = pa.schema([pa.field(c.name, DTYPES[c.kind][2]) for c in TABLES[name].columns])
-    arrow = pa.Table.from_pandas(checked, schema=schema, preserve_index=False)
+    arrow = arrow_table(checked, name)
     notes = {"table": name, "study": study, "content": _hash_rows(arrow)}
     if origin is not None:
         notes["origin"] = json.dumps(origin, sort_keys=True)
     noted = arrow.replace_schema_metadata({_NOTE + key: note for key, note in notes.items()})
     write_atomically(table_path(folder, name), lambda temporary: pq.write_table(noted, temporary))
     return checked
+
+
+def arrow_table(checked: pd.DataFrame, name: str) -> pa.Table:
+    """Return a checked table with the contract's Arrow types, without metadata."""
+    schema = pa.schema([pa.field(c.name, DTYPES[c.kind][2]) for c in TABLES[name].columns])
+    return pa.Table.from_pandas(checked, schema=schema, preserve_index=False).replace_schema_metadata(None)
 
 
 def read_notes(name: str, folder: Path | str) -> dict[str, str]:

@@ -284,6 +284,12 @@ TABLES = {
         Table(
             "swapped_verdicts", "the same conversations, judged with the labels swapped", _VERDICT_COLUMNS, _VERDICT_KEY
         ),
+        Table(
+            "further_verdicts",
+            "the same conversations, read by further judges; as `verdicts`, a row a judge",
+            _VERDICT_COLUMNS,
+            _VERDICT_KEY,
+        ),
         Table("steered_answers", "as `answers`, under the steering and placebo prompts", _ANSWER_COLUMNS, _ANSWER_KEY),
         Table("steered_conversations", "as `conversations`, under those prompts", _TURN_COLUMNS, _TURN_KEY),
         Table("steered_verdicts", "as `verdicts`, of those conversations", _VERDICT_COLUMNS, _VERDICT_KEY),

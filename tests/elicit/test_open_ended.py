@@ -5,7 +5,7 @@ import asyncio
 import pandas as pd
 import pytest
 
-from conflictscope.elicit import hold_conversations, judge_conversations, write_opening_messages
+from conflictscope.elicit import hold_conversations, judge_conversations, judge_with_each, write_opening_messages
 from conflictscope.prompts import read_fences
 from conflictscope.table_files import check_table
 
@@ -150,6 +150,30 @@ def test_where_there_is_nothing_to_judge_the_judge_is_not_asked(scripted, scenar
     assert len(transport.bodies) == asked
     assert verdicts["outcome"].tolist() == ["error"] * 2
     assert verdicts["problem"].str.startswith("the target:").all()
+
+
+def test_further_judges_read_the_same_conversations_with_the_same_labels_and_nothing_else(
+    scripted, scenarios, messages
+):
+    asked = []
+
+    def script(body):
+        if "messages" in body and body["messages"][0]["role"] == "system":
+            asked.append((body["model"], body["messages"]))
+            return {"reasoning": "r", "action": "A", "leaning": 1} if body["model"] == "m" else "no verdict"
+        return "It is stale."
+
+    models, _ = scripted(script)
+    conversations = converse(models, scenarios, messages)
+    further = asyncio.run(judge_with_each(conversations, scenarios, models, ["n", "m"], seed=0))
+    check_table(further, "verdicts")
+    assert further.groupby("judge", sort=False)["outcome"].agg(set).to_dict() == {"n": {"invalid"}, "m": {"choice"}}
+    first = further.pivot(index="scenario_id", columns="judge", values="first_action")
+    assert first["n"].equals(first["m"])
+    shown_to = {name: [m for who, m in asked if who == name and len(m) == 2] for name in ("m", "n")}
+    assert shown_to["m"] == shown_to["n"] and len(shown_to["m"]) == 2
+    nobody = asyncio.run(judge_with_each(conversations, scenarios, models, [], seed=0))
+    assert check_table(nobody, "further_verdicts").empty
 
 
 HOSTILE = [

@@ -43,6 +43,7 @@ def test_reads_models_and_casts(load):
         (("id: big-1", "id: big-1, concurrency: true"), "concurrency: found True"),
         (("id: big-1", "id: big-1, input_price: -1"), "input_price: found -1"),
         (("id: big-1", "id: big-1, json_schema: perhaps"), "json_schema: found 'perhaps'; expected true or false"),
+        (("id: big-1", "id: big-1, family: 3"), "family: found 3; expected text"),
         (("id: big-1", "id: big-1, kind: oracle"), "kind: found 'oracle'; expected one of"),
         (("[temperature]", "[top_k]"), "refused_options"),
         (("https://api", "ftp://api"), "base_url: found 'ftp://api.example.com/v1'; expected http://"),
@@ -92,3 +93,6 @@ def test_shipped_file():
     assert any(registry[name].logprobs for name in cast["targets"])
     assert not any(registry[name].simulated for name in registry.cast("openai")["targets"])
     registry.cast("paper")
+    # judges are compared by family, so every model says whose it is, and the demo has two families of targets
+    assert all(model.family for model in registry.models.values())
+    assert len({registry[name].family for name in cast["targets"]}) == 2

@@ -5,7 +5,7 @@ import pytest
 from conflictscope.prompts import fence
 from conflictscope.simulated import library
 from conflictscope.simulated.flaws import FLAW_RATES, find_flaw
-from conflictscope.simulated.reviewers import FILTER_ERROR_RATE, JUDGE_ERROR_RATE
+from conflictscope.simulated.reviewers import FILTER_ERROR_RATE, JUDGE_ERROR_RATE, JUDGES, action_taken
 
 YES_NO = [check for check in FLAW_RATES if check != "value_guided"]
 
@@ -64,6 +64,29 @@ def test_the_judge_reads_replies_right_but_for_its_error_rate(own_scenarios, con
         n, wrong = n + 1, wrong + (there != back)
     expected = 2 * JUDGE_ERROR_RATE * n
     assert 0 < wrong < expected + 4 * sqrt(expected)
+
+
+def test_further_judges_differ_as_they_were_made_to(ask, own_scenarios, converse):
+    """One slips five times as often, one says A unread in a fifth of the cases; the judge itself is as it was."""
+    n = 0
+    differ, said_a = dict.fromkeys(JUDGES, 0), dict.fromkeys(JUDGES, 0)
+    for scenario in own_scenarios[:500]:
+        if "[Name]" in scenario["description"]:
+            continue
+        n += 1
+        message, reply = converse(scenario, "obliging")
+        shown = {"conversation": f"USER: {message}\n\nASSISTANT: {reply}"}
+        shown |= {"action_a": scenario["action_1"], "action_b": scenario["action_2"]}
+        true = action_taken(reply, {"A": scenario["action_1"], "B": scenario["action_2"]})
+        for name in JUDGES:
+            said = ask(name, "judge", **shown)["action"]
+            differ[name] += said != true
+            said_a[name] += said == "A" and true != "A"
+    for name, judge in JUDGES.items():
+        expected = judge.error_rate * n if not judge.favours_a else n * (judge.favours_a / 2 + judge.error_rate)
+        assert abs(differ[name] - expected) < 4 * sqrt(expected), name
+    assert said_a["first_label_judge"] > 3 * said_a["judge"]
+    assert said_a["first_label_judge"] > 0.8 * differ["first_label_judge"] - 4 * sqrt(n * JUDGE_ERROR_RATE)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 In: conversations and the scenarios' two actions. Out: the verdicts table. The judge sees the conversation and the
 actions in a counterbalanced label order, never the names of the values; what it is shown is fenced, so that nothing in
-a reply can close its section or pass for the judge's own answer.
+a reply can close its section or pass for the judge's own answer. Further judges read the same, each by itself.
 """
 
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import pandas as pd
@@ -67,21 +69,62 @@ async def judge_conversations(
         cases.append(case)
         if not case["asked"]:
             continue
-        scenario = by_id.loc[identity["scenario_id"]]
-        prompt = render(
-            "judge",
-            conversation=transcribe(zip(turns["role"], turns["text"], strict=True)),
-            action_a=scenario[f"action_{shown_first}"],
-            action_b=scenario[f"action_{3 - shown_first}"],
-        )
-        requests.append(Request.of(prompt, schema=Verdict, temperature=0.0))
+        said = zip(turns["role"], turns["text"], strict=True)
+        requests.append(judge_request(said, by_id.loc[identity["scenario_id"]], shown_first))
     replies = iter(await models.ask(judge, requests, label=f"verdicts: {judge}" + (", swapped" if swapped else "")))
-    rows = [_verdict_row(case, next(replies) if case["asked"] else None) for case in cases]
+    rows = [verdict_row(case, next(replies) if case["asked"] else None) for case in cases]
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["verdicts"].columns])
 
 
-def _verdict_row(case: dict, reply: Reply | None) -> dict:
-    """Return a row of the verdicts table; `reply` is None where there was nothing to judge."""
+async def judge_with_each(
+    conversations: pd.DataFrame, scenarios: pd.DataFrame, models: Models, judges: Sequence[str], *, seed: int
+) -> pd.DataFrame:
+    """Have each of several judges read each conversation, with the labels that `judge_conversations` draws for all.
+
+    Returns
+    -------
+    DataFrame
+        The verdicts table, one row a conversation and judge, judge by judge; empty where there is no judge.
+    """
+    parts = await asyncio.gather(
+        *(judge_conversations(conversations, scenarios, models, judge, seed=seed) for judge in judges)
+    )
+    nobody = pd.DataFrame(columns=[column.name for column in TABLES["verdicts"].columns])
+    return pd.concat(parts, ignore_index=True) if parts else nobody
+
+
+def judge_request(turns: Iterable[tuple[str, str]], scenario: Mapping, shown_first: int) -> Request:
+    """Return what a judge is asked about one conversation.
+
+    Parameters
+    ----------
+    turns : iterable of (role, text)
+        The conversation.
+    scenario : mapping
+        Holds ``action_1`` and ``action_2``.
+    shown_first : int
+        The action labelled A, 1 or 2.
+    """
+    prompt = render(
+        "judge",
+        conversation=transcribe(turns),
+        action_a=scenario[f"action_{shown_first}"],
+        action_b=scenario[f"action_{3 - shown_first}"],
+    )
+    return Request.of(prompt, schema=Verdict, temperature=0.0)
+
+
+def verdict_row(case: Mapping, reply: Reply | None) -> dict:
+    """Return a row of the verdicts table.
+
+    Parameters
+    ----------
+    case : mapping
+        What identifies a conversation, ``judge``, ``first_action``, and ``last``: the last turn's ``role``, ``reply``
+        and ``problem``.
+    reply : Reply or None
+        The judge's; None where there was nothing to judge, and what became of the last turn is the outcome.
+    """
     row = {name: case[name] for name in (*CONVERSATION, "judge", "first_action")}
     if reply is None:
         last = case["last"]

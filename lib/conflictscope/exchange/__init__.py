@@ -6,21 +6,39 @@
 - ``moralchoice``, ``daily_dilemmas``, ``ai_risk_dilemmas``, ``clash``, ``hh_rlhf``, ``pku_saferlhf``: a data set each
 - ``published_ids``, ``published_scenarios``, ``published_messages``, ``published_results``: the ConflictScope release
 - ``formats``: one way in for all data sets
+- ``data_dictionary``: what every column of an exported table means
+- ``tidy_files``: a study's tables as CSV or Parquet
+- ``dataset_card``: a README for them, as the Hugging Face Hub reads it
+- ``inspect_files``: a study's scenarios as a task for Inspect
+- ``inspect_task``, ``inspect_logs``: that task, and its logs as our tables; not imported here: they need an extra
 """
 
+from conflictscope.exchange.data_dictionary import data_dictionary
+from conflictscope.exchange.dataset_card import dataset_card, models_in
 from conflictscope.exchange.formats import FORMATS, import_scenarios
 from conflictscope.exchange.imported import Imported
+from conflictscope.exchange.inspect_files import export_inspect_task
 from conflictscope.exchange.published_messages import ImportedMessages, import_opening_messages
 from conflictscope.exchange.published_results import ImportedResults, import_published_results
 from conflictscope.exchange.published_scenarios import read_published_checks
+from conflictscope.exchange.tidy_files import EXPORTED, FILE_FORMATS, export_tables, name_of_study, read_exported
 
 __all__ = [
+    "EXPORTED",
+    "FILE_FORMATS",
     "FORMATS",
     "Imported",
     "ImportedMessages",
     "ImportedResults",
+    "data_dictionary",
+    "dataset_card",
+    "export_inspect_task",
+    "export_tables",
     "import_opening_messages",
     "import_published_results",
     "import_scenarios",
+    "models_in",
+    "name_of_study",
+    "read_exported",
     "read_published_checks",
 ]

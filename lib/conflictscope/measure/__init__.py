@@ -25,6 +25,9 @@ the paper (arXiv 2509.25369).
 - ``steering``: steering effect, placebo, leakage, with paired intervals
 - ``readings``: what a judge or a person made of a conversation or a check
 - ``validation``: readers against one another: κ, confusion, precision and recall of the checks
+- ``panel``: several judges' verdicts become one, by majority or where all agree; α over all readers
+- ``self_preference``: whether judges or authors treat their own family's models otherwise
+- ``simulated_verdicts``: verdicts with a self-preference put in
 - ``known_truth``, ``simulated_choices``: respondents with known preferences, and their choices
 - ``replications``, ``recovery``, ``naive_treatments``: many simulated studies set beside the truth
 - ``published``: the paper's numbers, for overlays
@@ -40,6 +43,7 @@ from conflictscope.measure.diagnostics import diagnose
 from conflictscope.measure.effects import acting_effect, effects_by
 from conflictscope.measure.expected_precision import PlannedStudy, expected_precision
 from conflictscope.measure.net_effects import net_value_effects
+from conflictscope.measure.panel import alpha_between_readers, panel_verdicts
 from conflictscope.measure.planning import precision_plan
 from conflictscope.measure.published import published_ablations
 from conflictscope.measure.rankings import rank_values
@@ -47,7 +51,13 @@ from conflictscope.measure.rates import flip_rate, position_effect, preference_r
 from conflictscope.measure.readings import read_verdicts
 from conflictscope.measure.resampling import count_wins, resample_wins
 from conflictscope.measure.scenario_quality import diversity, likert_difference_rate, pass_rates
+from conflictscope.measure.self_preference import (
+    rates_by_family,
+    self_preference_of_authors,
+    self_preference_of_judges,
+)
 from conflictscope.measure.shift import group_ranks, ranking_agreement, value_shifts
+from conflictscope.measure.simulated_verdicts import plant_self_preference
 from conflictscope.measure.steering import steering_effects
 from conflictscope.measure.validation import agreement_between_readers, confusion
 
@@ -56,6 +66,7 @@ __all__ = [
     "acting_effect",
     "agreement_between_readers",
     "alignment",
+    "alpha_between_readers",
     "confusion",
     "count_outcomes",
     "count_wins",
@@ -73,15 +84,20 @@ __all__ = [
     "net_value_effects",
     "observed_agreement",
     "outcome_bounds",
+    "panel_verdicts",
     "pass_rates",
+    "plant_self_preference",
     "position_effect",
     "precision_plan",
     "preference_rates",
     "published_ablations",
     "rank_values",
     "ranking_agreement",
+    "rates_by_family",
     "read_verdicts",
     "resample_wins",
+    "self_preference_of_authors",
+    "self_preference_of_judges",
     "steering_effects",
     "value_shifts",
     "wilson_interval",

@@ -32,6 +32,8 @@ class Model:
     """What the endpoint calls the model."""
     key_variable: str | None = None
     """Environment variable that holds the key; None where the endpoint asks for none."""
+    family: str | None = None
+    """Whose model it is, as judges and targets are compared by family; None: not told."""
     kind: Literal["chat", "embeddings"] = "chat"
     concurrency: int = 16
     """Calls in flight at most."""

@@ -1,11 +1,12 @@
 """The simulated filter judge and judge (paper, sections 3.2 and 3.3).
 
 In: the check prompts, the one about domains and the judge's, as read. Out: the fields that they ask for. Each looks for
-what the question is about in the text in front of it, says what it saw, and errs at a set rate. What stands between the
-marks is only looked at; nothing in it is followed.
+what the question is about in the text in front of it, says what it saw, and errs at a set rate; judges differ in how
+often they slip and in what they favour. What stands between the marks is only looked at; nothing in it is followed.
 """
 
 import re
+from dataclasses import dataclass
 
 from conflictscope.simulated import library, strangers
 from conflictscope.simulated.draws import pick, uniform
@@ -76,6 +77,25 @@ _MISTAKEN = {
 _OVERLOOKED = "Nothing stands out that would speak against it."
 
 
+@dataclass(frozen=True)
+class SimulatedJudge:
+    """A simulated judge: its name, the share of its verdicts that are wrong, and of those that are A, unread."""
+
+    name: str
+    error_rate: float = JUDGE_ERROR_RATE
+    favours_a: float = 0.0
+
+
+JUDGES = {
+    judge.name: judge
+    for judge in (
+        SimulatedJudge("judge"),
+        SimulatedJudge("hasty_judge", error_rate=0.15),
+        SimulatedJudge("first_label_judge", favours_a=0.2),
+    )
+}
+
+
 def answer_check(task: Task, check: str) -> dict:
     """Return ``{"reason", "passes"}`` for one of the five yes/no checks."""
     description = task.sections.get("description", "")
@@ -124,15 +144,18 @@ def name_domain(task: Task) -> dict[str, str]:
     return {"domain": domain if domain in listed else pick(listed, "domain", description)}
 
 
-def judge_conversation(task: Task) -> dict:
+def judge_conversation(task: Task, judge: SimulatedJudge) -> dict:
     """Return ``{"reasoning", "action", "leaning"}``: which action the last reply of a conversation took."""
     conversation = task.sections.get("conversation", "")
     actions = {letter: task.sections.get(f"action {letter.lower()}", "") for letter in "AB"}
     reply = _SPEAKER.split(conversation)[-1].strip() if _SPEAKER.search(conversation) else ""
     seen = action_taken(reply, actions)
-    about = (conversation, *actions.values())
+    # every further judge slips in places of its own
+    about = (*(() if judge.name == "judge" else (judge.name,)), conversation, *actions.values())
     action = seen
-    if uniform("judge errs", *about) < JUDGE_ERROR_RATE:
+    if uniform("label", *about) < judge.favours_a:
+        action = "A"
+    elif uniform("judge errs", *about) < judge.error_rate:
         action = pick([other for other in ("A", "B", "neither") if other != seen], "which error", *about)
     decided = uniform("leaning", *about) < 0.7
     leaning = {"A": 1 if decided else 2, "B": 7 if decided else 6}.get(action, 4)

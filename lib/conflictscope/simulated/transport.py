@@ -15,11 +15,17 @@ from conflictscope.simulated.answering import Answer, as_fields, choose, convers
 from conflictscope.simulated.author import complete_scenario, write_in_one_step, write_outlines, write_scenario
 from conflictscope.simulated.draws import uniform
 from conflictscope.simulated.respondents import Respondent, load_respondents
-from conflictscope.simulated.reviewers import answer_check, answer_value_guided, judge_conversation, name_domain
+from conflictscope.simulated.reviewers import (
+    JUDGES,
+    answer_check,
+    answer_value_guided,
+    judge_conversation,
+    name_domain,
+)
 from conflictscope.simulated.tasks import CHAT, Task, read_task
 from conflictscope.simulated.user import write_artifact, write_next_message, write_opening_message
 
-ROLES = ("author", "filter_judge", "user", "judge")
+ROLES = ("author", "filter_judge", "user", *JUDGES)
 TOO_MANY_RATE = 0.01  # share of requests whose first attempt is answered with 429
 RETRY_AFTER_S = 0.01
 _CHARACTERS_A_TOKEN = 4
@@ -33,7 +39,6 @@ _FIELDS: dict[str, Callable[[Task], dict]] = {
     "one_step": write_in_one_step,
     "complete": complete_scenario,
     "domain": name_domain,
-    "judge": judge_conversation,
 }
 _TARGET_TASKS: dict[str, Callable[[Task, Respondent], Answer]] = {"choose": choose, "rate": rate, CHAT: converse}
 
@@ -41,8 +46,8 @@ _TARGET_TASKS: dict[str, Callable[[Task, Respondent], Answer]] = {"choose": choo
 class SimulatedTransport(httpx2.AsyncBaseTransport):
     """The simulated models behind the ``openai`` client: ``http_client=httpx2.AsyncClient(transport=...)``.
 
-    Models served: the roles ``author``, ``filter_judge``, ``user`` and ``judge``, and the targets of
-    ``respondents.yaml``. The only state is which requests were answered with 429 already.
+    Models served: the roles ``author``, ``filter_judge`` and ``user``, the judges of ``reviewers.py`` and the targets
+    of ``respondents.yaml``. The only state is which requests were answered with 429 already.
     """
 
     def __init__(self) -> None:
@@ -118,6 +123,8 @@ def _answer(task: Task, model: str, wants_json: bool) -> Answer:
         return answer
     if task.name == "artifact":
         return Answer(write_artifact(task))
+    if task.name == "judge":
+        return Answer(json.dumps(judge_conversation(task, JUDGES.get(model, JUDGES["judge"])), ensure_ascii=False))
     fields = _FIELDS[task.name](task) if task.name in _FIELDS else answer_check(task, task.name.removeprefix("check_"))
     return Answer(json.dumps(fields, ensure_ascii=False))
 

