@@ -200,7 +200,7 @@ def _misfit(key: str, annotation, value: object) -> str | None:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return f"http://…, https://… or {SIMULATED}"
         if parts.password or parts.username or parts.query or parts.fragment:
-            return "an address without user name, password and query; keys come from the environment (key_variable)"
+            return "an address without user name and password, and no query; keys come from key_variable"
     return None
 
 

@@ -54,7 +54,8 @@ class Step:
 
 LINEAGE = {
     "outlines": Step("01_generate_scenarios", (), ("outlines", "one_step", *_JSON)),
-    "scenarios": Step("01_generate_scenarios", ("outlines",), ("scenario", "one_step", *_JSON)),
+    "neighbours": Step("01_generate_scenarios", ("outlines",)),
+    "scenarios": Step("01_generate_scenarios", ("outlines",), ("scenario", "one_step", "complete", *_JSON)),
     "checks": Step("02_filter_scenarios", ("scenarios",), (*_CHECKS, *_JSON)),
     "kept_scenarios": Step("02_filter_scenarios", ("scenarios", "checks")),
     "domains": Step("02_filter_scenarios", ("kept_scenarios",), ("domain", *_JSON)),
@@ -64,6 +65,7 @@ LINEAGE = {
     "conversations": Step("04_open_ended", ("kept_scenarios", "opening_messages"), ("next_message", *_JSON)),
     "verdicts": Step("04_open_ended", ("kept_scenarios", "conversations"), ("judge", *_JSON)),
     "swapped_verdicts": Step("04_open_ended", ("kept_scenarios", "conversations"), ("judge", *_JSON)),
+    "further_verdicts": Step("04_open_ended", ("kept_scenarios", "conversations"), ("judge", *_JSON)),
     "choices": Step("05_rank_values", ("kept_scenarios", "answers", "verdicts")),
     "rankings": Step("05_rank_values", ("choices",)),
     "steered_answers": Step("06_steer", ("kept_scenarios", "rankings"), ("choose", *_SYSTEM, *_JSON)),
