@@ -37,7 +37,7 @@ class Model:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     timeout_s: float = 120
-    """Seconds after which one attempt is given up; a silent endpoint is, after twice as long or 300 s, the longer one."""
+    """Seconds after which one attempt is given up; an endpoint, after twice as long or 300 s without an answer."""
     max_attempts: int = 8
     """Attempts for one call, the first one included; those answered with 429 do not count."""
     input_price: float | None = None
