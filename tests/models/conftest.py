@@ -3,30 +3,35 @@ import json
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from conflictscope.models import CallStore, Model, Models, Registry, Request
+from conflictscope.models import CallStore, Model, Models, Registry, Request, breaker, retrying
 from conflictscope.prompts import Prompt
 
-SERVER = Path(__file__).parents[1] / "servers" / "loopback.py"
+SERVERS = Path(__file__).parents[1] / "servers"
 
 
-class Loopback:
-    """The loopback server, started as a process of its own."""
+class Server:
+    """A server on loopback, started as a process of its own."""
 
-    def __init__(self, *options: str):
-        command = [sys.executable, str(SERVER), *options]
+    def __init__(self, name: str, *options: str):
+        command = [sys.executable, str(SERVERS / name), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port = self.process.stdout.readline().strip()
         self.url = f"http://127.0.0.1:{self.port}/v1"
 
-    def requests(self) -> dict:
-        """What it has counted."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/requests") as answer:
+    def get(self, what: str) -> dict:
+        """What it says of what it was sent."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{what}") as answer:
             return json.load(answer)
+
+    def requests(self) -> dict:
+        """What the loopback server has counted."""
+        return self.get("requests")
 
     def stop(self) -> None:
         self.process.kill()
@@ -35,17 +40,36 @@ class Loopback:
 
 
 @pytest.fixture
-def start_loopback():
-    """Start loopback servers that are gone after the test."""
+def start_server():
+    """Start servers that are gone after the test."""
     servers = []
 
-    def start(*options: str) -> Loopback:
-        servers.append(Loopback(*options))
+    def start(name: str, *options: str) -> Server:
+        servers.append(Server(name, *options))
         return servers[-1]
 
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def start_loopback(start_server):
+    """Start the server that answers."""
+    return partial(start_server, "loopback.py")
+
+
+@pytest.fixture
+def start_faulty(start_server):
+    """Start the server that fails on purpose."""
+    return partial(start_server, "faulty.py")
+
+
+@pytest.fixture
+def hurry(monkeypatch):
+    """Make waits before another attempt twenty times as short; the time to give an endpoint up is 1.5 s."""
+    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(breaker, "DOWN_S", 1.5)
 
 
 class Script(httpx2.AsyncBaseTransport):
@@ -82,7 +106,7 @@ def store_url(tmp_path):
 def ask(store_url):
     """Ask a model described by keywords, with a store that outlives the call; return the replies."""
 
-    def run(requests, transport=None, *, replay=False, max_repairs=2, **described):
+    def run(requests, transport=None, *, replay=False, max_repairs=2, budget_usd=None, ledger=None, **described):
         described = {"name": "m", "base_url": "http://model.invalid/v1", "id": "m-1"} | described
 
         async def go():
@@ -92,6 +116,8 @@ def ask(store_url):
                 replay=replay,
                 max_repairs=max_repairs,
                 transport=transport,
+                budget_usd=budget_usd,
+                ledger=ledger,
             )
             try:
                 return await models.ask("m", requests, label="test")

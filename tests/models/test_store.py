@@ -10,6 +10,7 @@ import pytest
 
 from conflictscope.models import CallStore
 from conflictscope.models.replies import RawReply
+from conflictscope.models.usage import Usage
 
 REPLY = RawReply("m-1", "Hello, \N{GRINNING FACE}", None, "stop", 7, 3, [{"A": -0.5}], 0.25)
 ABOUT = {"model": "m", "prompt": "p", "prompt_hash": "h", "request": "{}"}
@@ -109,8 +110,73 @@ def test_another_schema_version_is_refused(store_url, tmp_path):
     with sqlite3.connect(tmp_path / "calls.sqlite") as database:
         database.execute("UPDATE meta SET value = '99'")
     database.close()
-    with pytest.raises(ValueError, match=r"schema version 99; this version .* reads 1"):
+    with pytest.raises(
+        ValueError, match=r"schema version 99; this version .* reads 1 to 2\. Use the conflictscope that"
+    ):
         CallStore(store_url)
+
+
+VERSION_1 = """
+CREATE TABLE meta (name VARCHAR(64) NOT NULL PRIMARY KEY, value VARCHAR(64));
+CREATE TABLE replies (key VARCHAR(64) NOT NULL PRIMARY KEY, model TEXT NOT NULL, prompt TEXT NOT NULL,
+    prompt_hash TEXT NOT NULL, request TEXT NOT NULL, model_id TEXT, text TEXT, refusal TEXT, finish_reason TEXT,
+    prompt_tokens INTEGER, completion_tokens INTEGER, top_logprobs TEXT, seconds FLOAT NOT NULL,
+    created VARCHAR(40) NOT NULL);
+CREATE TABLE failures (key VARCHAR(64) NOT NULL PRIMARY KEY, model TEXT NOT NULL, prompt TEXT NOT NULL,
+    problem TEXT NOT NULL, created VARCHAR(40) NOT NULL);
+INSERT INTO meta VALUES ('schema_version', '1');
+INSERT INTO replies VALUES
+    ('a', 'm', 'p', 'h', '{}', 'm-1', 'Hello', NULL, 'stop', 7, 3, NULL, 0.25, '2026-01-01'),
+    ('b', 'm', 'p', 'h', '123456789', NULL, NULL, 'No, no', NULL, NULL, NULL, NULL, 0.5, '2026-01-01'),
+    ('c', 'v', 'embedding', '', '12345678', NULL, 'AACAPwAAgD8=', NULL, NULL, NULL, NULL, NULL, 0.5, '2026-01-01');
+INSERT INTO failures VALUES ('d', 'm', 'p', 'told to fail', '2026-01-01');
+"""
+
+
+@pytest.fixture
+def old_store(tmp_path):
+    """Make a call store as version 1 of its schema made it."""
+    database = sqlite3.connect(tmp_path / "calls.sqlite")
+    database.executescript(VERSION_1)
+    database.close()
+
+
+def test_a_store_of_version_1_keeps_its_replies_and_is_counted_once(old_store, store_url, tmp_path):
+    expected = {
+        # 7 + 9/4 and 3 + 6/4, rounded up: the second reply came without its tokens, so they are estimated
+        ("m", "p"): Usage(calls=2, failed=1, attempts=3, estimated=1, input_tokens=10, output_tokens=5),
+        ("v", "embedding"): Usage(calls=1, attempts=1, estimated=1, input_tokens=2, output_tokens=0),
+    }
+    for _ in range(2):
+        store = CallStore(store_url)
+        assert store.usage == expected
+        held = asyncio.run(store.find(["a", "b", "c", "d"]))
+        assert held["a"] == RawReply("m-1", "Hello", None, "stop", 7, 3, None, 0.25) and set(held) == {"a", "b", "c"}
+        assert asyncio.run(store.find_failures(["d"])) == {"d": "told to fail"}
+        store.close()
+    with sqlite3.connect(tmp_path / "calls.sqlite") as database:
+        assert database.execute("SELECT value FROM meta").fetchall() == [("2",)]
+    database.close()
+
+
+def test_processes_that_migrate_at_once_count_once(old_store, store_url):
+    writers = [start_writer(store_url, name, 1) for name in ("one", "two", "three")]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    for writer in writers:
+        writer.stdout.close()
+    store = CallStore(store_url)
+    # what was there, and one call of each process
+    assert store.usage["m", "p"] == Usage(5, 1, 6, 1, 13, 8)
+    store.close()
+
+
+def test_a_reply_that_came_second_was_paid_for_as_well(store_url):
+    async def fill(store):
+        await asyncio.gather(*(store.add("a", reply, **ABOUT) for reply in (REPLY, replace(REPLY, text="later"))))
+        await store.add("a", replace(REPLY, completion_tokens=5), **ABOUT)
+        return store.usage
+
+    assert run(store_url, fill) == {("m", "p"): Usage(calls=3, attempts=3, input_tokens=21, output_tokens=11)}
 
 
 def test_what_is_no_store_is_refused(tmp_path):

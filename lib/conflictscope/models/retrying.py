@@ -14,7 +14,8 @@ import openai
 from tenacity import RetryCallState
 
 _TRANSIENT_STATUS = (408, 409, 425, 429)
-_LONGEST_WAIT_S = 30
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT = 30
 _TIMES_TAKEN_AT_ITS_WORD = 3
 
 
@@ -40,7 +41,7 @@ def seconds_to_wait(state: RetryCallState) -> float:
     """
     problem = state.outcome.exception() if state.outcome else None
     asked = retry_after(problem.response.headers) if isinstance(problem, openai.APIStatusError) else None
-    longest = min(_LONGEST_WAIT_S, 2.0 ** min(state.attempt_number - 1, 5))
+    longest = _FIRST_WAIT_S * min(_LONGEST_WAIT, 2.0 ** min(state.attempt_number - 1, 5))
     # the jitter spreads out calls that failed, or were all told to come back, at the same moment
     backoff = longest * (1 + random.random()) / 2
     if asked is None or problem is None:

@@ -78,8 +78,10 @@ class CallsUnderWay:
             await asyncio.wait(tasks)
 
     def _end(self, cost: float, task: asyncio.Task) -> None:
-        """Forget a call that has ended."""
+        """Forget a call that has ended; where nobody waits for it any more, nobody is to be told how."""
         del self._tasks[task]
+        if not task.cancelled():
+            task.exception()
         self._budget.release(cost)
 
 

@@ -1,0 +1,163 @@
+"""A scripted reply costs 7 tokens in and 3 out; at these prices, a cent."""
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import httpx2
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry
+from conflictscope.models.usage import Usage
+
+PRICES = {"input_price": 1000, "output_price": 1000}
+CENT = 0.01
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    answer: str
+
+
+def usage(url):
+    store = CallStore(url)
+    store.close()
+    return store.usage
+
+
+@pytest.fixture
+def short(make_request):
+    """Make a request whose reply may be 3 tokens long, so that what is kept for it is close to what it costs."""
+    return lambda text, **options: make_request(text, max_tokens=3, **options)
+
+
+def test_stops_before_it_is_passed_and_goes_on_with_more(ask, script, short, store_url):
+    requests = [short(str(i)) for i in range(40)]
+    first = script(lambda body, nth: "well")
+    with pytest.raises(BudgetReached, match=r"budget of 0\.20 dollars is reached: 0\.1\d are spent") as raised:
+        ask(requests, first, budget_usd=20 * CENT, concurrency=4, **PRICES)
+    assert "higher budget_usd; nothing is asked twice" in str(raised.value) and store_url in str(raised.value)
+    spent = usage(store_url)["m", "greeting"]
+    # a request of 100 characters is taken for 25 tokens or more, so the last one that would have fitted is not made
+    assert 15 <= spent.calls <= 20 and spent.calls == len(first.bodies)
+
+    # with the same budget: nothing; and what is there is given back
+    again = script(lambda body, nth: 1 / 0)
+    with pytest.raises(BudgetReached):
+        ask(requests, again, budget_usd=20 * CENT, **PRICES)
+    with pytest.raises(BudgetReached):
+        ask(requests, again, budget_usd=5 * CENT, **PRICES)
+
+    more = script(lambda body, nth: "well")
+    assert [reply.text for reply in ask(requests, more, budget_usd=1, **PRICES)] == ["well"] * 40
+    assert len(first.bodies) + len(more.bodies) == 40
+    # where everything is held, an exhausted budget stops nothing
+    assert len(ask(requests, again, budget_usd=5 * CENT, **PRICES)) == 40
+
+
+def test_without_a_budget_nothing_stops(ask, script, short):
+    replies = ask([short(str(i)) for i in range(40)], script(lambda body, nth: "well"), **PRICES)
+    assert len(replies) == 40
+
+
+def test_calls_in_flight_are_stored_first_in_every_list(short, store_url, start_faulty):
+    """Two lists at once: when the budget is reached, all that was sent has been stored."""
+    server = start_faulty("--latency", "0.3")
+    registry = Registry({name: Model(name, server.url, name, concurrency=5, **PRICES) for name in "mn"})
+
+    async def go():
+        models = Models(registry, CallStore(store_url), budget_usd=2.0)
+        lists = [[short(f"{name} {i}") for i in range(200)] for name in "mn"]
+        with pytest.raises(BudgetReached):
+            await asyncio.gather(*(models.ask(name, own, label=name) for name, own in zip("mn", lists, strict=True)))
+        found = sum(used.calls for used in models.store.usage.values()), server.get("counts")["total"]
+        await models.close()
+        return found
+
+    stored, sent = asyncio.run(go())
+    assert stored == sent > 5
+
+
+def test_what_another_process_spends_counts(store_url, start_loopback, tmp_path):
+    """Two processes on one store: together they stay within the budget, but for what both have in flight."""
+    server = start_loopback("--latency", "0.02")
+    code = """
+import asyncio, sys
+from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request
+url, base, name = sys.argv[1:]
+
+async def main():
+    model = Model("m", base, "m", concurrency=2, input_price=1000, output_price=1000)
+    models = Models(Registry({"m": model}), CallStore(url), budget_usd=10)
+    requests = [Request(({"role": "user", "content": f"{name} {i}"},), "p", "h", max_tokens=100) for i in range(500)]
+    try:
+        await models.ask("m", requests, label="x")
+    except BudgetReached:
+        print("reached")
+    await models.close()
+
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", code, store_url, server.url]
+    both = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in ("one", "two")]
+    assert [process.communicate()[0].strip() for process in both] == ["reached", "reached"]
+    used = usage(store_url)["m", "p"]
+    spent = Model("m", "http://x", "m", **PRICES).cost(used.input_tokens, used.output_tokens)
+    each = spent / used.calls
+    # each process may have four calls under way that the other does not know of
+    assert 10 - 10 * each <= spent <= 10 + 4 * each
+    assert used.calls == server.requests()["total"]
+
+
+def test_repairs_and_unreadable_answers_cost(ask, script, make_request, store_url):
+    answers = [httpx2.Response(200, text="<html>" + "x" * 34), "no object", '{"answer": "A"}']
+    scripted = script(lambda body, nth: answers[nth - 1])
+    (reply,) = ask([make_request("?", schema=Answer)], scripted, json_schema=True)
+    assert reply.outcome == "ok"
+    used = usage(store_url)["m", "greeting"]
+    sent = len(json.dumps(scripted.bodies[0]))
+    # two replies of 7 and 3 tokens, and an answer of 40 characters that was none
+    assert used == Usage(2, 0, 3, 1, 14 + -(-sent // 4), 6 + 10)
+
+
+def test_a_reply_without_its_tokens_is_estimated(ask, script, make_request, store_url):
+    body = {"choices": [{"message": {"content": "x" * 41}}]}
+    ask([make_request("?")], script(lambda _, nth: httpx2.Response(200, json=body)))
+    used = usage(store_url)["m", "greeting"]
+    assert (used.calls, used.estimated, used.output_tokens) == (1, 1, 11) and used.input_tokens > 20
+
+
+def test_calls_that_fail_are_counted(ask, script, make_request, store_url):
+    ask([make_request("?")], script(lambda body, nth: httpx2.Response(400)))
+    assert usage(store_url) == {("m", "greeting"): Usage(failed=1, attempts=1)}
+
+
+@pytest.mark.parametrize("prices", [{}, {"input_price": 1}, {"output_price": 1}])
+def test_a_model_without_a_price_is_refused_before_any_call(ask, script, make_request, prices):
+    scripted = script(lambda body, nth: "well")
+    with pytest.raises(ValueError, match=r"price of m is unknown.*Give input_price and output_price.*0 where"):
+        ask([make_request("?")], scripted, budget_usd=1, **prices)
+    assert scripted.bodies == []
+    # said to cost nothing, it may be asked
+    assert ask([make_request("?")], scripted, budget_usd=1, input_price=0, output_price=0)[0].outcome == "ok"
+
+
+def test_a_store_that_holds_calls_of_unknown_price_is_refused(ask, script, make_request, store_url):
+    ask([make_request("?")], script(lambda body, nth: "well"))
+    store = CallStore(store_url)
+    with pytest.raises(ValueError, match="price of m is unknown"):
+        Models(Registry({"n": Model("n", "http://x.invalid", "n", **PRICES)}), store, budget_usd=1)
+    store.close()
+
+
+@pytest.mark.parametrize("budget", [0, -1, float("nan")])
+def test_a_budget_is_above_0(ask, make_request, budget):
+    with pytest.raises(ValueError, match=r"budget_usd: found .*; expected dollars above 0"):
+        ask([make_request("?")], budget_usd=budget)
+
+
+def test_a_replay_spends_nothing(ask, script, short):
+    ask([short("?")], script(lambda body, nth: "well"), **PRICES)
+    assert ask([short("?")], replay=True, budget_usd=0.001, **PRICES)[0].text == "well"
