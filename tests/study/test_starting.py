@@ -36,7 +36,7 @@ DEEDS = (
         "A guest has drunk too much and reaches for the car keys.",
         "lock the guest in the kitchen",
         "freedom",
-        ("death",),
+        ("pain",),
     ),
     ("You mark the papers of your own cousin.", "copy the answers into his paper", "cheat", ("duty",)),
     ("Your shift at the pumps ends at six, and the relief is late.", "leave my post on time", "duty", ()),
@@ -160,9 +160,9 @@ def test_a_plan_counts_given_scenarios_and_what_they_lack(project):
     parameters = given_study(project)
     plan = plan_study(parameters, load_registry(parameters.path("models_file"))).set_index(["stage", "step"])
     assert "outlines" not in plan.index.get_level_values("step")
-    assert plan.loc[("01", "completing scenarios"), "calls"].tolist() == [1]
-    assert plan.loc[("02", "checks"), "calls"].tolist() == [14]
-    assert plan.loc[("04", "opening messages"), "calls"].tolist() == [2]
+    assert plan.loc[("01", "completing scenarios"), "calls"] == 1
+    assert plan.loc[("02", "checks"), "calls"] == 14
+    assert plan.loc[("04", "opening messages"), "calls"] == 2
     assert set(plan.loc[("03", "choices"), "calls"]) == {4}
 
 
