@@ -64,6 +64,7 @@ def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[dateti
         "parameters": parameters.values,
         "seeds": {name: value for name, value in parameters.values.items() if "seed" in name},
         "value_set_hash": values.hash,
+        "scenarios_hash": _hash(parameters.path("scenarios")) if parameters.values["scenarios"] else None,
         "prompt_hashes": prompt_hashes(),
         "notebook_hashes": notebook_hashes(parameters),
         "python": platform.python_version(),
@@ -171,3 +172,8 @@ def _outcomes(folder: Path) -> dict[str, Any]:
 def _or_none(value: Any) -> str | None:
     """Return text, or None where there is none."""
     return None if pd.isna(value) else str(value)
+
+
+def _hash(path: Path) -> str:
+    """Return the hash of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
