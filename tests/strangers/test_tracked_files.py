@@ -101,11 +101,7 @@ def evaluating(source):
             ):
                 found.append(name)
             loaders = [ast.unparse(a) for a in (*node.args[1:], *(k.value for k in node.keywords if k.arg == "Loader"))]
-            if (
-                owner == "yaml"
-                and name == "load"
-                and not any("safe" in a.lower() or "strict" in a.lower() for a in loaders)
-            ):
+            if owner == "yaml" and name == "load" and not re.search("safe|strict", " ".join(loaders), re.IGNORECASE):
                 found.append("yaml.load")
             if name == "query" and not (node.args and isinstance(node.args[0], ast.Constant)):
                 found.append("query of a text that is put together")

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+from conflictscope.study.interrupts import alone_in
+from conflictscope.study.parameters import load_parameters
+from conflictscope.study.runner import run_study
 from conflictscope.table_files import table_path
 
 ROOT = Path(__file__).parents[2]
@@ -107,12 +110,6 @@ def paid_twice(asked):
 def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, number, code):
     process = start(project, *RUN_01)
     wait_for(asked, 20, process)
-    # two runs at once would pay twice for what both have in flight
-    second = start(project, *RUN_01)
-    said = second.communicate(timeout=300)[1]
-    assert second.returncode == 1 and f"process {process.pid} is running this study" in said
-    assert process.poll() is None
-
     process.send_signal(number)
     said = process.communicate(timeout=120)[1]
     assert process.returncode == code
@@ -131,6 +128,19 @@ def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, number, code
     assert asked()["total"] > stopped_at
     # but for what was on the wire at that moment, and not yet in the store
     assert paid_twice(asked) <= 2 * CONCURRENCY
+
+
+def test_a_study_that_is_running_is_not_run_a_second_time(project):
+    # two runs at once would draw over each other's notebooks, and pay twice for what both have in flight
+    (project / "params" / "models.yaml").write_text(MODELS.format(port=9, concurrency=1))
+    parameters = load_parameters(project / "params" / "mine.yaml")
+    with (
+        alone_in(parameters.path("run_folder")),
+        pytest.raises(ValueError, match=rf"process {os.getpid()} is running this study"),
+    ):
+        run_study(parameters)
+    with alone_in(parameters.path("run_folder")):
+        pass
 
 
 def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(project, asked):
