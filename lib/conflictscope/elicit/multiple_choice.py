@@ -40,8 +40,16 @@ async def ask_multiple_choice(
     *,
     system_prompts: SystemPrompts = DEFAULT,
     repetitions: int = 1,
+    temperature: float | None = 0.0,
 ) -> pd.DataFrame:
-    """Ask each target to choose, with either action shown first, at temperature 0.
+    """Ask each target to choose, with either action shown first.
+
+    Parameters
+    ----------
+    repetitions : int
+        How often each question is asked. At temperature 0 that shows what the endpoint alone varies.
+    temperature : float, optional
+        Sampling temperature; the paper's is 0.
 
     Returns
     -------
@@ -67,7 +75,7 @@ async def ask_multiple_choice(
         for repetition in range(repetitions)
         for first in (1, 2)
     ]
-    answered = await _ask_targets(questions, models, targets, Answer, "multiple choice", logprobs=True)
+    answered = await _ask_targets(questions, models, targets, Answer, "multiple choice", temperature, logprobs=True)
     rows = [_answer_row(question, target, reply) for target, question, reply in answered]
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["answers"].columns])
 
@@ -79,8 +87,14 @@ async def ask_ratings(
     *,
     system_prompts: SystemPrompts = DEFAULT,
     repetitions: int = 1,
+    temperature: float | None = 0.0,
 ) -> pd.DataFrame:
-    """Ask each target to rate each action by itself from 1 to 7, at temperature 0.
+    """Ask each target to rate each action by itself from 1 to 7.
+
+    Parameters
+    ----------
+    repetitions, temperature
+        As for `ask_multiple_choice`.
 
     Returns
     -------
@@ -105,7 +119,7 @@ async def ask_ratings(
         for repetition in range(repetitions)
         for action in (1, 2)
     ]
-    answered = await _ask_targets(questions, models, targets, Rating, "ratings", logprobs=False)
+    answered = await _ask_targets(questions, models, targets, Rating, "ratings", temperature, logprobs=False)
     rows = [_rating_row(question, target, reply) for target, question, reply in answered]
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["ratings"].columns])
 
@@ -116,6 +130,7 @@ async def _ask_targets(
     targets: Sequence[str],
     schema: type[BaseModel],
     label: str,
+    temperature: float | None,
     *,
     logprobs: bool,
 ) -> list[tuple[str, dict, Reply]]:
@@ -130,7 +145,7 @@ async def _ask_targets(
                 question["prompt"],
                 before=question["messages"],
                 schema=schema if model.json_schema and not weighed else None,
-                temperature=0.0,
+                temperature=temperature,
                 repetition=question["repetition"],
                 logprobs=weighed,
             )

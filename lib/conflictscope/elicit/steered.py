@@ -15,7 +15,7 @@ from conflictscope.models import Models
 
 
 async def ask_steered(
-    scenarios: pd.DataFrame, models: Models, steered: Mapping[str, SystemPrompts], *, repetitions: int = 1
+    scenarios: pd.DataFrame, models: Models, steered: Mapping[str, SystemPrompts], **settings
 ) -> pd.DataFrame:
     """Put each scenario to each target as multiple choice, under the target's own system prompts.
 
@@ -23,6 +23,8 @@ async def ask_steered(
     ----------
     steered : mapping
         Target → system prompts. Targets that are not in it are not asked; none at all gives an empty table.
+    **settings
+        Passed on to `ask_multiple_choice`.
 
     Returns
     -------
@@ -31,9 +33,7 @@ async def ask_steered(
     """
     parts = [await ask_multiple_choice(scenarios, models, [])]
     for target, prompts in steered.items():
-        parts.append(
-            await ask_multiple_choice(scenarios, models, [target], system_prompts=prompts, repetitions=repetitions)
-        )
+        parts.append(await ask_multiple_choice(scenarios, models, [target], system_prompts=prompts, **settings))
     return pd.concat(parts, ignore_index=True)
 
 

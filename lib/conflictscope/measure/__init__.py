@@ -8,6 +8,7 @@ the paper (arXiv 2509.25369).
 - ``resampling``: choices → win counts of bootstrap resamples of scenarios
 - ``rankings``: choices → strengths, ranks, intervals and tie groups of the values
 - ``rates``: choices → preference, position and flip rates, with Wilson intervals
+- ``choice_noise``: how often a question asked again is answered otherwise
 - ``clustering``: how far the answers to one scenario move together: the design effect
 - ``paired_fits``: both conditions of each target, fitted on the same resamples
 - ``shift``: what a model does against what it says: shifts of values, Kendall's τ, mean ranks of groups of values
@@ -37,6 +38,7 @@ from conflictscope.measure.agreement import krippendorff_alpha, observed_agreeme
 from conflictscope.measure.alignments import alignment, moved_choices
 from conflictscope.measure.bounds import outcome_bounds
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
+from conflictscope.measure.choice_noise import choice_noise
 from conflictscope.measure.choices import count_outcomes, gather_choices
 from conflictscope.measure.clustering import wilson_interval
 from conflictscope.measure.diagnostics import diagnose
@@ -67,6 +69,7 @@ __all__ = [
     "agreement_between_readers",
     "alignment",
     "alpha_between_readers",
+    "choice_noise",
     "confusion",
     "count_outcomes",
     "count_wins",

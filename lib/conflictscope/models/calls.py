@@ -16,6 +16,8 @@ from conflictscope.prompts import render
 TOP_LOGPROBS = 10
 # an endpoint may refuse an empty assistant message, so an empty reply is shown to the model by name
 _NO_TEXT = "(empty reply)"
+# what is wrong may quote the reply, as long as that is
+_PROBLEM_SHOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ def make_call(model: Model, request: Request) -> Call:
 def make_repair(model: Model, call: Call, text: str | None, problem: str) -> Call:
     """Return the call that shows the model its unusable reply and what is wrong with it, and asks again."""
     said = {"role": "assistant", "content": text if text and text.strip() else _NO_TEXT}
-    return _call(model, call.request, (*call.messages, said, *render("repair", problem=problem).messages))
+    return _call(
+        model, call.request, (*call.messages, said, *render("repair", problem=problem[:_PROBLEM_SHOWN]).messages)
+    )
 
 
 def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) -> Call:

@@ -6,12 +6,15 @@ or a model in a reply, and what comes back is stored, shown and packed.
 
 import base64
 import os
+from functools import cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from conflictscope.models.registry import Model
 
 HIDDEN = "…"
+# what stands in the place of a key where an endpoint wants none (`EMPTY`) is shorter, no secret, and may be a word
+_SHORTEST = 12
 
 
 def read_key(model: Model) -> str | None:
@@ -35,19 +38,21 @@ def read_key(model: Model) -> str | None:
 
 def hide_key(found: Any, key: str | None) -> Any:
     """Return text, or what JSON can hold, with ``…`` wherever the key stood: as it is, URL-quoted or in base64."""
-    if key is None:
+    if key is None or len(key) < _SHORTEST:
         return found
     if isinstance(found, str):
         for form in _forms(key):
             found = found.replace(form, HIDDEN)
         return found
     if isinstance(found, list):
-        return [hide_key(item, key) for item in found]
+        # a vector's numbers hold no key, and there are many of them
+        return [item if isinstance(item, float) else hide_key(item, key) for item in found]
     if isinstance(found, dict):
         return {hide_key(name, key): hide_key(item, key) for name, item in found.items()}
     return found
 
 
+@cache
 def _forms(key: str) -> list[str]:
     """Return how a key may be written, longest first; of base64 what does not depend on the text around it."""
     forms = {key, quote(key, safe=""), quote_plus(key)}

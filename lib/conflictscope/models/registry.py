@@ -146,10 +146,10 @@ def _read_models(found: object, problems: list[str]) -> dict[str, Model]:
     required = [name for name, field in known.items() if field.default is MISSING]
     models = {}
     for name, entry in found.items():
-        where = f"models: {name}"
         if expected := misnamed(name, marks="/:@+"):
-            problems.append(f"{where}: expected a name of {expected}.")
+            problems.append(f"models: found {str(name)[:80]!r}; expected a name of {expected}.")
             continue
+        where = f"models: {name}"
         if not isinstance(entry, dict):
             problems.append(f"{where}: found {entry!r}; expected a name and a mapping with {required}.")
             continue
@@ -200,7 +200,10 @@ def _misfit(key: str, annotation, value: object) -> str | None:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return f"http://…, https://… or {SIMULATED}"
         if parts.password or parts.username or parts.query or parts.fragment:
-            return "an address without user name and password, and no query; keys come from key_variable"
+            return (
+                "an address without user name and password, and without a query; keys come from the environment "
+                "(key_variable)"
+            )
     return None
 
 

@@ -69,10 +69,10 @@ def load_library() -> tuple[LibraryScenario, ...]:
     """
     scenarios = []
     expected = {field.name for field in fields(LibraryScenario)} - {"identity", "values"}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    safe_loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in sorted(FOLDER.glob("*/*--*.yaml")):
         value_1, value_2 = path.stem.split("--")
-        for number, entry in enumerate(yaml.load(path.read_text(encoding="utf-8"), loader), start=1):
+        for number, entry in enumerate(yaml.load(path.read_text(encoding="utf-8"), safe_loader), start=1):
             if set(entry) != expected:
                 wrong = sorted(set(entry) ^ expected)
                 raise ValueError(f"{path.name}, entry {number}: fields missing or unknown: {wrong}.")

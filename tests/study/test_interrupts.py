@@ -1,0 +1,256 @@
+"""Whatever interrupts a study: what was answered is kept, nothing goes on asking, and the same command goes on."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from conflictscope.study.interrupts import alone_in
+from conflictscope.study.parameters import load_parameters
+from conflictscope.study.runner import run_study
+from conflictscope.table_files import table_path
+
+ROOT = Path(__file__).parents[2]
+CONCURRENCY = 4
+MODELS = """
+models:
+  loopback: {{base_url: "http://127.0.0.1:{port}/v1", id: loopback, json_schema: true, concurrency: {concurrency}}}
+casts:
+  loopback: {{author: loopback, filter_judge: loopback, simulated_user: loopback, judge: loopback, targets: [loopback],
+    embedder: tfidf}}
+"""
+# the stages without the notebooks around them
+SCRIPT = """
+import asyncio, sys
+from conflictscope import scenarios as sc
+from conflictscope.study import open_run
+
+async def main(folder):
+    run = open_run("s", folder, "params/value_sets/hhh.yaml", "params/models.yaml")
+    written, _ = await sc.write_outlines(run.values, run.models, "loopback", scenarios_per_pair=8)
+    marked = await sc.mark_duplicates(written, run.models, embedder="tfidf")
+    full, _ = await sc.write_scenarios(run.write(marked, "outlines"), run.values, run.models, "loopback")
+    run.write(full, "scenarios")
+    run.write(await sc.check_scenarios(full, run.values, run.models, "loopback", seed=0), "checks")
+    await run.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
+TABLES = ("outlines", "scenarios", "checks")
+
+
+@pytest.fixture
+def project(tmp_path):
+    for name in ("notebooks", "params"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    (tmp_path / "params" / "mine.yaml").write_text("value_set: hhh\ncast: loopback\nscenarios_per_pair: 64\n")
+    (tmp_path / "stages.py").write_text(SCRIPT, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def asked(project):
+    """A loopback server; what it has been asked."""
+    server = subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "servers" / "loopback.py", "--latency", "0.05"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    port = int(server.stdout.readline())
+    (project / "params" / "models.yaml").write_text(MODELS.format(port=port, concurrency=CONCURRENCY))
+
+    def ask(what="requests"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{what}") as answer:
+            return json.load(answer)
+
+    yield ask
+    server.kill()
+    server.wait()
+    server.stdout.close()
+
+
+def start(project, *words, **options):
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+RUN_01 = ("-m", "conflictscope", "run", "params/mine.yaml", "--only", "01_generate_scenarios")
+
+
+def wait_for(asked, total, process):
+    while asked()["total"] < total:
+        assert process.poll() is None, process.stderr.read()[-2000:]
+        time.sleep(0.02)
+
+
+def quiet(asked):
+    """Wait until nothing is asked any more."""
+    before = -1
+    while before != (before := asked()["total"]):
+        time.sleep(1)
+    return before
+
+
+def paid_twice(asked):
+    return sum(asked("count").values()) - len(asked("count"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, number, code):
+    process = start(project, *RUN_01)
+    wait_for(asked, 20, process)
+    process.send_signal(number)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == code
+    assert f"stopped in 01_generate_scenarios by {number.name}" in said and "same command" in said
+    assert "Traceback" not in said
+    # the kernel has ended with the run
+    stopped_at = asked()["total"]
+    time.sleep(1)
+    assert asked()["total"] == stopped_at
+    manifest = json.loads((project / "runs" / "mine" / "manifest.json").read_text())
+    assert not manifest["finished"] and manifest["calls"]
+
+    process = start(project, *RUN_01)
+    assert process.wait(timeout=300) == 0, process.stderr.read()[-2000:]
+    process.communicate()
+    assert asked()["total"] > stopped_at
+    # but for what was on the wire at that moment, and not yet in the store
+    assert paid_twice(asked) <= 2 * CONCURRENCY
+
+
+def test_a_study_that_is_running_is_not_run_a_second_time(project):
+    # two runs at once would draw over each other's notebooks, and pay twice for what both have in flight
+    (project / "params" / "models.yaml").write_text(MODELS.format(port=9, concurrency=1))
+    parameters = load_parameters(project / "params" / "mine.yaml")
+    with (
+        alone_in(parameters.path("run_folder")),
+        pytest.raises(ValueError, match=rf"process {os.getpid()} is running this study"),
+    ):
+        run_study(parameters)
+    with alone_in(parameters.path("run_folder")):
+        pass
+
+
+def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(project, asked):
+    manager, client = start_new_kernel(extra_arguments=["--IPKernelApp.log_level=ERROR"], cwd=str(project))
+    try:
+        client.execute_interactive(
+            "from conflictscope import scenarios as sc\n"
+            "from conflictscope.study import open_run\n"
+            'run = open_run("s", "runs/s", "params/value_sets/hhh.yaml", "params/models.yaml")\n'
+            'cell = sc.write_outlines(run.values, run.models, "loopback", scenarios_per_pair=64, outlines_per_call=1)',
+            timeout=120,
+        )
+        cell = (
+            'written, _ = await sc.write_outlines(run.values, run.models, "loopback", scenarios_per_pair=64, '
+            "outlines_per_call=1)\nlen(written)"
+        )
+        for _ in range(2):
+            before = asked()["total"]
+            request = client.execute(cell)
+            deadline = time.monotonic() + 60
+            while asked()["total"] < before + 15:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            manager.interrupt_kernel()
+            answer = client.get_shell_msg(timeout=60)
+            while answer["parent_header"].get("msg_id") != request:
+                answer = client.get_shell_msg(timeout=60)
+            assert answer["content"]["status"] == "error"
+            stopped_at = quiet(asked)
+            assert stopped_at < 192
+        shown = []
+        answer = client.execute_interactive(
+            cell, timeout=120, output_hook=lambda m: shown.append(m["content"].get("data", {}).get("text/plain"))
+        )
+        assert answer["content"]["status"] == "ok", answer["content"]
+        assert "192" in shown
+        assert asked()["distinct"] == 192
+        assert paid_twice(asked) <= 2 * 2 * CONCURRENCY
+        total = asked()["total"]
+        assert client.execute_interactive(cell, timeout=120)["content"]["status"] == "ok"
+        assert client.execute_interactive("await run.close()", timeout=60)["content"]["status"] == "ok"
+        assert asked()["total"] == total
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_two_processes_on_one_store_end_in_the_same_tables(project, asked):
+    (project / "b").mkdir()
+    both = [start(project, "stages.py", "a") for _ in range(2)]
+    for process in both:
+        said = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, said[-2000:]
+    # each call at most once by each, and by both only where both had it in flight
+    assert max(asked("count").values()) <= 2
+    first = [table_path(project / "a", name).read_bytes() for name in TABLES]
+    total = asked()["total"]
+    shutil.copy(project / "a" / "calls.sqlite", project / "b" / "calls.sqlite")
+    process = start(project, "stages.py", "b")
+    assert process.wait(timeout=300) == 0
+    process.communicate()
+    assert asked()["total"] == total
+    assert [table_path(project / "b", name).read_bytes() for name in TABLES] == first
+
+
+def test_a_store_copied_from_a_killed_run_goes_on_elsewhere(project, asked):
+    process = start(project, "stages.py", "here")
+    wait_for(asked, 60, process)
+    process.kill()
+    process.communicate()
+    killed_at = quiet(asked)
+    (project / "there").mkdir()
+    for path in (project / "here").glob("calls.sqlite*"):
+        if not path.name.endswith("-shm"):
+            # the write-ahead log goes along; the file of shared memory is this machine's
+            shutil.copy(path, project / "there" / path.name)
+    process = start(project, "stages.py", "there")
+    assert process.wait(timeout=300) == 0, process.stderr.read()[-2000:]
+    process.communicate()
+    assert asked()["total"] > killed_at and paid_twice(asked) <= 2 * CONCURRENCY
+    process = start(project, "stages.py", "here")
+    assert process.wait(timeout=300) == 0
+    process.communicate()
+    for name in TABLES:
+        assert table_path(project / "here", name).read_bytes() == table_path(project / "there", name).read_bytes()
+
+
+def test_a_full_disk_is_said_and_loses_nothing(project, asked):
+    # no file of the run may grow beyond so much, as on a disk that is full
+    full = start(project, *RUN_01, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)))
+    said = full.communicate(timeout=300)[1]
+    assert full.returncode == 1, said[-2000:]
+    assert "free disk space" in said and "Traceback" not in said, said[-2000:]
+    answered = quiet(asked)
+    process = start(project, *RUN_01)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, said[-2000:]
+    assert asked()["total"] > answered and paid_twice(asked) <= 2 * 2 * CONCURRENCY
+    assert (project / "runs" / "mine" / "scenarios.parquet").exists()
+
+
+def test_a_store_of_another_version_is_refused_with_words(project, asked):
+    folder = project / "runs" / "mine"
+    folder.mkdir(parents=True)
+    with sqlite3.connect(folder / "calls.sqlite") as store:
+        store.execute("CREATE TABLE meta (name VARCHAR(64) PRIMARY KEY, value VARCHAR(64))")
+        store.execute("INSERT INTO meta VALUES ('schema_version', '99')")
+    process = start(project, *RUN_01)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 1
+    assert "schema version 99" in said and "Traceback" not in said
+    assert asked()["total"] == 0
+    assert os.path.getsize(folder / "calls.sqlite") > 0
