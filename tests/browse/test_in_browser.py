@@ -145,9 +145,8 @@ def test_from_a_cell_to_the_conversations_to_a_dispute_to_kappa(page, lab, study
     expect(page.locator(".cs-pick-heading span")).to_contain_text(f"{len(behind)} cases")
 
     pane, judged = page.locator(".cs-pane"), readings(archive)
-    before = pane.bounding_box()
-    said = {}
     driver.options(page).nth(0).click()
+    before, said = pane.bounding_box(), {}
     for place in range(3):
         scenario = behind["scenario_id"].iloc[place]
         expect(pane.locator("h2")).to_have_text(f"Case {scenario}")
