@@ -29,11 +29,10 @@ def take_responses(page, lab):
     driver.drop(page, "asked by", "open ended · default")
     page.locator(".cs-grid-pick button[data-place='1,0']").click()
     driver.options(page).nth(2).click()
-    page.locator(".cs-label").first.wait_for(state="attached")
-    # from the conversation's card on, so that reply, verdict and the reader's own answer are in sight
-    page.locator(".cs-pane").evaluate(
-        "(pane) => { pane.scrollTop = pane.querySelector('.cs-label').closest('.cs-card').offsetTop - 60; }"
-    )
+    # the list has to have answered before the pane is scrolled: a new case begins at its top
+    page.wait_for_timeout(2000)
+    # on to the first conversation, so that its end, the verdicts and the reader's own answer are in sight
+    page.locator(".cs-label").first.evaluate("(row) => row.scrollIntoView({ block: 'end' })")
     return ".cs-grid-pick"
 
 
