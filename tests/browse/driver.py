@@ -32,13 +32,19 @@ CODE_CELLS_RUN = """() => window.jupyterapp.shell.currentWidget.content.widgets
 def serve(folder, home):
     """Serve a folder with JupyterLab, settings and all in `home`, and give its address; the token is T."""
     home.mkdir(parents=True)
+    # JupyterLab asks whether it may fetch news, in front of what is to be seen
+    settings = home / "user_settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"fetchNews": "false"}')
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
     command += [f"--ServerApp.port={port}", "--IdentityProvider.token=T", f"--ServerApp.root_dir={folder}"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None"]
-    command += ["--LabApp.expose_app_in_browser=True"]
+    command += [
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.expose_app_in_browser=True",
+    ]
     command += [f"--LabApp.{name}_dir={home / name}" for name in ("user_settings", "workspaces")]
     environment = {f"JUPYTER_{name.upper()}_DIR": str(home / name) for name in ("config", "data", "runtime")}
     environment |= {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}

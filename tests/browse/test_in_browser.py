@@ -137,7 +137,7 @@ def test_from_a_cell_to_the_conversations_to_a_dispute_to_kappa(page, lab, study
     cells = page.locator(".jp-Notebook .jp-Cell").count()
     driver.drop(page, "heatmap of", target)
     driver.drop(page, "asked by", "open ended · default")
-    values = page.locator(".cs-grid-pick thead th span").all_inner_texts()[1:]
+    values = page.locator(".cs-grid-pick thead th span").all_text_contents()[1:]
     page.locator(".cs-grid-pick button[data-place='1,0']").click()
     where = {"target": target, "condition": "open_ended", "system_prompt": "default", "judge": "simulated/judge"}
     behind = cases_of_cell(archive, values[1], values[0], **where)
@@ -145,9 +145,8 @@ def test_from_a_cell_to_the_conversations_to_a_dispute_to_kappa(page, lab, study
     expect(page.locator(".cs-pick-heading span")).to_contain_text(f"{len(behind)} cases")
 
     pane, judged = page.locator(".cs-pane"), readings(archive)
-    before = pane.bounding_box()
-    said = {}
     driver.options(page).nth(0).click()
+    before, said = pane.bounding_box(), {}
     for place in range(3):
         scenario = behind["scenario_id"].iloc[place]
         expect(pane.locator("h2")).to_have_text(f"Case {scenario}")

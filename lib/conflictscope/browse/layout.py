@@ -36,7 +36,7 @@ def choose_some(label: str, options: Mapping[str, object], chosen: Iterable) -> 
         value=tuple(chosen),
         rows=min(4, max(2, len(options))),
         style={"description_width": "auto"},
-        layout={"width": "auto", "max_width": _WIDEST},
+        layout={"width": "auto", "max_width": "26rem"},
     )
 
 

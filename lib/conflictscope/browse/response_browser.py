@@ -188,7 +188,7 @@ class ResponseBrowser:
         case = self._rows.iloc[int(self._list.chosen)]
         # a list of scenarios names no target: there the buttons beside each conversation are the way
         if isinstance(case["target"], str):
-            self._label(conversation_key(case | {"repetition": 0}), LABEL_KEYS[content["key"]])
+            self._label(conversation_key(case.to_dict() | {"repetition": 0}), LABEL_KEYS[content["key"]])
 
     def _label(self, conversation: str, answer: str) -> None:
         assert self._labelling is not None
