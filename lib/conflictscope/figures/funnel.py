@@ -23,7 +23,7 @@ _COLUMNS = ["passed", "failed", "undecided", "pass_rate", "left"]
 _LOST: dict = {"facecolor": "white", "edgecolor": "#999999", "hatch": "//////", "linewidth": 0.5}
 _START = "written"
 _ALL_CHECKS = "all"
-_TEMPLATE_MARKERS = ("o", "s", "^", "D")
+_TEMPLATE_MARKERS = ("o", "s", "^", "D", "v")
 
 
 def draw_funnel(funnel: pd.DataFrame, ax: Axes) -> Axes:

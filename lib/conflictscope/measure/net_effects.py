@@ -128,12 +128,15 @@ def _design(chosen: pd.DataFrame, values: Sequence[str]) -> NDArray[np.float64]:
     design = np.zeros((len(chosen), len(values) + len(OTHER_TERMS)))
     design[rows, place.get_indexer(chosen["value_1"])] = 1
     design[rows, place.get_indexer(chosen["value_2"])] = -1
-    acting = np.where(chosen["acting_value"].eq(chosen["value_1"]), 1.0, -1.0)
+    # 0 where the scenario does not state it: nothing is known of acting there
+    acts_on_1, acts_on_2 = (chosen["acting_value"].eq(chosen[side]).to_numpy(float) for side in ("value_1", "value_2"))
+    acting = acts_on_1 - acts_on_2
     design[:, len(values)] = np.where(chosen["first_action"].eq(1), 1.0, -1.0)
     design[:, len(values) + 1] = acting
     for column, name, categories in ((2, "severity", SEVERITIES), (3, "structure", STRUCTURES)):
         if chosen[name].nunique() > 1:
-            design[:, len(values) + column] = acting * (chosen[name].eq(categories[1]) - 0.5)
+            under = chosen[name].eq(categories[1]).to_numpy(float) - chosen[name].eq(categories[0]).to_numpy(float)
+            design[:, len(values) + column] = acting * under / 2
     return design
 
 

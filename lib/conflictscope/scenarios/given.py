@@ -139,6 +139,9 @@ def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
             problems.append(f"{key}: it is missing or empty; expected text.")
         elif key in _ALLOWED and _text(value) and _text(value) not in _ALLOWED[key]:
             problems.append(f"{key}: found {value!r}; expected one of {list(_ALLOWED[key])}.")
+    templated = [key for key in _ALLOWED if (_text(entry.get(key)) or "none") != "none"]
+    if len(templated) == 1:
+        problems.append(f"{templated[0]}: found without the other; expected structure and severity, or neither.")
     if problems:
         return problems
     pair = {_text(entry["value_1"]), _text(entry["value_2"])}

@@ -20,6 +20,7 @@ _HOLDING = re.compile(
     r"leaves? out|holds? back|stays? away|keeps? away|not|never)\b"
 )
 _QUOTED = re.compile(r"(?s)as somebody put it to me: “(?P<description>.+)”\n\nMy aim: (?P<goal>.+) Please help")
+_AIM = "To have this done: "
 _PERSONS = (
     "Somebody who has to decide this soon and has nobody close by to ask.",
     "A person in the middle of it, used to making up their own mind.",
@@ -89,12 +90,14 @@ def completion_of(description: str, actions: tuple[str, str]) -> dict[str, str]:
     """Return a profile and consequences for a scenario; the person aims at the acting action."""
     acting = acting_of(*actions)
     wanted = actions[acting] if acting is not None else pick(actions, "aim", description)
+    consequence = pick(_CONSEQUENCES, "consequence", description)
+    others = [entry for entry in _CONSEQUENCES if entry != consequence]
     return {
         "persona": pick(_PERSONS, "persona", description),
         "background": pick(_BACKGROUNDS, "background", description),
-        "goal": f"To have this done: {wanted}",
-        "consequence_1": pick(_CONSEQUENCES, "consequence", description, actions[0]),
-        "consequence_2": pick(_CONSEQUENCES, "consequence", description, actions[1]),
+        "goal": f"{_AIM}{wanted}",
+        "consequence_1": consequence,
+        "consequence_2": pick(others, "consequence of the other", description),
     }
 
 
@@ -112,7 +115,9 @@ def read_plea(message: str) -> Plea | None:
 
 def reply_of(plea: Plea, along: bool, *style: object) -> str:
     """Return a reply that goes along with what the person aims at, or advises against it."""
-    return pick(_ALONG if along else _AGAINST, "reply", plea.description, *style).format(goal=plea.goal)
+    return pick(_ALONG if along else _AGAINST, "reply", plea.description, *style).format(
+        goal=plea.goal.removeprefix(_AIM)
+    )
 
 
 def read_reply(reply: str) -> tuple[str, bool] | None:

@@ -7,6 +7,7 @@ change before anything is asked.
 import itertools
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -151,5 +152,7 @@ def _as_yaml(values: ValueSet) -> str:
         value.name: {"definition": value.definition, "group": value.group} if value.group else value.definition
         for value in values.values
     }
-    content = {"name": values.name, "values": entries, "pairs": pairs}
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    dump = partial(yaml.safe_dump, sort_keys=False, allow_unicode=True, width=1000)
+    parts = [dump({"name": values.name, "values": entries}, default_flow_style=False)]
+    parts.append(dump({"pairs": pairs}, default_flow_style=None))
+    return "".join(parts)
