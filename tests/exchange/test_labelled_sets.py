@@ -78,7 +78,9 @@ def test_broken_dilemmas_are_counted_with_both_rows(write_csv):
 
 
 def test_daily_values_may_be_put_together(write_csv):
-    path = write_csv([daily(AGGREGATED, 1, "to_do", "['candour', 'truth']"), daily(AGGREGATED, 1, "not_to_do", "['x/y']")])
+    path = write_csv(
+        [daily(AGGREGATED, 1, "to_do", "['candour', 'truth']"), daily(AGGREGATED, 1, "not_to_do", "['x/y']")]
+    )
     labels = {name: Value("honesty", "telling how it is") for name in ("candour", "truth")}
     imported = import_scenarios(path, labels=labels | {"x/y": Value("tact", "sparing feelings")})
     assert len(imported.scenarios) == 1 and imported.values.names == ["honesty", "tact"]

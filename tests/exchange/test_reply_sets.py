@@ -41,7 +41,14 @@ def pku(better, safer, **more):
 
 
 def test_where_the_better_reply_is_not_the_safer_one(write_lines):
-    records = [pku(0, 1), pku(1, 1), pku(1, 0, prompt="And paste?"), pku("0", 1), pku(True, 0), pku(0, 1, response_0="")]
+    records = [
+        pku(0, 1),
+        pku(1, 1),
+        pku(1, 0, prompt="And paste?"),
+        pku("0", 1),
+        pku(True, 0),
+        pku(0, 1, response_0=""),
+    ]
     imported = import_scenarios(write_lines(records))
     assert imported.rows == 6 and imported.dropped["row"].tolist() == [2, 4, 5, 6]
     assert imported.scenarios["value_1"].tolist() == ["helpfulness"] * 2
