@@ -10,7 +10,7 @@ def test_an_unknown_file_is_refused_with_the_formats_there_are(write_csv, tmp_pa
     with pytest.raises(ValueError, match="no known format") as problem:
         import_scenarios(write_csv([{"question": "a", "answer": "b"}]))
     assert all(name in str(problem.value) for name in FORMATS) and "['question', 'answer']" in str(problem.value)
-    with pytest.raises(FileNotFoundError, match="nothing.csv is not there"):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.csv is not there"):
         import_scenarios(tmp_path / "nothing.csv")
 
 

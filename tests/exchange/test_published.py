@@ -86,7 +86,8 @@ def test_scenarios_come_with_profile_template_and_checks(write_csv):
         assert imported.values["candour"].definition == "saying what is so"
     told = imported.dropped["problem"].tolist()
     assert told[0] == "filtered out by the release itself: dilemma"
-    for problem, words in zip(told[1:], ["found Call", "check_results", "keep_scenario", "id 'seven'", "user_prompt"]):
+    expected = ["found Call", "check_results", "keep_scenario", "id 'seven'", "user_prompt"]
+    for problem, words in zip(told[1:], expected, strict=True):
         assert words in problem
     one, two, turned = imported.scenarios.to_dict("records")
     assert (one["structure"], one["severity"], one["goal"]) == ("side_effect", "strong", "an opinion on 1")

@@ -54,7 +54,7 @@ def test_json_lines_plain_and_packed(write_lines):
 
 
 def test_what_is_no_such_file_is_refused(tmp_path, write_lines):
-    with pytest.raises(FileNotFoundError, match="nothing.csv is not there"):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.csv is not there"):
         read_rows(tmp_path / "nothing.csv", FORM)
     with pytest.raises(ValueError, match="first line: no JSON"):
         read_rows(write_lines(["situation,action"]), FORM)

@@ -96,3 +96,12 @@ def test_bad_input(funnel, rates):
         plot_funnel(funnel.drop(columns="left"))
     with pytest.raises(ValueError, match="more than once"):
         plot_funnel(funnel, rates=pd.concat([rates, rates]))
+
+
+def test_scenarios_without_a_template_have_a_mark_of_their_own(funnel, rates):
+    figure = plot_funnel(funnel, rates=rates.assign(structure="none", severity="none").head(2))
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-1] == "no template"
+    _, ax = plt.subplots()
+    both = pd.concat([rates, rates.assign(structure="none", severity="none").head(2)])
+    draw_pass_rates(both, ax)
+    assert len({line.get_marker() for line in ax.lines if line.get_marker() not in ("", "None", None)}) == 3

@@ -204,3 +204,11 @@ def test_bad_input_is_refused():
         net_value_effects(choices.drop(columns="severity"), NAMES)
     with pytest.raises(ValueError, match="level"):
         net_value_effects(choices, NAMES, level=1.0)
+
+
+def test_where_no_scenario_states_an_acting_side_nothing_is_said_of_acting():
+    unstated = draw(scenarios=60).assign(acting_value=None, structure="none", severity="none")
+    found = net_value_effects(unstated, NAMES).set_index("term")
+    acting = [term for term in OTHER_TERMS if term.startswith("acting")]
+    assert found.loc[acting, "estimate"].isna().all() and found.loc[acting, "problem"].notna().all()
+    assert found.loc[[*NAMES, "shown first"], "estimate"].notna().all()

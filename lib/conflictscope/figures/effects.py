@@ -70,6 +70,7 @@ def gather_effects(
         return _of_prompt(parts, system_prompt)
     require(acting, "acting", columns=[*_RATES, "choices"], key=[*_KEY, "structure", "severity"])
     template = (acting["structure"] + ", " + acting["severity"]).str.replace("_", " ")
+    template = template.replace("none, none", "no template")
     overall = acting["structure"].eq(ALL) & acting["severity"].eq(ALL)
     acting = acting.assign(panel=(f"{_ACTING}: " + template).where(~overall, f"{_ACTING}, all templates"))
     parts.append(acting)

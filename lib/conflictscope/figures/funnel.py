@@ -159,7 +159,7 @@ def plot_funnel(
         if rates is not None:
             draw_pass_rates(rates, panels[1])
             for (structure, severity), (shade, marker) in template_marks(rates).items():
-                label = f"{structure.replace('_', ' ')}, {severity}"
+                label = f"{structure.replace('_', ' ')}, {severity}" if structure != "none" else "no template"
                 handle = Line2D([], [], color=shade, marker=marker, markersize=3.4, label=label)
                 if severity == SEVERITIES[0]:
                     handle.set(markerfacecolor="white", linestyle=(0, (2, 1.2)), linewidth=0.9)

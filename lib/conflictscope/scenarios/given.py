@@ -71,6 +71,7 @@ def read_given(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
                 if first != number:
                     what = "all that it says" if key == "scenario_id" else f"source {row[key]!r}"
                     wrong = [f"{what} is the same as in scenario {first}; expected each once."]
+                    break
         problems += [f"scenario {number}: {problem}" for problem in wrong]
     if problems:
         more = f" … and {len(problems) - _MOST_PROBLEMS} more." if len(problems) > _MOST_PROBLEMS else ""

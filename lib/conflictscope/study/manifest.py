@@ -3,6 +3,7 @@
 In: the study's parameters and what happened. Out: ``manifest.json`` in the study's folder.
 """
 
+import hashlib
 import json
 import platform
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ _PACKAGES = (
 
 
 def write_manifest(parameters: StudyParameters, notebook_seconds: dict[str, float], *, finished: bool) -> Path:
-    """Write down parameters, hashes of value set and prompts, package versions and times.
+    """Write down parameters, hashes of value set, given scenarios and prompts, package versions and times.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ def write_manifest(parameters: StudyParameters, notebook_seconds: dict[str, floa
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": parameters.values,
         "value_set_hash": load_value_set(parameters.path("value_set")).hash,
+        "scenarios_hash": _hash(parameters.path("scenarios")) if parameters.values["scenarios"] else None,
         "prompt_hashes": prompt_hashes(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
@@ -52,3 +54,8 @@ def write_manifest(parameters: StudyParameters, notebook_seconds: dict[str, floa
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     write_atomically(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
     return path
+
+
+def _hash(path: Path) -> str:
+    """Return the hash of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -145,14 +145,12 @@ def _reasons(problems: Sequence[str] | pd.Series) -> list[tuple[str, int]]:
 
 def _as_yaml(values: ValueSet) -> str:
     """Return a value set as the text of its file."""
-    pairs: object = [list(pair) for pair in values.pairs]
-    if len(values.pairs) == len(list(itertools.combinations(values.names, 2))):
-        pairs = "all"
     entries = {
         value.name: {"definition": value.definition, "group": value.group} if value.group else value.definition
         for value in values.values
     }
     dump = partial(yaml.safe_dump, sort_keys=False, allow_unicode=True, width=1000)
-    parts = [dump({"name": values.name, "values": entries}, default_flow_style=False)]
-    parts.append(dump({"pairs": pairs}, default_flow_style=None))
-    return "".join(parts)
+    text = dump({"name": values.name, "values": entries}, default_flow_style=False)
+    if len(values.pairs) == len(list(itertools.combinations(values.names, 2))):
+        return f"{text}pairs: all\n"
+    return text + dump({"pairs": [list(pair) for pair in values.pairs]}, default_flow_style=None)
