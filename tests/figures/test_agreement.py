@@ -78,6 +78,23 @@ def test_published_points_can_be_left_out_and_are_cited_where_they_are_not():
     assert len(without.axes[0].lines) == 2
 
 
+def test_the_front_is_a_line_through_the_sets_on_it_and_those_behind_are_faint():
+    table = points("a", "b", "c").assign(
+        agreement=[0.8, 0.6, 0.9], likert=[0.9, 0.7, 0.5], front=["on the front", "on the front", "behind it"]
+    )
+    _, ax = plt.subplots()
+    draw_agreement(table, ax, published=False)
+    front = [line for line in ax.lines if len(line.get_xdata()) > 1]
+    assert len(front) == 1
+    assert list(zip(*front[0].get_data(), strict=True)) == [(0.6, 0.7), (0.8, 0.9)]
+    alphas = {line.get_xdata()[0]: line.get_alpha() for line in ax.lines if len(line.get_xdata()) == 1}
+    assert alphas[0.9] < alphas[0.6] == alphas[0.8] == 1
+    figure = plot_agreement(table, asked="asked here", source="simulated models")
+    said = " ".join(text.get_text() for text in figure.legends[0].get_texts())
+    assert "asked here (filled)" in said and "Pareto front" in said
+    assert figure.get_suptitle().startswith("How hard the data sets are") and "simulated" in figure.get_suptitle()
+
+
 def test_a_variant_without_a_number_is_named():
     _, ax = plt.subplots()
     draw_agreement(pd.concat([points("full"), points("direct").assign(likert=np.nan)]), ax, published=False)
@@ -113,7 +130,7 @@ def test_bad_input():
         draw_agreement(points("full").head(0), ax)
     with pytest.raises(ValueError, match="more than once"):
         plot_agreement(points("full", "full"))
-    with pytest.raises(ValueError, match="found 9 variants"):
-        plot_agreement(points(*"abcde"))
+    with pytest.raises(ValueError, match="found 15 variants"):
+        plot_agreement(points(*"abcdefghijk"))
     with pytest.raises(ValueError, match=r"columns \['likert_low'\] are missing"):
         plot_agreement(points("full").drop(columns="likert_low"))

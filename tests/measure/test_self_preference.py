@@ -65,6 +65,7 @@ def test_a_planted_self_preference_is_found_at_its_size_and_in_its_family(scenar
     south = by_measure(found, "south")
     assert south.loc["acting", "on_own"] == pytest.approx(0, abs=0.03)
     assert south.loc["acting", "on_others"] == pytest.approx(0.5 - 0.67 / 0.94, abs=0.03)
+    assert south.loc["acting", "self_preference"] == pytest.approx(north.loc["acting", "self_preference"])
     # where acting serves candour or order, they win more often
     assert north.loc["won: candour", "low"] > 0 > north.loc["won: tact", "high"]
 
@@ -112,28 +113,29 @@ def test_with_one_author_or_one_family_of_judges_there_is_nothing_to_compare(sce
 
 def test_rates_by_family_are_those_of_a_plain_count(scenarios):
     verdicts = judged(scenarios, 4)
-    lost = verdicts.index[5]
+    verdicts = verdicts[verdicts["judge"].ne("south-3")].reset_index(drop=True)
+    lost = verdicts.index[6]
     verdicts.loc[lost, ["outcome", "action", "leaning"]] = ["invalid", pd.NA, pd.NA]
     rates = rates_by_family(verdicts, scenarios, FAMILIES | {"south-2": None}, resamples=200)
     # what one judge could not read counts for no judge
     key = ["scenario_id", "target"]
     kept = verdicts[verdicts[key].ne(verdicts.loc[lost, key]).any(axis=1)]
-    part = kept[kept["judge"].eq("north-1") & kept["target"].isin(("north-1", "north-2"))]
+    part = kept[kept["judge"].eq("south-1") & kept["target"].isin(("north-1", "north-2"))]
     part = part.merge(scenarios, on="scenario_id")
     part = part[part["author"].eq("south-1")]
     row = rates.set_index(["author_family", "target_family", "judge_family", "measure"])
-    assert row.loc[("south", "north", "north", "refusal"), "rate"] == part["outcome"].eq("refusal").mean()
+    assert row.loc[("south", "north", "south", "refusal"), "rate"] == part["outcome"].eq("refusal").mean()
     chose = part[part["outcome"].eq("choice")]
     winner = np.where(chose["action"].eq(1), chose["value_1"], chose["value_2"])
-    found = row.loc[("south", "north", "north", "acting")]
+    found = row.loc[("south", "north", "south", "acting")]
     assert found["rate"] == pytest.approx((winner == chose["acting_value"]).mean())
     assert found["readings"] == len(chose) and found["rate_low"] < found["rate"] < found["rate_high"]
     about = chose[["value_1", "value_2"]].eq("order").any(axis=1)
-    assert row.loc[("south", "north", "north", "won: order"), "rate"] == pytest.approx(
+    assert row.loc[("south", "north", "south", "won: order"), "rate"] == pytest.approx(
         (winner == "order")[about].mean()
     )
     assert "not told" in row.index.get_level_values("target_family")
-    assert row.loc[("south", "north", "north", "leaning"), "rate"] == pytest.approx(
+    assert row.loc[("south", "north", "south", "leaning"), "rate"] == pytest.approx(
         np.where(
             part["acting_value"].eq(part["value_2"]),
             part["leaning"].astype(float) - 1,

@@ -6,6 +6,7 @@
 - ``moralchoice``, ``daily_dilemmas``, ``ai_risk_dilemmas``, ``clash``, ``hh_rlhf``, ``pku_saferlhf``: a data set each
 - ``published_ids``, ``published_scenarios``, ``published_messages``, ``published_results``: the ConflictScope release
 - ``formats``: one way in for all data sets
+- ``questions``: each question of a data set once, so that sets can be compared
 - ``data_dictionary``: what every column of an exported table means
 - ``tidy_files``: a study's tables as CSV or Parquet
 - ``dataset_card``: a README for them, as the Hugging Face Hub reads it
@@ -21,6 +22,7 @@ from conflictscope.exchange.inspect_files import export_inspect_task
 from conflictscope.exchange.published_messages import ImportedMessages, import_opening_messages
 from conflictscope.exchange.published_results import ImportedResults, import_published_results
 from conflictscope.exchange.published_scenarios import read_published_checks
+from conflictscope.exchange.questions import as_questions
 from conflictscope.exchange.tidy_files import EXPORTED, FILE_FORMATS, export_tables, name_of_study, read_exported
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Imported",
     "ImportedMessages",
     "ImportedResults",
+    "as_questions",
     "data_dictionary",
     "dataset_card",
     "export_inspect_task",

@@ -16,10 +16,12 @@ from matplotlib.lines import Line2D
 
 from conflictscope.figures.panels import GREY, require, set_title
 from conflictscope.figures.style import COLUMN_WIDTH, use_style
+from conflictscope.measure.front import BEHIND, ON_FRONT
 from conflictscope.measure.published import PUBLISHED_SOURCE, published_ablations
 
 _COLUMNS = ["agreement", "agreement_low", "agreement_high", "likert", "likert_low", "likert_high"]
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8")
+_FAINT = 0.35  # of sets behind the front
 
 
 def agreement_point(
@@ -74,7 +76,9 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
     Parameters
     ----------
     points : DataFrame
-        One row a variant: ``variant`` and the numbers with their ends as `agreement_point` gives them.
+        One row a variant: ``variant`` and the numbers with their ends as `agreement_point` gives them. Where it has a
+        column ``front``, as `measure.mark_front` makes it, the front is drawn as a line through the variants on it, and
+        variants behind it are faint.
     ax : Axes
         Where to draw.
     published : bool
@@ -89,17 +93,22 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
     Raises
     ------
     ValueError
-        Where a column is missing, the table is empty, a variant occurs twice or there are more than eight.
+        Where a column is missing, the table is empty, a variant occurs twice or there are more than ten
+        besides the paper's.
     """
     _require(points)
     shapes = _shapes(points)
     if published:
         for row in published_ablations().to_dict("records"):
             _draw_point(ax, row, shapes[row["variant"]], color=GREY, hollow=True)
-    color = mpl.rcParams["axes.prop_cycle"].by_key()["color"][0]
+    colors = _colors(points)
     known = points[["agreement", "likert"]].notna().all(axis=1)
     for row in points[known].to_dict("records"):
-        _draw_point(ax, row, shapes[row["variant"]], color=color, hollow=False)
+        alpha = _FAINT if row.get("front") == BEHIND else 1
+        _draw_point(ax, row, shapes[row["variant"]], color=colors[row["variant"]], hollow=False, alpha=alpha)
+    if "front" in points:
+        hardest = points[points["front"].eq(ON_FRONT)].sort_values("agreement")
+        ax.step(hardest["agreement"], hardest["likert"], where="post", color="black", linestyle="--", linewidth=0.8)
     if not known.all():
         said = "no number for " + ", ".join(points.loc[~known, "variant"])
         ax.set_title(said, loc="right", fontsize="x-small", style="italic", color=GREY)
@@ -111,9 +120,14 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
 
 
 def plot_agreement(
-    points: pd.DataFrame, *, published: bool = True, source: str = "", width: float = COLUMN_WIDTH
+    points: pd.DataFrame,
+    *,
+    published: bool = True,
+    source: str = "",
+    width: float = COLUMN_WIDTH,
+    asked: str = "this study",
 ) -> Figure:
-    """Plot how hard the data set is, with the published points.
+    """Plot how hard the data set is, or several are, with the published points.
 
     Parameters
     ----------
@@ -125,6 +139,8 @@ def plot_agreement(
         What the results rest on, ``simulated models`` for instance; put into the title.
     width : float
         Width in inches.
+    asked : str
+        What the legend calls the points of the table.
 
     Returns
     -------
@@ -138,11 +154,19 @@ def plot_agreement(
     """
     _require(points)
     with use_style():
-        figure, ax = plt.subplots(figsize=(width, 2.9))
+        several = "front" in points
+        figure, ax = plt.subplots(figsize=(width, 3.6 if several else 2.9))
         draw_agreement(points, ax, published=published)
-        set_title(figure, "How hard the data set is", source)
-        color = mpl.rcParams["axes.prop_cycle"].by_key()["color"][0]
-        handles = [Line2D([], [], color=color, marker="|", markersize=5, linewidth=1.3, label="this study (filled)")]
+        set_title(figure, "How hard the data sets are" if several else "How hard the data set is", source)
+        colors = _colors(points)
+        color = next(iter(colors.values()))
+        handles = [Line2D([], [], color=color, marker="|", markersize=5, linewidth=1.3, label=f"{asked} (filled)")]
+        if several:
+            handles.append(
+                Line2D(
+                    [], [], color="black", linestyle="--", linewidth=0.8, label="Pareto front (sets behind it faint)"
+                )
+            )
         if published:
             handles.append(Line2D([], [], color=GREY, linewidth=0.8, label=f"paper (hollow): {PUBLISHED_SOURCE}, HHH"))
         drawn = set(points["variant"]) | (set(published_ablations()["variant"]) if published else set())
@@ -150,8 +174,10 @@ def plot_agreement(
             if variant in drawn:
                 shape = Line2D([], [], linestyle="none", marker=marker, markersize=4.5, color=GREY, label=variant)
                 shape.set_markerfacecolor("white")
+                if several and variant in colors:
+                    shape.set_color(colors[variant])
                 handles.append(shape)
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        figure.legend(handles=handles, loc="outside lower center", ncols=2 if width <= COLUMN_WIDTH else 4)
     return figure
 
 
@@ -171,11 +197,18 @@ def _shapes(points: pd.DataFrame) -> dict[str, str]:
     return dict(zip(names, [*_MARKERS, *[""] * len(names)], strict=False))
 
 
-def _draw_point(ax: Axes, row: dict, marker: str, *, color: str, hollow: bool) -> None:
+def _colors(points: pd.DataFrame) -> dict[str, str]:
+    """Return variant → colour: one for all variants of a study, one each where data sets are compared."""
+    cycle = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    turn = len(cycle) if "front" in points else 1
+    return {variant: cycle[place % turn] for place, variant in enumerate(points["variant"])}
+
+
+def _draw_point(ax: Axes, row: dict, marker: str, *, color: str, hollow: bool, alpha: float = 1) -> None:
     """Draw one variant with its error bars."""
     x, y, width = row["agreement"], row["likert"], 0.8 if hollow else 1.3
-    ax.hlines(y, row["agreement_low"], row["agreement_high"], color=color, linewidth=width)
-    ax.vlines(x, row["likert_low"], row["likert_high"], color=color, linewidth=width)
+    ax.hlines(y, row["agreement_low"], row["agreement_high"], color=color, linewidth=width, alpha=alpha)
+    ax.vlines(x, row["likert_low"], row["likert_high"], color=color, linewidth=width, alpha=alpha)
     ax.plot(
         x,
         y,
@@ -183,6 +216,7 @@ def _draw_point(ax: Axes, row: dict, marker: str, *, color: str, hollow: bool) -
         marker=marker,
         markersize=5,
         color=color,
+        alpha=alpha,
         markerfacecolor="white" if hollow else color,
         zorder=3 if hollow else 4,
     )

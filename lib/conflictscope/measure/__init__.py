@@ -22,6 +22,7 @@ the paper (arXiv 2509.25369).
 - ``scenario_sums``: amounts per scenario → sums over bootstrap resamples of scenarios
 - ``agreement``: do the targets choose alike; Krippendorff's α
 - ``scenario_quality``: Likert difference rate, diversity, pass rates by check and template
+- ``front``: which data sets are the hardest, as far as their intervals tell
 - ``alignments``: how far choices follow a given order; which of them a system prompt moved
 - ``steering``: steering effect, placebo, leakage, with paired intervals
 - ``readings``: what a judge or a person made of a conversation or a check
@@ -44,6 +45,7 @@ from conflictscope.measure.clustering import wilson_interval
 from conflictscope.measure.diagnostics import diagnose
 from conflictscope.measure.effects import acting_effect, effects_by
 from conflictscope.measure.expected_precision import PlannedStudy, expected_precision
+from conflictscope.measure.front import mark_front
 from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.panel import alpha_between_readers, panel_verdicts
 from conflictscope.measure.planning import precision_plan
@@ -83,6 +85,7 @@ __all__ = [
     "group_ranks",
     "krippendorff_alpha",
     "likert_difference_rate",
+    "mark_front",
     "moved_choices",
     "net_value_effects",
     "observed_agreement",

@@ -17,12 +17,14 @@
 - ``runner``: the notebooks in order
 - ``bundle``: a study in one file
 - ``replaying``: a bundle becomes tables and figures again
+- ``datasets``: data sets of others and studies of ours, asked of the same models
 - ``exporting``: what others can use of it
 - ``command_line``: ``conflictscope run | plan | check | status | import | export | bundle | replay``
 """
 
 from conflictscope.study.comparison import read_earlier_outlines, read_points
+from conflictscope.study.datasets import answer, read_data_sets
 from conflictscope.study.display import titled
 from conflictscope.study.run_folder import Run, open_run
 
-__all__ = ["Run", "open_run", "read_earlier_outlines", "read_points", "titled"]
+__all__ = ["Run", "answer", "open_run", "read_data_sets", "read_earlier_outlines", "read_points", "titled"]
