@@ -34,7 +34,7 @@ SWAPPED = ", labels swapped"
 _MORE_ROWS = {
     "answers": ("steered_answers",),
     "conversations": ("steered_conversations",),
-    "verdicts": ("steered_verdicts", "swapped_verdicts"),
+    "verdicts": ("steered_verdicts", "swapped_verdicts", "further_verdicts"),
 }
 FATES = ("kept", "dropped", "undecided", "unchecked", "duplicate", "unwritten")
 

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -21,17 +21,17 @@ from conflictscope.files import write_atomically
 from conflictscope.models import Model, Registry, load_registry
 from conflictscope.models.store_reading import read_rows, write_rows_anew
 from conflictscope.scenarios import ValueSet, load_value_set
+from conflictscope.study.lineage import INPUTS, input_files
 from conflictscope.study.manifest import FILE, figure_hashes, store_url, table_contents
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.study.status import stale_tables
 
 FORMAT = 1
 _HEAD, _VALUE_SET, _MODELS, _CALLS = "bundle.json", "value_set.yaml", "models.yaml", "calls.jsonl"
-# what a study reads from other studies: parameter → the file in each of its folders
-_INPUTS = {"earlier_runs": "outlines.parquet", "compare_with": "agreement.csv"}
 _MEMBER = re.compile(
     rf"(?:{'|'.join(map(re.escape, (_HEAD, FILE, _VALUE_SET, _MODELS, _CALLS)))})"
-    rf"|inputs/(?:{'|'.join(f'{name}/[0-9]{{1,4}}/{re.escape(file)}' for name, file in _INPUTS.items())})"
+    r"|inputs/(?:earlier_runs/[0-9]{1,4}/outlines\.parquet|compare_with/[0-9]{1,4}/agreement\.csv"
+    r"|scenarios/0/given\.(?:csv|yaml))"
 )
 _SMALL_BYTES = 32 * 1024**2
 _MOST_BYTES = 16 * 1024**3
@@ -53,6 +53,17 @@ class Bundle:
     packages: dict[str, str]
     notebook_hashes: dict[str, str]
     folder: Path
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the study reads beside its own: parameter → where that is now, as the parameter names it."""
+        told = {name: self.parameters[name] for name in INPUTS if self.parameters.get(name)}
+        return {
+            name: [str(self.folder / str(place)) for place in places]
+            if isinstance(places, list)
+            else str(self.folder / str(places))
+            for name, places in told.items()
+        }
 
     @property
     def places(self) -> dict[str, Path]:
@@ -131,10 +142,13 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
     """Write the bundle's members."""
     told = {name: value for name, value in parameters.values.items() if name not in ("call_store", "budget_usd")}
     inputs: dict[str, Path] = {}
-    for name, read in _INPUTS.items():
-        for number, folder in enumerate(list(told.get(name) or [])):  # type: ignore[call-overload]
-            inputs[f"inputs/{name}/{number}/{read}"] = parameters.notebooks_folder / folder / read
-        told[name] = [f"inputs/{name}/{number}" for number, _ in enumerate(list(told.get(name) or []))]  # type: ignore[call-overload]
+    for name, paths in input_files(told, parameters.notebooks_folder).items():
+        for number, path in enumerate(paths):
+            # scenarios have a name of their owner's, which goes into no bundle
+            own = f"given{'.csv' if path.suffix == '.csv' else '.yaml'}" if name == "scenarios" else path.name
+            inputs[f"inputs/{name}/{number}/{own}"] = path
+        places = [member for member in inputs if member.startswith(f"inputs/{name}/")]
+        told[name] = places[0] if name == "scenarios" else [str(PurePosixPath(place).parent) for place in places]
     for place in ("run_folder", "figures_folder", "models_file", "value_set"):
         del told[place]
     head = {

@@ -18,11 +18,13 @@ from conflictscope.scenarios import ValueSet
 from conflictscope.table_files import read_notes, table_path
 
 Origin = Mapping[str, Mapping[str, object]]
-"""``parameters``, ``values``, ``pairs``, ``prompts``, ``models``, ``tables``: name → value or hash."""
+"""``parameters``, ``values``, ``pairs``, ``prompts``, ``models``, ``inputs``, ``tables``: name → value or hash."""
 
 # parameters that say where things are or how a study is run, not what comes of it
 _ELSEWHERE = {
     *("study", "run_folder", "figures_folder", "models_file", "value_set", "call_store", "replay", "budget_usd"),
+    # of these it is the content that counts
+    *("scenarios", "earlier_runs", "compare_with"),
 }
 # what of a model's entry in the file of models makes no difference to its replies
 _NOT_ASKED = {
@@ -34,8 +36,12 @@ _CHANGED = {
     "pairs": "the pairs of values changed",
     "prompts": "prompt {} changed",
     "models": "model {} has another entry in the file of models",
+    "inputs": "what {} names holds something else",
     "tables": "table {} was written anew, with other rows",
 }
+# parameters that name a file, or folders of other studies, and what is read of each folder
+INPUTS = {"scenarios": "", "earlier_runs": "outlines.parquet", "compare_with": "agreement.csv"}
+_WRITING = {"outlines", "scenario", "one_step", "complete"}
 _JSON = ("json_only", "repair")
 _SYSTEM = ("system_steered", "system_placebo")
 _CHECKS = tuple(
@@ -53,7 +59,7 @@ class Step:
 
 
 LINEAGE = {
-    "outlines": Step("01_generate_scenarios", (), ("outlines", "one_step", *_JSON)),
+    "outlines": Step("01_generate_scenarios", (), ("outlines", "one_step", "complete", *_JSON)),
     "neighbours": Step("01_generate_scenarios", ("outlines",)),
     "scenarios": Step("01_generate_scenarios", ("outlines",), ("scenario", "one_step", "complete", *_JSON)),
     "checks": Step("02_filter_scenarios", ("scenarios",), (*_CHECKS, *_JSON)),
@@ -84,6 +90,23 @@ FIGURES = {
 }
 
 
+def input_files(parameters: Mapping[str, object], seen_from: Path) -> dict[str, list[Path]]:
+    """Return the files that a study reads beside its own: parameter → files, for those that name any.
+
+    Parameters
+    ----------
+    seen_from : Path
+        The folder that paths in parameters are relative to.
+    """
+    found = {}
+    for name, file in INPUTS.items():
+        told = parameters.get(name) or []
+        paths = [seen_from / str(path) / file for path in (told if isinstance(told, list) else [told])]
+        if paths:
+            found[name] = paths
+    return found
+
+
 def notebook_parameters() -> dict[str, object]:
     """Return what the parameters cell of the notebook that runs in this process declares: the names with a type."""
     notebook = sys.modules["__main__"]
@@ -93,7 +116,13 @@ def notebook_parameters() -> dict[str, object]:
 
 
 def origin_of(
-    step: Step, folder: Path, parameters: Mapping[str, object], values: ValueSet, registry: Registry
+    step: Step,
+    folder: Path,
+    parameters: Mapping[str, object],
+    values: ValueSet,
+    registry: Registry,
+    *,
+    seen_from: Path = Path(),
 ) -> dict[str, dict[str, object]]:
     """Return what a table is made from, as things stand.
 
@@ -107,6 +136,8 @@ def origin_of(
         Those of its notebook. Where things are, and how the study is run, is left out.
     values, registry
         The value set, and the models: those that a parameter names.
+    seen_from : Path
+        The folder that paths in parameters are relative to: that of the notebooks, in which they run.
     """
     told = {name: value for name, value in parameters.items() if name not in _ELSEWHERE}
     mentioned = [item for value in told.values() for item in (value if isinstance(value, list) else [value])]
@@ -119,6 +150,7 @@ def origin_of(
         "pairs": {"all": _hash(values.pairs)},
         "prompts": {name: hashes[name] for name in _prompts_used(step, parameters)},
         "models": {name: _hash(_as_asked(registry[name])) for name in sorted(named)},
+        "inputs": {name: _hash(found) for name, found in _inputs(parameters, seen_from).items()},
         "tables": {name: content for name, content in contents.items() if content},
     }
 
@@ -175,10 +207,18 @@ def _ancestors(name: str, folder: Path) -> Iterator[tuple[str, Origin]]:
 
 
 def _prompts_used(step: Step, parameters: Mapping[str, object]) -> list[str]:
-    """Return the step's prompts but for those of another way of writing scenarios."""
-    in_one_step = parameters.get("generation", "two_stage") != "two_stage"
-    unused = {"outlines", "scenario"} if in_one_step else {"one_step"}
-    return [name for name in step.prompts if name not in unused]
+    """Return the step's prompts but for those of another way to come by scenarios."""
+    two_stage = parameters.get("generation", "two_stage") == "two_stage"
+    used = {"complete"} if parameters.get("scenarios") else {"outlines", "scenario"} if two_stage else {"one_step"}
+    return [name for name in step.prompts if name not in _WRITING - used]
+
+
+def _inputs(parameters: Mapping[str, object], seen_from: Path) -> dict[str, list[str]]:
+    """Return for each parameter that names files or folders of others the hashes of what a study takes from them."""
+    return {
+        name: [hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "" for path in paths]
+        for name, paths in input_files(parameters, seen_from).items()
+    }
 
 
 def _definitions(values: ValueSet) -> dict[str, object]:

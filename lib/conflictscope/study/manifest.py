@@ -52,7 +52,9 @@ def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[dateti
         for name, (began, seconds) in times.items()
     }
     drawn = earlier.get("figures_from", {}) | {
-        name: origin_of(FIGURES[name], folder, parameters.of(name), values, registry)
+        name: origin_of(
+            FIGURES[name], folder, parameters.of(name), values, registry, seen_from=parameters.notebooks_folder
+        )
         for name in FIGURES
         if name in times
     }

@@ -62,9 +62,7 @@ def replay_bundle(file: Path, root: Path, out: Path | None = None) -> Replay:
 def _replay(file: Path, root: Path, folder: Path) -> Replay:
     """Open the bundle in a folder, run its notebooks there and compare."""
     bundle = open_bundle(file, folder)
-    values = bundle.parameters | {"replay": True}
-    for name in ("earlier_runs", "compare_with"):
-        values[name] = [str(folder / place) for place in values.get(name, ())]
+    values = bundle.parameters | {"replay": True} | bundle.inputs
     parameters = restore_parameters(bundle.study, values, root, bundle.places, source=str(file))
     if unknown := sorted(set(bundle.notebooks) - set(parameters.notebooks)):
         raise ValueError(f"{file} has run notebooks that this version does not have: {unknown}.")

@@ -33,7 +33,8 @@ def study_status(parameters: StudyParameters) -> pd.DataFrame:
     values, registry = load_value_set(parameters.path("value_set")), load_registry(parameters.path("models_file"))
     rows: dict[str, dict[str, str]] = {}
     for name, step in (LINEAGE | FIGURES).items():
-        now = origin_of(step, folder, parameters.of(step.notebook), values, registry)
+        told = parameters.of(step.notebook)
+        now = origin_of(step, folder, told, values, registry, seen_from=parameters.notebooks_folder)
         if name in FIGURES:
             manifest = read_manifest(folder) if (folder / FILE).exists() else {}
             there, then = name in manifest.get("figures_from", {}), manifest.get("figures_from", {}).get(name)
