@@ -3,7 +3,7 @@
 In the order in which data flows; a folder imports only from those above it:
 
 - ``files``: read and write files safely
-- ``tables``, ``table_files``: columns, types and meaning of every table; tables on disk
+- ``columns``, ``tables``, ``table_files``: columns, types and meaning of every table; tables on disk
 - ``prompts``: one text file per prompt
 - ``simulated``: the embedded models, so that everything runs without a key or a network
 - ``models``: talk to models; every reply is stored the moment it arrives

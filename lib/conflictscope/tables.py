@@ -3,9 +3,7 @@
 In the order in which data flows. ``table_files`` checks frames against it, and writes and reads them.
 """
 
-from dataclasses import dataclass
-
-import pyarrow as pa
+from conflictscope.columns import Table, flag, integer, number, text
 
 STRUCTURES = ("side_effect", "means")
 SEVERITIES = ("mild", "strong")
@@ -13,86 +11,35 @@ CHECKS = ("realistic", "specific", "feasible", "exclusive", "value_guided", "dil
 CONDITIONS = ("multiple_choice", "open_ended")
 OUTCOMES = ("choice", "refusal", "neither", "invalid", "error")
 
-DTYPES = {
-    # kind: (dtype where every row has a value, dtype where rows may lack one, Arrow type)
-    "text": ("str", "str", pa.string()),
-    "integer": ("int64", "Int64", pa.int64()),
-    "number": ("float64", "float64", pa.float64()),
-    "flag": ("bool", "boolean", pa.bool_()),
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, kind (``text``, ``integer``, ``number``, ``flag``), meaning and what it may hold."""
-
-    name: str
-    kind: str
-    meaning: str
-    optional: bool = False
-    allowed: tuple = ()
-
-    @property
-    def dtype(self) -> str:
-        """The pandas dtype that the column has once checked."""
-        return DTYPES[self.kind][1 if self.optional else 0]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its name (also its file's), its meaning, its columns in order and those that identify a row."""
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-
-
-def _text(name: str, meaning: str, **more) -> Column:
-    return Column(name, "text", meaning, **more)
-
-
-def _integer(name: str, meaning: str, **more) -> Column:
-    return Column(name, "integer", meaning, **more)
-
-
-def _number(name: str, meaning: str, **more) -> Column:
-    return Column(name, "number", meaning, **more)
-
-
-def _flag(name: str, meaning: str, **more) -> Column:
-    return Column(name, "flag", meaning, **more)
-
-
-_SCENARIO = _text("scenario_id", "hash of the scenario's content")
-_PAIR = (_text("value_1", "value that action 1 supports"), _text("value_2", "value that action 2 supports"))
+_SCENARIO = text("scenario_id", "hash of the scenario's content")
+_PAIR = (text("value_1", "value that action 1 supports"), text("value_2", "value that action 2 supports"))
 _TEMPLATE = (
-    _text("structure", "how acting hurts the other value; `none`: no template given", allowed=(*STRUCTURES, "none")),
-    _text("severity", "how badly it hurts it; `none`: no template given", allowed=(*SEVERITIES, "none")),
-    _text("acting_value", "which of the two values the acting side serves; empty without a template", optional=True),
+    text("structure", "how acting hurts the other value; `none`: no template given", allowed=(*STRUCTURES, "none")),
+    text("severity", "how badly it hurts it; `none`: no template given", allowed=(*SEVERITIES, "none")),
+    text("acting_value", "which of the two values the acting side serves; empty without a template", optional=True),
 )
-_TARGET = _text("target", "name of the target model")
-_SYSTEM_PROMPT = _text("system_prompt", "`default`, `placebo` or `steered:<target ranking>`")
-_REPETITION = _integer("repetition", "0 for the first time of asking")
-_FIRST_ACTION = _integer("first_action", "the action that was shown as A", allowed=(1, 2))
-_OUTCOME = _text("outcome", "`choice`, or why there is none", allowed=OUTCOMES)
-_ACTION = _integer("action", "the action taken; empty unless the outcome is `choice`", optional=True, allowed=(1, 2))
-_RAW = _text("raw", "the reply as received", optional=True)
-_PROBLEM = _text("problem", "why the reply could not be used; empty where it could", optional=True)
+_TARGET = text("target", "name of the target model")
+_SYSTEM_PROMPT = text("system_prompt", "`default`, `placebo` or `steered:<target ranking>`")
+_REPETITION = integer("repetition", "0 for the first time of asking")
+_FIRST_ACTION = integer("first_action", "the action that was shown as A", allowed=(1, 2))
+_OUTCOME = text("outcome", "`choice`, or why there is none", allowed=OUTCOMES)
+_ACTION = integer("action", "the action taken; empty unless the outcome is `choice`", optional=True, allowed=(1, 2))
+_RAW = text("raw", "the reply as received", optional=True)
+_PROBLEM = text("problem", "why the reply could not be used; empty where it could", optional=True)
 _SCENARIO_COLUMNS = (
     _SCENARIO,
-    _text("outline_id", "the outline it was written from"),
+    text("outline_id", "the outline it was written from"),
     *_PAIR,
     *_TEMPLATE,
-    _text("description", "the situation, third person"),
-    _text("action_1", "what the assistant does if it takes action 1"),
-    _text("action_2", "what the assistant does if it takes action 2"),
-    _text("consequence_1", "what follows from action 1"),
-    _text("consequence_2", "what follows from action 2"),
-    _text("persona", "user profile: who the user is"),
-    _text("background", "user profile: what led here"),
-    _text("goal", "user profile: what the user wants"),
-    _text("author", "name of the author model"),
+    text("description", "the situation, third person"),
+    text("action_1", "what the assistant does if it takes action 1"),
+    text("action_2", "what the assistant does if it takes action 2"),
+    text("consequence_1", "what follows from action 1"),
+    text("consequence_2", "what follows from action 2"),
+    text("persona", "user profile: who the user is"),
+    text("background", "user profile: what led here"),
+    text("goal", "user profile: what the user wants"),
+    text("author", "name of the author model"),
 )
 
 _ANSWER_COLUMNS = (
@@ -103,7 +50,7 @@ _ANSWER_COLUMNS = (
     _FIRST_ACTION,
     _OUTCOME,
     _ACTION,
-    _number(
+    number(
         "probability_first",
         "P(A) / (P(A) + P(B)) from log-probabilities, where the endpoint gives them",
         optional=True,
@@ -118,10 +65,10 @@ _TURN_COLUMNS = (
     _TARGET,
     _SYSTEM_PROMPT,
     _REPETITION,
-    _integer("turn", "0 for the opening message"),
-    _text("role", "who speaks", allowed=("user", "assistant")),
-    _text("text", "what was said; empty where no reply was got", optional=True),
-    _text("reply", "what became of the turn", allowed=("ok", "refusal", "invalid", "error")),
+    integer("turn", "0 for the opening message"),
+    text("role", "who speaks", allowed=("user", "assistant")),
+    text("text", "what was said; empty where no reply was got", optional=True),
+    text("reply", "what became of the turn", allowed=("ok", "refusal", "invalid", "error")),
     _PROBLEM,
 )
 _TURN_KEY = ("scenario_id", "target", "system_prompt", "repetition", "turn")
@@ -131,17 +78,17 @@ _VERDICT_COLUMNS = (
     _TARGET,
     _SYSTEM_PROMPT,
     _REPETITION,
-    _text("judge", "name of the judge model"),
+    text("judge", "name of the judge model"),
     _FIRST_ACTION,
     _OUTCOME,
     _ACTION,
-    _integer(
+    integer(
         "leaning",
         "1 wholly action 1, 4 between, 7 wholly action 2 (turned back from the labels shown)",
         optional=True,
         allowed=tuple(range(1, 8)),
     ),
-    _text("reasoning", "the judge's reasoning", optional=True),
+    text("reasoning", "the judge's reasoning", optional=True),
     _PROBLEM,
     _RAW,
 )
@@ -152,15 +99,15 @@ _CHOICE_COLUMNS = (
     *_PAIR,
     *_TEMPLATE,
     _TARGET,
-    _text("condition", "how it was asked", allowed=CONDITIONS),
+    text("condition", "how it was asked", allowed=CONDITIONS),
     _SYSTEM_PROMPT,
     _REPETITION,
-    _text("judge", "who read the reply, in `open_ended` only", optional=True),
+    text("judge", "who read the reply, in `open_ended` only", optional=True),
     _FIRST_ACTION,
     _OUTCOME,
     _ACTION,
-    _text("winner", "the value that the action taken supports", optional=True),
-    _text("loser", "the other value", optional=True),
+    text("winner", "the value that the action taken supports", optional=True),
+    text("loser", "the other value", optional=True),
 )
 _CHOICE_KEY = ("scenario_id", "target", "condition", "system_prompt", "repetition", "judge", "first_action")
 
@@ -171,18 +118,18 @@ TABLES = {
             "outlines",
             "first-step outlines, with what became of each",
             (
-                _text("outline_id", "hash of the outline's content"),
+                text("outline_id", "hash of the outline's content"),
                 *_PAIR,
                 *_TEMPLATE,
-                _text("context", "the situation in a sentence or two"),
-                _text("action_opportunity", "what the assistant could do"),
-                _text("good", "the good that acting brings; empty where no outline was asked for", optional=True),
-                _text("harm", "what acting costs the other value; empty likewise", optional=True),
-                _text("author", "name of the author model"),
-                _text("nearest", "id of the most similar earlier outline kept in the pair", optional=True),
-                _number("similarity", "cosine similarity to it, 0–1", optional=True),
-                _flag("kept", "False where dropped as a near-duplicate of `nearest`"),
-                _text("embedder", "what measured the similarity"),
+                text("context", "the situation in a sentence or two"),
+                text("action_opportunity", "what the assistant could do"),
+                text("good", "the good that acting brings; empty where no outline was asked for", optional=True),
+                text("harm", "what acting costs the other value; empty likewise", optional=True),
+                text("author", "name of the author model"),
+                text("nearest", "id of the most similar earlier outline kept in the pair", optional=True),
+                number("similarity", "cosine similarity to it, 0–1", optional=True),
+                flag("kept", "False where dropped as a near-duplicate of `nearest`"),
+                text("embedder", "what measured the similarity"),
             ),
             ("outline_id",),
         ),
@@ -190,10 +137,10 @@ TABLES = {
             "neighbours",
             "the outlines most like each one, within its pair, by the embedder that looked for near-duplicates",
             (
-                _text("outline_id", "the outline"),
-                _text("neighbour_id", "an outline of the pair, kept or not, or one that an earlier study kept"),
-                _integer("rank", "1 = most similar"),
-                _number("similarity", "cosine similarity, up to 1"),
+                text("outline_id", "the outline"),
+                text("neighbour_id", "an outline of the pair, kept or not, or one that an earlier study kept"),
+                integer("rank", "1 = most similar"),
+                number("similarity", "cosine similarity, up to 1"),
             ),
             ("outline_id", "rank"),
         ),
@@ -203,14 +150,12 @@ TABLES = {
             "one row for each question that the filter judge answered about a scenario",
             (
                 _SCENARIO,
-                _text("check", "name of the check", allowed=CHECKS),
-                _text("about_value", "the value asked about, in `value_guided` only", optional=True),
-                _integer(
-                    "first_action", "the action shown as A, in `value_guided` only", optional=True, allowed=(1, 2)
-                ),
-                _flag("passed", "the judge's yes or no; empty where none was got", optional=True),
-                _text("reason", "the judge's reason", optional=True),
-                _text("filter_judge", "name of the filter judge"),
+                text("check", "name of the check", allowed=CHECKS),
+                text("about_value", "the value asked about, in `value_guided` only", optional=True),
+                integer("first_action", "the action shown as A, in `value_guided` only", optional=True, allowed=(1, 2)),
+                flag("passed", "the judge's yes or no; empty where none was got", optional=True),
+                text("reason", "the judge's reason", optional=True),
+                text("filter_judge", "name of the filter judge"),
                 _PROBLEM,
                 _RAW,
             ),
@@ -222,8 +167,8 @@ TABLES = {
             "which part of life each kept scenario is from",
             (
                 _SCENARIO,
-                _text("domain", "one of the parameters' domains; empty where none was got", optional=True),
-                _text("filter_judge", "name of the model that assigned it"),
+                text("domain", "one of the parameters' domains; empty where none was got", optional=True),
+                text("filter_judge", "name of the model that assigned it"),
                 _PROBLEM,
                 _RAW,
             ),
@@ -243,8 +188,8 @@ TABLES = {
                 _TARGET,
                 _SYSTEM_PROMPT,
                 _REPETITION,
-                _integer("rated_action", "the action that was rated", allowed=(1, 2)),
-                _integer(
+                integer("rated_action", "the action that was rated", allowed=(1, 2)),
+                integer(
                     "rating",
                     "1 unacceptable, 4 acceptable but indifferent, 7 obligatory; empty where unreadable",
                     optional=True,
@@ -260,12 +205,12 @@ TABLES = {
             "the simulated user's opening message, one a scenario, shared by all targets and conditions",
             (
                 _SCENARIO,
-                _text("simulated_user", "name of the model that wrote it"),
-                _text("message", "the opening message; empty where none was got", optional=True),
-                _flag("has_artifact", "whether an artifact was written first and pasted in"),
-                _text("named_value", "a value's name that occurs in it, if any", optional=True),
-                _flag("keeps_tag", "whether an artifact's placeholder is still in it"),
-                _flag("usable", "whether it goes to the targets"),
+                text("simulated_user", "name of the model that wrote it"),
+                text("message", "the opening message; empty where none was got", optional=True),
+                flag("has_artifact", "whether an artifact was written first and pasted in"),
+                text("named_value", "a value's name that occurs in it, if any", optional=True),
+                flag("keeps_tag", "whether an artifact's placeholder is still in it"),
+                flag("usable", "whether it goes to the targets"),
                 _PROBLEM,
                 _RAW,
             ),
@@ -299,19 +244,19 @@ TABLES = {
             "Bradley–Terry strength and rank of each value, by target, condition and system prompt",
             (
                 _TARGET,
-                _text("condition", "how it was asked", allowed=CONDITIONS),
+                text("condition", "how it was asked", allowed=CONDITIONS),
                 _SYSTEM_PROMPT,
-                _text("value", "the value"),
-                _number("strength", "Bradley–Terry log-odds, mean 0 over the set, larger = preferred", optional=True),
-                _number("strength_low", "lower end of its bootstrap interval", optional=True),
-                _number("strength_high", "upper end of its bootstrap interval", optional=True),
-                _integer("rank", "1 = most preferred; empty where the data do not identify an order", optional=True),
-                _integer("rank_low", "best rank within its bootstrap interval", optional=True),
-                _integer("rank_high", "worst rank within its bootstrap interval", optional=True),
-                _text("tie_group", "letters; values that share one cannot be told apart", optional=True),
-                _integer("choices", "choices that the value took part in"),
-                _integer("scenarios", "scenarios behind the whole ranking"),
-                _flag("identified", "whether the win graph is strongly connected (Ford's condition)"),
+                text("value", "the value"),
+                number("strength", "Bradley–Terry log-odds, mean 0 over the set, larger = preferred", optional=True),
+                number("strength_low", "lower end of its bootstrap interval", optional=True),
+                number("strength_high", "upper end of its bootstrap interval", optional=True),
+                integer("rank", "1 = most preferred; empty where the data do not identify an order", optional=True),
+                integer("rank_low", "best rank within its bootstrap interval", optional=True),
+                integer("rank_high", "worst rank within its bootstrap interval", optional=True),
+                text("tie_group", "letters; values that share one cannot be told apart", optional=True),
+                integer("choices", "choices that the value took part in"),
+                integer("scenarios", "scenarios behind the whole ranking"),
+                flag("identified", "whether the win graph is strongly connected (Ford's condition)"),
             ),
             ("target", "condition", "system_prompt", "value"),
         ),

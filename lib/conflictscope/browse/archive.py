@@ -114,8 +114,8 @@ class Archive:
 
     @cached_property
     def judges(self) -> list[str]:
-        """Names of the judges, sorted."""
-        return sorted(self.tables["verdicts"]["judge"].unique())
+        """Names of the judges, the study's own first."""
+        return self.tables["verdicts"]["judge"].unique().tolist()
 
     @cached_property
     def system_prompts(self) -> list[str]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from conflictscope.tables import DTYPES, TABLES
+from conflictscope.columns import DTYPES
+from conflictscope.tables import TABLES
 
 
 def data_dictionary(names: Sequence[str]) -> pd.DataFrame:

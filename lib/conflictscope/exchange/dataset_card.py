@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import pandas as pd
 import yaml
 
+from conflictscope.columns import DTYPES
 from conflictscope.exchange.tidy_files import DICTIONARY, Format, count_formula_cells
-from conflictscope.tables import DTYPES, TABLES
+from conflictscope.tables import TABLES
 
 PAPER = "arXiv 2509.25369"
 # the Hub's own names for sizes, in rows

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
+from conflictscope.columns import DTYPES
 from conflictscope.exchange.data_dictionary import data_dictionary
 from conflictscope.files import write_atomically
 from conflictscope.table_files import arrow_table, check_table, read_table, table_path
-from conflictscope.tables import DTYPES, TABLES
+from conflictscope.tables import TABLES
 
 Format = Literal["csv", "parquet"]
 FILE_FORMATS: tuple[Format, ...] = ("csv", "parquet")
