@@ -170,6 +170,8 @@ def test_further_judges_read_the_same_conversations_with_the_same_labels_and_not
     assert further.groupby("judge", sort=False)["outcome"].agg(set).to_dict() == {"n": {"invalid"}, "m": {"choice"}}
     first = further.pivot(index="scenario_id", columns="judge", values="first_action")
     assert first["n"].equals(first["m"])
+    own = judge(models, conversations, scenarios).set_index("scenario_id")["first_action"]
+    assert first["n"].to_dict() == own.to_dict()
     shown_to = {name: [m for who, m in asked if who == name and len(m) == 2] for name in ("m", "n")}
     assert shown_to["m"] == shown_to["n"] and len(shown_to["m"]) == 2
     nobody = asyncio.run(judge_with_each(conversations, scenarios, models, [], seed=0))

@@ -73,6 +73,13 @@ def test_tables_come_back_as_they_were(study, tmp_path, format):
     assert exchange.read_exported(tmp_path / "out", "rankings")["strength"][0] == 0.1 + 0.2
 
 
+def test_a_text_longer_than_what_a_reader_takes_at_once_keeps_its_lines(tmp_path):
+    long = pd.DataFrame([scenario(n, description="a line\n" * 200_000) for n in range(3)])
+    tables = write_table(long, "scenarios", tmp_path / "run", study="long")
+    exchange.export_tables(tmp_path / "run", tmp_path / "out", names=["scenarios"], format="csv")
+    pd.testing.assert_frame_equal(exchange.read_exported(tmp_path / "out", "scenarios"), tables)
+
+
 def test_others_tools_read_the_files_too(study, tmp_path):
     exchange.export_tables(study, tmp_path / "out", names=NAMES, format="csv")
     plain = pd.read_csv(tmp_path / "out" / "scenarios.csv", keep_default_na=False, dtype="str")

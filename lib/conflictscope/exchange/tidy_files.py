@@ -116,6 +116,8 @@ def _read_csv(path: Path, name: str) -> pa.Table:
     types = {column.name: DTYPES[column.kind][2] for column in TABLES[name].columns}
     return pcsv.read_csv(
         path,
+        # a row has to fit into a block, and nothing bounds the length of a reply
+        read_options=pcsv.ReadOptions(block_size=min(max(path.stat().st_size, 2**20), 2**31 - 1)),
         parse_options=pcsv.ParseOptions(newlines_in_values=True),
         convert_options=pcsv.ConvertOptions(
             column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
