@@ -58,7 +58,7 @@ class _Step:
 
 def asked_models(parameters: StudyParameters, registry: Registry) -> list[Model]:
     """Return the models that the study asks, each once."""
-    names = [name for role in ROLES for name in _playing(parameters, role)]
+    names = [name for role in (*ROLES, "further_judges") for name in _playing(parameters, role)]
     return [registry[name] for name in dict.fromkeys(names)]
 
 
