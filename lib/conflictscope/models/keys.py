@@ -55,7 +55,7 @@ def hide_key(found: Any, key: str | None) -> Any:
 @cache
 def _forms(key: str) -> list[str]:
     """Return how a key may be written, longest first; of base64 what does not depend on the text around it."""
-    forms = {key, quote(key, safe=""), quote_plus(key)}
+    forms = {key, quote(key), quote(key, safe=""), quote_plus(key)}
     for shift in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             encoded = encode(b"\0" * shift + key.encode()).decode().rstrip("=")
