@@ -148,7 +148,7 @@ def test_only_what_is_missing_is_asked_for_and_what_was_given_stays(given_file, 
     assert scenarios["scenario_id"].tolist() == given["scenario_id"].tolist()
     unchanged = [name for name in given if name not in ("persona", "background", "goal")]
     pd.testing.assert_frame_equal(scenarios[unchanged].astype("str"), given[unchanged].astype("str"))
-    marked = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
+    marked, _ = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
     assert check_table(marked, "outlines")["context"].tolist() == given["description"].tolist()
     assert marked["outline_id"].tolist() == scenarios["outline_id"].tolist()
 

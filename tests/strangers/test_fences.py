@@ -25,6 +25,7 @@ ATTACKS, PWNED, outside = attacks.ATTACKS, attacks.PWNED, attacks.outside
 # prompt → the fields that hold what a model wrote; the others are the researcher's or ours
 WRITTEN_BY_MODELS = {
     "scenario": ("context", "action_opportunity", "good", "harm"),
+    "complete": ("description", "action_1", "action_2", "known"),
     "check_realistic": ("description",),
     "check_specific": ("description",),
     "check_feasible": ("description", "action_1", "action_2"),
@@ -49,7 +50,8 @@ def fields_of(name):
 
 def filled(name, text):
     fields = {field: (text if field in WRITTEN_BY_MODELS[name] else "ours") for field in fields_of(name)}
-    return render(name, **(fields | ({"domains": ["work", "health"]} if "domains" in fields else {})))
+    listed = {"domains": ["work", "health"], "lacking": ["goal", "consequence_1"], "known": {"persona": text}}
+    return render(name, **(fields | {field: value for field, value in listed.items() if field in fields}))
 
 
 def test_every_prompt_is_accounted_for():

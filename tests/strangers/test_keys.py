@@ -174,7 +174,7 @@ def test_the_manifest_says_what_answered_and_that_it_changed(study):
     assert set(manifest["tables"]) == {name for name, step in LINEAGE.items() if step.notebook in STAGES}
     # what the tables are said to be made with is what was asked
     declared = {prompt for step in LINEAGE.values() if step.notebook in STAGES for prompt in step.prompts}
-    assert set(by_prompt) == declared - {"one_step", "json_only", "repair"}
+    assert set(by_prompt) == declared - {"one_step", "complete", "json_only", "repair"}
 
 
 def change(study, file, old, new):
@@ -247,7 +247,7 @@ def test_what_does_not_belong_together_is_not_read_together(study):
 def test_a_bundle_is_replayed_without_key_and_endpoint(study):
     done = study.call("replay", "runs/mine.bundle.zip", key=None)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert "7 of 7 tables and figures are the same" in done.stdout
+    assert "8 of 8 tables and figures are the same" in done.stdout
 
 
 def test_a_reply_that_was_tampered_with_shows_in_the_tables_that_rest_on_it(study):
@@ -263,7 +263,7 @@ def test_a_reply_that_was_tampered_with_shows_in_the_tables_that_rest_on_it(stud
             copy.writestr(name, content)
     done = study.call("replay", str(altered), key=None)
     assert done.returncode == 1, done.stderr[-2000:]
-    assert "ratings differs" in done.stdout and "6 of 7 tables and figures are the same" in done.stdout
+    assert "ratings differs" in done.stdout and "7 of 8 tables and figures are the same" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from conflictscope.study import open_run
 async def main(folder):
     run = open_run("s", folder, "params/value_sets/hhh.yaml", "params/models.yaml")
     written, _ = await sc.write_outlines(run.values, run.models, "loopback", scenarios_per_pair=8)
-    marked = await sc.mark_duplicates(written, run.models, embedder="tfidf")
+    marked, _ = await sc.mark_duplicates(written, run.models, embedder="tfidf")
     full, _ = await sc.write_scenarios(run.write(marked, "outlines"), run.values, run.models, "loopback")
     run.write(full, "scenarios")
     run.write(await sc.check_scenarios(full, run.values, run.models, "loopback", seed=0), "checks")

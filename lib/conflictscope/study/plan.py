@@ -154,7 +154,9 @@ def _writing_steps(parameters: StudyParameters) -> list[_Step]:
         given = read_given(parameters.path("scenarios"), load_value_set(parameters.path("value_set")))
         incomplete = int((missing_fields(given).map(len) > 0).sum())
         shown = pair + t["description"] + 2 * t["action"]
-        steps = [_Step("01", "completing", "author", "complete", incomplete, shown, t["profile"] + 2 * t["action"])]
+        steps = [
+            _Step("01", "completing scenarios", "author", "complete", incomplete, shown, t["profile"] + 2 * t["action"])
+        ]
     elif parameters.values["generation"] == "two_stage":
         outline = int(t["outline"] * scenarios / len(batches))
         steps = [
