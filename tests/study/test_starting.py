@@ -226,7 +226,17 @@ def test_a_study_started_from_an_imported_set_runs_end_to_end(project, moralchoi
     assert set(found["rankings"]["value"]) == set(load_value_set(project / "params/value_sets/kiosk.yaml").names)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["finished"]
-    assert (project / "figures" / "kiosk" / "funnel.pdf").stat().st_size > 0
+    figures = list((project / "figures" / "kiosk").glob("*"))
+    assert (project / "figures" / "kiosk" / "funnel.pdf") in figures
+
+    # the bundle holds what it takes: neither the study nor the file that it started from is there any more
+    run(project, "bundle", "runs/kiosk")
+    for gone in ("runs/kiosk", "figures/kiosk"):
+        shutil.rmtree(project / gone)
+    (project / "params" / "scenarios" / "kiosk.csv").unlink()
+    (project / "params" / "kiosk.yaml").unlink()
+    count = len(found) + len(figures)
+    assert f"{count} of {count} tables and figures are the same" in run(project, "replay", "runs/kiosk.bundle.zip")
 
 
 def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
