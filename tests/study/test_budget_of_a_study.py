@@ -1,13 +1,9 @@
 """A study with a budget, through papermill: it stops with its own exit code, and goes on with a higher budget."""
 
 import json
-import shutil
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
-
-import pytest
 
 from conflictscope.study.command_line import BUDGET_EXIT_CODE
 
@@ -20,31 +16,14 @@ casts:
 """
 
 
-@pytest.fixture
-def project(tmp_path):
-    for name in ("notebooks", "params"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    return tmp_path
-
-
-@pytest.fixture
-def server():
-    command = [sys.executable, ROOT / "tests" / "servers" / "loopback.py"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    yield int(process.stdout.readline())
-    process.kill()
-    process.wait()
-    process.stdout.close()
-
-
 def run(project, *words):
     command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--only", "01_generate_scenarios"]
     return subprocess.run([*command, *words], cwd=project, text=True, capture_output=True, timeout=600)
 
 
-def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(project, server):
+def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(project, loopback):
     models = project / "params" / "models.yaml"
-    models.write_text(MODELS.format(port=server, prices="input_price: 10, output_price: 10"), encoding="utf-8")
+    models.write_text(MODELS.format(port=loopback.port, prices="input_price: 10, output_price: 10"), encoding="utf-8")
     folder = project / "runs" / "hhh"
 
     stopped = run(project, "--set", "budget_usd=0.2")
@@ -62,17 +41,15 @@ def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(projec
 
     done = run(project, "--set", "budget_usd=50")
     assert done.returncode == 0, done.stderr
-    with urllib.request.urlopen(f"http://127.0.0.1:{server}/requests") as answer:
-        counted = json.load(answer)
+    counted = loopback()
     assert counted["total"] == counted["distinct"]
     after = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
     assert after["calls"] == counted["total"] > ledger["calls"] and not after["budget_reached"]
 
 
-def test_a_price_that_is_unknown_is_said_before_anything_is_asked(project, server):
+def test_a_price_that_is_unknown_is_said_before_anything_is_asked(project, loopback):
     models = project / "params" / "models.yaml"
-    models.write_text(MODELS.format(port=server, prices="input_price: 10"), encoding="utf-8")
+    models.write_text(MODELS.format(port=loopback.port, prices="input_price: 10"), encoding="utf-8")
     refused = run(project, "--set", "budget_usd=0.2")
     assert refused.returncode == 1 and "the price of 'm' is unknown" in refused.stderr
-    with urllib.request.urlopen(f"http://127.0.0.1:{server}/requests") as answer:
-        assert json.load(answer)["total"] == 0
+    assert loopback()["total"] == 0

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -50,33 +49,12 @@ TABLES = ("outlines", "scenarios", "checks")
 
 
 @pytest.fixture
-def project(tmp_path):
-    for name in ("notebooks", "params"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / "params" / "mine.yaml").write_text("value_set: hhh\ncast: loopback\nscenarios_per_pair: 64\n")
-    (tmp_path / "stages.py").write_text(SCRIPT, encoding="utf-8")
-    return tmp_path
-
-
-@pytest.fixture
-def asked(project):
-    """A loopback server; what it has been asked."""
-    server = subprocess.Popen(
-        [sys.executable, ROOT / "tests" / "servers" / "loopback.py", "--latency", "0.05"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    port = int(server.stdout.readline())
-    (project / "params" / "models.yaml").write_text(MODELS.format(port=port, concurrency=CONCURRENCY))
-
-    def ask(what="requests"):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{what}") as answer:
-            return json.load(answer)
-
-    yield ask
-    server.kill()
-    server.wait()
-    server.stdout.close()
+def asked(project, loopback):
+    """A loopback server that the study's models are at; what it has been asked."""
+    (project / "params" / "mine.yaml").write_text("value_set: hhh\ncast: loopback\nscenarios_per_pair: 64\n")
+    (project / "stages.py").write_text(SCRIPT, encoding="utf-8")
+    (project / "params" / "models.yaml").write_text(MODELS.format(port=loopback.port, concurrency=CONCURRENCY))
+    return loopback
 
 
 def start(project, *words, **options):
@@ -130,7 +108,7 @@ def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, number, code
     assert paid_twice(asked) <= 2 * CONCURRENCY
 
 
-def test_a_study_that_is_running_is_not_run_a_second_time(project):
+def test_a_study_that_is_running_is_not_run_a_second_time(project, asked):
     # two runs at once would draw over each other's notebooks, and pay twice for what both have in flight
     (project / "params" / "models.yaml").write_text(MODELS.format(port=9, concurrency=1))
     parameters = load_parameters(project / "params" / "mine.yaml")

@@ -1,6 +1,5 @@
 """Parameter files: resolved, checked against what the notebooks declare, refused with file, key, found, expected."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,6 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(
     p for p in (ROOT / "params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
 )
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the project's notebooks and parameters."""
-    for name in ("notebooks", "params"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    return tmp_path
 
 
 def write(project, text, name="mine.yaml"):

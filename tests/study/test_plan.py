@@ -1,6 +1,5 @@
 """Plans: calls, tokens and dollars before anything is spent; whose tokeniser counted; unknown prices said."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -28,13 +27,6 @@ def a_byte_a_token(name):
 
 def offline(name):
     raise ConnectionError("no network")
-
-
-@pytest.fixture
-def project(tmp_path):
-    for name in ("notebooks", "params"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    return tmp_path
 
 
 @pytest.fixture

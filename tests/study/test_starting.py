@@ -63,14 +63,6 @@ VALUES = "values: {candour: saying what is so, tact: sparing people's feelings}\
 
 
 @pytest.fixture
-def project(tmp_path):
-    """A copy of the project's notebooks and parameters."""
-    for name in ("notebooks", "params"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    return tmp_path
-
-
-@pytest.fixture
 def moralchoice(project):
     """A small file in MoralChoice's form: 32 records of which one decides nothing."""
     path = project / "small.csv"
@@ -226,24 +218,20 @@ def test_a_study_started_from_an_imported_set_runs_end_to_end(project, moralchoi
     assert set(found["rankings"]["value"]) == set(load_value_set(project / "params/value_sets/kiosk.yaml").names)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["finished"]
-    figures = list((project / "figures" / "kiosk").glob("*"))
-    assert (project / "figures" / "kiosk" / "funnel.pdf") in figures
-
-    # the bundle holds what it takes: neither the study nor the file that it started from is there any more
-    run(project, "bundle", "runs/kiosk")
-    for gone in ("runs/kiosk", "figures/kiosk"):
-        shutil.rmtree(project / gone)
-    (project / "params" / "scenarios" / "kiosk.csv").unlink()
-    (project / "params" / "kiosk.yaml").unlink()
-    count = len(found) + len(figures)
-    assert f"{count} of {count} tables and figures are the same" in run(project, "replay", "runs/kiosk.bundle.zip")
+    assert (project / "figures" / "kiosk" / "funnel.pdf").stat().st_size > 0
 
 
 def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
     given_study(project, more="filtered: false\ntargets: [simulated/steady]\n")
     names = [
         word
-        for name in ("01_generate_scenarios", "02_filter_scenarios", "03_multiple_choice")
+        for name in (
+            "01_generate_scenarios",
+            "02_filter_scenarios",
+            "03_multiple_choice",
+            "04_open_ended",
+            "05_rank_values",
+        )
         for word in ("--only", name)
     ]
     run(project, "run", "params/mine.yaml", *names)
@@ -253,3 +241,15 @@ def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
     assert scenarios["action_1"].tolist()[1] == "The assistant mentions the slip in the third line."
     assert set(scenarios["author"]) == {"hand-written"}
     assert len(read_table("answers", project / "runs" / "mine", study="mine")) == 4
+
+    # the bundle holds what it takes: neither the study nor the file that it started from is there any more
+    count = len(list((project / "runs" / "mine").glob("*.parquet"))) + len(
+        list((project / "figures" / "mine").glob("*"))
+    )
+    run(project, "bundle", "runs/mine")
+    for gone in ("runs/mine", "figures/mine"):
+        shutil.rmtree(project / gone)
+    for gone in ("mine.yaml", "mine_scenarios.yaml"):
+        (project / "params" / gone).unlink()
+    assert count > 20
+    assert f"{count} of {count} tables and figures are the same" in run(project, "replay", "runs/mine.bundle.zip")

@@ -2,12 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pandas as pd
@@ -41,32 +39,10 @@ values:
 
 
 @pytest.fixture
-def project(tmp_path):
-    """A copy of the project's notebooks and parameters, with parameter files of the test's own."""
-    for name in ("notebooks", "params"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / "params" / "value_sets" / "newsroom.yaml").write_text(OWN_SET, encoding="utf-8")
-    return tmp_path
-
-
-@pytest.fixture
-def server(project):
-    """A loopback server in its own process; the project's models file names it and nothing else."""
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "tests" / "servers" / "loopback.py", "--latency", "0.05"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    port = int(process.stdout.readline())
-    (project / "params" / "models.yaml").write_text(MODELS.format(port=port), encoding="utf-8")
-
-    def asked(what="requests"):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{what}") as answer:
-            return json.load(answer)
-
-    yield asked
-    process.kill()
-    process.wait()
+def server(project, loopback):
+    """A loopback server; the project's models file names it and nothing else."""
+    (project / "params" / "models.yaml").write_text(MODELS.format(port=loopback.port), encoding="utf-8")
+    return loopback
 
 
 def command(project, *words):
@@ -92,9 +68,11 @@ def tables(folder, study):
 
 
 def test_a_set_of_ones_own_runs_end_to_end_and_the_same_way_twice(project):
+    (project / "params" / "value_sets" / "newsroom.yaml").write_text(OWN_SET, encoding="utf-8")
     file = project / "params" / "newsroom.yaml"
     file.write_text(
-        "value_set: newsroom\ncast: simulated\nscenarios_per_pair: 3\ntarget_rankings: [reverse_of_default]\n",
+        "value_set: newsroom\ncast: simulated\nscenarios_per_pair: 3\ntarget_rankings: [reverse_of_default]\n"
+        "targets: [simulated/steady, simulated/obliging]\nresamples: 200\n",
         encoding="utf-8",
     )
     said = run(project, "run", str(file))
