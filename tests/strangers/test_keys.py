@@ -118,12 +118,33 @@ class Project:
         return done
 
 
+def everything_written(study):
+    """Return name → bytes of all files of a project, of what is packed in them, and of what its commands have said."""
+    files = [path for path in study.folder.rglob("*") if path.is_file()]
+    data = {str(path): path.read_bytes() for path in files} | {"said": study.said.encode()}
+    for path in files:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as packed:
+                data |= {f"{path}/{name}": packed.read(name) for name in packed.namelist()}
+        if path.suffix == ".parquet":
+            # its columns are compressed
+            data[f"rows of {path}"] = repr(pq.read_table(path).to_pylist()).encode()
+    return data
+
+
+def serve(port=0):
+    """Start the echoing endpoint in a thread and return it."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """A study of which calls failed at each stage, that was turned away at the last, then ran; the endpoint is gone."""
     project = Project(tmp_path_factory.mktemp("keys"))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve()
+    project.port = server.server_address[1]
     (project.folder / "params" / "models.yaml").write_text(MODELS.format(port=server.server_address[1]))
     Echo.turn_away = "one letter"
     every = [word for stage in STAGES for word in ("--only", stage)]
@@ -147,17 +168,11 @@ def test_the_key_is_in_no_byte_that_was_written_or_said(study):
         assert "… …" in texts and "Bearer …" in problems, "the endpoint did echo the key"
         assert failed & {"outlines", "scenario"} and "check_value_guided" in failed and "choose" in failed
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    written = [path for path in study.folder.rglob("*") if path.is_file()]
-    assert {"calls.sqlite", "manifest.json", "answers.parquet", "01_generate_scenarios.ipynb", "mine.bundle.zip"} <= {
-        path.name for path in written
-    }
-    data = {str(path): path.read_bytes() for path in written} | {"said": study.said.encode()}
-    with zipfile.ZipFile(study.folder / "runs" / "mine.bundle.zip") as packed:
-        data |= {f"bundle: {name}": packed.read(name) for name in packed.namelist()}
-    # the files compress their columns
-    tables = [path for path in written if path.suffix == ".parquet"]
-    data |= {f"rows of {path}": repr(pq.read_table(path).to_pylist()).encode() for path in tables}
-    assert not {name: found for name, content in data.items() if (found := leaks(content))}
+    written = everything_written(study)
+    names = {Path(name).name for name in written}
+    assert {"calls.sqlite", "manifest.json", "answers.parquet", "01_generate_scenarios.ipynb", "ledger.json"} <= names
+    assert "calls.jsonl" in names, "the bundle is looked into"
+    assert not {name: found for name, content in written.items() if (found := leaks(content))}
 
 
 def test_the_manifest_says_what_answered_and_that_it_changed(study):
@@ -311,3 +326,27 @@ def test_a_word_in_the_place_of_a_key_is_no_key():
     assert hide_key("The drawer was EMPTY.", "EMPTY") == "The drawer was EMPTY."
     assert hide_key({"a": [KEY, 1.5, None]}, KEY) == {"a": ["…", 1.5, None]}
     assert isinstance(load_registry(ROOT / "params" / "models.yaml")["gpt-4.1"], Model)
+
+
+def test_the_later_stages_leak_nothing_either(study):
+    # the same endpoint comes back; the judge is turned away first, then some calls of each stage fail
+    server = serve(study.port)
+    try:
+        Echo.turn_away = "Which action did the assistant take?"
+        refused = study.call("run", "params/mine.yaml", "--only", "04_open_ended")
+        assert refused.returncode == 1 and "Incorrect API key provided: …" in refused.stderr
+        Echo.turn_away = ""
+        later = ("04_open_ended", "05_rank_values", "06_steer")
+        words = [word for stage in later for word in ("--only", stage)]
+        done = study.call("run", "params/mine.yaml", *words, "--set", "target_rankings=[reverse_of_default]")
+        assert done.returncode == 0, done.stderr[-2000:]
+    finally:
+        server.shutdown()
+        server.server_close()
+    with sqlite3.connect(study.folder / "runs" / "mine" / "calls.sqlite") as store:
+        failed = {prompt for (prompt,) in store.execute("SELECT prompt FROM failures")}
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert {"opening_message", "conversation", "judge"} <= failed
+    written = everything_written(study)
+    assert {"steered_choices.parquet", "rankings.png"} <= {Path(name).name for name in written}
+    assert not {name: found for name, content in written.items() if (found := leaks(content))}
