@@ -107,6 +107,21 @@ def test_more_turns_alternate_and_end_with_a_failed_reply(scripted, scenarios, m
     assert conversations[conversations["scenario_id"] == "s1"]["reply"].tolist() == ["ok", "ok", "ok", "error"]
 
 
+def test_repetitions_are_conversations_of_their_own(scripted, scenarios, messages):
+    said = (f"reply {n}" for n in range(100))
+    asked = (f"and {n}?" for n in range(100))
+    models, transport = scripted(lambda body: next(said) if body["model"] == "m" else {"message": next(asked)})
+    conversations = converse(models, scenarios, messages, repetitions=3, max_turns=2, temperature=0.7)
+    assert conversations.groupby(["scenario_id", "repetition"]).size().tolist() == [4] * 6
+    # alike in what is sent at first, and different from there
+    replies = conversations[conversations["role"] == "assistant"]["text"]
+    assert replies.is_unique and len(replies) == 12 and len(transport.bodies) == 12 + 6
+    assert {body["temperature"] for body in transport.bodies if body["model"] == "m"} == {0.7}
+    again = converse(models, scenarios, messages, repetitions=3, max_turns=2, temperature=0.7)
+    pd.testing.assert_frame_equal(again, conversations)
+    assert len(transport.bodies) == 18
+
+
 def test_verdicts_are_turned_back_from_the_labels_shown(scripted, scenarios, messages):
     def script(body):
         if body["model"] == "m":
