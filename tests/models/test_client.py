@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import httpx2
 import openai
@@ -11,7 +12,7 @@ import pytest
 from conflictscope.models import Model
 from conflictscope.models.client import Endpoint
 from conflictscope.models.replies import read_completion
-from conflictscope.models.retrying import retry_after
+from conflictscope.models.retrying import retry_after, seconds_to_wait
 
 MODEL = Model("m", "http://model.invalid/v1", "m-1", max_attempts=3)
 
@@ -74,6 +75,20 @@ def test_waits_as_long_as_it_is_asked_to(script):
     assert seconds >= 0.6
     # the time of the attempt that succeeded, not of the waiting
     assert raw.seconds < 0.6
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_is_what_the_endpoint_asks_for(status):
+    response = failing(status, {"retry-after": "7"})
+    response.request = httpx2.Request("POST", "http://x.invalid")
+    problem = (openai.RateLimitError if status == 429 else openai.InternalServerError)(
+        "busy", response=response, body=None
+    )
+    state = SimpleNamespace(outcome=SimpleNamespace(exception=lambda: problem), attempt_number=1)
+    # where nothing is asked for, the first wait is a second at most
+    assert 7 <= seconds_to_wait(state) <= 7.25
+    response.headers.pop("retry-after")
+    assert 0.5 <= seconds_to_wait(state) <= 1
 
 
 def test_gives_up_where_it_is_asked_to_wait_too_long(script):

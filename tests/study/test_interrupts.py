@@ -178,7 +178,8 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
         assert answer["content"]["status"] == "ok", answer["content"]
         assert "192" in shown
         assert asked()["distinct"] == 192
-        assert paid_twice(asked) <= 2 * 2 * CONCURRENCY
+        # the kernel lives on, so that what was on the wire is stored; one an interrupt may be lost as it is sent
+        assert paid_twice(asked) <= 2
         total = asked()["total"]
         assert client.execute_interactive(cell, timeout=120)["content"]["status"] == "ok"
         assert client.execute_interactive("await run.close()", timeout=60)["content"]["status"] == "ok"
