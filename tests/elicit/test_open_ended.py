@@ -108,17 +108,18 @@ def test_more_turns_alternate_and_end_with_a_failed_reply(scripted, scenarios, m
 
 
 def test_repetitions_are_conversations_of_their_own(scripted, scenarios, messages):
-    said = (f"reply {n}" for n in range(100))
-    asked = (f"and {n}?" for n in range(100))
-    models, transport = scripted(lambda body: next(said) if body["model"] == "m" else {"message": next(asked)})
-    conversations = converse(models, scenarios, messages, repetitions=3, max_turns=2, temperature=0.7)
+    count = iter(range(100))
+    models, transport = scripted(
+        lambda body: "It is stale." if body["model"] == "m" else {"message": f"And if {next(count)}?"}
+    )
+    settings = {"repetitions": 3, "max_turns": 2, "temperature": 0.7}
+    conversations = converse(models, scenarios, messages, **settings)
     assert conversations.groupby(["scenario_id", "repetition"]).size().tolist() == [4] * 6
-    # alike in what is sent at first, and different from there
-    replies = conversations[conversations["role"] == "assistant"]["text"]
-    assert replies.is_unique and len(replies) == 12 and len(transport.bodies) == 12 + 6
-    assert {body["temperature"] for body in transport.bodies if body["model"] == "m"} == {0.7}
-    again = converse(models, scenarios, messages, repetitions=3, max_turns=2, temperature=0.7)
-    pd.testing.assert_frame_equal(again, conversations)
+    # what is sent is alike, and yet each repetition asks the target and the simulated user anew
+    assert len(transport.bodies) == 6 + 6 + 6
+    assert conversations[conversations["turn"] == 2]["text"].is_unique
+    assert {body["temperature"] for body in transport.bodies} == {0.7}
+    pd.testing.assert_frame_equal(converse(models, scenarios, messages, **settings), conversations)
     assert len(transport.bodies) == 18
 
 

@@ -122,6 +122,22 @@ def test_an_attempt_is_given_up_after_its_time(start_loopback):
     assert asyncio.run(go()) == "no reply within 0.3 s"
 
 
+def test_an_answer_that_comes_in_drops_has_no_more_time_than_another(start_faulty):
+    # a tenth of it every 0.1 s: never silent for long, and a second long
+    slow = start_faulty("--always", "slow_drip", "--drip", "0.1")
+    with pytest.raises(openai.APITimeoutError):
+        asyncio.run(ask_once(Model("m", slow.url, "m-1", timeout_s=0.4, max_attempts=1)))
+
+
+async def ask_once(model):
+    endpoint = Endpoint(model)
+    body = b'{"model": "m-1", "messages": [{"role": "user", "content": "Hello"}]}'
+    try:
+        return await endpoint.call("/chat/completions", body, read_completion)
+    finally:
+        await endpoint.close()
+
+
 def test_rate_limits_are_kept(script):
     async def go(model):
         endpoint = Endpoint(model, script(lambda body, nth: "well"))
