@@ -105,7 +105,7 @@ def test_an_account_without_credit_stops_it_at_once(ask, script, make_request):
     empty = {"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}
     scripted = script(lambda body, nth: httpx2.Response(429, json=empty))
     with pytest.raises(ConnectionError, match="add credit to the account"):
-        ask([make_request(str(i)) for i in range(100)], scripted, concurrency=2, timeout_s=0.5)
+        ask([make_request(str(i)) for i in range(100)], scripted, concurrency=4, timeout_s=0.5)
     assert len(scripted.bodies) <= 2 * FEW
 
 
