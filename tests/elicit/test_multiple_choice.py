@@ -1,11 +1,14 @@
 """Multiple choice: both orders are asked, what was shown is stored, and letters are turned back into actions."""
 
 import asyncio
+import shutil
+from collections import Counter
 
+import pandas as pd
 import pytest
 
-from conflictscope.elicit import ask_multiple_choice, ask_ratings
-from conflictscope.prompts import read_fences
+from conflictscope.elicit import ask_multiple_choice, ask_ratings, ask_steered
+from conflictscope.prompts import read_fences, rendering
 from conflictscope.table_files import check_table
 
 
@@ -85,10 +88,52 @@ def test_the_system_prompt_goes_first_and_is_named(scripted, scenarios):
 
 
 def test_repetitions_are_asked_anew(scripted, scenarios):
-    models, transport = scripted(prefers_candour)
+    said = iter("AB" * 9)
+    models, transport = scripted(lambda body: {"answer": next(said)})
     answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], repetitions=3))
-    assert len(transport.bodies) == len(answers) == 3 * 2 * 3
+    # three calls of each question, alike in what is sent, and each with a reply of its own in the store
+    bodies = Counter(str(body) for body in transport.bodies)
+    assert len(answers) == 3 * 2 * 3 and set(bodies.values()) == {3} and len(bodies) == 6
     assert sorted(answers["repetition"].unique()) == [0, 1, 2]
+    assert models.store.usage["m", "choose"].calls == 18
+    # and the same rows come of them, whoever asks next
+    again = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], repetitions=3))
+    pd.testing.assert_frame_equal(again, answers)
+    assert len(transport.bodies) == 18
+    once = asyncio.run(ask_multiple_choice(scenarios, models, ["m"]))
+    pd.testing.assert_frame_equal(once, answers[answers["repetition"] == 0].reset_index(drop=True))
+
+
+def test_the_temperature_reaches_the_endpoint(scripted, scenarios):
+    models, transport = scripted(lambda body: "A", json_schema=False)
+    prompts = {"m": {"steered:x": lambda scenario_id: "x"}}
+    for ask in (ask_multiple_choice, ask_ratings):
+        asyncio.run(ask(scenarios, models, ["m"], temperature=0.7))
+    asyncio.run(ask_steered(scenarios, models, prompts, temperature=0.7))
+    assert [body["temperature"] for body in transport.bodies] == [0.7] * 18
+
+
+def test_old_replies_and_new_ones_are_never_in_one_table(scripted, scenarios, monkeypatch, tmp_path):
+    said = "A"
+    models, transport = scripted(lambda body: {"answer": said})
+    old = asyncio.run(ask_multiple_choice(scenarios, models, ["m"]))
+    shutil.copytree(rendering.FOLDER, tmp_path / "prompts")
+    prompt = tmp_path / "prompts" / "choose.txt"
+    prompt.write_text(prompt.read_text(encoding="utf-8").replace("one letter", "a single letter"), encoding="utf-8")
+    said = "B"
+    with monkeypatch.context() as patch:
+        patch.setattr(rendering, "FOLDER", tmp_path / "prompts")
+        rendering._load.cache_clear()
+        new = asyncio.run(ask_multiple_choice(scenarios, models, ["m"]))
+    rendering._load.cache_clear()
+    # every reply under the changed prompt is new, none of those that the store held under the old one is among them
+    assert len(transport.bodies) == 12 and (old["action"] == 3 - new["action"]).all() and len(new) == 6
+    # a scenario with other words likewise, and the others are as they were
+    said = "A"
+    other = scenarios.assign(description=scenarios["description"].str.replace("Case 1", "Case one"))
+    mixed = asyncio.run(ask_multiple_choice(other, models, ["m"]))
+    assert len(transport.bodies) == 14
+    pd.testing.assert_frame_equal(mixed, old)
 
 
 def test_each_action_is_rated_by_itself(scripted, scenarios):

@@ -107,6 +107,22 @@ def test_more_turns_alternate_and_end_with_a_failed_reply(scripted, scenarios, m
     assert conversations[conversations["scenario_id"] == "s1"]["reply"].tolist() == ["ok", "ok", "ok", "error"]
 
 
+def test_repetitions_are_conversations_of_their_own(scripted, scenarios, messages):
+    count = iter(range(100))
+    models, transport = scripted(
+        lambda body: "It is stale." if body["model"] == "m" else {"message": f"And if {next(count)}?"}
+    )
+    settings = {"repetitions": 3, "max_turns": 2, "temperature": 0.7}
+    conversations = converse(models, scenarios, messages, **settings)
+    assert conversations.groupby(["scenario_id", "repetition"]).size().tolist() == [4] * 6
+    # what is sent is alike, and yet each repetition asks the target and the simulated user anew
+    assert len(transport.bodies) == 6 + 6 + 6
+    assert conversations[conversations["turn"] == 2]["text"].is_unique
+    assert {body["temperature"] for body in transport.bodies} == {0.7}
+    pd.testing.assert_frame_equal(converse(models, scenarios, messages, **settings), conversations)
+    assert len(transport.bodies) == 18
+
+
 def test_verdicts_are_turned_back_from_the_labels_shown(scripted, scenarios, messages):
     def script(body):
         if body["model"] == "m":

@@ -204,6 +204,43 @@ def test_a_store_that_takes_nothing_stops_the_stage(make_request, store_url, scr
         asyncio.run(go())
 
 
+def test_a_list_that_is_cancelled_stores_what_is_on_the_wire_and_asks_no_more(make_request, store_url):
+    """As an interrupted cell cancels it: what was sent is paid for, what waits for its turn is not sent."""
+
+    class Held(httpx2.AsyncBaseTransport):
+        sent, gate = 0, asyncio.Event()
+
+        async def handle_async_request(self, request):
+            self.sent += 1
+            await self.gate.wait()
+            message = {"role": "assistant", "content": "well"}
+            return httpx2.Response(200, json={"choices": [{"finish_reason": "stop", "message": message}]})
+
+    async def go():
+        transport = Held()
+        registry = Registry({"m": Model("m", "http://x.invalid/v1", "m", concurrency=3)})
+        models = Models(registry, CallStore(store_url), transport=transport)
+        asking = asyncio.ensure_future(models.ask("m", [make_request(str(i)) for i in range(40)], label="x"))
+        while transport.sent < 3:
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        transport.gate.set()
+        # nobody waits for these any more; the store is told all the same
+        for _ in range(1000):
+            if models.store.usage:
+                break
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+        stored, sent = models.store.usage["m", "greeting"].calls, transport.sent
+        again = await models.ask("m", [make_request(str(i)) for i in range(40)], label="x")
+        await models.close()
+        return stored, sent, transport.sent, [reply.text for reply in again]
+
+    assert asyncio.run(go()) == (3, 3, 40, ["well"] * 40)
+
+
 def test_the_loopback_server_fills_schemas(ask, make_request, start_loopback):
     server = start_loopback()
     for json_schema in (True, False):

@@ -43,9 +43,9 @@ def test_an_endpoint_that_answers_nothing_stops_the_stage(ask, make_request, sta
 def test_the_stated_time_is_said(ask, script, make_request):
     scripted = script(lambda body, nth: httpx2.Response(500, json={"error": {"message": "told to fail"}}))
     with pytest.raises(ConnectionError, match=r"no call was answered for \d s \(it is given up after 1\.5 s\)"):
-        ask([make_request(str(i)) for i in range(1000)], scripted, concurrency=4, timeout_s=0.1)
+        ask([make_request(str(i)) for i in range(40)], scripted, concurrency=4, timeout_s=0.1)
     with pytest.raises(ConnectionError, match=r"given up after 2 s"):
-        ask([make_request(str(i)) for i in range(1000)], scripted, concurrency=4, timeout_s=1)
+        ask([make_request(str(i)) for i in range(40)], scripted, concurrency=4, timeout_s=1)
 
 
 @pytest.mark.parametrize("kinds", ["status_500,hang,dropped_before,html", "lasting_404,lasting_401,lasting_400"])
@@ -85,10 +85,11 @@ def test_a_few_calls_that_fail_for_ever_do_not_stop_it(ask, script, make_request
         return httpx2.Response(500) if "bad" in body["messages"][0]["content"] else "well"
 
     requests = [make_request(str(i)) for i in range(50)] + [make_request(f"bad {i}") for i in range(FEW - 1)]
-    replies = ask(requests, script(answer))
+    # given up after 1.5 s of silence; each of these fails for longer
+    replies = ask(requests, script(answer), timeout_s=0.5)
     assert [reply.outcome for reply in replies].count("error") == FEW - 1
     # nor when they are all that is left
-    assert ask(requests, script(answer)) == replies
+    assert ask(requests, script(answer), timeout_s=0.5) == replies
 
 
 def test_what_is_found_fault_with_again_does_not_stop_a_list_that_was_answered_before(ask, script, make_request):
@@ -104,7 +105,7 @@ def test_an_account_without_credit_stops_it_at_once(ask, script, make_request):
     empty = {"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}
     scripted = script(lambda body, nth: httpx2.Response(429, json=empty))
     with pytest.raises(ConnectionError, match="add credit to the account"):
-        ask([make_request(str(i)) for i in range(100)], scripted, concurrency=2)
+        ask([make_request(str(i)) for i in range(100)], scripted, concurrency=4, timeout_s=0.5)
     assert len(scripted.bodies) <= 2 * FEW
 
 

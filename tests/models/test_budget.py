@@ -62,6 +62,17 @@ def test_without_a_budget_nothing_stops(ask, script, short):
     assert len(replies) == 40
 
 
+def test_calls_in_flight_are_held_against_the_budget(ask, make_request, store_url, start_loopback):
+    """All forty fit into the endpoint at once, and a quarter of them into the budget."""
+    server = start_loopback("--latency", "0.3")
+    requests = [make_request(str(i), max_tokens=100) for i in range(40)]
+    with pytest.raises(BudgetReached):
+        ask(requests, base_url=server.url, budget_usd=1.4, concurrency=40, **PRICES)
+    used = usage(store_url)["m", "greeting"]
+    assert used.calls == server.requests()["total"] > 5
+    assert Model("m", "http://x", "m", **PRICES).cost(used.input_tokens, used.output_tokens) <= 1.4
+
+
 def test_calls_in_flight_are_stored_first_in_every_list(short, store_url, start_faulty):
     """Two lists at once: when the budget is reached, all that was sent has been stored."""
     server = start_faulty("--latency", "0.3")

@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import httpx2
 import openai
@@ -11,7 +12,7 @@ import pytest
 from conflictscope.models import Model
 from conflictscope.models.client import Endpoint
 from conflictscope.models.replies import read_completion
-from conflictscope.models.retrying import retry_after
+from conflictscope.models.retrying import retry_after, seconds_to_wait
 
 MODEL = Model("m", "http://model.invalid/v1", "m-1", max_attempts=3)
 
@@ -76,6 +77,20 @@ def test_waits_as_long_as_it_is_asked_to(script):
     assert raw.seconds < 0.6
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_is_what_the_endpoint_asks_for(status):
+    response = failing(status, {"retry-after": "7"})
+    response.request = httpx2.Request("POST", "http://x.invalid")
+    problem = (openai.RateLimitError if status == 429 else openai.InternalServerError)(
+        "busy", response=response, body=None
+    )
+    state = SimpleNamespace(outcome=SimpleNamespace(exception=lambda: problem), attempt_number=1)
+    # where nothing is asked for, the first wait is a second at most
+    assert 7 <= seconds_to_wait(state) <= 7.25
+    response.headers.pop("retry-after")
+    assert 0.5 <= seconds_to_wait(state) <= 1
+
+
 def test_gives_up_where_it_is_asked_to_wait_too_long(script):
     scripted = script(lambda body, nth: failing(429, {"retry-after": "86400"}))
     with pytest.raises(openai.RateLimitError):
@@ -105,6 +120,22 @@ def test_an_attempt_is_given_up_after_its_time(start_loopback):
         return endpoint.describe(raised.value)
 
     assert asyncio.run(go()) == "no reply within 0.3 s"
+
+
+def test_an_answer_that_comes_in_drops_has_no_more_time_than_another(start_faulty):
+    # a tenth of it every 0.1 s: never silent for long, and a second long
+    slow = start_faulty("--always", "slow_drip", "--drip", "0.1")
+    with pytest.raises(openai.APITimeoutError):
+        asyncio.run(ask_once(Model("m", slow.url, "m-1", timeout_s=0.4, max_attempts=1)))
+
+
+async def ask_once(model):
+    endpoint = Endpoint(model)
+    body = b'{"model": "m-1", "messages": [{"role": "user", "content": "Hello"}]}'
+    try:
+        return await endpoint.call("/chat/completions", body, read_completion)
+    finally:
+        await endpoint.close()
 
 
 def test_rate_limits_are_kept(script):

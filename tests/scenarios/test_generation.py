@@ -1,6 +1,7 @@
 """Generation and checks against a scripted author and judge: what is asked, what is kept, what is counted as lost."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,20 @@ def test_outlines_come_back_with_their_cells(scripted, value_set):
     assert outlines["outline_id"].is_unique
     marked, _ = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
     assert check_table(marked, "outlines")["kept"].all()
+
+
+def test_a_changed_definition_asks_anew_and_takes_no_outline_of_before(scripted, value_set):
+    turn = numbered()
+    models, transport = scripted(lambda body: {"outlines": [outline(turn()) for _ in range(2)]})
+    old, _ = write(models, value_set)
+    tact, candour = value_set["tact"], replace(value_set["candour"], definition="saying all that is so")
+    changed = replace(value_set, values=(candour, tact))
+    new, _ = write(models, changed)
+    assert len(transport.bodies) == 16 and len(old) == len(new) == 16
+    for name in ("outline_id", "context", "good"):
+        assert not set(old[name]) & set(new[name])
+    # what was asked before the change is still there under its own keys
+    assert write(models, value_set)[0].equals(old) and len(transport.bodies) == 16
 
 
 @pytest.mark.parametrize("got", [0, 1, 3])

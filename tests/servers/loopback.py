@@ -38,7 +38,8 @@ class Desk:
         """Answer one call."""
         body = await request.read()
         self.total += 1
-        self.bodies[hashlib.sha256(body).hexdigest()] += 1
+        digest = hashlib.sha256(body).hexdigest()
+        self.bodies[digest] += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -50,7 +51,8 @@ class Desk:
             found = json.loads(body)
             if self.options.refuse_word and self.options.refuse_word in body.decode():
                 return _error(400, {})
-            reply = embeddings(found) if request.path.endswith("/embeddings") else completion(found)
+            nth = self.bodies[digest] if self.options.vary else 1
+            reply = embeddings(found) if request.path.endswith("/embeddings") else completion(found, nth)
             return web.Response(body=json.dumps(reply).encode(), content_type="application/json")
         finally:
             self.in_flight -= 1
@@ -70,10 +72,10 @@ def _error(status: int, headers: dict) -> web.Response:
     return web.json_response({"error": {"message": f"told to fail ({status})"}}, status=status, headers=headers)
 
 
-def completion(body: dict) -> dict:
-    """Return a chat completion whose content depends on the body alone."""
+def completion(body: dict, nth: int = 1) -> dict:
+    """Return a chat completion whose content depends on the body, and on which time of asking it is, alone."""
     text = json.dumps(body["messages"])
-    draw = random.Random(hashlib.sha256(json.dumps(body).encode()).digest())
+    draw = random.Random(hashlib.sha256(json.dumps(body).encode() + b" again" * (nth - 1)).digest())
     wanted = (body.get("response_format") or {}).get("json_schema")
     schema = wanted["schema"] if wanted else _schema_in(body["messages"][-1]["content"])
     if schema is not None:
@@ -159,6 +161,7 @@ async def main() -> None:
     parser.add_argument("--fail-first", type=int, default=0, help="fail so many calls, then work")
     parser.add_argument("--fail-status", type=int, default=429)
     parser.add_argument("--retry-after", default="0.2", help="value of the header on a failure")
+    parser.add_argument("--vary", action="store_true", help="answer the same body differently each time")
     parser.add_argument("--refuse-word", default="", help="answer 400 to every body that holds it")
     options = parser.parse_args()
     desk = Desk(options)

@@ -32,9 +32,10 @@ class Loopback:
 
 
 @pytest.fixture
-def loopback():
-    """A loopback server in its own process, which takes 50 ms for an answer."""
-    command = [sys.executable, ROOT / "tests" / "servers" / "loopback.py", "--latency", "0.05"]
+def loopback(request):
+    """A loopback server in its own process, which takes 50 ms for an answer; a test may give it further options."""
+    options = getattr(request, "param", [])
+    command = [sys.executable, ROOT / "tests" / "servers" / "loopback.py", "--latency", "0.05", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     yield Loopback(int(process.stdout.readline()))
     process.kill()

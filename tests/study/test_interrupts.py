@@ -156,7 +156,8 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
         assert answer["content"]["status"] == "ok", answer["content"]
         assert "192" in shown
         assert asked()["distinct"] == 192
-        assert paid_twice(asked) <= 2 * 2 * CONCURRENCY
+        # the kernel lives on, so that what was on the wire is stored; one an interrupt may be lost as it is sent
+        assert paid_twice(asked) <= 2
         total = asked()["total"]
         assert client.execute_interactive(cell, timeout=120)["content"]["status"] == "ok"
         assert client.execute_interactive("await run.close()", timeout=60)["content"]["status"] == "ok"
@@ -166,6 +167,7 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
         manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.parametrize("loopback", [["--vary"]], indirect=True)
 def test_two_processes_on_one_store_end_in_the_same_tables(project, asked):
     (project / "b").mkdir()
     both = [start(project, "stages.py", "a") for _ in range(2)]
@@ -174,6 +176,7 @@ def test_two_processes_on_one_store_end_in_the_same_tables(project, asked):
         assert process.returncode == 0, said[-2000:]
     # each call at most once by each, and by both only where both had it in flight
     assert max(asked("count").values()) <= 2
+    # what both had in flight was answered differently, and the reply that is stored is what both go on with
     first = [table_path(project / "a", name).read_bytes() for name in TABLES]
     total = asked()["total"]
     shutil.copy(project / "a" / "calls.sqlite", project / "b" / "calls.sqlite")

@@ -85,7 +85,9 @@ def test_a_plan_says_its_rule_its_notes_and_what_the_budget_does(monkeypatch, ca
     words = ["plan", str(ROOT / "params" / "hhh.yaml"), "--set", "cast=openai", "--set", "budget_usd=0.5"]
     command_line._commands(words, standalone_mode=False)
     said = capsys.readouterr().out
-    assert "tokens_by" in said and RULE in said
+    # each line of the table says how its tokens were counted
+    table = said[: said.index("\n\n")].splitlines()
+    assert "tokens_by" in table[0] and len(table) > 10 and all(line.endswith(RULE) for line in table[1:])
     assert "Tokeniser o200k_base could not be used" in said and "gpt-4o-mini are counted at" in said
     assert "The budget is 0.50 dollars: the study may stop before its end." in said
 

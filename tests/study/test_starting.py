@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,11 @@ from conflictscope.exchange.moralchoice import FORM
 from conflictscope.models import load_registry
 from conflictscope.scenarios import load_value_set, read_given
 from conflictscope.study import command_line
+from conflictscope.study.lineage import LINEAGE, changes, origin_of
 from conflictscope.study.lint import lint_study
 from conflictscope.study.parameters import load_parameters
 from conflictscope.study.plan import plan_study
+from conflictscope.study.status import stale_tables
 from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import TABLES
 
@@ -95,6 +98,13 @@ def given_study(project, text=GIVEN, more=""):
     return load_parameters(project / "params" / "mine.yaml")
 
 
+def origin(parameters, notebook, table):
+    """Return what a table would be made from now."""
+    values, registry = load_value_set(parameters.path("value_set")), load_registry(parameters.path("models_file"))
+    told, folder = parameters.of(notebook), parameters.path("run_folder")
+    return origin_of(LINEAGE[table], folder, told, values, registry, seen_from=parameters.notebooks_folder)
+
+
 def lint(parameters):
     return lint_study(parameters, load_registry(parameters.path("models_file")))
 
@@ -146,6 +156,25 @@ def test_values_that_make_no_study_are_said_and_nothing_is_written(project, mora
     assert not list((project / "params").rglob("apart.*"))
     done = command(project, "import", ROOT / "README.md", "--out", project / "params" / "x.yaml")
     assert "is of no known format" in str(done.exception)
+
+
+def test_another_content_of_the_given_file_makes_its_tables_stale(project):
+    parameters = given_study(project)
+    before = {name: origin(parameters, "01_generate_scenarios", name) for name in ("outlines", "scenarios")}
+    later = origin(parameters, "03_multiple_choice", "answers")
+    assert list(before["outlines"]["inputs"]) == ["scenarios"]
+    file = parameters.path("scenarios")
+    file.write_text(GIVEN.replace("more salt", "more pepper"))
+    for name, then in before.items():
+        now = origin(parameters, "01_generate_scenarios", name)
+        assert changes(then, now) == ["what scenarios names holds something else"]
+    # later tables rest on those, not on the file
+    assert changes(later, origin(parameters, "03_multiple_choice", "answers")) == []
+    # with the same content again, or the file at another place, nothing has changed
+    file.write_text(GIVEN)
+    moved = file.rename(file.with_name("moved.yaml"))
+    parameters.values["scenarios"] = f"../params/{moved.name}"
+    assert changes(before["outlines"], origin(parameters, "01_generate_scenarios", "outlines")) == []
 
 
 def test_a_plan_counts_given_scenarios_and_what_they_lack(project):
@@ -222,7 +251,8 @@ def test_a_study_started_from_an_imported_set_runs_end_to_end(project, moralchoi
 
 
 def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
-    given_study(project, more="filtered: false\ntargets: [simulated/steady]\n")
+    more = "filtered: false\ntargets: [simulated/steady]\nrepetitions: 2\nchoice_temperature: 0.7\n"
+    parameters = given_study(project, more=more)
     names = [
         word
         for name in (
@@ -240,13 +270,25 @@ def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
     assert scenarios["persona"].tolist()[1] == "a widower of seventy" and scenarios["persona"].str.len().min() > 10
     assert scenarios["action_1"].tolist()[1] == "The assistant mentions the slip in the third line."
     assert set(scenarios["author"]) == {"hand-written"}
-    assert len(read_table("answers", project / "runs" / "mine", study="mine")) == 4
+    # two scenarios, two orders, two times of asking, at the temperature that the study names
+    assert len(read_table("answers", project / "runs" / "mine", study="mine")) == 8
+    with sqlite3.connect(project / "runs" / "mine" / "calls.sqlite") as store:
+        choose = "SELECT request FROM replies WHERE prompt IN ('choose', 'rate')"
+        requests = [json.loads(text) for (text,) in store.execute(choose)]
+    store.close()
+    assert sorted(request["repetition"] for request in requests) == [0] * 8 + [1] * 8
+    assert {request["body"]["temperature"] for request in requests} == {0.7}
+    # the file as it is now is what the tables are made from, and another is not
+    assert stale_tables(parameters).empty
+    run(project, "bundle", "runs/mine")
+    parameters.path("scenarios").write_text(GIVEN.replace("more salt", "more pepper"))
+    stale = stale_tables(parameters).set_index("table")["why"]
+    assert stale["outlines"] == "what scenarios names holds something else" and "answers" in stale
 
     # the bundle holds what it takes: neither the study nor the file that it started from is there any more
     count = len(list((project / "runs" / "mine").glob("*.parquet"))) + len(
         list((project / "figures" / "mine").glob("*"))
     )
-    run(project, "bundle", "runs/mine")
     for gone in ("runs/mine", "figures/mine"):
         shutil.rmtree(project / gone)
     for gone in ("mine.yaml", "mine_scenarios.yaml"):
