@@ -11,7 +11,7 @@ to tell the user. An endpoint is given up
   ``MANY`` where it has answered such calls before;
 - that finds fault with each call (400 and the like) and has never answered one: after ``MANY``.
 
-Of a list of fewer than ``FEW`` calls, all of them are enough.
+Of a list of fewer than ``FEW`` calls, all of them are enough; where fewer are under way at once, all of those.
 """
 
 import time
@@ -54,7 +54,9 @@ class Breaker:
 
     def is_down(self, calls: int) -> bool:
         """Say whether the endpoint has failed too many of so many calls for too long."""
-        return len(self._failing) >= min(FEW, calls) and self.silent_s >= self.patience_s
+        # a list has twice as many calls under way as are on the wire
+        enough = min(FEW, calls, 2 * self.model.concurrency)
+        return len(self._failing) >= enough and self.silent_s >= self.patience_s
 
     def begin_call(self) -> None:
         """Say that a call begins; silence while none is under way does not count."""
