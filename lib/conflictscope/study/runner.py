@@ -119,8 +119,9 @@ def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
             cwd=str(parameters.notebooks_folder),
             kernel_name="python3",
             progress_bar=False,
-            # a kernel warns on every start about unencrypted TCP, which on loopback is no news
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            # a kernel warns on every start about unencrypted TCP, which on loopback is no news, and where it is told to
+            # end it may log that its connection is gone; what a cell raises comes back by another way
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
         )
     except PapermillExecutionError as failure:
         reason = _COLOUR.sub("", failure.evalue).strip()
