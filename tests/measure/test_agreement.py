@@ -8,7 +8,6 @@ import pytest
 
 from conflictscope.measure.agreement import krippendorff_alpha, observed_agreement
 
-pytestmark = pytest.mark.filterwarnings("error")
 PAIRS = [("a", "b"), ("a", "c"), ("b", "c")]
 
 

@@ -6,8 +6,6 @@ import pytest
 from conflictscope.measure.bounds import outcome_bounds
 from conflictscope.measure.rankings import rank_values
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 PAIR = {"target": "m", "condition": "multiple_choice", "system_prompt": "default", "judge": None, "first_action": 1}
 
 

@@ -6,8 +6,6 @@ import pytest
 
 from conflictscope.measure.clustering import count_successes, design_effect
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 
 def rows_of(scenarios):
     """Return a row an answer from a list of each scenario's answers."""

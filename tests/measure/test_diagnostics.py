@@ -12,8 +12,6 @@ from statsmodels.genmod.generalized_linear_model import GLM
 from conflictscope.measure.bradley_terry import fit_bradley_terry
 from conflictscope.measure.diagnostics import diagnose
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 # Stigler (1994), Statistical Science 9: citations between four journals, the winner is the journal that is cited
 JOURNALS = ["Biometrika", "Comm Statist", "JASA", "JRSS-B"]
 CITATIONS = [[0, 730, 498, 221], [33, 0, 68, 17], [320, 813, 0, 142], [284, 276, 325, 0]]

@@ -8,8 +8,6 @@ from statsmodels.stats.proportion import proportion_confint
 from conflictscope.measure.effects import acting_effect, effects_by
 from conflictscope.measure.rates import preference_rates
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 
 def draw(chance_acting, *, scenarios=200, seed=0, answers=1, alike=False, target="m"):
     """Return choices that take the acting side with a chance by template, whatever the values."""

@@ -19,8 +19,6 @@ from conflictscope.measure.simulated_choices import simulate_choices
 from conflictscope.simulated import Respondent, choice_latent
 from conflictscope.table_files import check_table
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 UTILITIES = {"a": 0.8, "b": 0.1, "c": -0.6}
 PAIRS = list(itertools.combinations(UTILITIES, 2))
 PLAIN = Respondent("plain", utilities=UTILITIES, scenario_weight=0.0, noise=1.0)

@@ -11,8 +11,6 @@ from conflictscope.measure.expected_precision import PlannedStudy, expected_prec
 from conflictscope.measure.planning import precision_plan
 from conflictscope.measure.rankings import rank_values
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 THREE = list(itertools.combinations("abc", 2))
 
 

@@ -9,7 +9,6 @@ from statsmodels.stats.proportion import proportion_confint
 from conflictscope.measure.scenario_quality import diversity, likert_difference_rate, pass_rates
 from conflictscope.tables import CHECKS
 
-pytestmark = pytest.mark.filterwarnings("error")
 SCENARIOS = pd.DataFrame({"scenario_id": list("stuv"), "value_1": list("aaab"), "value_2": list("bbcc")})
 
 

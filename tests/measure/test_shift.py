@@ -8,8 +8,6 @@ from scipy.stats import kendalltau
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.shift import group_ranks, ranking_agreement, value_shifts
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 VALUES = ["candour", "kindness", "privacy"]
 SAID = {"candour": 0.8, "kindness": 0.0, "privacy": -0.8}
 DONE = {"candour": -0.8, "kindness": 0.0, "privacy": 0.8}

@@ -10,7 +10,6 @@ from conflictscope.measure.alignments import alignment, moved_choices
 from conflictscope.measure.steering import steering_effects
 from conflictscope.table_files import check_table
 
-pytestmark = pytest.mark.filterwarnings("error")
 MEASURES = ("effect", "placebo", "over_placebo", "leakage")
 
 

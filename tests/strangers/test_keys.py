@@ -49,11 +49,15 @@ class Echo(BaseHTTPRequestHandler):
 
     turn_away = ""  # a word of the bodies that are answered with 401
     calls = 0
+    gone = False
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         sent = self.headers["Authorization"]
         type(self).calls += 1
+        if self.gone:
+            self.close_connection = True
+            return
         assert KEY in sent
         key64 = base64.b64encode(f"x{sent}".encode()).decode()
         away = bool(self.turn_away) and self.turn_away in body
@@ -132,19 +136,12 @@ def everything_written(study):
     return data
 
 
-def serve(port=0):
-    """Start the echoing endpoint in a thread and return it."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """A study of which calls failed at each stage, that was turned away at the last, then ran; the endpoint is gone."""
     project = Project(tmp_path_factory.mktemp("keys"))
-    server = serve()
-    project.port = server.server_address[1]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     (project.folder / "params" / "models.yaml").write_text(MODELS.format(port=server.server_address[1]))
     Echo.turn_away = "one letter"
     every = [word for stage in STAGES for word in ("--only", stage)]
@@ -155,9 +152,10 @@ def study(tmp_path_factory):
     assert ran.returncode == 0, ran.stderr[-2000:]
     packed = project.call("bundle", "runs/mine")
     assert packed.returncode == 0, packed.stderr
+    Echo.gone = True
+    yield project
     server.shutdown()
     server.server_close()
-    return project
 
 
 def test_the_key_is_in_no_byte_that_was_written_or_said(study):
@@ -260,8 +258,10 @@ def test_what_does_not_belong_together_is_not_read_together(study):
 
 
 def test_a_bundle_is_replayed_without_key_and_endpoint(study):
+    before = Echo.calls
     done = study.call("replay", "runs/mine.bundle.zip", key=None)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert Echo.calls == before
     assert "8 of 8 tables and figures are the same" in done.stdout
 
 
@@ -330,19 +330,14 @@ def test_a_word_in_the_place_of_a_key_is_no_key():
 
 def test_the_later_stages_leak_nothing_either(study):
     # the same endpoint comes back; the judge is turned away first, then some calls of each stage fail
-    server = serve(study.port)
-    try:
-        Echo.turn_away = "Which action did the assistant take?"
-        refused = study.call("run", "params/mine.yaml", "--only", "04_open_ended")
-        assert refused.returncode == 1 and "Incorrect API key provided: …" in refused.stderr
-        Echo.turn_away = ""
-        later = ("04_open_ended", "05_rank_values", "06_steer")
-        words = [word for stage in later for word in ("--only", stage)]
-        done = study.call("run", "params/mine.yaml", *words, "--set", "target_rankings=[reverse_of_default]")
-        assert done.returncode == 0, done.stderr[-2000:]
-    finally:
-        server.shutdown()
-        server.server_close()
+    Echo.gone, Echo.turn_away = False, "Which action did the assistant take?"
+    refused = study.call("run", "params/mine.yaml", "--only", "04_open_ended")
+    assert refused.returncode == 1 and "Incorrect API key provided: …" in refused.stderr
+    Echo.turn_away = ""
+    later = ("04_open_ended", "05_rank_values", "06_steer")
+    words = [word for stage in later for word in ("--only", stage)]
+    done = study.call("run", "params/mine.yaml", *words, "--set", "target_rankings=[reverse_of_default]")
+    assert done.returncode == 0, done.stderr[-2000:]
     with sqlite3.connect(study.folder / "runs" / "mine" / "calls.sqlite") as store:
         failed = {prompt for (prompt,) in store.execute("SELECT prompt FROM failures")}
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
