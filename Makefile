@@ -21,10 +21,11 @@ ablation: study  ## the paper's three ablations of the demo, compared with the f
 	$(BIN)/conflictscope run $(PARAMS) --only 07_figures \
 	  --set 'compare_with=[../figures/hhh_unfiltered, ../figures/hhh_single_stage, ../figures/hhh_direct]'
 
-test: unit notebooks-test  ## unit tests, then every notebook against its committed outputs
+test:  ## unit tests, and beside them every notebook against its committed outputs
+	$(MAKE) -j 2 unit notebooks-test
 
 unit: $(INSTALLED)
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 notebooks-test: $(INSTALLED)
 	rm -rf $(COPY) && mkdir $(COPY) && cp -r notebooks params $(COPY)/

@@ -1,7 +1,8 @@
-"""A scripted model: the real client and call store, with a function in place of the network."""
+"""The order of the tests, and a scripted model: the real client and call store, with a function for the network."""
 
 import asyncio
 import json
+from pathlib import Path
 
 import httpx2
 import pandas as pd
@@ -9,6 +10,16 @@ import pytest
 
 from conflictscope.models import CallStore, Model, Models, Registry
 from conflictscope.scenarios.value_sets import Value, ValueSet
+
+# folders whose tests run whole studies; begun last, they would leave all workers but one without work
+SLOW = ("study", "strangers", "browse")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest."""
+    folders = [item.path.relative_to(Path(__file__).parent).parts[0] for item in items]
+    order = sorted(range(len(items)), key=lambda n: (*SLOW, folders[n]).index(folders[n]))
+    items[:] = [items[n] for n in order]
 
 
 class ScriptedTransport(httpx2.AsyncBaseTransport):

@@ -227,7 +227,7 @@ def run(project, *words):
 
 def test_a_study_started_from_an_imported_set_runs_end_to_end(project, moralchoice):
     run(project, "import", moralchoice, "--out", "params/kiosk.yaml")
-    fewer = ["targets=[simulated/steady, simulated/obliging]", "target_rankings=[reverse_of_default]", "resamples=200"]
+    fewer = ["targets=[simulated/steady]", "target_rankings=[reverse_of_default]", "resamples=200", "repetitions=2"]
     said = run(project, "run", "params/kiosk.yaml", *(word for setting in fewer for word in ("--set", setting)))
     assert "7 notebooks ran" in said
     folder = project / "runs" / "kiosk"
@@ -253,17 +253,8 @@ def test_a_study_started_from_an_imported_set_runs_end_to_end(project, moralchoi
 def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
     more = "filtered: false\ntargets: [simulated/steady]\nrepetitions: 2\nchoice_temperature: 0.7\n"
     parameters = given_study(project, more=more)
-    names = [
-        word
-        for name in (
-            "01_generate_scenarios",
-            "02_filter_scenarios",
-            "03_multiple_choice",
-            "04_open_ended",
-            "05_rank_values",
-        )
-        for word in ("--only", name)
-    ]
+    stages = ("01_generate_scenarios", "02_filter_scenarios", "03_multiple_choice")
+    names = [word for name in stages for word in ("--only", name)]
     run(project, "run", "params/mine.yaml", *names)
     scenarios = read_table("scenarios", project / "runs" / "mine", study="mine")
     assert scenarios["value_1"].tolist() == ["candour", "candour"]
@@ -286,12 +277,9 @@ def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
     assert stale["outlines"] == "what scenarios names holds something else" and "answers" in stale
 
     # the bundle holds what it takes: neither the study nor the file that it started from is there any more
-    count = len(list((project / "runs" / "mine").glob("*.parquet"))) + len(
-        list((project / "figures" / "mine").glob("*"))
-    )
-    for gone in ("runs/mine", "figures/mine"):
-        shutil.rmtree(project / gone)
+    count = len(list((project / "runs" / "mine").glob("*.parquet")))
+    shutil.rmtree(project / "runs" / "mine")
     for gone in ("mine.yaml", "mine_scenarios.yaml"):
         (project / "params" / gone).unlink()
-    assert count > 20
+    assert count >= 8
     assert f"{count} of {count} tables and figures are the same" in run(project, "replay", "runs/mine.bundle.zip")

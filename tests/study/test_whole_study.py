@@ -89,14 +89,11 @@ def test_a_set_of_ones_own_runs_end_to_end_and_the_same_way_twice(project):
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["finished"] and manifest["parameters"]["scenarios_per_pair"] == 3
 
-    run(project, "run", str(file), *only("01", "02", "03", "04", "05"), "--out", str(project / "again"))
+    run(project, "run", str(file), *only("01", "02", "03", "04"), "--out", str(project / "again"))
     again = tables(project / "again", "newsroom")
-    assert "rankings" in again
+    assert "verdicts" in again
     for name in again:
         assert table_path(folder, name).read_bytes() == table_path(project / "again", name).read_bytes(), name
-    for ending in ("pdf", "png", "csv"):
-        first = project / "figures" / "newsroom" / f"rankings.{ending}"
-        assert first.read_bytes() == (project / "again" / "figures" / first.name).read_bytes()
 
 
 def test_a_killed_run_goes_on_asks_nothing_twice_and_ends_in_the_same_tables(project, server):
@@ -135,7 +132,7 @@ def test_a_killed_run_goes_on_asks_nothing_twice_and_ends_in_the_same_tables(pro
         pd.testing.assert_frame_equal(table, read_table(name, project / "runs" / "mine", study="mine"), obj=name)
 
     asked = server()["total"]
-    run(project, "run", str(file), *only("02", "03"), "--set", "replay=true")
+    run(project, "run", str(file), *only("02"), "--set", "replay=true")
     assert server()["total"] == asked
 
 
