@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
@@ -32,6 +33,13 @@ from conflictscope.table_files import read_table, table_path
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _POLL_SECONDS = 0.2
+_GOES_ON = "What was paid for is in the call store: once this is mended, the same command goes on from here."
+# A kernel warns on every start about unencrypted TCP, which on loopback is no news, and where it is told to end it may
+# log, by either logger, that its connection is gone. What a cell raises comes back by another way.
+_QUIET_KERNEL = [
+    "--IPKernelApp.log_level=CRITICAL",
+    "--IPKernelApp.logging_config={'loggers': {'tornado.general': {'level': 'CRITICAL'}}}",
+]
 
 
 class NotebookFailed(RuntimeError):
@@ -53,7 +61,8 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     StudyStopped
         Where the process was told to end; the notebook's kernel has ended then.
     NotebookFailed
-        Where a cell raised, or stopped the notebook before its end. What was stored and written until then stays.
+        Where a cell raised, its kernel died, or it stopped the notebook before its end. What was stored and written
+        until then stays.
     BudgetReached
         Where a notebook stopped because the study's budget is reached.
     """
@@ -119,9 +128,7 @@ def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
             cwd=str(parameters.notebooks_folder),
             kernel_name="python3",
             progress_bar=False,
-            # a kernel warns on every start about unencrypted TCP, which on loopback is no news, and where it is told to
-            # end it may log that its connection is gone; what a cell raises comes back by another way
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+            extra_arguments=_QUIET_KERNEL,
         )
     except PapermillExecutionError as failure:
         reason = _COLOUR.sub("", failure.evalue).strip()
@@ -129,8 +136,11 @@ def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
             raise BudgetReached(f"{name}, cell {failure.cell_index + 1}: {reason}") from None
         raise NotebookFailed(
             f"{name}, cell {failure.cell_index + 1}: {failure.ename}: {reason}\n"
-            f"The notebook up to there, with the whole traceback: {output}. What was paid for is in the call store: "
-            "once this is mended, the same command goes on from here."
+            f"The notebook up to there, with the whole traceback: {output}. {_GOES_ON}"
+        ) from None
+    except DeadKernelError:
+        raise NotebookFailed(
+            f"{name}: its kernel died, as happens where memory runs out or another process ends it. {_GOES_ON}"
         ) from None
     cells = nbformat.read(output, as_version=4).cells
     skipped = [i for i, cell in enumerate(cells, 1) if cell.cell_type == "code" and cell.execution_count is None]
