@@ -90,7 +90,8 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
     heading, pane = page.locator(".cs-pick-heading span"), page.locator(".cs-pane")
     every = len(archive.entries)
     expect(heading).to_have_text(f"kept {every} of {every}")
-    assert set(page.locator(".widget-dropdown select").evaluate_all("all => all.map((s) => s.value)")) == {"any"}
+    controls = page.locator(".widget-dropdown select")
+    assert set(controls.evaluate_all("all => all.map((s) => s.value)")) == {"any"}
     pair = tuple(archive.entries.iloc[0][["value_1", "value_2"]])
     domain = archive.entries["domain"].dropna().iloc[0]
     failed = next(check for check in CHECKS if archive.decisions[check].eq(False).any())
@@ -110,6 +111,9 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
         expect(heading).to_have_text(f"kept {found} of {every}")
         driver.drop(page, label, "any")
 
+    expect(heading).to_have_text(f"kept {every} of {every}")
+    # one that is taken back must not go blank
+    assert set(controls.evaluate_all("all => all.map((s) => s.value)")) == {"any"}
     driver.drop(page, "fate", "duplicate")
     expect(pane.locator("h2")).to_contain_text("Outline")
     expect(pane).to_contain_text("what it was dropped for")

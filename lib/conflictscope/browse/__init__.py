@@ -9,6 +9,7 @@ In: a study's folder. Out: HTML and widgets for JupyterLab, and labels. Nothing 
 - ``views``: one scenario or one case by its id
 - ``filters``: which scenarios; which cases behind a cell
 - ``disagreements``: the cases worth reading first
+- ``in_turn``: one click after the other, whichever thread of the kernel they come on
 - ``picking``: a list and a heatmap to pick from
 - ``layout``: how the parts of a browser stand
 - ``labels``: what people answered, on disk at once

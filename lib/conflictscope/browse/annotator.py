@@ -13,6 +13,7 @@ import pandas as pd
 import traitlets
 
 from conflictscope.browse.archive import Archive
+from conflictscope.browse.in_turn import InTurn
 from conflictscope.browse.labels import QUESTION, Label, check_annotator, read_labels, write_label
 from conflictscope.browse.layout import shown_as
 from conflictscope.browse.markup import ASSETS, View
@@ -21,7 +22,7 @@ from conflictscope.browse.questions import Question, pose
 _BACK = {"key": "z", "label": "back to the one before", "answer": "back"}
 
 
-class AnswerPad(anywidget.AnyWidget):
+class AnswerPad(InTurn, anywidget.AnyWidget):
     """A question with its answers and their keys; an answer arrives as a message with the question's serial."""
 
     _esm = ASSETS / "answer_pad.js"

@@ -9,20 +9,32 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from conflictscope.browse.in_turn import InTurn
 from conflictscope.browse.markup import ASSETS
 
 _HEIGHT = "40rem"
 _WIDEST = "17rem"  # of a control: two stand beside the heatmap on a laptop
 
 
+class _Dropdown(InTurn, ipywidgets.Dropdown):
+    pass
+
+
+class _SelectMultiple(InTurn, ipywidgets.SelectMultiple):
+    pass
+
+
+class _Text(InTurn, ipywidgets.Text):
+    pass
+
+
 def choose(label: str, options: Mapping[str, object], *, anything: str | None = "any") -> ipywidgets.Dropdown:
-    """Return a dropdown, with an option for no restriction (value None) unless `anything` is None."""
-    offered = list(options.items()) if anything is None else [(anything, None), *options.items()]
-    return ipywidgets.Dropdown(
+    """Return a dropdown, with an option for no restriction (value "") unless `anything` is None."""
+    # not None: a dropdown takes it for "no option chosen" and goes blank
+    offered = list(options.items()) if anything is None else [(anything, ""), *options.items()]
+    return _Dropdown(
         description=label,
         options=offered,
-        # said, not left to the default: a first option whose value is None otherwise shows as blank now and then
-        index=0,
         style={"description_width": "auto"},
         layout={"width": "auto", "max_width": _WIDEST},
     )
@@ -30,7 +42,7 @@ def choose(label: str, options: Mapping[str, object], *, anything: str | None = 
 
 def choose_some(label: str, options: Mapping[str, object], chosen: Iterable) -> ipywidgets.SelectMultiple:
     """Return a box in which several options can be picked with Ctrl or Shift."""
-    return ipywidgets.SelectMultiple(
+    return _SelectMultiple(
         description=label,
         options=list(options.items()),
         value=tuple(chosen),
@@ -38,6 +50,11 @@ def choose_some(label: str, options: Mapping[str, object], chosen: Iterable) -> 
         style={"description_width": "auto"},
         layout={"width": "auto", "max_width": "26rem"},
     )
+
+
+def search_for_words() -> ipywidgets.Text:
+    """Return a box for words that must all occur, handled as they are typed."""
+    return _Text(description="words", placeholder="all must occur", style={"description_width": "auto"})
 
 
 def controls_row(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Box:
@@ -48,7 +65,7 @@ def controls_row(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Box:
     )
 
 
-class ViewPane(anywidget.AnyWidget):
+class ViewPane(InTurn, anywidget.AnyWidget):
     """A pane that shows a view and scrolls by itself, from the top whenever ``html`` changes.
 
     An answer picked in it arrives as a message with ``conversation`` and ``answer``; what became of it goes back as a

@@ -10,13 +10,14 @@ import anywidget
 import pandas as pd
 import traitlets
 
+from conflictscope.browse.in_turn import InTurn
 from conflictscope.browse.markup import ASSETS
 
 PAGE_SIZE = 100
 Describe = Callable[[slice], Sequence[tuple[str, str]]]
 
 
-class PickList(anywidget.AnyWidget):
+class PickList(InTurn, anywidget.AnyWidget):
     """A list to pick one row from, a page at a time.
 
     ``chosen`` is the id of the row picked, "" where there is none. One of ``shortcuts`` pressed in the list arrives as
@@ -68,7 +69,7 @@ class PickList(anywidget.AnyWidget):
         self.rows = [{"id": identifier, "title": title, "note": note} for identifier, (title, note) in described]
 
 
-class PickGrid(anywidget.AnyWidget):
+class PickGrid(InTurn, anywidget.AnyWidget):
     """A pairwise heatmap to pick a cell from. ``chosen`` is ``[row, column]``, empty where there is none."""
 
     _esm = ASSETS / "pick_grid.js"

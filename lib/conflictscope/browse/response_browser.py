@@ -14,7 +14,15 @@ from conflictscope.browse.archive import Archive
 from conflictscope.browse.disagreements import COLUMNS, PRESETS
 from conflictscope.browse.filters import cases_of_cell, filter_scenarios
 from conflictscope.browse.labelling import Labelling
-from conflictscope.browse.layout import ViewPane, beside, choose, choose_some, controls_row, shown_as
+from conflictscope.browse.layout import (
+    ViewPane,
+    beside,
+    choose,
+    choose_some,
+    controls_row,
+    search_for_words,
+    shown_as,
+)
 from conflictscope.browse.markup import View
 from conflictscope.browse.picking import PickGrid, PickList
 from conflictscope.browse.render import LABEL_KEYS, conversation_key
@@ -63,9 +71,7 @@ class ResponseBrowser:
         self._asking = choose("asked by", askings, anything=None)
         self._judge = choose("judge", {name: name for name in archive.judges} or {"none": None}, anything=None)
         self._cases = choose("cases", {name: name for name in (_ALL, _CELL, *PRESETS)}, anything=None)
-        self._words = ipywidgets.Text(
-            description="words", placeholder="all must occur", style={"description_width": "auto"}
-        )
+        self._words = search_for_words()
         self._targets = choose_some("targets shown", targets, archive.targets[:_SHOWN_AT_FIRST])
         self._askings = choose_some("conditions shown", askings, self._shown_at_first(askings.values()))
         self._grid, self._list, self._pane = PickGrid(), PickList(name="cases"), ViewPane()

@@ -8,7 +8,7 @@ import ipywidgets
 
 from conflictscope.browse.archive import FATES, Archive
 from conflictscope.browse.filters import filter_scenarios
-from conflictscope.browse.layout import ViewPane, beside, choose, controls_row, shown_as
+from conflictscope.browse.layout import ViewPane, beside, choose, controls_row, search_for_words, shown_as
 from conflictscope.browse.markup import View
 from conflictscope.browse.picking import PickList
 from conflictscope.browse.views import show_scenario
@@ -43,9 +43,7 @@ class ScenarioBrowser:
             "fate": choose("fate", {name: name for name in FATES if entries["fate"].eq(name).any()}),
             "failed_check": choose("failed check", failed),
             "domain": choose("domain", {name: name for name in sorted(entries["domain"].dropna().unique())}),
-            "text": ipywidgets.Text(
-                description="words", placeholder="all must occur", style={"description_width": "auto"}
-            ),
+            "text": search_for_words(),
         }
         self._list = PickList(name="scenarios")
         self._pane = ViewPane()
@@ -57,7 +55,7 @@ class ScenarioBrowser:
         self._filter()
 
     def _filter(self, change=None) -> None:
-        wanted = {name: control.value for name, control in self._controls.items()}
+        wanted = {name: control.value for name, control in self._controls.items() if control.value}
         found = filter_scenarios(self._archive, **wanted)
         heading = f"kept {len(found):,} of {len(self._archive.entries):,}"
 

@@ -1,0 +1,81 @@
+"""Clicks that the kernel handles on two threads at a time, as it does since ipykernel 7."""
+
+import threading
+
+import ipywidgets
+import pytest
+
+from conflictscope import browse
+from conflictscope.browse.in_turn import InTurn
+from conflictscope.browse.layout import choose, choose_some, search_for_words
+from conflictscope.browse.picking import PickList
+
+
+def receive(widget, **state):
+    """Hand a widget the message that the page sends when somebody uses it."""
+    widget._handle_msg({"content": {"data": {"method": "update", "state": state, "buffer_paths": []}}, "buffers": []})
+
+
+def parts(widget):
+    """Return a widget and all that stands in it, without the boxes, which receive nothing."""
+    if isinstance(widget, ipywidgets.Box):
+        return [part for child in widget.children for part in parts(child)]
+    return [widget]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: (choose("pair", {"one": 1}), {"index": 1}),
+        lambda: (choose_some("targets", {"one": 1}, []), {"index": [0]}),
+        lambda: (search_for_words(), {"value": "word"}),
+        lambda: (PickList(), {"chosen": "scenario"}),
+    ],
+    ids=["dropdown", "several", "words", "list"],
+)
+def test_a_click_waits_until_the_one_before_it_is_handled(made):
+    first, (second, state) = choose("fate", {"kept": "kept"}), made()
+    entered, goes_on, handled = threading.Event(), threading.Event(), []
+
+    def slow(change):
+        entered.set()
+        assert goes_on.wait(10)
+        handled.append("first")
+
+    first.observe(slow, "value")
+    second.observe(lambda change: handled.append("second"), next(iter(state)))
+    clicks = [threading.Thread(target=receive, args=(first,), kwargs={"index": 1})]
+    clicks[0].start()
+    assert entered.wait(10)
+    clicks.append(threading.Thread(target=receive, args=(second,), kwargs=state))
+    clicks[1].start()
+    # long enough for the second to be handled, were there nothing that it waits for
+    clicks[1].join(0.2)
+    assert handled == []
+    goes_on.set()
+    for click in clicks:
+        click.join(10)
+    assert handled == ["first", "second"]
+
+
+def test_every_part_of_every_browser_waits_its_turn(make_archive, tmp_path):
+    archive = make_archive(scenarios=12)
+    sample = browse.sample_conversations(archive, 3, seed=0)
+    found = [
+        *parts(browse.ScenarioBrowser(archive).widget),
+        *parts(browse.ResponseBrowser(archive).widget),
+        *parts(browse.Annotator(archive, sample, tmp_path, "ana", seed=0).widget),
+    ]
+    assert len(found) > 15
+    assert [type(part).__name__ for part in found if not isinstance(part, InTurn)] == []
+
+
+def test_an_option_taken_back_shows_as_any_and_restricts_nothing(make_archive):
+    archive = make_archive(scenarios=12)
+    browser = browse.ScenarioBrowser(archive)
+    fate = next(part for part in parts(browser.widget) if getattr(part, "description", "") == "fate")
+    scenarios = next(part for part in parts(browser.widget) if isinstance(part, PickList))
+    every = scenarios.heading
+    receive(fate, index=1)
+    receive(fate, index=0)
+    assert (fate.index, fate.label, scenarios.heading) == (0, "any", every)
