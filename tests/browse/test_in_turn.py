@@ -7,13 +7,19 @@ import pytest
 
 from conflictscope import browse
 from conflictscope.browse.in_turn import InTurn
+from conflictscope.browse.labels import write_label
 from conflictscope.browse.layout import choose, choose_some, search_for_words
 from conflictscope.browse.picking import PickList
 
 
 def receive(widget, **state):
     """Hand a widget the message that the page sends when somebody uses it."""
-    widget._handle_msg({"content": {"data": {"method": "update", "state": state, "buffer_paths": []}}, "buffers": []})
+    hand_over(widget, {"method": "update", "state": state, "buffer_paths": []})
+
+
+def hand_over(widget, data):
+    """Hand a widget a message on the thread that calls."""
+    widget._handle_msg({"content": {"data": data}, "buffers": []})
 
 
 def parts(widget):
@@ -58,6 +64,31 @@ def test_a_click_waits_until_the_one_before_it_is_handled(made):
     assert handled == ["first", "second"]
 
 
+def test_a_key_pressed_twice_while_the_disk_is_slow_answers_one_question(make_archive, tmp_path, monkeypatch):
+    archive = make_archive(scenarios=12)
+    sample = browse.sample_conversations(archive, 3, seed=0)
+    annotator = browse.Annotator(archive, sample, tmp_path, "ana", seed=0)
+    entered, goes_on = threading.Event(), threading.Event()
+
+    def slow(label, folder):
+        entered.set()
+        assert goes_on.wait(10)
+        write_label(label, folder)
+
+    monkeypatch.setattr("conflictscope.browse.annotator.write_label", slow)
+    message = {"method": "custom", "content": {"answer": "neither", "serial": annotator.widget.serial}}
+    presses = [threading.Thread(target=hand_over, args=(annotator.widget, message)) for _ in range(2)]
+    presses[0].start()
+    assert entered.wait(10)
+    presses[1].start()
+    # long enough for the second to be taken, were there nothing that it waits for
+    presses[1].join(0.2)
+    goes_on.set()
+    for each in presses:
+        each.join(10)
+    assert len(browse.read_labels(tmp_path)) == annotator.labelled == 1
+
+
 def test_every_part_of_every_browser_waits_its_turn(make_archive, tmp_path):
     archive = make_archive(scenarios=12)
     sample = browse.sample_conversations(archive, 3, seed=0)
@@ -76,6 +107,7 @@ def test_an_option_taken_back_shows_as_any_and_restricts_nothing(make_archive):
     fate = next(part for part in parts(browser.widget) if getattr(part, "description", "") == "fate")
     scenarios = next(part for part in parts(browser.widget) if isinstance(part, PickList))
     every = scenarios.heading
-    receive(fate, index=1)
+    receive(fate, index=fate.options.index(("dropped", "dropped")))
+    assert fate.value == "dropped" and scenarios.heading != every
     receive(fate, index=0)
     assert (fate.index, fate.label, scenarios.heading) == (0, "any", every)

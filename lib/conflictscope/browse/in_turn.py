@@ -2,8 +2,8 @@
 
 In: classes of widgets. Out: widgets that can be clicked faster than they answer. Kernels since ipykernel 7 hand a
 widget's first message to their main thread and later ones to a subshell, so two quick clicks are handled at the same
-time: a list would keep the count of a filter that is gone, and an answer would go to the next question. No section of
-the paper.
+time: a list would keep the count of a filter that is gone, and a key pressed twice would pass over a question. No
+section of the paper.
 """
 
 import threading
