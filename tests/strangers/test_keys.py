@@ -9,7 +9,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
+import uuid
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,6 +39,8 @@ casts:
   loopback: {{author: loopback, filter_judge: loopback, simulated_user: loopback, judge: loopback, targets: [loopback],
     embedder: tfidf}}
 """
+# where nothing has been before, so that a file there was put there by this run
+OUTSIDE = Path(tempfile.gettempdir(), f"escaped-{uuid.uuid4()}")
 STAGES = ("01_generate_scenarios", "02_filter_scenarios", "03_multiple_choice")
 
 spec = importlib.util.spec_from_file_location("loopback", ROOT / "tests" / "servers" / "loopback.py")
@@ -285,7 +289,7 @@ def test_a_reply_that_was_tampered_with_shows_in_the_tables_that_rest_on_it(stud
     ("spoil", "said"),
     [
         (lambda head, more: more.update({"../escaped": b"x"}), "is no bundle: it holds"),
-        (lambda head, more: more.update({"/tmp/escaped": b"x"}), "is no bundle: it holds"),
+        (lambda head, more: more.update({str(OUTSIDE): b"x"}), "is no bundle: it holds"),
         (lambda head, more: more.update({"notebooks/01_x.ipynb": b"x"}), "is no bundle: it holds"),
         (lambda head, more: head.update(format=2), "is a bundle of format 2; this version of conflictscope reads 1"),
         (lambda head, more: head.pop("tables"), "expected"),
@@ -311,7 +315,7 @@ def test_a_bundle_is_opened_with_care(study, tmp_path, spoil, said):
             copy.writestr(name, data)
     with pytest.raises(ValueError, match=said.replace("[", r"\[")):
         replay_bundle(spoilt, study.folder, tmp_path / "out")
-    assert not (tmp_path / "escaped").exists() and not Path("/tmp/escaped").exists()
+    assert not (tmp_path / "escaped").exists() and not OUTSIDE.exists()
 
 
 def test_no_bundle_is_said(tmp_path):
