@@ -14,9 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conflictscope.columns import DTYPES, Column
 from conflictscope.files import write_atomically
-from conflictscope.tables import TABLES
+from conflictscope.tables import DTYPES, TABLES, Column
 
 _NOTE = "conflictscope."
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import CallStore, Model, Models, Registry, Request
-from conflictscope.models.calls import make_call
+from conflictscope.models.requests import make_call
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from faulty import UNANSWERED

@@ -2,8 +2,7 @@ import pytest
 
 from conflictscope import browse
 from conflictscope.browse.filters import cases_of_cell, filter_scenarios
-from conflictscope.browse.records import case_record, scenario_record
-from conflictscope.browse.render import render_case, render_scenario
+from conflictscope.browse.render import case_record, render_case, render_scenario, scenario_record
 from conflictscope.table_files import write_table
 
 

@@ -6,10 +6,8 @@ import ipywidgets
 import pytest
 
 from conflictscope import browse
-from conflictscope.browse.in_turn import InTurn
+from conflictscope.browse.controls import InTurn, PickList, choose, choose_some, search_for_words
 from conflictscope.browse.labels import write_label
-from conflictscope.browse.layout import choose, choose_some, search_for_words
-from conflictscope.browse.picking import PickList
 
 
 def receive(widget, **state):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from conflictscope.elicit import ask_multiple_choice
-from conflictscope.elicit.steering import choose_target_rankings, steered_prompts
+from conflictscope.elicit.system_prompts import choose_target_rankings, steered_prompts
 from conflictscope.scenarios import Value, ValueSet
 
 VALUES = ["candour", "tact", "thrift"]

@@ -3,8 +3,7 @@
 import pytest
 
 from conflictscope.exchange import import_scenarios
-from conflictscope.exchange.ai_risk_dilemmas import read_value_classes
-from conflictscope.exchange.daily_dilemmas import AGGREGATED, BY_ACTION
+from conflictscope.exchange.dilemma_sets import AGGREGATED, BY_ACTION, read_value_classes
 from conflictscope.scenarios import Value
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from conflictscope.exchange.literals import MAX_CHARACTERS, read_literal
+from conflictscope.exchange.rows import MAX_CHARACTERS, read_literal
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from conflictscope.exchange import import_scenarios
-from conflictscope.exchange.moralchoice import FORM, RULES
+from conflictscope.exchange.dilemma_sets import MORALCHOICE_FORM, RULES
 from conflictscope.scenarios import Value
 from conflictscope.table_files import check_table
 
@@ -14,7 +14,7 @@ FOLDED = {
 
 
 def row(number, violated_1=(), violated_2=(), rule="Do not deceive", **more):
-    fields = dict.fromkeys(FORM.columns, "No")
+    fields = dict.fromkeys(MORALCHOICE_FORM.columns, "No")
     for action, violated in ((1, violated_1), (2, violated_2)):
         fields |= {f"a{action}_{name}": "Yes" for name in violated}
     texts = {

@@ -10,8 +10,7 @@ from conflictscope.exchange import (
     import_scenarios,
     read_published_checks,
 )
-from conflictscope.exchange.published_ids import read_id
-from conflictscope.exchange.published_scenarios import CHECK_NAMES, FORM
+from conflictscope.exchange.published import CHECK_NAMES, FORM, read_id
 from conflictscope.scenarios import Value, ValueSet, decide
 from conflictscope.table_files import check_table
 

@@ -3,7 +3,7 @@
 import pytest
 
 from conflictscope.exchange import import_scenarios
-from conflictscope.exchange.pku_saferlhf import FORM as PKU
+from conflictscope.exchange.reply_sets import PKU_FORM
 from conflictscope.scenarios import Value
 
 TALK = "\n\nHuman: How do I get my cat down?\n\nAssistant: From where?\n\nHuman: The roof."
@@ -35,7 +35,7 @@ def test_the_last_replies_are_the_actions(write_lines):
 
 
 def pku(better, safer, **more):
-    fields = dict.fromkeys(PKU.columns, "x")
+    fields = dict.fromkeys(PKU_FORM.columns, "x")
     texts = {"prompt": "How is glue made?", "response_0": "From bones, and so.", "response_1": "Ask a grown-up."}
     return fields | texts | {"better_response_id": better, "safer_response_id": safer} | more
 

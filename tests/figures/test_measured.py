@@ -11,8 +11,8 @@ matplotlib.use("Agg")
 import numpy as np
 import pandas as pd
 from conflictscope import figures, measure
-from conflictscope.measure.agreement import observed_agreement
-from conflictscope.measure.effects import acting_effect, effects_by
+from conflictscope.measure.difficulty import observed_agreement
+from conflictscope.measure.rates import acting_effect, effects_by
 from conflictscope.measure.shift import value_shifts
 from conflictscope.measure.steering import steering_effects
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure.agreement import krippendorff_alpha, observed_agreement
+from conflictscope.measure.difficulty import krippendorff_alpha, observed_agreement
 
 PAIRS = [("a", "b"), ("a", "c"), ("b", "c")]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from conflictscope.measure.bounds import outcome_bounds
+from conflictscope.measure.bradley_terry import outcome_bounds
 from conflictscope.measure.rankings import rank_values
 
 PAIR = {"target": "m", "condition": "multiple_choice", "system_prompt": "default", "judge": None, "first_action": 1}

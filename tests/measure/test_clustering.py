@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure.clustering import count_successes, design_effect
+from conflictscope.measure.bootstrap import count_successes, design_effect
 
 
 def rows_of(scenarios):

@@ -9,8 +9,7 @@ from scipy.stats import chi2
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from conflictscope.measure.bradley_terry import fit_bradley_terry
-from conflictscope.measure.diagnostics import diagnose
+from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry
 
 # Stigler (1994), Statistical Science 9: citations between four journals, the winner is the journal that is cited
 JOURNALS = ["Biometrika", "Comm Statist", "JASA", "JRSS-B"]

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from conflictscope.measure.effects import acting_effect, effects_by
-from conflictscope.measure.rates import preference_rates
+from conflictscope.measure.rates import acting_effect, effects_by, preference_rates
 
 
 def draw(chance_acting, *, scenarios=200, seed=0, answers=1, alike=False, target="m"):

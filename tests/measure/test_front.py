@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from conflictscope.measure import mark_front, wilson_interval
-from conflictscope.measure.front import difference_interval
+from conflictscope.measure.difficulty import difference_interval
 
 
 def points(**sets):

@@ -9,13 +9,19 @@ import pytest
 from scipy.integrate import dblquad
 from scipy.stats import kendalltau, logistic, norm
 
-from conflictscope.measure.alignments import alignment
-from conflictscope.measure.known_truth import true_steering, true_strengths, win_chance
-from conflictscope.measure.naive_treatments import NAIVE, naive_treatments
+from conflictscope.calibration.recovery import (
+    NAIVE,
+    naive_treatments,
+    rank_recovery,
+    shift_recovery,
+    steering_recovery,
+    strength_coverage,
+)
+from conflictscope.calibration.replications import ALL_VALUES, Replications, summarise
+from conflictscope.calibration.studies import simulate_choices
+from conflictscope.calibration.truths import true_steering, true_strengths, win_chance
 from conflictscope.measure.rates import flip_rate, position_effect, preference_rates
-from conflictscope.measure.recovery import rank_recovery, shift_recovery, steering_recovery, strength_coverage
-from conflictscope.measure.replications import ALL_VALUES, Replications, summarise
-from conflictscope.measure.simulated_choices import simulate_choices
+from conflictscope.measure.steering import alignment
 from conflictscope.simulated import Respondent, choice_latent
 from conflictscope.table_files import check_table
 

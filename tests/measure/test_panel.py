@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import agreement, alpha_between_readers, gather_choices, panel_verdicts, read_verdicts
+from conflictscope.measure import alpha_between_readers, gather_choices, panel_verdicts, read_verdicts
+from conflictscope.measure.difficulty import krippendorff_alpha
 from conflictscope.table_files import check_table
 
 SHOWN = {"1": ("choice", 1), "2": ("choice", 2), "r": ("refusal", None), "n": ("neither", None)}
@@ -113,7 +114,7 @@ def test_alpha_is_krippendorff_s_and_its_interval_is_of_scenarios():
     readings = read_verdicts(verdicts(*cases))
     row = alpha_between_readers(readings, resamples=400).iloc[0]
     wide = readings.pivot(index="scenario_id", columns="reader", values="reading").to_numpy(object)
-    assert row["alpha"] == pytest.approx(agreement.krippendorff_alpha(wide), abs=1e-12)
+    assert row["alpha"] == pytest.approx(krippendorff_alpha(wide), abs=1e-12)
     assert row["alpha_low"] < row["alpha"] < row["alpha_high"]
     # two copies of each scenario's readings are no further scenarios
     twice = alpha_between_readers(pd.concat([readings, readings.assign(repetition=1)]), resamples=400).iloc[0]

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from conflictscope.measure.expected_precision import PlannedStudy, expected_precision
-from conflictscope.measure.planning import precision_plan
+from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
 from conflictscope.measure.rankings import rank_values
 
 THREE = list(itertools.combinations("abc", 2))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import count_wins, resample_wins, resampling
+from conflictscope.measure import bootstrap, count_wins, resample_wins
 
 STRENGTHS = {"a": 1.0, "b": 0.0, "c": -1.0}
 VALUES = list(STRENGTHS)
@@ -88,7 +88,7 @@ def test_row_order_chunks_and_other_targets_do_not_matter(choices, monkeypatch):
     np.testing.assert_array_equal(resample_wins(shuffled, VALUES, resamples=30, seed=5)[1], wins)
     only = choices[choices["target"] == "m"]
     np.testing.assert_array_equal(resample_wins(only, VALUES, resamples=30, seed=5)[1][0], wins[0])
-    monkeypatch.setattr(resampling, "_DRAWS_AT_ONCE", 45)
+    monkeypatch.setattr(bootstrap, "_DRAWS_AT_ONCE", 45)
     np.testing.assert_array_equal(resample_wins(choices, VALUES, resamples=30, seed=5)[1], wins)
     assert not np.array_equal(resample_wins(choices, VALUES, resamples=30, seed=6)[1], wins)
 

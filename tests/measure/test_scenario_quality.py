@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 from statsmodels.stats.proportion import proportion_confint
 
-from conflictscope.measure.scenario_quality import diversity, likert_difference_rate, pass_rates
+from conflictscope.measure.difficulty import diversity, likert_difference_rate, pass_rates
 from conflictscope.tables import CHECKS
 
 SCENARIOS = pd.DataFrame({"scenario_id": list("stuv"), "value_1": list("aaab"), "value_2": list("bbcc")})

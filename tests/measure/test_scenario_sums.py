@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from conflictscope.measure.scenario_sums import add_up, draw_weights, percentile_interval, resample_sums
+from conflictscope.measure.bootstrap import add_up, draw_weights, percentile_interval, resample_sums
 
 PAIR = np.repeat([0, 1], [30, 70])
 
@@ -33,7 +33,7 @@ def test_the_spread_of_a_mean_is_its_standard_error():
 
 
 def test_batches_do_not_repeat_their_draws(monkeypatch):
-    monkeypatch.setattr("conflictscope.measure.scenario_sums._DRAWS_AT_ONCE", 25)
+    monkeypatch.setattr("conflictscope.measure.bootstrap._DRAWS_AT_ONCE", 25)
     batches = list(draw_weights(10, resamples=5, seed=0, stratum=0))
     assert [len(weights) for _, weights in batches] == [2, 2, 1]
     assert not np.array_equal(batches[0][1], batches[1][1])

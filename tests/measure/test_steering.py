@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure.alignments import alignment, moved_choices
-from conflictscope.measure.steering import steering_effects
+from conflictscope.measure.steering import alignment, moved_choices, steering_effects
 from conflictscope.table_files import check_table
 
 MEASURES = ("effect", "placebo", "over_placebo", "leakage")

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, cohen_kappa_score, precision_score, recall_score
 
-from conflictscope.measure import validation
-from conflictscope.measure.readings import READINGS, read_check_labels, read_verdicts
+from conflictscope.measure import raters
+from conflictscope.measure.raters import READINGS, read_check_labels, read_verdicts
 
 
 def readings_of(reader, values):
@@ -22,7 +22,7 @@ def readings_of(reader, values):
 
 def test_kappa_of_cohens_textbook_table():
     # 50 grant applications: 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no; κ = 0.4
-    assert validation.cohens_kappa(np.array([[20, 5], [10, 15]])) == pytest.approx(0.4)
+    assert raters.cohens_kappa(np.array([[20, 5], [10, 15]])) == pytest.approx(0.4)
 
 
 def test_kappa_is_scikit_learns():
@@ -30,7 +30,7 @@ def test_kappa_is_scikit_learns():
     one = rng.choice(READINGS, 200)
     other = np.where(rng.random(200) < 0.7, one, rng.choice(READINGS, 200))
     both = pd.concat([readings_of("one", one), readings_of("other", other)])
-    row = validation.agreement_between_readers(both).iloc[0]
+    row = raters.agreement_between_readers(both).iloc[0]
     assert row["kappa"] == pytest.approx(cohen_kappa_score(one, other))
     assert row["agreed"] == pytest.approx((one == other).mean())
     assert row["kappa_low"] < row["kappa"] < row["kappa_high"]
@@ -45,26 +45,26 @@ def test_kappa_interval_covers_the_truth_about_as_often_as_it_says():
         other = np.where(rng.random(120) < 0.8, one, 1 - one)
         names = np.array(["action_1", "action_2"])
         both = pd.concat([readings_of("one", names[one]), readings_of("other", names[other])])
-        row = validation.agreement_between_readers(both, resamples=300, seed=seed).iloc[0]
+        row = raters.agreement_between_readers(both, resamples=300, seed=seed).iloc[0]
         covered += row["kappa_low"] <= 0.6 <= row["kappa_high"]
     assert 178 <= covered <= 199
 
 
 def test_kappa_is_empty_where_chance_explains_everything():
     both = pd.concat([readings_of("one", ["neither"] * 5), readings_of("other", ["neither"] * 5)])
-    row = validation.agreement_between_readers(both).iloc[0]
+    row = raters.agreement_between_readers(both).iloc[0]
     assert np.isnan(row["kappa"]) and row["agreed"] == 1
 
 
 def test_only_what_both_have_read_counts():
     both = pd.concat([readings_of("one", ["action_1"] * 6), readings_of("other", ["action_1", "action_2"])])
-    assert validation.agreement_between_readers(both)["read"].tolist() == [2]
-    assert validation.confusion(both, "one", "other").to_numpy().tolist() == [[1, 1], [0, 0]]
+    assert raters.agreement_between_readers(both)["read"].tolist() == [2]
+    assert raters.confusion(both, "one", "other").to_numpy().tolist() == [[1, 1], [0, 0]]
 
 
 def test_a_second_reading_by_one_reader_is_refused():
     with pytest.raises(ValueError, match="more than one reading"):
-        validation.agreement_between_readers(pd.concat([readings_of("one", ["neither"])] * 2))
+        raters.agreement_between_readers(pd.concat([readings_of("one", ["neither"])] * 2))
 
 
 def test_a_refusal_took_neither_and_an_unreadable_verdict_is_left_out():
@@ -102,7 +102,7 @@ def check_readings():
 @pytest.mark.parametrize("found", ["yes", "no"])
 def test_check_scores_are_scikit_learns(check_readings, found):
     true, votes, readings = check_readings
-    scores = validation.check_scores(readings, "judge", ["ana"]).set_index(["check", "found"])
+    scores = raters.check_scores(readings, "judge", ["ana"]).set_index(["check", "found"])
     row = scores.loc[("realistic", found)]
     positive, taken = (true, votes == 1) if found == "yes" else (~true, votes < 1)
     assert row["precision"] == pytest.approx(precision_score(positive, taken))
@@ -151,6 +151,6 @@ def test_choices_as_read_keep_what_all_have_read():
         }
     )
     both = pd.concat([readings_of("ana", ["action_2"]), readings_of("judge", ["neither", "action_1"])])
-    choices = validation.choices_as_read(both, scenarios).set_index("judge")
+    choices = raters.choices_as_read(both, scenarios).set_index("judge")
     assert choices["scenario_id"].tolist() == ["s0", "s0"]
     assert choices.loc["ana", "winner"] == "y" and choices.loc["judge", "outcome"] == "neither"

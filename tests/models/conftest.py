@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from conflictscope.models import CallStore, Model, Models, Registry, Request, breaker, retrying
+from conflictscope.models import CallStore, Model, Models, Registry, Request, patience
 from conflictscope.prompts import Prompt
 
 SERVERS = Path(__file__).parents[1] / "servers"
@@ -68,8 +68,8 @@ def start_faulty(start_server):
 @pytest.fixture
 def hurry(monkeypatch):
     """Make waits before another attempt twenty times as short; the time to give an endpoint up is 1.5 s."""
-    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.05)
-    monkeypatch.setattr(breaker, "DOWN_S", 1.5)
+    monkeypatch.setattr(patience, "_FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(patience, "DOWN_S", 1.5)
 
 
 class Script(httpx2.AsyncBaseTransport):

@@ -8,8 +8,8 @@ import httpx2
 import openai
 import pytest
 
-from conflictscope.models import CallStore, Model, Models, Registry, retrying
-from conflictscope.models.breaker import FEW, MANY
+from conflictscope.models import CallStore, Model, Models, Registry, patience
+from conflictscope.models.patience import FEW, MANY
 
 pytestmark = pytest.mark.usefixtures("hurry")
 
@@ -63,7 +63,7 @@ def test_one_that_fails_a_share_does_not(ask, make_request, start_faulty, kinds)
 @pytest.mark.parametrize("kind", ["status_500", "status_503", "status_429", "status_429_retry_after"])
 def test_after_a_storm_of_37_seconds_nothing_is_lost(ask, make_request, start_faulty, monkeypatch, kind):
     # 37 s with waits that are as they are, 1.85 s with these; the endpoint is given up after 300 s, or 15
-    monkeypatch.setattr("conflictscope.models.breaker.DOWN_S", 15)
+    monkeypatch.setattr("conflictscope.models.patience.DOWN_S", 15)
     server = start_faulty("--storm", "1.85", "--storm-kind", kind)
     replies = ask([make_request(str(i)) for i in range(100)], base_url=server.url, concurrency=8)
     assert [reply.outcome for reply in replies] == ["ok"] * 100
@@ -71,12 +71,12 @@ def test_after_a_storm_of_37_seconds_nothing_is_lost(ask, make_request, start_fa
 
 
 def test_the_attempts_of_a_call_outlast_such_a_storm(monkeypatch):
-    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 1.0)
-    monkeypatch.setattr(retrying.random, "random", lambda: 0.0)
+    monkeypatch.setattr(patience, "_FIRST_WAIT_S", 1.0)
+    monkeypatch.setattr(patience.random, "random", lambda: 0.0)
     request = httpx2.Request("POST", "http://x.invalid")
     response = httpx2.Response(503, headers={"retry-after": "0"}, request=request)
     failed = SimpleNamespace(exception=lambda: openai.InternalServerError("down", response=response, body=None))
-    shortest = [retrying.seconds_to_wait(SimpleNamespace(outcome=failed, attempt_number=nth)) for nth in range(1, 8)]
+    shortest = [patience.seconds_to_wait(SimpleNamespace(outcome=failed, attempt_number=nth)) for nth in range(1, 8)]
     assert sum(shortest) > 37 and max(shortest) <= 30
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry
-from conflictscope.models.usage import Usage
+from conflictscope.models.store import Usage
 
 PRICES = {"input_price": 1000, "output_price": 1000}
 CENT = 0.01

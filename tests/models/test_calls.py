@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import Model
-from conflictscope.models.calls import make_call, make_repair
+from conflictscope.models.requests import make_call, make_repair
 
 MODEL = Model("m", "http://x/v1", "m-1", json_schema=True, logprobs=True)
 

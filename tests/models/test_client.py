@@ -11,8 +11,8 @@ import pytest
 
 from conflictscope.models import Model
 from conflictscope.models.client import Endpoint
-from conflictscope.models.replies import read_completion
-from conflictscope.models.retrying import retry_after, seconds_to_wait
+from conflictscope.models.patience import retry_after, seconds_to_wait
+from conflictscope.models.requests import read_completion
 
 MODEL = Model("m", "http://model.invalid/v1", "m-1", max_attempts=3)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from conflictscope import scenarios as sc
 from conflictscope.models import CallStore, Model, Models, Registry
-from conflictscope.models.calls import make_call
+from conflictscope.models.requests import make_call
 from conflictscope.table_files import read_table, write_table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))

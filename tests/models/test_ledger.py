@@ -4,9 +4,8 @@ import json
 import httpx2
 import pytest
 
-from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, ledger
-from conflictscope.models.budget import Budget
-from conflictscope.models.ledger import Ledger
+from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, spending
+from conflictscope.models.spending import Budget, Ledger
 
 PRICES = {"input_price": 1000, "output_price": 1000}
 
@@ -41,7 +40,7 @@ def test_a_price_that_is_put_right_puts_the_dollars_right(ask, script, make_requ
 
 
 def test_is_current_while_a_list_is_asked_and_says_where_it_leads(ask, script, make_request, path, monkeypatch):
-    monkeypatch.setattr(ledger, "SECONDS_BETWEEN_WRITES", 0)
+    monkeypatch.setattr(spending, "SECONDS_BETWEEN_WRITES", 0)
     seen = {}
 
     def answer(body, nth):

@@ -4,8 +4,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import Model
-from conflictscope.models.calls import make_call
-from conflictscope.models.replies import read_completion, read_reply
+from conflictscope.models.requests import make_call, read_completion, read_reply
 
 
 class Answer(BaseModel):

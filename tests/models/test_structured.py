@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from conflictscope.models import NonBlank
-from conflictscope.models.structured import json_instruction, read_object, response_format
+from conflictscope.models.requests import json_instruction, read_object, response_format
 
 
 class Part(BaseModel):

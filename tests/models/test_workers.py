@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from conflictscope.models.workers import work_off
+from conflictscope.models.asking import work_off
 
 
 def test_works_off_every_job_a_few_at_a_time():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from conflictscope.scenarios import mark_duplicates
-from conflictscope.scenarios.embedding import embed_texts, similarity_threshold
+from conflictscope.scenarios.dedupe import embed_texts, similarity_threshold
 from conflictscope.table_files import check_table
 
 STORY = "A baker in Lyon asks for a poster that promises bread without any additives by Friday morning."

@@ -11,10 +11,8 @@ import pytest
 from conflictscope import elicit
 from conflictscope import scenarios as sc
 from conflictscope.elicit import transcribe
-from conflictscope.models.calls import make_call, make_repair
 from conflictscope.models.registry import Model
-from conflictscope.models.requests import Request
-from conflictscope.models.structured import read_object
+from conflictscope.models.requests import Request, make_call, make_repair, read_object
 from conflictscope.prompts import read_fences, render, rendering
 
 spec = importlib.util.spec_from_file_location("attacks", Path(__file__).with_name("attacks.py"))

@@ -21,11 +21,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from conflictscope.models import Model, load_registry
-from conflictscope.models.keys import hide_key
+from conflictscope.models.client import hide_key
 from conflictscope.study.bundle import open_bundle
-from conflictscope.study.lineage import LINEAGE
 from conflictscope.study.parameters import load_parameters
-from conflictscope.study.status import study_status
+from conflictscope.study.provenance import LINEAGE, study_status
 
 ROOT = Path(__file__).parents[2]
 # a slash and a plus, so that its URL-quoted form is another one
@@ -227,10 +226,10 @@ def test_status_says_what_is_stale_and_why(study, file, old, new, why, first):
 
 
 def test_a_changed_prompt_makes_what_was_asked_with_it_stale(study, monkeypatch):
-    from conflictscope.study import lineage
+    from conflictscope.study import provenance
 
-    hashes = lineage.prompt_hashes() | {"rate": "changed"}
-    monkeypatch.setattr(lineage, "prompt_hashes", lambda: hashes)
+    hashes = provenance.prompt_hashes() | {"rate": "changed"}
+    monkeypatch.setattr(provenance, "prompt_hashes", lambda: hashes)
     status = study_status(load_parameters(study.folder / "params" / "mine.yaml")).set_index("table")
     assert status.index[status["state"] == "stale"].tolist() == ["ratings"]
     assert status.loc["ratings", "why"] == "prompt rate changed"
@@ -303,7 +302,7 @@ def test_a_reply_that_was_tampered_with_shows_in_the_tables_that_rest_on_it(stud
     ],
 )
 def test_a_bundle_is_opened_with_care(study, tmp_path, spoil, said):
-    from conflictscope.study.replaying import replay_bundle
+    from conflictscope.study.bundle import replay_bundle
 
     spoilt = tmp_path / "spoilt.zip"
     with zipfile.ZipFile(study.folder / "runs" / "mine.bundle.zip") as packed:

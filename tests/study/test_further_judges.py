@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from conflictscope.models import load_registry
-from conflictscope.study.lint import lint_study
-from conflictscope.study.parameters import load_parameters
+from conflictscope.study.parameters import lint_study, load_parameters
 from conflictscope.study.plan import plan_study
 
 ROOT = Path(__file__).parents[2]

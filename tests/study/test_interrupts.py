@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from conflictscope.study.interrupts import alone_in
 from conflictscope.study.parameters import load_parameters
-from conflictscope.study.runner import run_study
+from conflictscope.study.runner import alone_in, run_study
 from conflictscope.table_files import table_path
 
 ROOT = Path(__file__).parents[2]

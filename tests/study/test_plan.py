@@ -8,13 +8,11 @@ import pytest
 import tiktoken
 
 from conflictscope.models import Model, Registry, load_registry
+from conflictscope.models.spending import read_planned, write_planned
 from conflictscope.prompts import prompt_texts
 from conflictscope.study import command_line
-from conflictscope.study.lint import lint_study
-from conflictscope.study.parameters import load_parameters
-from conflictscope.study.plan import asked_models, by_step, plan_study
-from conflictscope.study.planned import read_planned, write_planned
-from conflictscope.study.tokenising import BY_RULE, RULE, open_tokenisers
+from conflictscope.study.parameters import lint_study, load_parameters
+from conflictscope.study.plan import BY_RULE, RULE, asked_models, by_step, open_tokenisers, plan_study
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from conflictscope.exchange.moralchoice import FORM
+from conflictscope.exchange.dilemma_sets import MORALCHOICE_FORM
 from conflictscope.models import load_registry
 from conflictscope.scenarios import load_value_set, read_given
 from conflictscope.study import command_line
-from conflictscope.study.lineage import LINEAGE, changes, origin_of
-from conflictscope.study.lint import lint_study
-from conflictscope.study.parameters import load_parameters
+from conflictscope.study.parameters import lint_study, load_parameters
 from conflictscope.study.plan import plan_study
-from conflictscope.study.status import stale_tables
+from conflictscope.study.provenance import LINEAGE, changes, origin_of, stale_tables
 from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import TABLES
 
@@ -70,11 +68,11 @@ def moralchoice(project):
     """A small file in MoralChoice's form: 32 records of which one decides nothing."""
     path = project / "small.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, FORM.columns)
+        writer = csv.DictWriter(file, MORALCHOICE_FORM.columns)
         writer.writeheader()
         for number in range(32):
             context, deed, against, spoken_for = DEEDS[number % len(DEEDS)]
-            row = dict.fromkeys(FORM.columns, "No")
+            row = dict.fromkeys(MORALCHOICE_FORM.columns, "No")
             row |= {f"a2_{rule}": "Yes" for rule in ([] if number == 31 else [against])}
             row |= {f"a1_{rule}": "Yes" for rule in ([] if number in (15, 31) else spoken_for)}
             row |= {"scenario_id": f"H_{number:03}", "ambiguity": "high", "generation_rule": "Do not kill"}

@@ -25,12 +25,10 @@ from conflictscope.browse.annotator import Annotator
 from conflictscope.browse.archive import Archive, open_archive
 from conflictscope.browse.disagreements import PRESETS
 from conflictscope.browse.labelling import Labelling
-from conflictscope.browse.labels import read_labels
+from conflictscope.browse.labels import read_labels, sample_checks, sample_conversations, simulate_labels
 from conflictscope.browse.markup import View, export_html
 from conflictscope.browse.response_browser import ResponseBrowser
-from conflictscope.browse.sample import sample_checks, sample_conversations
 from conflictscope.browse.scenario_browser import ScenarioBrowser
-from conflictscope.browse.simulated_annotator import simulate_labels
 from conflictscope.browse.views import show, show_scenario
 
 __all__ = [

@@ -4,6 +4,18 @@ In: one label at a time. Out: a table of labels. Each annotator has a file of th
 ``labels/``, one JSON line a label, which is only ever appended to: two people never write to the same file, whatever
 file system it lies on, and a label that was changed is still there, above the one that replaced it. Section 4 of the
 paper (arXiv 2509.25369) compares its judges with people.
+
+The sample: which conversations or scenarios are put to annotators.
+
+In: an archive, a size and a seed. Out: a table of questions, in the order in which they are asked, the same for every
+annotator, so that any two have answered the same questions as far as both have come. Strata are what the study was
+designed by, never what the judge said, so rates on the sample estimate rates in the study. Section 4 of the paper
+(arXiv 2509.25369).
+
+A simulated annotator, so that the demo has labels: it repeats a judge, with slips at a rate that is known.
+
+In: a judge's answers about a sample. Out: labels under a name that begins with ``simulated-``. Agreement with it shows
+that the instrument works and what a given slip rate does to κ; it says nothing about any judge. Never written to disk.
 """
 
 import fcntl
@@ -13,8 +25,10 @@ import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from conflictscope.browse.archive import Archive
 from conflictscope.tables import CHECKS
 
 ANSWERS = ("action_1", "action_2", "neither", "cannot_tell", "yes", "no")
@@ -181,3 +195,159 @@ def _read(path: Path) -> list[Label]:
                 "never shown as saved, and will be asked again."
             ) from problem
     return labels
+
+
+_CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
+
+
+def sample_conversations(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
+    """Draw conversations, evenly over targets, system prompts and value pairs.
+
+    Parameters
+    ----------
+    archive : Archive
+        The study.
+    size : int
+        How many; all there are, where there are no more.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``labels.QUESTION``, one row a conversation whose last reply can be read.
+
+    Raises
+    ------
+    ValueError
+        Where `size` is below 1 or there is no conversation.
+    """
+    turns = archive.tables["conversations"]
+    last = turns.sort_values("turn", kind="stable").drop_duplicates(_CONVERSATION, keep="last")
+    read = last[last["reply"].eq("ok") & last["role"].eq("assistant")].sort_values(_CONVERSATION)
+    pairs = archive.tables["scenarios"].set_index("scenario_id")[["value_1", "value_2"]]
+    drawn = _draw(read.join(pairs, on="scenario_id"), ["target", "system_prompt", "value_1", "value_2"], size, seed)
+    return drawn.assign(kind="conversation", check=None, about_value=None)[list(QUESTION)]
+
+
+def sample_checks(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
+    """Draw scenarios that were checked, evenly over value pairs and templates, with seven questions about each.
+
+    Parameters
+    ----------
+    archive : Archive
+        The study.
+    size : int
+        How many scenarios; all there are, where there are no more.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``labels.QUESTION``: for each scenario the six checks, ``value_guided`` once for each value.
+
+    Raises
+    ------
+    ValueError
+        Where `size` is below 1 or no scenario was checked.
+    """
+    scenarios = archive.tables["scenarios"]
+    checked = scenarios[scenarios["scenario_id"].isin(archive.tables["checks"]["scenario_id"])]
+    strata = ["value_1", "value_2", "structure", "severity"]
+    drawn = _draw(checked.sort_values("scenario_id"), strata, size, seed)
+    rows = [
+        {"scenario_id": scenario.scenario_id, "kind": "check", "check": check, "about_value": about}
+        for scenario in drawn.itertuples()
+        for check in CHECKS
+        for about in ((scenario.value_1, scenario.value_2) if check == "value_guided" else (None,))
+    ]
+    return pd.DataFrame(rows).assign(target=None, system_prompt=None, repetition=None)[list(QUESTION)]
+
+
+def _draw(rows: pd.DataFrame, strata: list[str], size: int, seed: int) -> pd.DataFrame:
+    """Return rows drawn in turn from each stratum, in the order drawn, so that any first part is balanced too."""
+    if size < 1 or rows.empty:
+        raise ValueError(
+            f"sample: asked for {size} of {len(rows)}; expected at least 1 of at least 1. "
+            "Run the notebook that writes them first, or ask for more."
+        )
+    rng = np.random.default_rng(seed)
+    shuffled = rows.iloc[rng.permutation(len(rows))]
+    turn = shuffled.groupby(strata, sort=False).cumcount()
+    return shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")].head(size)
+
+
+SIMULATED_PREFIX = "simulated-"
+_WHEN = "1970-01-01T00:00:00+00:00"
+
+
+def simulate_labels(archive: Archive, sample: pd.DataFrame, *, name: str, slips: float, seed: int) -> pd.DataFrame:
+    """Label a sample as the study's first judge did, except for slips.
+
+    Parameters
+    ----------
+    archive : Archive
+        The study.
+    sample : DataFrame
+        From ``sample_conversations`` or ``sample_checks``.
+    name : str
+        The annotator's name, without the prefix ``simulated-``.
+    slips : float
+        Share of questions, 0–1, answered by another answer than the judge's, drawn evenly.
+    seed : int
+        Seed of the slips; another name slips elsewhere.
+
+    Returns
+    -------
+    DataFrame
+        As from ``read_labels``; no row for a question that the judge has no readable answer to.
+
+    Raises
+    ------
+    ValueError
+        Where `slips` is not between 0 and 1.
+    """
+    if not 0 <= slips <= 1:
+        raise ValueError(f"slips: found {slips}; expected a share between 0 and 1.")
+    rng = np.random.default_rng([seed, *name.encode()])
+    judged = {**_conversations_judged(archive), **_checks_judged(archive)}
+    labels = []
+    for row in sample.astype(object).where(sample.notna(), None).to_dict("records"):
+        key = tuple(row[part] for part in (*_CONVERSATION, "check", "about_value"))
+        slipped, other = rng.random() < slips, rng.integers(2)
+        if key not in judged:
+            continue
+        among = ("yes", "no") if judged[key] in ("yes", "no") else ("action_1", "action_2", "neither")
+        others = [answer for answer in among if answer != judged[key]]
+        answer = others[other % len(others)] if slipped else judged[key]
+        labels.append(Label(**row, annotator=SIMULATED_PREFIX + name, answer=answer, labelled_at=_WHEN))
+    return labels_table(labels)
+
+
+def _conversations_judged(archive: Archive) -> dict[tuple, str]:
+    """Return conversation → the first judge's reading."""
+    verdicts = archive.tables["verdicts"]
+    verdicts = verdicts[verdicts["judge"].isin(archive.judges[:1])].drop_duplicates(_CONVERSATION)
+    read = verdicts[verdicts["outcome"].isin(("choice", "refusal", "neither"))]
+    return {
+        (r.scenario_id, r.target, r.system_prompt, r.repetition, None, None): (
+            f"action_{r.action}" if r.outcome == "choice" else "neither"
+        )
+        for r in read.itertuples()
+    }
+
+
+def _checks_judged(archive: Archive) -> dict[tuple, str]:
+    """Return question of a check → the filter judge's answer; in ``value_guided`` an action, as annotators give it."""
+    checks = archive.tables["checks"].drop_duplicates(["scenario_id", "check", "about_value"])
+    sides = archive.tables["scenarios"].set_index("scenario_id")["value_1"].to_dict()
+    judged = {}
+    for row in checks[checks["passed"].notna()].itertuples():
+        about = row.about_value if isinstance(row.about_value, str) else None
+        answer = "yes" if row.passed else "no"
+        if about is not None:
+            own = 1 if sides[row.scenario_id] == about else 2
+            answer = f"action_{own if row.passed else 3 - own}"
+        judged[row.scenario_id, None, None, None, row.check, about] = answer
+    return judged

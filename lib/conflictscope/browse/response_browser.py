@@ -11,10 +11,9 @@ import ipywidgets
 import pandas as pd
 
 from conflictscope.browse.archive import Archive
-from conflictscope.browse.disagreements import COLUMNS, PRESETS
-from conflictscope.browse.filters import cases_of_cell, filter_scenarios
-from conflictscope.browse.labelling import Labelling
-from conflictscope.browse.layout import (
+from conflictscope.browse.controls import (
+    PickGrid,
+    PickList,
     ViewPane,
     beside,
     choose,
@@ -23,8 +22,10 @@ from conflictscope.browse.layout import (
     search_for_words,
     shown_as,
 )
+from conflictscope.browse.disagreements import COLUMNS, PRESETS
+from conflictscope.browse.filters import cases_of_cell, filter_scenarios
+from conflictscope.browse.labelling import Labelling
 from conflictscope.browse.markup import View
-from conflictscope.browse.picking import PickGrid, PickList
 from conflictscope.browse.render import LABEL_KEYS, conversation_key
 from conflictscope.browse.views import show
 from conflictscope.measure import preference_rates

@@ -7,10 +7,9 @@ In: an archive. Out: a widget. It only wires: ``filters`` finds, ``views`` shows
 import ipywidgets
 
 from conflictscope.browse.archive import FATES, Archive
+from conflictscope.browse.controls import PickList, ViewPane, beside, choose, controls_row, search_for_words, shown_as
 from conflictscope.browse.filters import filter_scenarios
-from conflictscope.browse.layout import ViewPane, beside, choose, controls_row, search_for_words, shown_as
 from conflictscope.browse.markup import View
-from conflictscope.browse.picking import PickList
 from conflictscope.browse.views import show_scenario
 from conflictscope.tables import CHECKS, SEVERITIES, STRUCTURES
 

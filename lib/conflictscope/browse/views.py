@@ -10,8 +10,7 @@ import pandas as pd
 
 from conflictscope.browse.archive import Archive
 from conflictscope.browse.markup import View
-from conflictscope.browse.records import case_record, scenario_record
-from conflictscope.browse.render import render_case, render_scenario
+from conflictscope.browse.render import case_record, render_case, render_scenario, scenario_record
 
 
 def show(

@@ -15,7 +15,7 @@ from conflictscope.elicit.judging import judge_conversations, judge_with_each
 from conflictscope.elicit.multiple_choice import ask_multiple_choice, ask_ratings
 from conflictscope.elicit.opening_messages import write_opening_messages
 from conflictscope.elicit.steered import ask_steered, hold_steered_conversations
-from conflictscope.elicit.steering import choose_target_rankings, steered_prompts
+from conflictscope.elicit.system_prompts import choose_target_rankings, steered_prompts
 
 __all__ = [
     "CONVERSATION",

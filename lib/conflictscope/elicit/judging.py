@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from conflictscope.elicit.conversations import CONVERSATION, transcribe
 from conflictscope.models import Models, NonBlank, Reply, Request
 from conflictscope.prompts import render
-from conflictscope.scenarios.label_order import first_action
+from conflictscope.scenarios.checks import first_action
 from conflictscope.tables import TABLES
 
 

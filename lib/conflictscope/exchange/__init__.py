@@ -14,16 +14,27 @@
 - ``inspect_task``, ``inspect_logs``: that task, and its logs as our tables; not imported here: they need an extra
 """
 
-from conflictscope.exchange.data_dictionary import data_dictionary
-from conflictscope.exchange.dataset_card import dataset_card, models_in
+from conflictscope.exchange.exports import (
+    EXPORTED,
+    FILE_FORMATS,
+    data_dictionary,
+    dataset_card,
+    export_tables,
+    models_in,
+    name_of_study,
+    read_exported,
+)
 from conflictscope.exchange.formats import FORMATS, import_scenarios
-from conflictscope.exchange.imported import Imported
+from conflictscope.exchange.gathering import Imported
 from conflictscope.exchange.inspect_files import export_inspect_task
-from conflictscope.exchange.published_messages import ImportedMessages, import_opening_messages
-from conflictscope.exchange.published_results import ImportedResults, import_published_results
-from conflictscope.exchange.published_scenarios import read_published_checks
+from conflictscope.exchange.published import (
+    ImportedMessages,
+    ImportedResults,
+    import_opening_messages,
+    import_published_results,
+    read_published_checks,
+)
 from conflictscope.exchange.questions import as_questions
-from conflictscope.exchange.tidy_files import EXPORTED, FILE_FORMATS, export_tables, name_of_study, read_exported
 
 __all__ = [
     "EXPORTED",

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 
-from conflictscope.exchange.ai_risk_dilemmas import import_ai_risk_dilemmas
-from conflictscope.exchange.clash import import_clash
-from conflictscope.exchange.daily_dilemmas import import_daily_dilemmas
-from conflictscope.exchange.hh_rlhf import import_hh_rlhf
-from conflictscope.exchange.imported import Imported
-from conflictscope.exchange.moralchoice import import_moralchoice
-from conflictscope.exchange.pku_saferlhf import import_pku_saferlhf
-from conflictscope.exchange.published_scenarios import import_published_scenarios
+from conflictscope.exchange.dilemma_sets import (
+    import_ai_risk_dilemmas,
+    import_clash,
+    import_daily_dilemmas,
+    import_moralchoice,
+)
+from conflictscope.exchange.gathering import Imported
+from conflictscope.exchange.published import import_published_scenarios
+from conflictscope.exchange.reply_sets import import_hh_rlhf, import_pku_saferlhf
 from conflictscope.exchange.rows import read_header
 
 # format → its function, and columns that no other format has together

@@ -12,7 +12,7 @@ from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
 from conflictscope.elicit.judging import verdict_row
 from conflictscope.measure import gather_choices
-from conflictscope.scenarios.label_order import first_action
+from conflictscope.scenarios.checks import first_action
 from conflictscope.table_files import check_table
 from conflictscope.tables import TABLES
 

@@ -25,10 +25,9 @@ from inspect_ai.solver import TaskState, generate
 from conflictscope.elicit.judging import judge_request, verdict_row
 from conflictscope.models import Model as Endpoint
 from conflictscope.models import Reply, Request
-from conflictscope.models.calls import Call, make_call, make_repair
-from conflictscope.models.replies import RawReply, failed_reply, read_reply
+from conflictscope.models.requests import Call, RawReply, failed_reply, make_call, make_repair, read_reply
 from conflictscope.prompts import Prompt
-from conflictscope.scenarios.label_order import first_action
+from conflictscope.scenarios.checks import first_action
 
 JUDGE_ROLE = "judge"
 READINGS = ("action_1", "action_2", "refusal", "neither")

@@ -24,10 +24,9 @@ from conflictscope.figures.funnel import draw_funnel, draw_pass_rates, plot_funn
 from conflictscope.figures.judge import draw_confusion, plot_confusion
 from conflictscope.figures.preference_heatmap import draw_preference_heatmap, plot_preference_heatmaps
 from conflictscope.figures.rankings import draw_rankings, plot_rankings
-from conflictscope.figures.saving import save_figure
 from conflictscope.figures.shift import draw_shift, plot_shift
 from conflictscope.figures.steering import draw_steering, plot_steering
-from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, use_style
+from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, save_figure, use_style
 
 __all__ = [
     "COLUMN_WIDTH",

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from conflictscope.figures.panels import GREY, require, set_title
 from conflictscope.figures.style import COLUMN_WIDTH, use_style
-from conflictscope.measure.front import BEHIND, ON_FRONT
+from conflictscope.measure.difficulty import BEHIND, ON_FRONT
 from conflictscope.measure.published import PUBLISHED_SOURCE, published_ablations
 
 _COLUMNS = ["agreement", "agreement_low", "agreement_high", "likert", "likert_low", "likert_high"]

@@ -27,7 +27,7 @@ from conflictscope.figures.panels import (
     spread_rows,
 )
 from conflictscope.figures.style import CONDITION_MARKS, FULL_WIDTH, use_style
-from conflictscope.measure.effects import ALL
+from conflictscope.measure.rates import ALL
 
 _RATES = ["rate", "rate_low", "rate_high"]
 _KEY = ["target", "condition", "system_prompt"]

@@ -1,7 +1,7 @@
 """Figure 6: how many scenarios are left after each check, and how often each check is passed by template.
 
 In: the tables of `conflictscope.scenarios.filter_funnel` and, beside it where wanted, of
-`conflictscope.measure.scenario_quality.pass_rates`. Out: axes with a bar a check, and axes with a mark a template.
+`conflictscope.measure.difficulty.pass_rates`. Out: axes with a bar a check, and axes with a mark a template.
 Section 3.2 of the paper (arXiv 2509.25369), its filter.
 """
 

@@ -1,6 +1,6 @@
 """Recovery: how well known preferences are found again, and how often the intervals hold the truth.
 
-In: the tables of `conflictscope.measure.recovery`. Out: axes with Kendall's τ against the number of scenarios, or with
+In: the tables of `calibration.recovery`. Out: axes with Kendall's τ against the number of scenarios, or with
 the coverage of the intervals against it; or a small figure of either. No section of the paper (arXiv 2509.25369), which
 has no such check.
 """
@@ -15,9 +15,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from conflictscope.calibration.replications import ALL_VALUES
 from conflictscope.figures.panels import GREY, require, set_title
 from conflictscope.figures.style import COLUMN_WIDTH, use_style
-from conflictscope.measure.replications import ALL_VALUES
 
 _HEIGHT = 2.5  # inches
 _APART = 0.05  # distance between marks of one size, as a share of it
@@ -47,7 +47,7 @@ def draw_recovery(recovery: pd.DataFrame, ax: Axes) -> Axes:
     Parameters
     ----------
     recovery : DataFrame
-        Columns of `conflictscope.measure.recovery.rank_recovery`, of at most four noises.
+        Columns of `conflictscope.calibration.recovery.rank_recovery`, of at most four noises.
     ax : Axes
         Where to draw.
 
@@ -79,7 +79,7 @@ def draw_coverage(coverage: pd.DataFrame, ax: Axes, *, level: float = 0.95) -> A
     Parameters
     ----------
     coverage : DataFrame
-        Columns of `conflictscope.measure.recovery.strength_coverage`; its rows over all values are drawn.
+        Columns of `conflictscope.calibration.recovery.strength_coverage`; its rows over all values are drawn.
     ax : Axes
         Where to draw.
     level : float

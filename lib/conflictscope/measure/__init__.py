@@ -35,35 +35,41 @@ the paper (arXiv 2509.25369).
 - ``published``: the paper's numbers, for overlays
 """
 
-from conflictscope.measure.agreement import krippendorff_alpha, observed_agreement
-from conflictscope.measure.alignments import alignment, moved_choices
-from conflictscope.measure.bounds import outcome_bounds
-from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
-from conflictscope.measure.choice_noise import choice_noise
+from conflictscope.calibration.studies import plant_self_preference
+from conflictscope.measure.bootstrap import count_wins, resample_wins, wilson_interval
+from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, outcome_bounds, win_graph_connected
 from conflictscope.measure.choices import count_outcomes, gather_choices
-from conflictscope.measure.clustering import wilson_interval
-from conflictscope.measure.diagnostics import diagnose
-from conflictscope.measure.effects import acting_effect, effects_by
-from conflictscope.measure.expected_precision import PlannedStudy, expected_precision
-from conflictscope.measure.front import mark_front
+from conflictscope.measure.difficulty import (
+    diversity,
+    krippendorff_alpha,
+    likert_difference_rate,
+    mark_front,
+    observed_agreement,
+    pass_rates,
+)
+from conflictscope.measure.jury import alpha_between_readers, panel_verdicts
 from conflictscope.measure.net_effects import net_value_effects
-from conflictscope.measure.panel import alpha_between_readers, panel_verdicts
-from conflictscope.measure.planning import precision_plan
+from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
 from conflictscope.measure.published import published_ablations
 from conflictscope.measure.rankings import rank_values
-from conflictscope.measure.rates import flip_rate, position_effect, preference_rates
-from conflictscope.measure.readings import read_verdicts
-from conflictscope.measure.resampling import count_wins, resample_wins
-from conflictscope.measure.scenario_quality import diversity, likert_difference_rate, pass_rates
-from conflictscope.measure.self_preference import (
+from conflictscope.measure.raters import (
+    agreement_between_readers,
+    confusion,
     rates_by_family,
+    read_verdicts,
     self_preference_of_authors,
     self_preference_of_judges,
 )
+from conflictscope.measure.rates import (
+    acting_effect,
+    choice_noise,
+    effects_by,
+    flip_rate,
+    position_effect,
+    preference_rates,
+)
 from conflictscope.measure.shift import group_ranks, ranking_agreement, value_shifts
-from conflictscope.measure.simulated_verdicts import plant_self_preference
-from conflictscope.measure.steering import steering_effects
-from conflictscope.measure.validation import agreement_between_readers, confusion
+from conflictscope.measure.steering import alignment, moved_choices, steering_effects
 
 __all__ = [
     "PlannedStudy",

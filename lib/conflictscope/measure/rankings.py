@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from conflictscope.measure.bootstrap import count_wins, resample_wins
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
 from conflictscope.measure.choices import GROUP, check_choices
-from conflictscope.measure.resampling import count_wins, resample_wins
 from conflictscope.table_files import check_table
 
 _DIGITS = 8  # strengths that differ by less differ by rounding alone

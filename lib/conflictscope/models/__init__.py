@@ -19,9 +19,9 @@
 """
 
 from conflictscope.models.asking import Models
-from conflictscope.models.budget import BudgetReached
 from conflictscope.models.registry import Model, Registry, load_registry
 from conflictscope.models.requests import Message, NonBlank, Reply, Request
+from conflictscope.models.spending import BudgetReached
 from conflictscope.models.store import CallStore
 
 __all__ = [

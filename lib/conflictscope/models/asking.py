@@ -1,4 +1,16 @@
-"""Ask models: a list of requests to one model in, a list of replies out, in order.
+"""Work through a long list with a few tasks, so that a hundred thousand calls are not a hundred thousand tasks.
+
+Calls under way: each is seen through, and stored, even where the list that it belongs to is stopped.
+
+In: the work of making one call and storing its reply. Out: its result. Where a list is stopped (the budget is reached,
+an endpoint is down, the disk is full), calls that are on the wire end and are stored; calls that wait for their turn or
+for another attempt are called off; and the lists beside it stop as well.
+
+Calls to live endpoints: each made where the budget allows it, and stored before anybody reads it.
+
+In: a call that the store does not hold. Out: the reply that is stored under its key, or why there is none.
+
+Ask models: a list of requests to one model in, a list of replies out, in order.
 
 What the call store holds is not asked again; what is missing is asked, stored the moment it arrives, and then read.
 A structured reply that cannot be read is asked again with the error shown, as a call of its own. A call that finally
@@ -6,24 +18,287 @@ fails is an ``error`` among the replies, and the rest go on. Where the budget is
 store takes nothing, all lists stop; what is on the wire then is stored first.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import numpy as np
+import openai
 
-from conflictscope.models.budget import Budget
-from conflictscope.models.calling import Caller
-from conflictscope.models.calls import Call, make_call, make_repair
-from conflictscope.models.embeddings import EmbeddingCall, as_vectors, make_embedding_call
-from conflictscope.models.ledger import Ledger, Planned
+from conflictscope.models.client import Endpoint
+from conflictscope.models.embeddings import (
+    EmbeddingCall,
+    as_vectors,
+    embedding_body,
+    make_embedding_call,
+    read_embeddings,
+)
+from conflictscope.models.patience import is_transient
 from conflictscope.models.progress import Progress, open_progress
 from conflictscope.models.registry import Model, Registry
-from conflictscope.models.replies import RawReply, failed_reply, read_reply
-from conflictscope.models.requests import Reply, Request
-from conflictscope.models.store import CallStore
-from conflictscope.models.usage import EMBEDDING
+from conflictscope.models.requests import (
+    Call,
+    RawReply,
+    Reply,
+    Request,
+    failed_reply,
+    make_call,
+    make_repair,
+    read_completion,
+    read_reply,
+)
+from conflictscope.models.spending import Budget, BudgetReached, Ledger, Planned
+from conflictscope.models.store import EMBEDDING, Attempts, CallStore
+
+
+async def work_off(jobs: Iterator[Coroutine[Any, Any, None]], workers: int) -> None:
+    """Await every job, at most `workers` at a time; the first exception stops the rest and is raised."""
+
+    async def work() -> None:
+        for job in jobs:
+            await job
+
+    tasks = []
+    try:
+        for _ in range(workers):
+            tasks.append(asyncio.create_task(work()))
+            # one starts while those before it are under way; all at once, none would send before all were prepared
+            await asyncio.sleep(0)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+T = TypeVar("T")
+
+
+class CallsUnderWay:
+    """The calls of all lists that are being asked."""
+
+    def __init__(self, budget: Budget):
+        self._budget = budget
+        self._tasks: dict[asyncio.Task, Attempts] = {}
+        self._lists = 0
+        self._stopped: Exception | None = None
+
+    def begin_list(self) -> None:
+        """Say that a list is being asked."""
+        self._lists += 1
+
+    def end_list(self) -> None:
+        """Say that a list is done or stopped; after the last one, others may begin."""
+        self._lists -= 1
+        if not self._lists:
+            self._stopped = None
+
+    async def see_through(self, cost: float, work: Callable[[Attempts], Awaitable[T]]) -> T:
+        """Do the work of one call that is expected to cost so many dollars.
+
+        Raises
+        ------
+        BudgetReached
+            Where that is more than is left.
+        Exception
+            What stopped this list or one beside it.
+        """
+        await self._budget.await_leave(cost)
+        if self._stopped is not None:
+            raise self._stopped
+        attempts = Attempts()
+        self._budget.hold(cost)
+        task = asyncio.ensure_future(work(attempts))
+        self._tasks[task] = attempts
+        task.add_done_callback(partial(self._end, cost))
+        try:
+            # its caller may be cancelled; a call that is on the wire is not
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            _call_off(task, attempts)
+            if self._stopped is not None:
+                raise self._stopped from None
+            raise
+
+    async def stop(self, reason: Exception) -> None:
+        """Make no more calls for the lists being asked, and return when those on the wire have been stored."""
+        self._stopped = self._stopped or reason
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Call off what waits, and wait for what is on the wire."""
+        own = asyncio.get_running_loop()
+        # those of an earlier event loop went with it
+        tasks = {task: attempts for task, attempts in self._tasks.items() if task.get_loop() is own}
+        for task, attempts in tasks.items():
+            _call_off(task, attempts)
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _end(self, cost: float, task: asyncio.Task) -> None:
+        """Forget a call that has ended; where nobody waits for it any more, nobody is to be told how."""
+        del self._tasks[task]
+        if not task.cancelled():
+            task.exception()
+        self._budget.release(cost)
+
+
+def _call_off(task: asyncio.Task, attempts: Attempts) -> None:
+    """Let a call make no further attempt; the one on the wire comes to its end."""
+    attempts.called_off = True
+    if not attempts.on_wire:
+        task.cancel()
+
+
+class Caller:
+    """Endpoints that are open, and the calls that are made to them."""
+
+    def __init__(self, store: CallStore, budget: Budget, transport: httpx2.AsyncBaseTransport | None):
+        self._store, self._budget, self._transport = store, budget, transport
+        self._under_way = CallsUnderWay(budget)
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def make_ready(self, model: Model, *, known: bool) -> None:
+        """Open a model's endpoint before a list begins, so that what is missing is said before any call is made.
+
+        Parameters
+        ----------
+        known : bool
+            Whether it has answered some calls of the list in an earlier run.
+
+        Raises
+        ------
+        ValueError
+            Where its key is not set, or there is a budget and its price is unknown.
+        """
+        self._budget.check(model)
+        self._endpoint(model).breaker.known |= known
+
+    async def work_off(self, jobs: Iterator[Coroutine[Any, Any, None]], workers: int) -> None:
+        """Work through the jobs of a list; where it is stopped, stop those beside it, and store what is on the wire."""
+        self._under_way.begin_list()
+        try:
+            await work_off(jobs, workers)
+        except (BudgetReached, OSError) as reason:
+            await self._under_way.stop(reason)
+            raise
+        finally:
+            self._under_way.end_list()
+
+    async def obtain(self, model: Model, call: Call, calls: int) -> RawReply | str:
+        """Return the reply to a call of a list of so many, or why there is none.
+
+        Raises
+        ------
+        ConnectionError
+            Where the endpoint is given up; see ``breaker``.
+        BudgetReached
+            Where what is left of the budget may not cover the call.
+        OSError
+            Where the store does not take the reply.
+        """
+        cost = self._budget.expected_cost(model, call.request.prompt, len(call.canonical), call.request.max_tokens)
+        return await self._under_way.see_through(cost, partial(self._call, model, call, calls))
+
+    async def obtain_vectors(self, model: Model, batch: list[EmbeddingCall], calls: int) -> dict[str, RawReply]:
+        """Return key → vector of a few texts, asked for in one call of so many, each stored under its own key.
+
+        Raises
+        ------
+        ConnectionError
+            Where the call has finally failed.
+        BudgetReached, OSError
+            As for ``obtain``.
+        """
+        cost = self._budget.expected_cost(model, EMBEDDING, sum(len(call.canonical) for call in batch), None)
+        stored = await self._under_way.see_through(cost, partial(self._call_for_vectors, model, batch, calls))
+        return {call.key: raw for call, raw in zip(batch, stored, strict=True)}
+
+    async def close(self) -> None:
+        """Let what is on the wire be stored, then close the connections."""
+        await self._under_way.finish()
+        for endpoint in self._endpoints.values():
+            if endpoint.loop is asyncio.get_running_loop():  # those of an earlier loop went with it
+                await endpoint.close()
+        self._endpoints.clear()
+
+    async def _call(self, model: Model, call: Call, calls: int, attempts: Attempts) -> RawReply | str:
+        """Make a call and store what comes of it."""
+        request, endpoint = call.request, self._endpoint(model)
+        try:
+            raw = await endpoint.call(
+                "/chat/completions",
+                call.body,
+                read_completion,
+                max_tokens=request.max_tokens,
+                attempts=attempts,
+                calls=calls,
+            )
+        except openai.OpenAIError as failure:
+            if attempts.called_off and is_transient(failure):
+                # it has not finally failed: its list was stopped
+                raise asyncio.CancelledError from None
+            problem = endpoint.describe(failure)
+            await self._store.add_failure(call.key, problem, model=model.name, prompt=request.prompt, attempts=attempts)
+            if reason := endpoint.why_given_up(failure, calls):
+                raise ConnectionError(reason) from None
+            return problem
+        return await self._store.add(
+            call.key,
+            raw,
+            model=model.name,
+            prompt=request.prompt,
+            prompt_hash=request.prompt_hash,
+            request=call.canonical,
+            attempts=attempts,
+        )
+
+    async def _call_for_vectors(
+        self, model: Model, batch: list[EmbeddingCall], calls: int, attempts: Attempts
+    ) -> list[RawReply]:
+        """Make the call for a few vectors and store them."""
+        endpoint, texts = self._endpoint(model), [call.text for call in batch]
+        try:
+            vectors = await endpoint.call(
+                "/embeddings",
+                embedding_body(model, texts),
+                partial(read_embeddings, texts=texts),
+                attempts=attempts,
+                calls=calls,
+            )
+        except openai.OpenAIError as failure:
+            raise ConnectionError(
+                f"model {model.name!r} at {model.base_url}: no embeddings: {endpoint.describe(failure)}. "
+                "Run the same command again; what was answered is in the call store."
+            ) from None
+        return await asyncio.gather(
+            *(
+                self._store.add(
+                    call.key,
+                    raw,
+                    model=model.name,
+                    prompt=EMBEDDING,
+                    prompt_hash="",
+                    request=call.canonical,
+                    # what it took is noted once
+                    attempts=attempts if call is batch[0] else Attempts(),
+                )
+                for call, raw in zip(batch, vectors, strict=True)
+            )
+        )
+
+    def _endpoint(self, model: Model) -> Endpoint:
+        """Return the model's endpoint, opened in the running loop: connections cannot move between loops."""
+        endpoint = self._endpoints.get(model.name)
+        if endpoint is None or endpoint.loop is not asyncio.get_running_loop():
+            endpoint = self._endpoints[model.name] = Endpoint(model, self._transport)
+        return endpoint
+
 
 TEXTS_A_CALL = 64
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conflictscope.models.calls import canonical_opening, key_of
 from conflictscope.models.registry import Model
-from conflictscope.models.replies import RawReply, read_count
+from conflictscope.models.requests import RawReply, canonical_opening, key_of, read_count
 
 _FLOATS = np.dtype("<f4")
 

@@ -1,16 +1,137 @@
-"""What is asked of a model and what comes back.
+"""Structured replies: the form that is asked for, and strict reading of what came back.
+
+In: a pydantic class, or the text of a reply. Out: a JSON schema for the endpoint (or the instruction to reply in JSON,
+for one that takes no schemas), or an object of the class. The whole reply has to be one JSON object; nothing is fished
+out of a sentence or mended.
+
+What is asked of a model and what comes back.
 
 In: a filled-in prompt and how it is to be answered (schema, sampling, repetition). Out: a ``Reply`` with exactly one
 outcome. An unusable reply keeps its text and says why it could not be used; it is never a default and never a vote.
+
+From a request to the call that is made, and its key.
+
+In: a model and a request. Out: the body that is sent and a key: a hash of everything that determines the reply. The
+same key is never paid for twice; a change of anything that is sent, of the model or of the repetition gives another.
+
+From an endpoint's answer to a reply with an outcome.
+
+In: the JSON body of a chat completion. Out: a ``RawReply``, which is what the call store keeps, and from it a
+``Reply``, read strictly. Reading is done anew each time, so a stored reply can be read by a stricter reader later.
 """
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, ValidationError
 
-from conflictscope.prompts import Prompt
+from conflictscope.models.registry import Model
+from conflictscope.prompts import Prompt, render
+
+_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+_PROBLEMS_SHOWN = 5
+
+
+@cache
+def response_format(schema: type[BaseModel]) -> dict:
+    """Return the ``response_format`` that asks for a class, with its fields in the order in which they are declared.
+
+    Raises
+    ------
+    ValueError
+        Where the class allows extra fields or has optional ones, which strict schemas do not permit.
+    """
+    found = _without_docstrings(schema.model_json_schema())
+    for part in (found, *found.get("$defs", {}).values()):
+        if part.get("type") != "object":
+            continue
+        fields = list(part.get("properties", ()))
+        if part.get("additionalProperties") is not False or part.get("required", []) != fields:
+            raise ValueError(
+                f"{schema.__name__} cannot be asked for strictly: every class in it needs extra='forbid', and "
+                f"every field has to be required; found fields {fields}, required {part.get('required', [])}."
+            )
+    return {"type": "json_schema", "json_schema": {"name": schema.__name__, "strict": True, "schema": found}}
+
+
+@cache
+def json_instruction(schema: type[BaseModel]) -> str:
+    """Return the instruction to reply with one JSON object of the class."""
+    text = json.dumps(response_format(schema)["json_schema"]["schema"], ensure_ascii=False)
+    return render("json_only", schema=text).messages[0]["content"]
+
+
+def read_object(text: str, schema: type[BaseModel]) -> BaseModel:
+    """Read a reply that is one JSON object, bare or in one fenced block, and nothing else.
+
+    Raises
+    ------
+    ValueError
+        Saying what is wrong with it, in words that the model can be shown.
+    """
+    stripped = text.strip()
+    fenced = _FENCED.fullmatch(stripped)
+    content = fenced[1] if fenced else stripped
+    try:
+        found = json.loads(content, object_pairs_hook=_unrepeated, parse_constant=_no_number)
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"not one JSON object and nothing else ({problem})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"not one JSON object but a {type(found).__name__}")
+    try:
+        return schema.model_validate_json(content, strict=True)
+    except ValidationError as problem:
+        raise ValueError("; ".join(_in_words(problem))) from None
+
+
+def _in_words(problem: ValidationError) -> list[str]:
+    """Return a phrase for each of the first problems: where, and what was expected."""
+    errors = problem.errors(include_url=False, include_context=False, include_input=False)
+    words = [f"{'.'.join(map(str, error['loc'])) or 'the object'}: {error['msg']}" for error in errors]
+    return words[:_PROBLEMS_SHOWN] + (
+        [f"and {len(words) - _PROBLEMS_SHOWN} more"] if len(words) > _PROBLEMS_SHOWN else []
+    )
+
+
+def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object, unless it gives one key twice and so says two things."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"gives {sorted({key for key in keys if keys.count(key) > 1})} more than once")
+    return found
+
+
+def _no_number(name: str) -> float:
+    """Refuse NaN and the infinities, which are not JSON."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_docstrings(schema: dict) -> dict:
+    """Return a JSON schema without titles and docstrings: they are ours, and a change in them is no new request."""
+    return {key: _untitled(value) for key, value in schema.items() if key not in ("title", "description", "$defs")} | (
+        {"$defs": {name: _without_docstrings(part) for name, part in schema["$defs"].items()}}
+        if "$defs" in schema
+        else {}
+    )
+
+
+def _untitled(value):
+    """Return part of a schema without the titles that pydantic makes of field names."""
+    if isinstance(value, list):
+        return [_untitled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    # a title is text; a field that is called `title` has a schema
+    return {key: _untitled(item) for key, item in value.items() if key != "title" or not isinstance(item, str)}
+
 
 Message = Mapping[str, str]
 """``role`` (``system``, ``user`` or ``assistant``) and ``content``."""
@@ -114,3 +235,205 @@ class Reply:
     seconds: float | None
     key: str
     top_logprobs: list[dict[str, float]] | None = None
+
+
+TOP_LOGPROBS = 10
+# an endpoint may refuse an empty assistant message, so an empty reply is shown to the model by name
+_NO_TEXT = "(empty reply)"
+# what is wrong may quote the reply, as long as that is
+_PROBLEM_SHOWN = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: its key, the JSON text that was hashed, where in that text the body begins, and what it is for."""
+
+    key: str
+    canonical: str
+    body_at: int
+    messages: tuple[dict[str, str], ...]
+    request: Request
+
+    @property
+    def body(self) -> bytes:
+        """The body to send."""
+        return self.canonical[self.body_at : -1].encode()
+
+
+def make_call(model: Model, request: Request) -> Call:
+    """Return the call that puts a request to a model.
+
+    The key is the SHA-256 of JSON text made of the model's name, its endpoint, the repetition and the body: id,
+    messages, the sampling options that are sent, and the response format. Fields keep their order, because a model
+    fills in a schema's fields in that order.
+
+    Raises
+    ------
+    ValueError
+        Where the model is for embeddings, or log-probabilities are asked of one that gives none.
+    """
+    if model.kind != "chat":
+        raise ValueError(f"model {model.name!r} has kind {model.kind!r}; expected one of kind 'chat'.")
+    if request.logprobs and not model.logprobs:
+        raise ValueError(f"model {model.name!r} gives no log-probabilities; ask without, or set logprobs: true for it.")
+    messages = [{"role": message["role"], "content": message["content"]} for message in request.messages]
+    if request.schema is not None and not model.json_schema:
+        instruction = json_instruction(request.schema)
+        if messages and messages[-1]["role"] == "user":
+            messages[-1]["content"] += f"\n\n{instruction}"
+        else:
+            messages.append({"role": "user", "content": instruction})
+    return _call(model, request, tuple(messages))
+
+
+def make_repair(model: Model, call: Call, text: str | None, problem: str) -> Call:
+    """Return the call that shows the model its unusable reply and what is wrong with it, and asks again."""
+    said = {"role": "assistant", "content": text if text and text.strip() else _NO_TEXT}
+    return _call(
+        model, call.request, (*call.messages, said, *render("repair", problem=problem[:_PROBLEM_SHOWN]).messages)
+    )
+
+
+def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) -> Call:
+    """Return the call that sends these messages."""
+    body: dict[str, object] = {"model": model.id, "messages": messages}
+    for option, value in (("temperature", request.temperature), ("max_tokens", request.max_tokens)):
+        if value is not None and option not in model.refused_options:
+            body[option] = value
+    if request.schema is not None and model.json_schema:
+        body["response_format"] = response_format(request.schema)
+    if request.logprobs:
+        body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    opening = canonical_opening(model, request.repetition)
+    # json.dumps writes ASCII only: text that is no valid Unicode can then be hashed and sent like any other
+    canonical = f"{opening}{json.dumps(body)}}}"
+    return Call(key_of(canonical), canonical, len(opening), messages, request)
+
+
+def canonical_opening(model: Model, repetition: int) -> str:
+    """Return the canonical JSON text up to the body."""
+    name, url = json.dumps(model.name), json.dumps(model.base_url)
+    return f'{{"model":{name},"base_url":{url},"repetition":{repetition},"body":'
+
+
+def key_of(canonical: str) -> str:
+    """Return the key that belongs to canonical JSON text."""
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """A reply as received: what there is to rebuild everything else from."""
+
+    model_id: str | None
+    text: str | None
+    refusal: str | None
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    top_logprobs: list[dict[str, float]] | None
+    seconds: float
+
+
+def read_completion(payload: object, seconds: float) -> RawReply:
+    """Read the body of a chat completion.
+
+    Raises
+    ------
+    ValueError
+        Where it is none: an error in place of choices, or something else altogether.
+    """
+    if not isinstance(payload, dict):
+        raise ValueError(f"the endpoint's answer is {type(payload).__name__}, not a chat completion")
+    choices = payload.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        said = payload.get("error")
+        raise ValueError(f"the endpoint's answer holds no choice with a message{f': {said}' if said else ''}")
+    usage = payload.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    return RawReply(
+        model_id=_text(payload.get("model")),
+        text=_text(message.get("content")),
+        refusal=_text(message.get("refusal")),
+        finish_reason=_text(choice.get("finish_reason")),
+        prompt_tokens=read_count(usage.get("prompt_tokens")),
+        completion_tokens=read_count(usage.get("completion_tokens")),
+        top_logprobs=_top_logprobs(choice.get("logprobs")),
+        seconds=seconds,
+    )
+
+
+def read_reply(call: Call, raw: RawReply) -> Reply:
+    """Read a raw reply as the reply to a call."""
+    schema, text = call.request.schema, raw.text
+    if raw.refusal or raw.finish_reason == "content_filter":
+        problem = "the endpoint withheld the reply (content filter)" if not raw.refusal else "the model declined"
+        return _reply(call, raw, "refusal", raw.refusal or text, problem)
+    if raw.finish_reason == "length":
+        return _reply(call, raw, "invalid", text, "cut off before its end, at the limit of its length")
+    if not text or not text.strip():
+        return _reply(call, raw, "invalid", text, "empty")
+    if schema is None:
+        return _reply(call, raw, "ok", text, None)
+    try:
+        parsed = read_object(text, schema)
+    except ValueError as problem:
+        return _reply(call, raw, "invalid", text, str(problem))
+    return _reply(call, raw, "ok", text, None, parsed)
+
+
+def failed_reply(call: Call, problem: str) -> Reply:
+    """Return the reply to a call that finally failed."""
+    return Reply("error", None, None, problem, None, None, None, None, None, call.key)
+
+
+def _reply(call: Call, raw: RawReply, outcome: Outcome, text: str | None, problem: str | None, parsed=None) -> Reply:
+    """Return a reply that was got."""
+    return Reply(
+        outcome,
+        text,
+        parsed,
+        problem,
+        raw.model_id,
+        raw.finish_reason,
+        raw.prompt_tokens,
+        raw.completion_tokens,
+        raw.seconds,
+        call.key,
+        raw.top_logprobs,
+    )
+
+
+def _text(found: object) -> str | None:
+    """Return text that any database takes: no lone surrogates, no NUL."""
+    if not isinstance(found, str):
+        return None
+    if found.isascii() and "\x00" not in found:
+        return found
+    whole = found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def read_count(found: object) -> int | None:
+    """Return a count of tokens, where it is one."""
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
+def _top_logprobs(found: object) -> list[dict[str, float]] | None:
+    """Return, for each token of the reply, token → log-probability; None where there are none."""
+    tokens = found.get("content") if isinstance(found, dict) else None
+    if not isinstance(tokens, list):
+        return None
+    return [
+        {
+            str(_text(alternative["token"])): float(alternative["logprob"])
+            for alternative in (token.get("top_logprobs") or [token])
+            if isinstance(alternative, dict)
+            and isinstance(alternative.get("token"), str)
+            and isinstance(alternative.get("logprob"), int | float)
+        }
+        for token in tokens
+        if isinstance(token, dict)
+    ]

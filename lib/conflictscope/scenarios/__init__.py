@@ -13,16 +13,13 @@
 - ``domains``: which part of life each scenario is from
 """
 
-from conflictscope.scenarios.checks import check_scenarios, decide, filter_funnel
-from conflictscope.scenarios.completing import complete_scenarios, missing_fields
+from conflictscope.scenarios.checks import check_scenarios, decide, filter_funnel, first_action
 from conflictscope.scenarios.dedupe import mark_duplicates
 from conflictscope.scenarios.domains import assign_domains
-from conflictscope.scenarios.given import read_given, write_given
-from conflictscope.scenarios.label_order import first_action
-from conflictscope.scenarios.one_step import kept_of, plan_one_step, write_in_one_step
+from conflictscope.scenarios.from_file import complete_scenarios, missing_fields, read_given, write_given
 from conflictscope.scenarios.outlines import plan_outlines, write_outlines
 from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
-from conflictscope.scenarios.writing import write_scenarios
+from conflictscope.scenarios.writing import kept_of, plan_one_step, write_in_one_step, write_scenarios
 
 __all__ = [
     "Value",

@@ -1,10 +1,16 @@
-"""The six checks that a scenario must pass (paper, section 3.2).
+"""Which of the two actions is shown as A, where a model sees a scenario's actions once only.
+
+In: a row's identity, the purpose and the study's seed. Out: 1 or 2. The order is drawn from a hash, not from the row's
+place in a table, so it stays the same when rows come and go.
+
+The six checks that a scenario must pass (paper, section 3.2).
 
 In: the scenarios table. Out: one row for each question put to the filter judge, with its yes or no and its reason, and
 the scenarios that passed all six. A check that the judge gave no readable answer to is not passed and not failed: the
 scenario is left out and counted as ``undecided``.
 """
 
+import hashlib
 from typing import Literal
 
 import numpy as np
@@ -13,9 +19,15 @@ from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
-from conflictscope.scenarios.label_order import first_action
 from conflictscope.scenarios.value_sets import Value, ValueSet
 from conflictscope.tables import CHECKS, TABLES
+
+
+def first_action(seed: int, purpose: str, *identity: object) -> int:
+    """Return the action, 1 or 2, to show first; each comes first for half of all identities."""
+    content = "\x1f".join(map(str, (seed, purpose, *identity)))
+    return 1 + hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()[0] % 2
+
 
 _NEEDS_ACTIONS = {"feasible", "exclusive", "dilemma"}
 _FAILED, _EMPTY, _PASSED = range(3)

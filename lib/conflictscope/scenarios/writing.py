@@ -2,16 +2,24 @@
 
 In: the outlines that were kept. Out: the scenarios table, and the outlines that the author gave no readable scenario
 for.
+
+Scenarios without outlines: the paper's ablations "single-stage" and "direct" (section 3.2).
+
+In: a value set and the number wanted per pair. Out: what the two steps give otherwise. ``single_stage`` asks for a
+full scenario in one call, template and direction stated; ``direct`` states neither. An entry for the outlines table is
+made of each scenario, so that near-duplicates are found the same way.
 """
+
+from collections.abc import Sequence
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import Models, NonBlank, Request
-from conflictscope.prompts import render
-from conflictscope.scenarios.outlines import content_id
+from conflictscope.prompts import Prompt, render
+from conflictscope.scenarios.outlines import Batch, content_id, plan_outlines
 from conflictscope.scenarios.value_sets import ValueSet
-from conflictscope.tables import TABLES
+from conflictscope.tables import TABLES, Table
 
 
 class Scenario(BaseModel):
@@ -85,3 +93,115 @@ def _request(outline, value_set: ValueSet, temperature: float | None) -> Request
         other_value=outline.value_2 if acts_on_1 else outline.value_1,
     )
     return Request.of(prompt, schema=Scenario, temperature=temperature)
+
+
+GENERATIONS = ("two_stage", "single_stage", "direct")
+_CELL = ("value_1", "value_2", "structure", "severity", "acting_value")
+
+
+def plan_one_step(value_set: ValueSet, scenarios_per_pair: int, generation: str) -> list[Batch]:
+    """Return one call for each scenario: over the eight cells for ``single_stage``, without a cell for ``direct``.
+
+    Raises
+    ------
+    ValueError
+        Where `generation` is neither.
+    """
+    if generation == "single_stage":
+        return plan_outlines(value_set, scenarios_per_pair, outlines_per_call=1)
+    if generation == "direct":
+        return [
+            Batch(first, second, "none", "none", "", 1, number)
+            for first, second in value_set.pairs
+            for number in range(1, scenarios_per_pair + 1)
+        ]
+    raise ValueError(f"generation: found {generation!r}; expected one of {list(GENERATIONS)}.")
+
+
+async def write_in_one_step(
+    value_set: ValueSet,
+    models: Models,
+    author: str,
+    *,
+    scenarios_per_pair: int,
+    generation: str,
+    temperature: float | None = 1.0,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Have the author write each scenario in one call.
+
+    Returns
+    -------
+    outlines : DataFrame
+        As from ``write_outlines``: ``context`` is the description and ``action_opportunity`` the acting side's action
+        (action 1 for ``direct``); ``good`` and ``harm`` are empty.
+    scenarios : DataFrame
+        The scenarios table, before near-duplicates are taken out: keep the rows whose outline is kept.
+    shortfalls : DataFrame
+        As from ``write_outlines``: one row for each call without a readable scenario.
+    """
+    batches = plan_one_step(value_set, scenarios_per_pair, generation)
+    requests = [Request.of(_prompt(batch, value_set), schema=Scenario, temperature=temperature) for batch in batches]
+    replies = await models.ask(author, requests, label="scenarios in one step")
+    outlines, scenarios, shortfalls = [], [], []
+    for batch, reply in zip(batches, replies, strict=True):
+        cell: dict[str, object] = {
+            "value_1": batch.value_1,
+            "value_2": batch.value_2,
+            "structure": batch.structure,
+            "severity": batch.severity,
+            "acting_value": batch.acting_value or None,
+        }
+        if not isinstance(reply.parsed, Scenario):
+            shortfalls.append(cell | {"asked": 1, "got": 0, "problem": reply.problem})
+            continue
+        content = cell | reply.parsed.model_dump()
+        acts_on_2 = batch.acting_value == batch.value_2
+        outline = {
+            "context": reply.parsed.description,
+            "action_opportunity": reply.parsed.action_2 if acts_on_2 else reply.parsed.action_1,
+        }
+        # the call's number is part of the outline's id, so that a word-for-word repeat has a row of its own
+        outline_id = content_id(content | {"number": batch.number})
+        outlines.append({"outline_id": outline_id} | cell | outline | {"good": None, "harm": None, "author": author})
+        scenarios.append({"scenario_id": content_id(content), "outline_id": outline_id, "author": author} | content)
+    return (
+        pd.DataFrame(outlines, columns=_without(TABLES["outlines"], ("nearest", "similarity", "kept", "embedder"))),
+        pd.DataFrame(scenarios, columns=_without(TABLES["scenarios"], ())),
+        pd.DataFrame(shortfalls, columns=[*_CELL, "asked", "got", "problem"]),
+    )
+
+
+def kept_of(scenarios: pd.DataFrame, outlines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Take out the scenarios whose entry in the outlines table is a near-duplicate.
+
+    Returns
+    -------
+    scenarios, lost : DataFrame
+        As from ``write_scenarios``; lost are scenarios that repeat an earlier one of another pair word for word.
+    """
+    kept = scenarios[scenarios["outline_id"].isin(outlines.loc[outlines["kept"].astype(bool), "outline_id"])]
+    repeated = kept["scenario_id"].duplicated()
+    problem = "repeats scenario " + kept.loc[repeated, "scenario_id"] + " word for word"
+    lost = pd.DataFrame({"outline_id": kept.loc[repeated, "outline_id"], "problem": problem})
+    return kept[~repeated].reset_index(drop=True), lost.reset_index(drop=True)
+
+
+def _without(table: Table, left_out: Sequence[str]) -> list[str]:
+    """Return the names of a table's columns but for some."""
+    return [column.name for column in table.columns if column.name not in left_out]
+
+
+def _prompt(batch: Batch, value_set: ValueSet) -> Prompt:
+    """Return the prompt of one call."""
+    return render(
+        "one_step",
+        value_1=batch.value_1,
+        definition_1=value_set[batch.value_1].definition,
+        value_2=batch.value_2,
+        definition_2=value_set[batch.value_2].definition,
+        structure=batch.structure,
+        severity=batch.severity,
+        acting_value=batch.acting_value,
+        other_value=batch.other_value,
+        number=batch.number,
+    )

@@ -22,9 +22,7 @@
 - ``command_line``: ``conflictscope run | plan | check | status | import | export | bundle | replay``
 """
 
-from conflictscope.study.comparison import read_earlier_outlines, read_points
-from conflictscope.study.datasets import answer, read_data_sets
-from conflictscope.study.display import titled
-from conflictscope.study.run_folder import Run, open_run
+from conflictscope.study.comparing import answer, read_data_sets, read_earlier_outlines, read_points
+from conflictscope.study.notebook import Run, open_run, titled
 
 __all__ = ["Run", "answer", "open_run", "read_data_sets", "read_earlier_outlines", "read_points", "titled"]

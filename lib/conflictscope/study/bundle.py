@@ -3,14 +3,20 @@
 In: the folder of a study that has run. Out: a zip file with parameters, value set, the models' entries (no keys are in
 them), every stored reply, the manifest, what the study took from other studies, and the hashes of its tables and
 figures. A bundle may come from anybody: it holds data and no code, and is opened with bounds on names and sizes.
+
+Replay a bundle: rebuild every table and figure from the replies in it, and say whether any differs.
+
+In: a bundle. Out: what was rebuilt and what differs. No model is asked, so neither keys nor a network are needed; what
+runs are the notebooks of this project, never anything out of the bundle.
 """
 
 import json
 import re
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,12 +25,21 @@ import yaml
 
 from conflictscope.files import write_atomically
 from conflictscope.models import Model, Registry, load_registry
-from conflictscope.models.store_reading import read_rows, write_rows_anew
+from conflictscope.models.store import read_rows, write_rows_anew
 from conflictscope.scenarios import ValueSet, load_value_set
-from conflictscope.study.lineage import INPUTS, input_files
-from conflictscope.study.manifest import FILE, figure_hashes, store_url, table_contents
-from conflictscope.study.parameters import StudyParameters
-from conflictscope.study.status import stale_tables
+from conflictscope.study.parameters import StudyParameters, restore_parameters
+from conflictscope.study.provenance import (
+    FILE,
+    INPUTS,
+    figure_hashes,
+    input_files,
+    notebook_hashes,
+    package_versions,
+    stale_tables,
+    store_url,
+    table_contents,
+)
+from conflictscope.study.runner import NotebookFailed, run_study
 
 FORMAT = 1
 _HEAD, _VALUE_SET, _MODELS, _CALLS = "bundle.json", "value_set.yaml", "models.yaml", "calls.jsonl"
@@ -254,3 +269,86 @@ def _parse_rows(lines: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(table, str) or not isinstance(row, dict):
             raise ValueError("a line of calls.jsonl is no row of a call store.")
         yield table, row
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of a replay: names of the tables and figures that are the same, differ, or were not rebuilt."""
+
+    study: str
+    same: list[str]
+    differing: list[str]
+    missing: list[str]
+    problem: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether everything was rebuilt and is the same."""
+        return not (self.differing or self.missing or self.problem)
+
+
+def replay_bundle(file: Path, root: Path, out: Path | None = None) -> Replay:
+    """Rebuild a study from its bundle.
+
+    Parameters
+    ----------
+    file : Path
+        The bundle.
+    root : Path
+        The project's folder, whose notebooks are run.
+    out : Path, optional
+        An empty or new folder in which everything is left; default: a temporary one that is removed.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As for ``open_bundle``; where the notebooks of this version do not take the bundle's parameters; or where `out`
+        holds something.
+    """
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="conflictscope-replay-") as temporary:
+            return _replay(file, root, Path(temporary))
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
+        raise ValueError(f"{out} is not empty; name a new folder for the replay.")
+    return _replay(file, root, out.resolve())
+
+
+def _replay(file: Path, root: Path, folder: Path) -> Replay:
+    """Open the bundle in a folder, run its notebooks there and compare."""
+    bundle = open_bundle(file, folder)
+    values = bundle.parameters | {"replay": True} | bundle.inputs
+    parameters = restore_parameters(bundle.study, values, root, bundle.places, source=str(file))
+    if unknown := sorted(set(bundle.notebooks) - set(parameters.notebooks)):
+        raise ValueError(f"{file} has run notebooks that this version does not have: {unknown}.")
+    problem = ""
+    try:
+        run_study(parameters, only=bundle.notebooks)
+    except NotebookFailed as failure:
+        problem = str(failure)
+    rebuilt_tables = table_contents(parameters.path("run_folder"))
+    rebuilt_figures = figure_hashes(parameters.path("figures_folder"))
+    packed, rebuilt = bundle.tables | bundle.figures, rebuilt_tables | rebuilt_figures
+    return Replay(
+        study=bundle.study,
+        same=[name for name in packed if packed[name] == rebuilt.get(name)],
+        differing=[name for name in packed if name in rebuilt and packed[name] != rebuilt[name]],
+        missing=[name for name in packed if name not in rebuilt],
+        problem=problem,
+        notes=_other_than_then(bundle, parameters),
+    )
+
+
+def _other_than_then(bundle: Bundle, parameters: StudyParameters) -> list[str]:
+    """Return what is not as it was where the bundle was made: packages, notebooks."""
+    packages = _differences(bundle.packages, package_versions())
+    code = _differences(bundle.notebook_hashes, notebook_hashes(parameters))
+    return [f"{name} {then} then, {now} now" for name, (then, now) in packages.items()] + [
+        f"the code of {name} has changed" for name in code
+    ]
+
+
+def _differences(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return name → what it was and is, where that differs."""
+    return {name: (was, now[name]) for name, was in then.items() if name in now and now[name] != was}

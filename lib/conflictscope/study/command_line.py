@@ -9,24 +9,27 @@ import click
 import pandas as pd
 
 from conflictscope.exchange import FORMATS, import_scenarios
+from conflictscope.exchange.exports import EXPORTED, FILE_FORMATS, Format
 from conflictscope.exchange.formats import recognise
 from conflictscope.exchange.gathering import SEVERAL
-from conflictscope.exchange.tidy_files import EXPORTED, FILE_FORMATS, Format
 from conflictscope.models import BudgetReached, load_registry
 from conflictscope.scenarios import load_value_set
-from conflictscope.study.bundle import pack_bundle
-from conflictscope.study.exporting import export_study
-from conflictscope.study.interrupts import StudyStopped
-from conflictscope.study.lint import lint_study
-from conflictscope.study.manifest import read_manifest
-from conflictscope.study.parameters import StudyParameters, find_project, load_parameters, restore_parameters
-from conflictscope.study.plan import asked_models, by_step, plan_study
-from conflictscope.study.precision import plan_precision
-from conflictscope.study.replaying import Replay, replay_bundle
-from conflictscope.study.runner import NotebookFailed, run_study
-from conflictscope.study.starting import account_of, draw_per_pair, read_labels, start_study
-from conflictscope.study.status import describe_status, stale_tables
-from conflictscope.study.tokenising import open_tokenisers
+from conflictscope.study.bundle import Replay, pack_bundle, replay_bundle
+from conflictscope.study.parameters import (
+    StudyParameters,
+    account_of,
+    draw_per_pair,
+    find_project,
+    lint_study,
+    load_parameters,
+    read_labels,
+    restore_parameters,
+    start_study,
+)
+from conflictscope.study.plan import asked_models, by_step, open_tokenisers, plan_precision, plan_study
+from conflictscope.study.provenance import describe_status, read_manifest, stale_tables
+from conflictscope.study.runner import NotebookFailed, StudyStopped, run_study
+from conflictscope.study.transfer import export_study
 
 BUDGET_EXIT_CODE = 3
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))

@@ -1,26 +1,128 @@
-"""What a study will ask of which model, before anything is asked.
+"""How a plan counts tokens: with the model's own tokeniser, or by a stated rule.
+
+In: models, whose entries may name an encoding of ``tiktoken``. Out: a counter for each, and a sentence for each
+encoding that could not be had, so that nobody takes the rule for the tokeniser.
+
+What a study will ask of which model, before anything is asked.
 
 In: a study's parameters. Out: a table of calls, tokens and dollars by stage. Calls are counted as if nothing were
 dropped as a duplicate or filtered out, unless it is known how many scenarios were kept, so they are the most that a
 study makes without repairs and retries. Tokens are those of the prompts' own text, counted with the model's tokeniser
 where it has one, plus typical lengths of what is filled in; without one, a token is four characters.
+
+How many scenarios a study needs, from simulation with its own settings.
+
+In: a study's parameters, and its tables where it has run. Out: the scenarios per pair for a wanted precision. What a
+run has shown about this author, filter and these targets takes the place of what is assumed otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
 from conflictscope.elicit import choose_target_rankings
+from conflictscope.measure import count_outcomes, flip_rate, precision_plan
+from conflictscope.measure.planning import PlannedStudy
 from conflictscope.models import Model, Registry
 from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
-from conflictscope.models.usage import EMBEDDING
+from conflictscope.models.store import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
 from conflictscope.prompts import prompt_texts
 from conflictscope.scenarios import load_value_set, missing_fields, plan_one_step, plan_outlines, read_given
 from conflictscope.scenarios.outlines import Batch
 from conflictscope.study.parameters import StudyParameters
-from conflictscope.study.tokenising import BY_RULE, Tokeniser
+from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import CHECKS
+
+RULE = f"{CHARACTERS_PER_TOKEN} characters a token"
+
+
+@dataclass(frozen=True)
+class Tokeniser:
+    """Counts tokens: of a text that is known, and of so many characters of one that is not."""
+
+    name: str
+    count: Callable[[str], int]
+    characters_per_token: float
+
+
+BY_RULE = Tokeniser(RULE, lambda text: estimate_tokens(len(text)), CHARACTERS_PER_TOKEN)
+
+
+def load_encoding(name: str) -> Any:
+    """Return an encoding of ``tiktoken``, which fetches its files when it is first used.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Where the extra ``tokens`` is not installed.
+    OSError
+        Where the files cannot be fetched.
+    ValueError
+        Where ``tiktoken`` knows no such encoding.
+    """
+    import tiktoken
+
+    return tiktoken.get_encoding(name)
+
+
+def open_tokenisers(
+    models: Iterable[Model], load: Callable[[str], Any] = load_encoding
+) -> tuple[dict[str, Tokeniser], list[str]]:
+    """Open the models' tokenisers.
+
+    Parameters
+    ----------
+    load : callable
+        ``load(name)`` returns an encoding with ``encode_ordinary(text)``, or raises as ``load_encoding`` does.
+
+    Returns
+    -------
+    tokenisers : dict
+        Model → its tokeniser; the stated rule for a model that names none, or one that cannot be had.
+    notes : list of str
+        A sentence for each tokeniser that was asked for and cannot be had: which, for which models, why.
+
+    Raises
+    ------
+    ValueError
+        Where a model names an encoding that ``tiktoken`` does not know.
+    """
+    named: dict[str, list[str]] = {}
+    tokenisers = {}
+    for model in models:
+        tokenisers[model.name] = BY_RULE
+        if model.tokeniser is not None and model.name not in named.setdefault(model.tokeniser, []):
+            named[model.tokeniser].append(model.name)
+    notes = []
+    for name, asking in named.items():
+        try:
+            encoding = load(name)
+        except ModuleNotFoundError as problem:
+            notes.append(_note(name, asking, f"{problem.name} is not installed; install the extra 'tokens'"))
+        except OSError as problem:
+            notes.append(_note(name, asking, f"its files cannot be fetched: {type(problem).__name__}"))
+        except ValueError as problem:
+            first = str(problem).splitlines()[0]
+            raise ValueError(f"model {asking[0]!r}: tokeniser: found {name!r}; tiktoken says: {first}") from None
+        else:
+            tokenisers |= dict.fromkeys(asking, _tokeniser(name, encoding))
+    return tokenisers, notes
+
+
+def _tokeniser(name: str, encoding: Any) -> Tokeniser:
+    """Return the tokeniser of an encoding; what a token is worth in characters is measured on the project's prompts."""
+    known = "\n".join(prompt_texts().values())
+    return Tokeniser(
+        name, lambda text: len(encoding.encode_ordinary(text)), len(known) / len(encoding.encode_ordinary(known))
+    )
+
+
+def _note(name: str, models: list[str], why: str) -> str:
+    """Return the sentence that says where the rule stands in for a tokeniser."""
+    return f"Tokeniser {name} could not be used ({why}): tokens of {', '.join(models)} are counted at {RULE} instead."
+
 
 # typical lengths in characters, measured on the scenarios that the project ships with
 TYPICAL = {
@@ -241,3 +343,58 @@ def _prompts_of_steering(parameters: StudyParameters) -> int:
         }
     )
     return len(choose_target_rankings(names, stand_in, wanted, seed=0)["any"]) + 1
+
+
+def plan_precision(parameters: StudyParameters, precision: float, difference: float) -> tuple[str, pd.DataFrame]:
+    """Say how many scenarios per pair give a wanted precision.
+
+    Parameters
+    ----------
+    precision : float
+        Half-width wanted of the interval of a pair's preference rate, 0–0.5.
+    difference : float
+        Strength between values of neighbouring rank that are to be told apart, log-odds.
+
+    Returns
+    -------
+    assumed : str
+        The settings that the simulation used, and where they come from.
+    needed : DataFrame
+        As from ``precision_plan``: one row a goal.
+    """
+    values = parameters.values
+    shown, source = _shown_by_run(parameters)
+    study = PlannedStudy(
+        pairs=load_value_set(parameters.path("value_set")).pairs,
+        difference=difference,
+        penalty=float(str(values["penalty"])),
+        level=float(str(values["level"])),
+        **shown,
+    )
+    assumed = (
+        f"neighbouring values {difference:g} apart; both orders asked, disagreeing in {study.flip_rate:.0%} of even "
+        f"scenarios; {study.without_choice:.0%} of answers without a choice; {study.kept_share:.0%} of outlines become "
+        f"kept scenarios ({source})"
+    )
+    return assumed, precision_plan(study, precision=precision, seed=int(str(values["seed"])))
+
+
+def _shown_by_run(parameters: StudyParameters) -> tuple[dict[str, Any], str]:
+    """Return the settings that the study's own tables show, and what to say of their source."""
+    folder = parameters.path("run_folder")
+    if not all(table_path(folder, name).exists() for name in ("outlines", "kept_scenarios", "choices")):
+        return {}, "defaults; once the study has run, its own tables say"
+    outlines, kept, choices = (
+        read_table(name, folder, study=parameters.study) for name in ("outlines", "kept_scenarios", "choices")
+    )
+    asked = choices[choices["condition"] == "multiple_choice"]
+    outcomes = count_outcomes(asked)
+    chosen = outcomes.loc[outcomes["outcome"] == "choice", "answers"].sum()
+    flips = flip_rate(asked)
+    compared = flips["compared"].sum()
+    shown = {
+        "kept_share": max(len(kept), 1) / len(outlines),
+        "without_choice": min(1 - chosen / len(asked), 0.99),
+        "flip_rate": min(flips["flipped"].sum() / compared, 0.5) if compared else 0.1,
+    }
+    return shown, "as in the study's tables so far"

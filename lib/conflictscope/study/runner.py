@@ -1,13 +1,20 @@
-"""Run a study: its numbered notebooks in order, by papermill.
+"""One run of a study at a time, and an orderly end where it is stopped.
+
+In: a study's folder, a signal. Out: a lock that goes with the process, however it ends; an exception that says which
+signal came. A signal that ended the runner at once would leave the notebook's kernel to go on asking, and paying.
+
+Run a study: its numbered notebooks in order, by papermill.
 
 In: a study's parameters. Out: the executed notebooks beside the tables that they wrote, and the manifest. Progress is
 drawn here, from what the notebooks' kernels report, so that executed notebooks hold no residue of bars.
 """
 
+import fcntl
 import json
 import logging
 import os
 import re
+import signal
 import tempfile
 import threading
 import time
@@ -24,12 +31,75 @@ from tqdm import tqdm
 
 from conflictscope.models import BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
-from conflictscope.study.interrupts import Signalled, StudyStopped, alone_in, signals_raised
-from conflictscope.study.manifest import write_manifest
+from conflictscope.models.spending import write_planned
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.study.plan import plan_study
-from conflictscope.study.planned import write_planned
+from conflictscope.study.provenance import write_manifest
 from conflictscope.table_files import read_table, table_path
+
+_LOCK = ".running"
+# Ctrl-C, `kill`, and a terminal or connection that is closed
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StudyStopped(RuntimeError):
+    """A run was stopped by a signal, whose number is in ``signal``; the message says how to go on."""
+
+    def __init__(self, message: str, number: int):
+        super().__init__(message)
+        self.signal = number
+
+
+class Signalled(KeyboardInterrupt):
+    """A signal came: a ``KeyboardInterrupt``, because that alone gets through an event loop that is running."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.signal = number
+
+
+@contextmanager
+def signals_raised() -> Iterator[None]:
+    """Raise ``Signalled`` in the main thread where the process is told to end."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Signalled(number)
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a study's folder against a second run.
+
+    Two runs would draw over each other's executed notebooks, and pay twice for what both have in flight. The operating
+    system lets go of the lock when its holder ends, so a killed run leaves nothing to clear away.
+
+    Raises
+    ------
+    ValueError
+        Where another process runs the study, with its number.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / _LOCK, "a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ValueError(
+                f"{folder}: process {lock.read().strip() or 'unknown'} is running this study. Wait for it, or stop it "
+                "(kill, or Ctrl-C where it runs) and give the same command again: it goes on from there."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _POLL_SECONDS = 0.2

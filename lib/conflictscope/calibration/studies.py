@@ -1,0 +1,233 @@
+"""Simulated choices: what respondents whose preferences are known would choose, without a prompt or a reply.
+
+In: respondents as ``simulated.respondents`` has them, value pairs, a number of scenarios. Out: a choices table as
+`gather_choices` would make it, by the hundred thousand rows in a second, to put the measures of sections 3.4 to 5 of
+the paper (arXiv 2509.25369) to the test against ``known_truth``.
+
+Verdicts with a self-preference put in, so that it is known what there is to be found.
+
+In: verdicts and the family of each model. Out: the same verdicts, but that one family's judges favour its own targets.
+Real judges may do so (the paper, arXiv 2509.25369, takes judge and one author from different families); this shows
+whether `self_preference_of_judges` would see it.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from conflictscope.calibration.truths import ORDERS, places, require_listed
+from conflictscope.measure.steering import STEERED
+from conflictscope.simulated import Respondent
+from conflictscope.tables import CONDITIONS, TABLES
+
+_NOT_CHOICES = {"refusal": "refusal", "neither": "neither", "invalid": "malformed"}  # outcome → field of a respondent
+_JUDGE = "known"  # nobody misreads a simulated reply here
+
+
+@dataclass(frozen=True)
+class _Design:
+    """What every respondent is asked."""
+
+    pairs: list[tuple[str, str]]
+    scenarios_per_pair: int
+    prompts: dict[str, Mapping[str, float]]  # system prompt → value → place in its list, from 1 to −1
+    orders: tuple[int, ...]
+
+
+def simulate_choices(
+    respondents: Mapping[str, Respondent],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    scenarios_per_pair: int,
+    seed: int,
+    conditions: Sequence[str] = CONDITIONS,
+    target_rankings: Mapping[str, Sequence[str]] | None = None,
+    shared_scenarios: bool = True,
+) -> pd.DataFrame:
+    """Draw the choices of respondents with known preferences.
+
+    The latent preference for value 1 is that of `choice_latent`: the difference of utilities, the scenario's effect,
+    the noise of the answer and, in multiple choice, the noise and the bias of the order shown. Its draws are made here
+    by numpy, and anew for each system prompt, so that a prompt that moves no preference still changes some answers.
+
+    Parameters
+    ----------
+    respondents : mapping of str to Respondent
+        Name of the target → respondent. Utilities of all values must be listed.
+    pairs : sequence of (str, str)
+        Value 1 and value 2 of each pair.
+    scenarios_per_pair : int
+        Scenarios in each pair, at least 1.
+    seed : int
+        Seed of all draws.
+    conditions : sequence of str
+        ``multiple_choice`` (each scenario in both orders) and ``open_ended`` (once, read by a judge without error).
+    target_rankings : mapping of str to sequence of str, optional
+        Name → values, best first. Given, ``placebo`` and ``steered:<name>`` are asked too.
+    shared_scenarios : bool
+        Whether a scenario's effect is the same for all respondents. False: each respondent meets scenarios of its own
+        under the same ids, so that copies of one respondent are independent replications of a study.
+
+    Returns
+    -------
+    DataFrame
+        Columns of the table ``choices``, without templates. An answer is lost to ``refusal``, ``neither`` and
+        ``invalid`` with the respondent's chances, whatever it would have chosen.
+
+    Raises
+    ------
+    ValueError
+        Where there is no respondent, pair or scenario, a condition is unknown, or a utility is not listed.
+    """
+    unknown = sorted(set(conditions) - set(CONDITIONS))
+    if unknown or not conditions:
+        raise ValueError(f"conditions: found {list(conditions)}; expected some of {list(CONDITIONS)}.")
+    if not (respondents and pairs and scenarios_per_pair >= 1):
+        raise ValueError(
+            f"found {len(respondents)} respondents, {len(pairs)} pairs, {scenarios_per_pair} scenarios per pair; "
+            "expected at least one of each."
+        )
+    for respondent in respondents.values():
+        require_listed(respondent, itertools.chain.from_iterable(pairs))
+    prompts: dict[str, Mapping[str, float]] = {"default": {}}
+    if target_rankings is not None:
+        prompts |= {"placebo": {}} | {STEERED + name: places(order) for name, order in target_rankings.items()}
+    rng = np.random.default_rng(seed)
+    shape = (len(respondents) if not shared_scenarios else 1, 1, 1, len(pairs), scenarios_per_pair)
+    effects = rng.standard_normal(shape)
+    noise: dict[str, NDArray] = {}
+    parts = []
+    for condition in [name for name in CONDITIONS if name in conditions]:
+        orders = ORDERS if condition == "multiple_choice" else (1,)
+        design = _Design(list(pairs), scenarios_per_pair, prompts, orders)
+        noise[condition] = rng.logistic(size=(len(respondents), len(prompts), 1, len(pairs), scenarios_per_pair))
+        same = np.array([r.same_draws for r in respondents.values()])[:, None, None, None, None]
+        own = np.where(same, next(iter(noise.values())), noise[condition])
+        parts.append(_answers(respondents, condition, design, effects, own, rng))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _answers(
+    respondents: Mapping[str, Respondent],
+    condition: str,
+    design: _Design,
+    effects: NDArray,
+    noise: NDArray,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return one condition's choices; arrays have the axes (target, prompt, order, pair, scenario)."""
+    shape = (len(respondents), len(design.prompts), len(design.orders), len(design.pairs), design.scenarios_per_pair)
+    asked = list(respondents.values())
+    gap = np.array(
+        [
+            [
+                [r.utility(one, condition, prompt) - r.utility(two, condition, prompt) for one, two in design.pairs]
+                for prompt in design.prompts.values()
+            ]
+            for r in asked
+        ]
+    )
+    latent = gap[:, :, None, :, None] + _each(asked, "scenario_weight") * effects + _each(asked, "noise") * noise
+    if condition == "multiple_choice":
+        toward = np.array([1.0 if order == 1 else -1.0 for order in design.orders])[:, None, None]
+        latent = latent + toward * _each(asked, "position_bias")
+        latent = latent + _each(asked, "order_noise") * rng.logistic(size=shape)
+    took_first = np.broadcast_to(latent > 0, shape).ravel()
+    lost = np.array([[getattr(r, field).get(condition, 0.0) for field in _NOT_CHOICES.values()] for r in asked])
+    draw = rng.random(shape)
+    # a draw that is below none of the bounds is a choice
+    outcome = sum((draw < bound[:, None, None, None, None]).astype(int) for bound in np.cumsum(lost, axis=1).T).ravel()
+    chose = outcome == 0
+    target, prompt, order, pair, scenario = (axis.ravel() for axis in np.indices(shape))
+    ids = [f"{one}-{two}-{n:05d}" for one, two in design.pairs for n in range(design.scenarios_per_pair)]
+    one = _named([pair[0] for pair in design.pairs], pair)
+    two = _named([pair[1] for pair in design.pairs], pair)
+    columns = {
+        "scenario_id": _named(ids, pair * design.scenarios_per_pair + scenario),
+        "value_1": one,
+        "value_2": two,
+        "structure": "none",
+        "severity": "none",
+        "acting_value": None,
+        "target": _named(list(respondents), target),
+        "condition": condition,
+        "system_prompt": _named(list(design.prompts), prompt),
+        "repetition": 0,
+        "judge": _JUDGE if condition == "open_ended" else None,
+        "first_action": np.array(design.orders)[order],
+        "outcome": _named(["choice", *reversed(_NOT_CHOICES)], outcome),
+        "action": pd.Series(np.where(took_first, 1, 2), dtype="Int64").where(chose),
+        "winner": one.where(took_first, two).where(chose),
+        "loser": two.where(took_first, one).where(chose),
+    }
+    dtypes = {column.name: column.dtype for column in TABLES["choices"].columns}
+    return pd.DataFrame(columns).astype(dtypes)
+
+
+def _named(names: list[str], code: NDArray) -> pd.Series:
+    """Return the names at the codes, as text."""
+    return pd.Series(pd.array(names, dtype="str").take(code))
+
+
+def _each(respondents: Sequence[Respondent], field: str) -> NDArray[np.float64]:
+    """Return a field of each respondent, along the first of five axes."""
+    return np.array([getattr(r, field) for r in respondents], dtype=float)[:, None, None, None, None]
+
+
+def plant_self_preference(
+    verdicts: pd.DataFrame,
+    scenarios: pd.DataFrame,
+    families: Mapping[str, str | None],
+    family: str,
+    *,
+    share: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Make a family's judges read their own family's targets as having done what was asked of them.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        Columns of the table ``verdicts``, of all judges.
+    scenarios : DataFrame
+        Columns of the table ``scenarios``; those that do not say which side acts are left alone.
+    families : mapping
+        Model → family.
+    family : str
+        The family whose judges favour its targets.
+    share : float
+        Share of their readable verdicts on those targets that become the acting side, whatever was read, 0–1.
+    seed : int
+        Draws which ones.
+
+    Returns
+    -------
+    DataFrame
+        The same rows. Where every verdict is a choice and a judge saw the acting side taken at a rate r, its rate on
+        its own family's targets becomes r + share × (1 − r).
+
+    Raises
+    ------
+    ValueError
+        Where `share` is not from 0 to 1, or the family has no judge or no target.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share: found {share}; expected a number from 0 to 1.")
+    of_family = {role: verdicts[role].map(lambda name: families.get(name)).eq(family) for role in ("judge", "target")}
+    if lacking := [role for role, found in of_family.items() if not found.any()]:
+        raise ValueError(f"family: {family!r} has no {lacking[0]} among the verdicts; expected one.")
+    known = scenarios.set_index("scenario_id")
+    sides = verdicts[["scenario_id"]].join(known[["value_1", "acting_value"]], on="scenario_id")
+    readable = verdicts["outcome"].isin(("choice", "refusal", "neither"))
+    drawn = np.random.default_rng(seed).random(len(verdicts)) < share
+    turned = of_family["judge"] & of_family["target"] & readable & sides["acting_value"].notna() & drawn
+    acting = pd.Series(np.where(sides["acting_value"].eq(sides["value_1"]), 1, 2), index=verdicts.index)
+    return verdicts.assign(
+        outcome=verdicts["outcome"].mask(turned, "choice"),
+        action=verdicts["action"].astype("Int64").mask(turned, acting),
+        leaning=verdicts["leaning"].astype("Int64").mask(turned, acting.map({1: 1, 2: 7})),
+    )

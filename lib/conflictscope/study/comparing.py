@@ -1,0 +1,145 @@
+"""What other studies left: points to stand beside this one's, outlines that are not to be repeated.
+
+In: figures folders in which notebook 07 has left ``agreement.csv``, or folders of runs. Out: their rows.
+
+Data sets to be compared: files of others and studies of ours, asked of the same models.
+
+In: a file that can be imported, or the folder of a study. Out: its questions with the answers and ratings of the
+targets, a study's own where it has them. Section 3.2 of the paper (arXiv 2509.25369).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from conflictscope import elicit
+from conflictscope.exchange import import_scenarios, name_of_study
+from conflictscope.exchange.questions import as_questions, by_action
+from conflictscope.models import Models
+from conflictscope.table_files import check_table, read_table, table_path
+
+
+def read_points(folders: Sequence[str | Path]) -> list[pd.DataFrame]:
+    """Read ``agreement.csv`` of each folder: one row a variant, with agreement, Likert difference and the study's name.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where a folder holds none, saying how it comes about.
+    """
+    points = []
+    for folder in folders:
+        path = Path(folder) / "agreement.csv"
+        if not path.exists():
+            raise FileNotFoundError(
+                f"compare_with: {path} is not there. Run that study first; its notebook 07 writes it."
+            )
+        # the first row is the study's own; those below it are what it was compared with
+        points.append(pd.read_csv(path).head(1))
+    return points
+
+
+def read_earlier_outlines(run_folders: Sequence[str | Path]) -> pd.DataFrame | None:
+    """Read the outlines of earlier studies, whatever their names, for ``mark_duplicates``; None where none is given.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where a folder holds no outlines.
+    ValueError
+        Where a table does not fit the contract.
+    """
+    tables = []
+    for folder in run_folders:
+        path = table_path(folder, "outlines")
+        if not path.exists():
+            raise FileNotFoundError(f"earlier_runs: {path} is not there; expected the folder of a study that has run.")
+        tables.append(check_table(pq.read_table(path).to_pandas(), "outlines", source=str(path)))
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set to be compared.
+
+    ``questions`` has the columns of the table ``scenarios``; ``answers`` and ``ratings`` are None where they are still
+    to be asked; ``read`` and ``dropped`` count the records of the file.
+    """
+
+    name: str
+    questions: pd.DataFrame
+    read: int
+    dropped: int
+    answers: pd.DataFrame | None = None
+    ratings: pd.DataFrame | None = None
+
+
+def read_data_sets(
+    paths: Sequence[str | Path], targets: Sequence[str], *, most: int | None = None, seed: int = 0
+) -> list[DataSet]:
+    """Read data sets, files and studies alike.
+
+    Parameters
+    ----------
+    paths : sequence
+        Files that `exchange.import_scenarios` reads, and folders of studies whose notebook 03 has run.
+    targets : sequence of str
+        The models that are to answer all of them.
+    most : int, optional
+        Questions of a file at most, drawn at random. A study's answers are there already and all count.
+    seed : int
+        Draws them.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Where a path cannot be read, a study was not asked of all targets, a file holds no usable record, or two sets
+        have one name.
+    """
+    sets = [
+        _read_study(Path(path), targets) if Path(path).is_dir() else _read_file(Path(path), most, seed)
+        for path in paths
+    ]
+    names = [found.name for found in sets]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"datasets: found {repeated} more than once; expected each data set once. Leave one out.")
+    return sets
+
+
+async def answer(found: DataSet, models: Models, targets: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return answers and ratings of a data set: those it has, or asked now, in both orders, as notebook 03 does."""
+    if found.answers is not None and found.ratings is not None:
+        return found.answers, found.ratings
+    return (
+        await elicit.ask_multiple_choice(found.questions, models, targets),
+        await elicit.ask_ratings(found.questions, models, targets),
+    )
+
+
+def _read_file(path: Path, most: int | None, seed: int) -> DataSet:
+    """Return the data set of a file."""
+    imported = import_scenarios(path)
+    questions = as_questions(imported.scenarios, most=most, seed=seed)
+    if questions.empty:
+        raise ValueError(
+            f"{path}: none of {imported.rows} records can be used; the first: {imported.dropped['problem'].iloc[0]}."
+        )
+    return DataSet(imported.name, questions, imported.rows, len(imported.dropped))
+
+
+def _read_study(folder: Path, targets: Sequence[str]) -> DataSet:
+    """Return the data set of a study, with what its targets said under no system prompt."""
+    study = name_of_study(folder)
+    scenarios, answers, ratings = (read_table(n, folder, study=study) for n in ("kept_scenarios", "answers", "ratings"))
+    tables = [table[table["system_prompt"].eq("default")] for table in (answers, ratings)]
+    for table in tables:
+        if missing := sorted(set(targets) - set(table["target"])):
+            raise ValueError(
+                f"{folder}: study {study!r} was not asked of {missing}; expected all of {list(targets)}, so that the "
+                "same models answer every set. Run its notebook 03 with them, or leave them out of targets."
+            )
+    answers, ratings = (table[table["target"].isin(targets)].reset_index(drop=True) for table in tables)
+    return DataSet(study, by_action(scenarios), len(scenarios), 0, answers, ratings)
