@@ -11,15 +11,22 @@ from conflictscope.tables import TABLES
 
 @pytest.fixture
 def answers():
-    common = {"target": "m", "system_prompt": "default", "repetition": 0, "probability_first": None}
+    common = {"target": "m", "arm": "default", "repetition": 0, "probability_first": None}
     return pd.DataFrame(
         [
             common
-            | {"scenario_id": "s", "first_action": 1, "outcome": "choice", "action": 2, "raw": "B", "problem": None},
+            | {
+                "scenario_id": "s",
+                "action_shown_first": 1,
+                "outcome": "choice",
+                "action": 2,
+                "raw": "B",
+                "problem": None,
+            },
             common
             | {
                 "scenario_id": "s",
-                "first_action": 2,
+                "action_shown_first": 2,
                 "outcome": "invalid",
                 "action": None,
                 "raw": "?",
@@ -53,7 +60,7 @@ def test_the_same_table_is_the_same_file(answers, tmp_path):
         (lambda f: f.assign(outcome=["choice", "maybe"]), "column 'outcome', row 1: found 'maybe'"),
         (lambda f: f.assign(target=[None, "m"]), "column 'target', row 0: empty"),
         (lambda f: f.assign(repetition=["zero", 0]), "column 'repetition', row 0: found 'zero'"),
-        (lambda f: f.assign(first_action=1), "row 1 repeats the key"),
+        (lambda f: f.assign(action_shown_first=1), "row 1 repeats the key"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(answers, change, complaint):

@@ -46,7 +46,7 @@ def read_list(path: Path) -> list:
     return content
 
 
-def misnamed(name: object, *, marks: str = "", most: int = 80) -> str | None:
+def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None:
     """Return what is expected of a name that it does not fit, else None.
 
     Names of values, models and variants come from files and go into titles, figures, Markdown, prompts and tables. They

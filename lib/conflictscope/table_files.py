@@ -18,6 +18,8 @@ from conflictscope.files import write_atomically
 from conflictscope.tables import DTYPES, TABLES, Column
 
 _NOTE = "conflictscope."
+# columns as tables of earlier versions call them
+_RENAMED = {"system_prompt": "arm", "first_action": "action_shown_first", "reply": "status"}
 
 
 def check_table(frame: pd.DataFrame, name: str, *, source: str = "") -> pd.DataFrame:
@@ -197,4 +199,4 @@ def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
             f"{path} belongs to study {found or 'unknown'!r}; expected {study!r}. "
             "Give each study its own folder, or delete the file and run its notebook again."
         )
-    return check_table(arrow.to_pandas(), name, source=str(path))
+    return check_table(arrow.to_pandas().rename(columns=_RENAMED), name, source=str(path))

@@ -80,9 +80,9 @@ _TEMPLATE = (
     text("acting_value", "which of the two values the acting side serves; empty without a template", optional=True),
 )
 _TARGET = text("target", "name of the target model")
-_SYSTEM_PROMPT = text("system_prompt", "`default`, `placebo` or `steered:<target ranking>`")
+_ARM = text("arm", "`default`, `placebo` or `steered:<target ranking>`")
 _REPETITION = integer("repetition", "0 for the first time of asking")
-_FIRST_ACTION = integer("first_action", "the action that was shown as A", allowed=(1, 2))
+_FIRST_ACTION = integer("action_shown_first", "the action that was shown as A", allowed=(1, 2))
 _OUTCOME = text("outcome", "`choice`, or why there is none", allowed=OUTCOMES)
 _ACTION = integer("action", "the action taken; empty unless the outcome is `choice`", optional=True, allowed=(1, 2))
 _RAW = text("raw", "the reply as received", optional=True)
@@ -106,7 +106,7 @@ _SCENARIO_COLUMNS = (
 _ANSWER_COLUMNS = (
     _SCENARIO,
     _TARGET,
-    _SYSTEM_PROMPT,
+    _ARM,
     _REPETITION,
     _FIRST_ACTION,
     _OUTCOME,
@@ -119,25 +119,25 @@ _ANSWER_COLUMNS = (
     _PROBLEM,
     _RAW,
 )
-_ANSWER_KEY = ("scenario_id", "target", "system_prompt", "repetition", "first_action")
+_ANSWER_KEY = ("scenario_id", "target", "arm", "repetition", "action_shown_first")
 
 _TURN_COLUMNS = (
     _SCENARIO,
     _TARGET,
-    _SYSTEM_PROMPT,
+    _ARM,
     _REPETITION,
     integer("turn", "0 for the opening message"),
     text("role", "who speaks", allowed=("user", "assistant")),
     text("text", "what was said; empty where no reply was got", optional=True),
-    text("reply", "what became of the turn", allowed=("ok", "refusal", "invalid", "error")),
+    text("status", "what became of the turn", allowed=("ok", "refusal", "invalid", "error")),
     _PROBLEM,
 )
-_TURN_KEY = ("scenario_id", "target", "system_prompt", "repetition", "turn")
+_TURN_KEY = ("scenario_id", "target", "arm", "repetition", "turn")
 
 _VERDICT_COLUMNS = (
     _SCENARIO,
     _TARGET,
-    _SYSTEM_PROMPT,
+    _ARM,
     _REPETITION,
     text("judge", "name of the judge model"),
     _FIRST_ACTION,
@@ -153,7 +153,7 @@ _VERDICT_COLUMNS = (
     _PROBLEM,
     _RAW,
 )
-_VERDICT_KEY = ("scenario_id", "target", "system_prompt", "repetition", "judge", "first_action")
+_VERDICT_KEY = ("scenario_id", "target", "arm", "repetition", "judge", "action_shown_first")
 
 _CHOICE_COLUMNS = (
     _SCENARIO,
@@ -161,7 +161,7 @@ _CHOICE_COLUMNS = (
     *_TEMPLATE,
     _TARGET,
     text("condition", "how it was asked", allowed=CONDITIONS),
-    _SYSTEM_PROMPT,
+    _ARM,
     _REPETITION,
     text("judge", "who read the reply, in `open_ended` only", optional=True),
     _FIRST_ACTION,
@@ -170,7 +170,7 @@ _CHOICE_COLUMNS = (
     text("winner", "the value that the action taken supports", optional=True),
     text("loser", "the other value", optional=True),
 )
-_CHOICE_KEY = ("scenario_id", "target", "condition", "system_prompt", "repetition", "judge", "first_action")
+_CHOICE_KEY = ("scenario_id", "target", "condition", "arm", "repetition", "judge", "action_shown_first")
 
 TABLES = {
     table.name: table
@@ -213,7 +213,9 @@ TABLES = {
                 _SCENARIO,
                 text("check", "name of the check", allowed=CHECKS),
                 text("about_value", "the value asked about, in `value_guided` only", optional=True),
-                integer("first_action", "the action shown as A, in `value_guided` only", optional=True, allowed=(1, 2)),
+                integer(
+                    "action_shown_first", "the action shown as A, in `value_guided` only", optional=True, allowed=(1, 2)
+                ),
                 flag("passed", "the judge's yes or no; empty where none was got", optional=True),
                 text("reason", "the judge's reason", optional=True),
                 text("filter_judge", "name of the filter judge"),
@@ -247,7 +249,7 @@ TABLES = {
             (
                 _SCENARIO,
                 _TARGET,
-                _SYSTEM_PROMPT,
+                _ARM,
                 _REPETITION,
                 integer("rated_action", "the action that was rated", allowed=(1, 2)),
                 integer(
@@ -259,7 +261,7 @@ TABLES = {
                 _PROBLEM,
                 _RAW,
             ),
-            ("scenario_id", "target", "system_prompt", "repetition", "rated_action"),
+            ("scenario_id", "target", "arm", "repetition", "rated_action"),
         ),
         Table(
             "opening_messages",
@@ -306,7 +308,7 @@ TABLES = {
             (
                 _TARGET,
                 text("condition", "how it was asked", allowed=CONDITIONS),
-                _SYSTEM_PROMPT,
+                _ARM,
                 text("value", "the value"),
                 number("strength", "Bradley–Terry log-odds, mean 0 over the set, larger = preferred", optional=True),
                 number("strength_low", "lower end of its bootstrap interval", optional=True),
@@ -319,7 +321,7 @@ TABLES = {
                 integer("scenarios", "scenarios behind the whole ranking"),
                 flag("identified", "whether the win graph is strongly connected (Ford's condition)"),
             ),
-            ("target", "condition", "system_prompt", "value"),
+            ("target", "condition", "arm", "value"),
         ),
     )
 }

@@ -57,9 +57,9 @@ def simulated_choices(models: int, scenarios: int, steered: bool, of_set: list[t
         for condition, prompt, order in conditions:
             strengths = rng.normal(0, 0.7, len(values))
             first = rng.random(scenarios) < 1 / (1 + np.exp(strengths[pairs[:, 1]] - strengths[pairs[:, 0]]))
-            part = base.assign(target=f"model {model:02d}", condition=condition, system_prompt=prompt, judge=None)
+            part = base.assign(target=f"model {model:02d}", condition=condition, arm=prompt, judge=None)
             part["outcome"] = np.where(rng.random(scenarios) < 0.05, "refusal", "choice")
-            part["first_action"], part["action"] = order, np.where(first, 1, 2)
+            part["action_shown_first"], part["action"] = order, np.where(first, 1, 2)
             part["winner"] = part["value_1"].where(first, part["value_2"])
             part["loser"] = part["value_2"].where(first, part["value_1"])
             without = part["outcome"].ne("choice")
@@ -88,7 +88,7 @@ def time_tables(choices: pd.DataFrame, of_set: list[tuple[str, str]]) -> float:
     }
     if of_set is CROSSED:
         tables["group_ranks"] = lambda: group_ranks(choices, values, groups)
-    if choices["system_prompt"].nunique() > 1:
+    if choices["arm"].nunique() > 1:
         tables["steering_effects"] = lambda: steering_effects(choices, {">".join(values): values})
     seconds = {}
     for name, make in tables.items():

@@ -29,9 +29,9 @@ def simulated_choices(rng: np.random.Generator) -> pd.DataFrame:
             first_wins = rng.random(SCENARIOS) < 1 / (1 + np.exp(strengths[pairs[:, 1]] - strengths[pairs[:, 0]]))
             part = pd.DataFrame({"scenario_id": [f"scenario {n:05d}" for n in range(SCENARIOS)]})
             part["value_1"], part["value_2"] = np.array(VALUES)[pairs].T
-            part["target"], part["condition"], part["system_prompt"] = f"model {model:02d}", condition, "default"
+            part["target"], part["condition"], part["arm"] = f"model {model:02d}", condition, "default"
             part["repetition"], part["judge"] = 0, "judge" if condition == "open_ended" else None
-            part["outcome"], part["first_action"], part["action"] = "choice", 1, np.where(first_wins, 1, 2)
+            part["outcome"], part["action_shown_first"], part["action"] = "choice", 1, np.where(first_wins, 1, 2)
             part["winner"] = part["value_1"].where(first_wins, part["value_2"])
             part["loser"] = part["value_2"].where(first_wins, part["value_1"])
             parts.append(part)

@@ -45,9 +45,9 @@ async def study(models: Models, values, roles: dict, targets: list[str], per_pai
     scenarios, _ = await sc.write_scenarios(outlines, values, models, roles["author"])
     lap("generate")
     checks = await sc.check_scenarios(scenarios, values, models, roles["filter_judge"], seed=0)
-    decisions = sc.decide(scenarios, checks)
+    decisions = sc.apply_filter(scenarios, checks)
     # a server that knows nothing of the study passes scenarios at random, and the reference's study keeps all
-    kept = scenarios[(decisions["fate"] == "kept").to_numpy()] if filtered else scenarios
+    kept = scenarios[(decisions["filter_status"] == "kept").to_numpy()] if filtered else scenarios
     lap("filter")
     answers = await elicit.ask_multiple_choice(kept, models, targets)
     ratings = await elicit.ask_ratings(kept, models, targets)

@@ -76,7 +76,7 @@ def make_study(
                 {
                     "scenario_id": ids,
                     "check": check,
-                    "first_action": side,
+                    "action_shown_first": side,
                     "filter_judge": "simulated/filter_judge",
                     "about_value": None if side is None else scenario[f"value_{side}"],
                     "passed": rng.random(n) > 0.06,
@@ -91,11 +91,9 @@ def make_study(
     )
     names = target_names or [f"target-{t}" for t in range(targets)]
     lean = rng.normal(size=n)  # log-odds of action 1, shared by all targets
-    grid = pd.MultiIndex.from_product([place, names, prompts], names=["i", "target", "system_prompt"]).to_frame(
-        index=False
-    )
+    grid = pd.MultiIndex.from_product([place, names, prompts], names=["i", "target", "arm"]).to_frame(index=False)
     shift = grid["target"].map(dict(zip(names, np.linspace(-1, 1, len(names)), strict=True))).to_numpy()
-    logit = lean[grid["i"].to_numpy()] + shift + np.where(grid["system_prompt"].str.startswith("steered"), -1, 0)
+    logit = lean[grid["i"].to_numpy()] + shift + np.where(grid["arm"].str.startswith("steered"), -1, 0)
     grid = grid.assign(scenario_id=ids[grid["i"]], repetition=0)
 
     def draw(extra):
@@ -109,15 +107,15 @@ def make_study(
         problem = np.where(outcome == "invalid", "no letter found", None)
         return grid.assign(outcome=outcome, action=action, problem=problem, **more)
 
-    answers = pd.concat([asked(0.0, first_action=f, probability_first=np.nan, raw="A") for f in (1, 2)])
+    answers = pd.concat([asked(0.0, action_shown_first=f, probability_first=np.nan, raw="A") for f in (1, 2)])
     ratings = pd.concat(
         [grid.assign(rated_action=a, rating=rng.integers(1, 8, size=len(grid)), problem=None, raw="4") for a in (1, 2)]
     )
     verdicts = pd.concat(
-        [asked(0.8, first_action=1, judge=judge, raw="{}", reasoning="It wrote the letter.") for judge in judges]
+        [asked(0.8, action_shown_first=1, judge=judge, raw="{}", reasoning="It wrote the letter.") for judge in judges]
     )
     verdicts["leaning"] = verdicts["action"].map({1: 2, 2: 6}).astype("Int64")
-    said = grid.assign(reply="ok", problem=None)
+    said = grid.assign(status="ok", problem=None)
     reply = HOSTILE if hostile else "Here is *the letter*:\n\n- one\n- two"
     conversations = pd.concat(
         [said.assign(turn=0, role="user", text="Please write it."), said.assign(turn=1, role="assistant", text=reply)]

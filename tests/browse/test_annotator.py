@@ -26,8 +26,8 @@ def test_the_sample_is_balanced_seeded_and_any_first_part_is_too(desk):
     archive = desk.archive
     sample = browse.sample_conversations(archive, 36, seed=1)
     pairs = sample.join(archive.tables["scenarios"].set_index("scenario_id")["value_2"], on="scenario_id")
-    assert set(sample.groupby(["target", "system_prompt"]).size()) == {6}
-    assert pairs.groupby(["target", "system_prompt"])["value_2"].nunique().min() == 2
+    assert set(sample.groupby(["target", "arm"]).size()) == {6}
+    assert pairs.groupby(["target", "arm"])["value_2"].nunique().min() == 2
     assert sample.head(12).equals(desk.sample.reset_index(drop=True).set_axis(sample.head(12).index))
     assert not sample.equals(browse.sample_conversations(archive, 36, seed=2))
     assert len(browse.sample_conversations(archive, 10_000, seed=1)) == 30 * 3 * 2
@@ -51,11 +51,11 @@ def test_the_order_of_the_actions_is_drawn_and_turned_back(desk):
     orders = set()
     for row in desk.sample.to_dict("records"):
         question = pose(row, desk.archive, "ana", DEFINITIONS, seed=0)
-        orders.add(question.first_action)
+        orders.add(question.action_shown_first)
         writes_first = question.body.index("writes the letter") < question.body.index("explains why")
-        assert writes_first == (question.first_action == 1)
-        assert question.choices[0].answer == f"action_{question.first_action}"
-        assert question.choices[1].answer == f"action_{3 - question.first_action}"
+        assert writes_first == (question.action_shown_first == 1)
+        assert question.choices[0].answer == f"action_{question.action_shown_first}"
+        assert question.choices[1].answer == f"action_{3 - question.action_shown_first}"
     assert orders == {1, 2}
 
 
@@ -115,7 +115,7 @@ def test_a_simulated_annotator_slips_at_its_rate(make_archive):
     assert set(labels["annotator"]) == {"simulated-x"}
     both = read_conversation_labels(labels).merge(
         read_verdicts(archive.tables["verdicts"]),
-        on=["scenario_id", "target", "system_prompt", "repetition"],
+        on=["scenario_id", "target", "arm", "repetition"],
     )
     assert both["reading_x"].ne(both["reading_y"]).mean() == pytest.approx(0.2, abs=0.05)
     faithful = browse.simulate_labels(archive, sample, name="x", slips=0.0, seed=0)

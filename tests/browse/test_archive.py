@@ -8,10 +8,10 @@ from conflictscope.table_files import write_table
 
 def test_entries_hold_scenarios_and_outlines_that_became_none(make_archive):
     archive = make_archive(scenarios=30)
-    fates = archive.entries["fate"].value_counts()
-    assert len(archive.entries) == 32 and fates["duplicate"] == 2
+    filter_statuses = archive.entries["filter_status"].value_counts()
+    assert len(archive.entries) == 32 and filter_statuses["duplicate"] == 2
     failed = archive.tables["checks"].query("passed == False")["scenario_id"].nunique()
-    assert fates.get("dropped", 0) == failed and fates["kept"] == 30 - failed
+    assert filter_statuses.get("dropped", 0) == failed and filter_statuses["kept"] == 30 - failed
 
 
 def test_stages_that_have_not_run_are_named(make_archive, tmp_path):
@@ -20,7 +20,7 @@ def test_stages_that_have_not_run_are_named(make_archive, tmp_path):
         (tmp_path / f"{name}.parquet").unlink()
     archive = browse.open_archive(tmp_path, study="made")
     assert archive.absent == ("checks", "domains", "verdicts")
-    assert archive.entries["fate"].value_counts().to_dict() == {"unchecked": 6, "duplicate": 2}
+    assert archive.entries["filter_status"].value_counts().to_dict() == {"unchecked": 6, "duplicate": 2}
     assert archive.judges == []
     assert "Case s00000" in browse.show("s00000", archive).html
 
@@ -42,7 +42,7 @@ def test_each_filter_agrees_with_the_tables(make_archive):
     assert len(every) == len(entries)
     pair = filter_scenarios(archive, pair=("honesty", "helpfulness"))
     assert len(pair) == 21 and set(pair["value_1"]) == {"helpfulness"}
-    for column in ("structure", "severity", "acting_value", "fate"):
+    for column in ("structure", "severity", "acting_value", "filter_status"):
         for value in entries[column].unique():
             assert len(filter_scenarios(archive, **{column: value})) == (entries[column] == value).sum()
     assert filter_scenarios(archive, domain="housing").index.tolist() == [f"s{i:05}" for i in range(0, 60, 2)]
@@ -55,10 +55,10 @@ def test_each_filter_agrees_with_the_tables(make_archive):
 
 def test_a_cell_lists_the_answers_behind_its_rate(make_archive):
     archive = make_archive(scenarios=30, judges=("judge-a", "judge-b"))
-    where = {"target": "target-1", "condition": "open_ended", "system_prompt": "default"}
+    where = {"target": "target-1", "condition": "open_ended", "arm": "default"}
     cell = cases_of_cell(archive, "honesty", "helpfulness", **where, judge="judge-b")
     verdicts = archive.tables["verdicts"].merge(archive.tables["scenarios"], on="scenario_id")
-    verdicts = verdicts.query("target == 'target-1' and system_prompt == 'default' and judge == 'judge-b'")
+    verdicts = verdicts.query("target == 'target-1' and arm == 'default' and judge == 'judge-b'")
     verdicts = verdicts.query("value_1 == 'helpfulness' and value_2 == 'honesty'")
     assert len(cell) == 10 and cell["won"].is_monotonic_decreasing
     # honesty is value 2 of this pair
@@ -83,15 +83,15 @@ def test_a_scenario_shows_all_that_is_known_of_it(make_archive):
 
 
 def neighbours(archive, identifier):
-    """Return outline, cosine, standing and fate of each neighbour of a scenario or outline."""
+    """Return outline, cosine, standing and filter_status of each neighbour of a scenario or outline."""
     found = scenario_record(archive, identifier).neighbours
-    return [(near.outline_id, near.similarity, near.standing, near.fate) for near in found]
+    return [(near.outline_id, near.similarity, near.standing, near.filter_status) for near in found]
 
 
 def test_a_duplicate_shows_what_it_repeats(make_archive):
     archive = make_archive(scenarios=30)
-    fate = archive.decisions.loc["s00001", "fate"]
-    assert neighbours(archive, "r00001") == [("o00001", 0.93, "what it was dropped for", fate)]
+    filter_status = archive.decisions.loc["s00001", "filter_status"]
+    assert neighbours(archive, "r00001") == [("o00001", 0.93, "what it was dropped for", filter_status)]
     html = render_scenario(scenario_record(archive, "r00001"))
     assert "0.93" in html and "Context 1." in html and "what it was dropped for" in html
 
@@ -146,7 +146,7 @@ def test_a_case_holds_what_was_chosen_and_no_more(make_archive):
     some = case_record(
         archive, "s00002", targets=["target-1"], conditions=["open_ended"], system_prompts=["default", "placebo"]
     )
-    assert [(a.target, a.condition, a.system_prompt) for a in some.askings] == [
+    assert [(a.target, a.condition, a.arm) for a in some.askings] == [
         ("target-1", "open_ended", "default"),
         ("target-1", "open_ended", "placebo"),
     ]
@@ -172,16 +172,16 @@ def test_views_say_what_they_rest_on(make_archive):
 def test_steered_answers_and_swapped_labels_stand_with_the_others(make_archive, tmp_path):
     before = make_archive(scenarios=6, prompts=("default",))
     for name in ("answers", "conversations", "verdicts"):
-        steered = before.tables[name].assign(system_prompt="steered:honesty_first")
+        steered = before.tables[name].assign(arm="steered:honesty_first")
         write_table(steered, f"steered_{name}", tmp_path, study="made")
-    swapped = before.tables["verdicts"].assign(first_action=2)
+    swapped = before.tables["verdicts"].assign(action_shown_first=2)
     write_table(swapped, "swapped_verdicts", tmp_path, study="made")
     archive = browse.open_archive(tmp_path, study="made")
     assert archive.system_prompts == ["default", "steered:honesty_first"]
     assert archive.judges == ["judge-a", "judge-a, labels swapped"]
     assert len(archive.choices) == 2 * len(before.choices) + len(swapped)
     case = case_record(archive, "s00001", targets=["target-0"], conditions=["open_ended"])
-    assert [(a.system_prompt, len(a.turns), len(a.verdicts)) for a in case.askings] == [
+    assert [(a.arm, len(a.turns), len(a.verdicts)) for a in case.askings] == [
         ("default", 2, 2),
         ("steered:honesty_first", 2, 1),
     ]

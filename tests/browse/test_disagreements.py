@@ -6,7 +6,7 @@ import pytest
 from conflictscope.browse import disagreements
 from conflictscope.measure import gather_choices
 
-_BASE = {"repetition": 0, "system_prompt": "default"}
+_BASE = {"repetition": 0, "arm": "default"}
 
 
 @pytest.fixture
@@ -25,11 +25,17 @@ def case():
     answers, verdicts = [], []
 
     def answer(target, first, action, **more):
-        row = {"scenario_id": "s", "target": target, "first_action": first, "action": action, "probability_first": None}
+        row = {
+            "scenario_id": "s",
+            "target": target,
+            "action_shown_first": first,
+            "action": action,
+            "probability_first": None,
+        }
         answers.append(_BASE | row | {"outcome": "choice" if action else "refusal"} | more)
 
     def verdict(target, judge, action, leaning, **more):
-        row = {"scenario_id": "s", "target": target, "first_action": 1, "action": action, "judge": judge}
+        row = {"scenario_id": "s", "target": target, "action_shown_first": 1, "action": action, "judge": judge}
         verdicts.append(_BASE | row | {"leaning": leaning, "outcome": "choice" if action else "neither"} | more)
 
     def archive():
@@ -41,14 +47,14 @@ def case():
         for frame in tables.values():
             frame["action"] = frame["action"].astype("Int64")
         choices = gather_choices(scenarios, *(tables[n] if len(tables[n]) else None for n in ("answers", "verdicts")))
-        prompts = sorted(choices["system_prompt"].unique())
+        prompts = sorted(choices["arm"].unique())
         return SimpleNamespace(tables=tables, choices=choices, system_prompts=prompts)
 
     return SimpleNamespace(answer=answer, verdict=verdict, archive=archive)
 
 
-_ANSWER = ["scenario_id", "target", "first_action", "action", "probability_first", "outcome"]
-_VERDICT = ["scenario_id", "target", "first_action", "action", "judge", "leaning", "outcome"]
+_ANSWER = ["scenario_id", "target", "action_shown_first", "action", "probability_first", "outcome"]
+_VERDICT = ["scenario_id", "target", "action_shown_first", "action", "judge", "leaning", "outcome"]
 
 
 def test_models_that_stand_for_different_values(case):
@@ -73,9 +79,9 @@ def test_says_one_thing_and_does_another(case):
 
 def test_moved_by_steering_is_against_the_default(case):
     for prompt, action in {"default": 1, "placebo": 1, "steered:y": 2}.items():
-        case.answer("a", 1, action, system_prompt=prompt)
+        case.answer("a", 1, action, arm=prompt)
     found = disagreements.moved_by_steering(case.archive(), None)
-    assert found[["target", "system_prompt", "what"]].to_numpy().tolist() == [["a", "steered:y", "x → y"]]
+    assert found[["target", "arm", "what"]].to_numpy().tolist() == [["a", "steered:y", "x → y"]]
 
 
 def test_judges_that_read_one_conversation_differently(case):

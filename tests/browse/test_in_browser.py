@@ -72,7 +72,7 @@ def readings(archive):
     verdicts = archive.tables["verdicts"].query("judge == 'simulated/judge'")
     read = "action_" + verdicts["action"].astype("str")
     read = read.where(verdicts["outcome"].eq("choice"), "neither")
-    read.index = pd.MultiIndex.from_frame(verdicts[["scenario_id", "target", "system_prompt"]])
+    read.index = pd.MultiIndex.from_frame(verdicts[["scenario_id", "target", "arm"]])
     return read.to_dict()
 
 
@@ -100,7 +100,7 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
         ("structure", "means", {"structure": "means"}),
         ("severity", "mild", {"severity": "mild"}),
         ("acting serves", pair[0], {"acting_value": pair[0]}),
-        ("fate", "dropped", {"fate": "dropped"}),
+        ("filter_status", "dropped", {"filter_status": "dropped"}),
         ("failed check", failed.replace("_", " "), {"failed_check": failed}),
         ("domain", domain, {"domain": domain}),
     ]
@@ -114,13 +114,13 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
     expect(heading).to_have_text(f"kept {every} of {every}")
     # one that is taken back must not go blank
     assert set(controls.evaluate_all("all => all.map((s) => s.value)")) == {"any"}
-    driver.drop(page, "fate", "duplicate")
+    driver.drop(page, "filter_status", "duplicate")
     expect(pane.locator("h2")).to_contain_text("Outline")
     expect(pane).to_contain_text("what it was dropped for")
     outline = archive.tables["outlines"].query("not kept").iloc[0]
     expect(pane.locator("table", has_text="cosine")).to_contain_text(f"{outline['similarity']:.2f}")
     expect(pane).to_contain_text(outline["nearest"])
-    driver.drop(page, "fate", "any")
+    driver.drop(page, "filter_status", "any")
 
     wanted = archive.tables["scenarios"].iloc[5]
     page.locator(".jp-OutputArea-output .widget-text input").fill(wanted["outline_id"].upper())
@@ -143,7 +143,7 @@ def test_from_a_cell_to_the_conversations_to_a_dispute_to_kappa(page, lab, study
     driver.drop(page, "asked by", "open ended · default")
     values = page.locator(".cs-grid-pick thead th span").all_text_contents()[1:]
     page.locator(".cs-grid-pick button[data-place='1,0']").click()
-    where = {"target": target, "condition": "open_ended", "system_prompt": "default", "judge": "simulated/judge"}
+    where = {"target": target, "condition": "open_ended", "arm": "default", "judge": "simulated/judge"}
     behind = cases_of_cell(archive, values[1], values[0], **where)
     assert len(behind) >= 10
     expect(page.locator(".cs-pick-heading span")).to_contain_text(f"{len(behind)} cases")
@@ -217,7 +217,7 @@ def test_three_blind_labels_by_keyboard_survive_a_reload_and_give_kappa(page, la
     found = table_row(page, "Agreement between readers of conversations", "me", "simulated/judge")
     judged = readings(archive)
     mine = [line["answer"] for line in labels()]
-    its = [judged[line["scenario_id"], line["target"], line["system_prompt"]] for line in labels()]
+    its = [judged[line["scenario_id"], line["target"], line["arm"]] for line in labels()]
     shown = float(found["kappa"]) if found["kappa"] != "–" else float("nan")
     assert found["read"] == "3" and shown == pytest.approx(cohen_kappa_score(mine, its), abs=0.005, nan_ok=True)
     assert "simulated conversation labels" not in page.locator("caption", has_text="Agreement between").text_content()

@@ -6,7 +6,7 @@ from conflictscope import browse
 from conflictscope.browse.labels import Label, write_label
 from conflictscope.browse.render import conversation_key
 
-WHERE = {"scenario_id": "s00002", "target": "target-1", "system_prompt": "default", "repetition": 0}
+WHERE = {"scenario_id": "s00002", "target": "target-1", "arm": "default", "repetition": 0}
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_a_label_beside_the_verdict_is_on_disk_and_says_that_it_is_not_blind(stu
     labelling.label(conversation_key(WHERE), "action_2")
     labelling.label(conversation_key(WHERE), "neither")
     lines = [json.loads(line) for line in (folder / "labels" / "ana.jsonl").read_text().splitlines()]
-    assert [(line["answer"], line["blind"], line["first_action"]) for line in lines] == [
+    assert [(line["answer"], line["blind"], line["action_shown_first"]) for line in lines] == [
         ("action_2", False, None),
         ("neither", False, None),
     ]

@@ -6,8 +6,14 @@ from conflictscope.browse.labels import Label, labels_path, read_labels, write_l
 
 
 def label(**more):
-    base = {"scenario_id": "s", "kind": "conversation", "annotator": "ana", "answer": "action_1", "first_action": 1}
-    where = {"target": "t", "system_prompt": "default", "repetition": 0, "labelled_at": "2026-01-01T00:00:00+00:00"}
+    base = {
+        "scenario_id": "s",
+        "kind": "conversation",
+        "annotator": "ana",
+        "answer": "action_1",
+        "action_shown_first": 1,
+    }
+    where = {"target": "t", "arm": "default", "repetition": 0, "labelled_at": "2026-01-01T00:00:00+00:00"}
     return Label(**(base | where | more))
 
 
@@ -69,7 +75,9 @@ def test_a_name_that_can_name_no_file_is_refused(name):
         label(annotator=name)
 
 
-@pytest.mark.parametrize("wrong", [{"answer": "A"}, {"kind": "chat"}, {"check": "realistic"}, {"first_action": 3}])
+@pytest.mark.parametrize(
+    "wrong", [{"answer": "A"}, {"kind": "chat"}, {"check": "realistic"}, {"action_shown_first": 3}]
+)
 def test_a_label_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match="label: "):
         label(**wrong)

@@ -25,7 +25,7 @@ def test_each_scenario_is_asked_in_both_orders_and_actions_are_turned_back(scrip
     answers = check_table(asyncio.run(ask_multiple_choice(scenarios, models, ["m", "n"])), "answers")
     assert len(answers) == len(transport.bodies) == 3 * 2 * 2
     assert (answers["outcome"] == "choice").all() and (answers["action"] == 1).all()
-    orders = answers.groupby(["scenario_id", "target"])["first_action"].agg(sorted)
+    orders = answers.groupby(["scenario_id", "target"])["action_shown_first"].agg(sorted)
     assert orders.tolist() == [[1, 2]] * 6
     assert {body["temperature"] for body in transport.bodies} == {0}
 
@@ -33,7 +33,7 @@ def test_each_scenario_is_asked_in_both_orders_and_actions_are_turned_back(scrip
 def test_a_model_that_always_says_a_chooses_the_first_listed_action(scripted, scenarios):
     models, _ = scripted(lambda body: {"answer": "A"})
     answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"]))
-    assert (answers["action"] == answers["first_action"]).all()
+    assert (answers["action"] == answers["action_shown_first"]).all()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_system_prompt_goes_first_and_is_named(scripted, scenarios):
     models, transport = scripted(prefers_candour)
     prompts = {"default": lambda scenario_id: None, "steered:x": lambda scenario_id: f"for {scenario_id}"}
     answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], system_prompts=prompts))
-    assert answers["system_prompt"].value_counts().to_dict() == {"default": 6, "steered:x": 6}
+    assert answers["arm"].value_counts().to_dict() == {"default": 6, "steered:x": 6}
     systems = [body["messages"][0]["content"] for body in transport.bodies if body["messages"][0]["role"] == "system"]
     assert sorted(set(systems)) == ["for s0", "for s1", "for s2"]
 

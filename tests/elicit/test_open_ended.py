@@ -104,7 +104,7 @@ def test_more_turns_alternate_and_end_with_a_failed_reply(scripted, scenarios, m
     conversations = converse(models, scenarios, messages, max_turns=2)
     texts = conversations.groupby("scenario_id")["text"].agg(list)
     assert texts["s0"] == ["What do you think of slogan 0?", "reply 1", "But do you like it?", "reply 3"]
-    assert conversations[conversations["scenario_id"] == "s1"]["reply"].tolist() == ["ok", "ok", "ok", "error"]
+    assert conversations[conversations["scenario_id"] == "s1"]["status"].tolist() == ["ok", "ok", "ok", "error"]
 
 
 def test_repetitions_are_conversations_of_their_own(scripted, scenarios, messages):
@@ -134,7 +134,7 @@ def test_verdicts_are_turned_back_from_the_labels_shown(scripted, scenarios, mes
     many = pd.concat([scenarios.assign(scenario_id=f"s{i}") for i in range(20)]).drop_duplicates("scenario_id")
     opened = pd.DataFrame({"scenario_id": many["scenario_id"], "message": "Hm?", "usable": True})
     verdicts = judge(models, converse(models, many, opened), many)
-    assert set(verdicts["first_action"]) == {1, 2}
+    assert set(verdicts["action_shown_first"]) == {1, 2}
     assert (verdicts["action"] == 1).all() and (verdicts["leaning"] == 2).all()
 
 
@@ -184,9 +184,9 @@ def test_further_judges_read_the_same_conversations_with_the_same_labels_and_not
     further = asyncio.run(judge_with_each(conversations, scenarios, models, ["n", "m"], seed=0))
     check_table(further, "verdicts")
     assert further.groupby("judge", sort=False)["outcome"].agg(set).to_dict() == {"n": {"invalid"}, "m": {"choice"}}
-    first = further.pivot(index="scenario_id", columns="judge", values="first_action")
+    first = further.pivot(index="scenario_id", columns="judge", values="action_shown_first")
     assert first["n"].equals(first["m"])
-    own = judge(models, conversations, scenarios).set_index("scenario_id")["first_action"]
+    own = judge(models, conversations, scenarios).set_index("scenario_id")["action_shown_first"]
     assert first["n"].to_dict() == own.to_dict()
     shown_to = {name: [m for who, m in asked if who == name and len(m) == 2] for name in ("m", "n")}
     assert shown_to["m"] == shown_to["n"] and len(shown_to["m"]) == 2

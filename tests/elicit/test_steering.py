@@ -18,12 +18,12 @@ SET = ValueSet("three", tuple(Value(name, f"what {name} asks for") for name in V
 def default_rankings(**strengths):
     """Return a rankings table: target → strengths of the values, under `default`, `open_ended`."""
     rows = [
-        {"target": t, "condition": "open_ended", "system_prompt": "default", "value": value, "strength": strength}
+        {"target": t, "condition": "open_ended", "arm": "default", "value": value, "strength": strength}
         for t, of_target in strengths.items()
         for value, strength in zip(VALUES, of_target, strict=True)
     ]
     other = [row | {"condition": "multiple_choice", "strength": -row["strength"]} for row in rows]
-    steered = [row | {"system_prompt": "steered:x", "strength": 0.0} for row in rows]
+    steered = [row | {"arm": "steered:x", "strength": 0.0} for row in rows]
     return pd.DataFrame(rows + other + steered)
 
 
@@ -141,7 +141,7 @@ def test_a_target_is_told_the_ranking_and_the_answers_say_so(scripted, value_set
     models, transport = scripted(lambda body: {"answer": "A"})
     prompts = steered_prompts(value_set, {"tact>candour": ("tact", "candour")}, 0)
     answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], system_prompts=prompts))
-    assert answers["system_prompt"].value_counts().to_dict() == {"steered:tact>candour": 6, "placebo": 6}
+    assert answers["arm"].value_counts().to_dict() == {"steered:tact>candour": 6, "placebo": 6}
     told = Counter(
         body["messages"][0]["content"] for body in transport.bodies if body["messages"][0]["role"] == "system"
     )

@@ -31,18 +31,18 @@ def study(tmp_path):
     folder = tmp_path / "run"
     scenarios = pd.DataFrame([scenario(n, description=text) for n, text in enumerate(AWKWARD)])
     scenarios.loc[0, "acting_value"] = None
-    verdict = {"target": "gpt-4.1", "system_prompt": "default", "repetition": 0, "judge": "simulated/judge"}
+    verdict = {"target": "gpt-4.1", "arm": "default", "repetition": 0, "judge": "simulated/judge"}
     verdicts = pd.DataFrame(
         [
             verdict
-            | {"scenario_id": f"s{n:02d}", "first_action": 1 + n % 2, "outcome": "choice" if n % 3 else "invalid"}
+            | {"scenario_id": f"s{n:02d}", "action_shown_first": 1 + n % 2, "outcome": "choice" if n % 3 else "invalid"}
             | {"action": 1 + n % 2 if n % 3 else None, "leaning": 7 if n % 3 else None, "raw": text}
             | {"reasoning": None if n % 2 else "", "problem": None}
             for n, text in enumerate(AWKWARD)
         ]
     )
     verdicts.loc[3, "raw"] = None
-    ranking = {"target": "gpt-4.1", "condition": "open_ended", "system_prompt": "default", "choices": 3, "scenarios": 9}
+    ranking = {"target": "gpt-4.1", "condition": "open_ended", "arm": "default", "choices": 3, "scenarios": 9}
     rankings = pd.DataFrame(
         [
             ranking | {"value": "a", "strength": 0.1 + 0.2, "rank": 1, "tie_group": "a", "identified": True},

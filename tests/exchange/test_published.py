@@ -11,7 +11,7 @@ from conflictscope.exchange import (
     read_published_checks,
 )
 from conflictscope.exchange.published import CHECK_NAMES, FORM, read_id
-from conflictscope.scenarios import Value, ValueSet, decide
+from conflictscope.scenarios import Value, ValueSet, apply_filter
 from conflictscope.table_files import check_table
 
 OWN_SET = ValueSet(
@@ -99,8 +99,8 @@ def test_scenarios_come_with_profile_template_and_checks(write_csv):
     assert len(everything.scenarios) == 4
     checks = check_table(read_published_checks(path, everything), "checks")
     assert len(checks) == 24
-    decided = decide(everything.scenarios, checks)
-    assert decided["fate"].value_counts().to_dict() == {"kept": 3, "dropped": 1}
+    decided = apply_filter(everything.scenarios, checks)
+    assert decided["filter_status"].value_counts().to_dict() == {"kept": 3, "dropped": 1}
     # true means passed, in the last two as well
     assert decided["exclusive"].all() and (~decided["dilemma"]).sum() == 1
 

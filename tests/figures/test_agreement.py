@@ -106,7 +106,7 @@ def test_the_row_of_the_figure_joins_both_measures():
     agreement = pd.DataFrame(
         {
             "condition": ["multiple_choice", "open_ended"],
-            "system_prompt": "default",
+            "arm": "default",
             "agreement": [0.8, 0.7],
             "agreement_low": [0.75, 0.6],
             "agreement_high": [0.85, 0.8],
@@ -114,14 +114,14 @@ def test_the_row_of_the_figure_joins_both_measures():
             "targets": 4,
         }
     )
-    likert = pd.DataFrame({"system_prompt": ["default", "placebo"], "rate": [0.5, 0.1]})
+    likert = pd.DataFrame({"arm": ["default", "placebo"], "rate": [0.5, 0.1]})
     likert = likert.assign(rate_low=likert["rate"] - 0.1, rate_high=likert["rate"] + 0.1, targets=3)
     row = agreement_point("full", agreement, likert).iloc[0]
     assert (row["variant"], row["agreement"], row["likert"], row["likert_high"]) == ("full", 0.8, 0.5, 0.6)
     assert (row["scenarios"], row["targets"]) == (20, 4)
     assert agreement_point("full", agreement, likert, condition="open_ended")["agreement"].tolist() == [0.7]
     with pytest.raises(ValueError, match="found 0 and 1 rows"):
-        agreement_point("full", agreement, likert, system_prompt="placebo")
+        agreement_point("full", agreement, likert, arm="placebo")
 
 
 def test_bad_input():

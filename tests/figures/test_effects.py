@@ -16,9 +16,7 @@ def rates(**columns):
     table = pd.DataFrame([("m", "multiple_choice"), ("m", "open_ended"), ("n", "open_ended")])
     table.columns = ["target", "condition"]
     rate = np.array([0.3, 0.6, 0.75])
-    return table.assign(
-        system_prompt="default", choices=9, rate=rate, rate_low=rate - 0.1, rate_high=rate + 0.2, **columns
-    )
+    return table.assign(arm="default", choices=9, rate=rate, rate_low=rate - 0.1, rate_high=rate + 0.2, **columns)
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def gathered():
             rates(measure="preference", by="domain", category="health", value_1="a", value_2="b"),
         ]
     )
-    placebo = rates().assign(system_prompt="placebo")
+    placebo = rates().assign(arm="placebo")
     return gather_effects(pd.concat([rates(), placebo]), acting, by)
 
 
@@ -60,9 +58,9 @@ def test_the_tables_become_one(gathered):
         "acts: health",
     ]
     assert gathered["panel"].value_counts(sort=False).tolist() == [3, 3, 2, 3]
-    assert gathered["system_prompt"].unique().tolist() == ["default"]
+    assert gathered["arm"].unique().tolist() == ["default"]
     with pytest.raises(ValueError, match=r"found 'steered:r'; expected one of \['default'\]"):
-        gather_effects(rates(), rates(structure="all", severity="all"), system_prompt="steered:r")
+        gather_effects(rates(), rates(structure="all", severity="all"), arm="steered:r")
 
 
 def test_marks_and_intervals_are_those_of_the_table():
@@ -108,6 +106,6 @@ def test_bad_input(gathered):
     with pytest.raises(ValueError, match=r"\['n'\] too"):
         draw_effect(rates(), ax, order=["m"])
     with pytest.raises(ValueError, match="found system_prompts"):
-        plot_effects(pd.concat([gathered, gathered.assign(system_prompt="placebo", panel="other")]))
+        plot_effects(pd.concat([gathered, gathered.assign(arm="placebo", panel="other")]))
     with pytest.raises(ValueError, match="no rows"):
         plot_effects(gathered.head(0))

@@ -30,15 +30,15 @@ for target in ("m", "n"):
                             "scenario_id": f"{one}{two}{n}", "value_1": one, "value_2": two,
                             "structure": ("side_effect", "means")[n % 2], "severity": ("mild", "strong")[n // 2 % 2],
                             "acting_value": (one, two)[n // 4], "target": target, "condition": condition,
-                            "system_prompt": prompt, "repetition": 0, "judge": judge, "first_action": first,
+                            "arm": prompt, "repetition": 0, "judge": judge, "action_shown_first": first,
                             "outcome": "choice", "action": action, "winner": winner, "loser": loser,
                         })
 choices = pd.DataFrame(rows)
 more = {"resamples": 20, "seed": 1}
 shifts = value_shifts(choices, ["a", "b", "c"], **more)
-rates = measure.preference_rates(choices).query("condition == 'open_ended' and system_prompt == 'default'")
+rates = measure.preference_rates(choices).query("condition == 'open_ended' and arm == 'default'")
 steered, averages = steering_effects(choices, {"r": ["c", "b", "a"]}, **more)
-likert = pd.DataFrame({"system_prompt": ["default"], "rate": [0.5], "rate_low": [0.4], "rate_high": [0.6]})
+likert = pd.DataFrame({"arm": ["default"], "rate": [0.5], "rate_low": [0.4], "rate_high": [0.6]})
 point = figures.agreement_point("full", observed_agreement(choices, **more), likert)
 effects = figures.gather_effects(
     measure.position_effect(choices), acting_effect(choices), effects_by(choices, "severity")

@@ -23,7 +23,7 @@ def rates(target="m"):
             ("b", "d", 0, np.nan, np.nan, np.nan),
         ],
         columns=["value_1", "value_2", "choices", "rate", "rate_low", "rate_high"],
-    ).assign(target=target, condition="open_ended", system_prompt="default")
+    ).assign(target=target, condition="open_ended", arm="default")
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def test_panels_fit_the_width_and_numbers_their_cells(width, targets, values):
     names = [f"value-{n}" for n in range(values)]
     pairs = [(one, two) for n, one in enumerate(names) for two in names[n + 1 :]]
     one = pd.DataFrame(pairs, columns=["value_1", "value_2"]).assign(choices=9, rate=1.0, rate_low=0.7, rate_high=1.0)
-    one = one.assign(condition="multiple_choice", system_prompt="default")
+    one = one.assign(condition="multiple_choice", arm="default")
     table = pd.concat([one.assign(target=f"simulated/target-{n}") for n in range(targets)])
     figure = plot_preference_heatmaps(table, width=width, source="simulated models")
     figure.draw_without_rendering()

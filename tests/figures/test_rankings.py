@@ -15,14 +15,14 @@ from conflictscope.figures import COLUMN_WIDTH, draw_rankings, plot_rankings, us
 from conflictscope.table_files import check_table
 
 
-def ranking(target, condition, strengths, *, identified=True, system_prompt="default"):
+def ranking(target, condition, strengths, *, identified=True, arm="default"):
     values = pd.DataFrame({"value": ["a", "b", "c"], "strength": strengths})
     half = 0.5 if identified else np.nan
     return check_table(
         values.assign(
             target=target,
             condition=condition,
-            system_prompt=system_prompt,
+            arm=arm,
             strength_low=values["strength"] - half,
             strength_high=values["strength"] + half,
             rank=values["strength"].rank(ascending=False, method="min") if identified else None,
@@ -160,7 +160,7 @@ def test_bad_input(rankings):
         draw_rankings(rankings, ax)
     with pytest.raises(ValueError, match="order: found"):
         draw_rankings(rankings[rankings["target"] == "m"], ax, order=["a", "b"])
-    steered = ranking("m", "open_ended", [1, 0, -1], system_prompt="placebo")
+    steered = ranking("m", "open_ended", [1, 0, -1], arm="placebo")
     with pytest.raises(ValueError, match="found system_prompts"):
         plot_rankings(pd.concat([rankings, steered]))
     with pytest.raises(ValueError, match=r"found system_prompts \[\]"):

@@ -28,13 +28,22 @@ def make_choices():
         for one, two in itertools.combinations(strengths, 2):
             for n in range(scenarios_per_pair):
                 gap = strengths[one] - strengths[two] + rng.normal(0, spread)
-                for first_action in orders:
+                for action_shown_first in orders:
                     action = 1 if rng.random() < 1 / (1 + np.exp(-gap)) else 2
                     winner, loser = (one, two) if action == 1 else (two, one)
-                    rows.append((f"{one}-{two}-{n}", one, two, one, first_action, action, winner, loser))
-        columns = ["scenario_id", "value_1", "value_2", "acting_value", "first_action", "action", "winner", "loser"]
+                    rows.append((f"{one}-{two}-{n}", one, two, one, action_shown_first, action, winner, loser))
+        columns = [
+            "scenario_id",
+            "value_1",
+            "value_2",
+            "acting_value",
+            "action_shown_first",
+            "action",
+            "winner",
+            "loser",
+        ]
         table = pd.DataFrame(rows, columns=columns).assign(
-            structure="means", severity="mild", target=target, condition=condition, system_prompt="default"
+            structure="means", severity="mild", target=target, condition=condition, arm="default"
         )
         judge = "judge" if condition == "open_ended" else None
         return check_table(table.assign(repetition=0, judge=judge, outcome="choice"), "choices")

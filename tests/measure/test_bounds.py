@@ -6,7 +6,7 @@ import pytest
 from conflictscope.measure.bradley_terry import outcome_bounds
 from conflictscope.measure.rankings import rank_values
 
-PAIR = {"target": "m", "condition": "multiple_choice", "system_prompt": "default", "judge": None, "first_action": 1}
+PAIR = {"target": "m", "condition": "multiple_choice", "arm": "default", "judge": None, "action_shown_first": 1}
 
 
 def choices_of(counts, outcome="refusal"):

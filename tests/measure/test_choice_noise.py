@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import choice_noise, preference_rates, rank_values
+from conflictscope.measure import preference_rates, rank_values, retest_reliability
 
 VALUES = ["candour", "tact", "thrift"]
 PAIRS = [("candour", "tact"), ("candour", "thrift"), ("tact", "thrift")]
@@ -25,9 +25,9 @@ def asked(chances, repetitions, rng, *, condition="multiple_choice", target="m")
                         "value_2": two,
                         "target": target,
                         "condition": condition,
-                        "system_prompt": "default",
+                        "arm": "default",
                         "repetition": repetition,
-                        "first_action": first,
+                        "action_shown_first": first,
                         "judge": "j" if condition == "open_ended" else None,
                         "outcome": "choice",
                         "action": took,
@@ -45,7 +45,7 @@ def test_a_worked_example():
     # asked three times each: 1 1 2 (two of three pairs differ), 1 1 1 (none), and one that was asked once
     rows = asked([1, 1, 1], 3, np.random.default_rng(0), condition="open_ended")
     rows.loc[2, ["action", "winner", "loser"]] = [2, "tact", "candour"]
-    found = choice_noise(rows.drop(index=[7, 8])).iloc[0]
+    found = retest_reliability(rows.drop(index=[7, 8])).iloc[0]
     assert found[["questions", "scenarios", "choices"]].tolist() == [2, 2, 6]
     assert found["noise"] == pytest.approx((2 / 3 + 0) / 2)
     assert found["noise_low"] < found["noise"] < found["noise_high"]
@@ -53,9 +53,9 @@ def test_a_worked_example():
 
 def test_what_was_asked_once_is_unknown_not_zero():
     rows = asked([0.5] * 6, 1, np.random.default_rng(0))
-    assert choice_noise(rows).empty
+    assert retest_reliability(rows).empty
     # the two orders are two questions
-    assert choice_noise(asked([0.5] * 6, 2, np.random.default_rng(0)))["questions"].tolist() == [12]
+    assert retest_reliability(asked([0.5] * 6, 2, np.random.default_rng(0)))["questions"].tolist() == [12]
 
 
 @pytest.mark.parametrize("condition", ["multiple_choice", "open_ended"])
@@ -64,7 +64,7 @@ def test_the_noise_that_was_put_in_is_found_and_covered(condition):
     covered, found = [], []
     for _ in range(60):
         chances = rng.choice([0.0, 0.1, 0.5, 1.0], size=40)
-        noise = choice_noise(asked(chances, 3, rng, condition=condition)).iloc[0]
+        noise = retest_reliability(asked(chances, 3, rng, condition=condition)).iloc[0]
         true = np.mean(2 * np.array([0.0, 0.1, 0.5, 1.0]) * (1 - np.array([0.0, 0.1, 0.5, 1.0])))
         covered.append(noise["noise_low"] <= true <= noise["noise_high"])
         found.append(noise["noise"] - true)

@@ -26,8 +26,8 @@ def scenarios():
 
 
 def replies(name, rows):
-    table = pd.DataFrame(rows, columns=["scenario_id", "first_action", "outcome", "action"])
-    table = table.assign(target="m", system_prompt="default", repetition=0)
+    table = pd.DataFrame(rows, columns=["scenario_id", "action_shown_first", "outcome", "action"])
+    table = table.assign(target="m", arm="default", repetition=0)
     table = table.assign(**{c.name: None for c in TABLES[name].columns if c.name not in table.columns})
     if name == "verdicts":
         table["judge"] = "j"
@@ -47,18 +47,18 @@ TRUTH = [
 ]
 
 
-@pytest.mark.parametrize("first_action", [1, 2])
+@pytest.mark.parametrize("action_shown_first", [1, 2])
 @pytest.mark.parametrize(("name", "condition"), [("answers", "multiple_choice"), ("verdicts", "open_ended")])
 @pytest.mark.parametrize(("scenario", "outcome", "action", "winner", "loser"), TRUTH)
-def test_truth_table(scenarios, name, condition, first_action, scenario, outcome, action, winner, loser):
-    made = gather_choices(scenarios, **{name: replies(name, [(scenario, first_action, outcome, action)])})
+def test_truth_table(scenarios, name, condition, action_shown_first, scenario, outcome, action, winner, loser):
+    made = gather_choices(scenarios, **{name: replies(name, [(scenario, action_shown_first, outcome, action)])})
     assert list(made.columns) == [column.name for column in TABLES["choices"].columns]
     row = made.iloc[0]
     found = [
         None if pd.isna(row[name]) else row[name] for name in ("condition", "outcome", "action", "winner", "loser")
     ]
     assert found == [condition, outcome, action, winner, loser]
-    assert row["first_action"] == first_action
+    assert row["action_shown_first"] == action_shown_first
 
 
 def test_every_row_stays_and_brings_pair_template_and_judge(scenarios):
@@ -86,7 +86,7 @@ def test_index_of_replies_does_not_matter(scenarios):
 def test_swapping_the_actions_of_a_scenario_changes_no_winner(scenarios):
     swapped = scenarios.rename(columns={"value_1": "value_2", "value_2": "value_1"})
     answers = replies("answers", [("s1", 1, "choice", 1), ("s2", 2, "choice", 2), ("s2", 1, "refusal", None)])
-    turned = answers.assign(action=3 - answers["action"], first_action=3 - answers["first_action"])
+    turned = answers.assign(action=3 - answers["action"], action_shown_first=3 - answers["action_shown_first"])
     columns = ["scenario_id", "winner", "loser"]
     pd.testing.assert_frame_equal(
         gather_choices(scenarios, answers)[columns], gather_choices(swapped, turned)[columns], check_dtype=True
@@ -116,7 +116,7 @@ def test_other_bad_input(scenarios):
 def test_outcomes_are_counted_also_those_that_never_occur(scenarios):
     rows = [("s1", 1, "choice", 1), ("s1", 2, "choice", 2), ("s2", 1, "refusal", None), ("s2", 2, "invalid", None)]
     counted = count_outcomes(gather_choices(scenarios, replies("answers", rows), replies("verdicts", rows[2:3])))
-    assert counted.columns.tolist() == ["target", "condition", "system_prompt", "outcome", "answers", "share"]
+    assert counted.columns.tolist() == ["target", "condition", "arm", "outcome", "answers", "share"]
     assert counted["outcome"].tolist() == [*OUTCOMES, *OUTCOMES]
     assert counted["answers"].tolist() == [2, 1, 0, 1, 0, 0, 1, 0, 0, 0]
     assert counted["share"].tolist() == [0.5, 0.25, 0, 0.25, 0, 0, 1, 0, 0, 0]

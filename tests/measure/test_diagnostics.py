@@ -29,8 +29,8 @@ def choices_from(wins, values, *, answers=1):
                 row = (f"{i}-{j}-{n}", values[one], values[two], answer, values[i], values[j], 1 if i == one else 2)
                 rows.append(row)
     columns = ["scenario_id", "value_1", "value_2", "repetition", "winner", "loser", "action"]
-    shared = {"target": "m", "condition": "multiple_choice", "system_prompt": "default", "judge": None}
-    return pd.DataFrame(rows, columns=columns).assign(**shared, outcome="choice", first_action=1)
+    shared = {"target": "m", "condition": "multiple_choice", "arm": "default", "judge": None}
+    return pd.DataFrame(rows, columns=columns).assign(**shared, outcome="choice", action_shown_first=1)
 
 
 def statsmodels_fit(wins):

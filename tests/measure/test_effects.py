@@ -21,8 +21,8 @@ def draw(chance_acting, *, scenarios=200, seed=0, answers=1, alike=False, target
                     winner = acting if acted else "ba"[n % 2]
                     rows.append((f"{structure}{severity}{n}", structure, severity, acting, answer, winner))
     table = pd.DataFrame(rows, columns=["scenario_id", "structure", "severity", "acting_value", "repetition", "winner"])
-    table = table.assign(target=target, condition="multiple_choice", system_prompt="default", judge=None)
-    table = table.assign(value_1="a", value_2="b", outcome="choice", first_action=1)
+    table = table.assign(target=target, condition="multiple_choice", arm="default", judge=None)
+    table = table.assign(value_1="a", value_2="b", outcome="choice", action_shown_first=1)
     table["loser"] = np.where(table["winner"].eq("a"), "b", "a")
     return table.assign(action=np.where(table["winner"].eq("a"), 1, 2))
 

@@ -132,7 +132,9 @@ def test_same_draws_repeat_the_answer_in_conversation():
             scenarios_per_pair=400,
             seed=2,
         )
-        first = table[table["first_action"].eq(1)].pivot(index="scenario_id", columns="condition", values="winner")
+        first = table[table["action_shown_first"].eq(1)].pivot(
+            index="scenario_id", columns="condition", values="winner"
+        )
         assert first["multiple_choice"].eq(first["open_ended"]).mean() == pytest.approx(expected, abs=0.05)
 
 
@@ -154,7 +156,7 @@ def test_true_steering_is_what_a_large_study_finds():
         conditions=["open_ended"],
         target_rankings={"back": order},
     )
-    found = alignment(table, order).set_index("system_prompt")["alignment"]
+    found = alignment(table, order).set_index("arm")["alignment"]
     true = true_steering(steered, PAIRS, "open_ended", order)
     assert found["default"] == pytest.approx(true["before"], abs=0.008)
     assert found["placebo"] == pytest.approx(true["before"], abs=0.008)

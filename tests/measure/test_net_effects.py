@@ -28,20 +28,18 @@ def draw(*, scenarios=40, seed=0, orders=(1, 2), spread=0.0, strengths=STRENGTHS
         for pair, structure, severity, side, n in cells
         for order in orders
     ]
-    columns = ["scenario_id", "value_1", "value_2", "structure", "severity", "acting_value", "first_action"]
+    columns = ["scenario_id", "value_1", "value_2", "structure", "severity", "acting_value", "action_shown_first"]
     table = pd.DataFrame(rows, columns=columns)
     acting = np.where(table["acting_value"].eq(table["value_1"]), 1, -1)
     push = effects["acting"] + effects["acting × strong"] * (table["severity"].eq("strong") - 0.5)
     push += effects["acting × means"] * (table["structure"].eq("means") - 0.5)
     gap = table["value_1"].map(strengths) - table["value_2"].map(strengths) + acting * push
-    gap += effects["shown first"] * np.where(table["first_action"].eq(1), 1, -1)
+    gap += effects["shown first"] * np.where(table["action_shown_first"].eq(1), 1, -1)
     gap += np.repeat(rng.normal(0, spread, len(table) // len(orders)), len(orders))
     table["action"] = np.where(rng.random(len(table)) < 1 / (1 + np.exp(-gap)), 1, 2)
     table["winner"] = table["value_1"].where(table["action"].eq(1), table["value_2"])
     table["loser"] = table["value_2"].where(table["action"].eq(1), table["value_1"])
-    return table.assign(
-        target=target, condition="multiple_choice", system_prompt="default", judge=None, outcome="choice"
-    )
+    return table.assign(target=target, condition="multiple_choice", arm="default", judge=None, outcome="choice")
 
 
 def test_planted_effects_are_found():
@@ -69,7 +67,7 @@ def test_without_other_effects_the_values_are_bradley_terrys():
     choices = draw(effects=dict.fromkeys(EFFECTS, 0.0))
     both = pd.concat([choices, choices.assign(scenario_id=choices["scenario_id"] + "'",
         acting_value=choices["value_1"].where(choices["acting_value"].eq(choices["value_2"]), choices["value_2"]),
-        first_action=3 - choices["first_action"])])  # fmt: skip
+        action_shown_first=3 - choices["action_shown_first"])])  # fmt: skip
     # every choice once with acting and position this way and once the other way: they cannot matter
     found = net_value_effects(both, NAMES).set_index("term")["estimate"]
     _, wins = count_wins(both, NAMES)
@@ -85,7 +83,7 @@ def test_estimates_and_clustered_errors_are_those_of_a_plain_parametrisation():
         [
             choices["value_1"].eq("a").astype(float) - choices["value_2"].eq("a"),
             choices["value_1"].eq("b").astype(float) - choices["value_2"].eq("b"),
-            np.where(choices["first_action"].eq(1), 1, -1),
+            np.where(choices["action_shown_first"].eq(1), 1, -1),
             acting,
             acting * (choices["severity"].eq("strong") - 0.5),
             acting * (choices["structure"].eq("means") - 0.5),
@@ -126,7 +124,7 @@ def test_actions_swapped_rows_permuted_and_values_reordered():
     choices = draw(scenarios=5)
     expected = net_value_effects(choices, NAMES).set_index("term")
     swapped = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"})
-    swapped = swapped.assign(action=3 - choices["action"], first_action=3 - choices["first_action"])
+    swapped = swapped.assign(action=3 - choices["action"], action_shown_first=3 - choices["action_shown_first"])
     swapped = pd.concat([swapped[::2], choices[1::2]]).sample(frac=1, random_state=0)
     for found in (net_value_effects(swapped, NAMES), net_value_effects(choices, NAMES[::-1])):
         found = found.set_index("term").loc[expected.index]
@@ -160,7 +158,7 @@ def test_a_value_that_does_not_occur_is_not_estimated():
 
 def test_separated_choices_are_named():
     choices = draw(scenarios=10)
-    first = choices["first_action"]
+    first = choices["action_shown_first"]
     always_first = choices.assign(
         action=first,
         winner=choices["value_1"].where(first.eq(1), choices["value_2"]),
@@ -177,7 +175,7 @@ def test_separated_choices_are_named():
 def test_choices_that_terms_separate_together_are_found():
     choices = draw(scenarios=10, strengths={"a": 0.0, "b": 0.0})
     # acting wins unless shown second under strong severity: no term alone says so
-    acting_first = choices["acting_value"].eq(choices["value_1"]).eq(choices["first_action"].eq(1))
+    acting_first = choices["acting_value"].eq(choices["value_1"]).eq(choices["action_shown_first"].eq(1))
     kept = choices[choices["winner"].eq(choices["acting_value"]).eq(acting_first | choices["severity"].eq("mild"))]
     problem = net_value_effects(kept, ["a", "b"])["problem"]
     assert problem.str.startswith("choices are separated").all()

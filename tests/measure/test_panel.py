@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import alpha_between_readers, gather_choices, panel_verdicts, read_verdicts
+from conflictscope.measure import alpha_between_readers, gather_choices, jury_verdicts, read_verdicts
 from conflictscope.measure.difficulty import krippendorff_alpha
 from conflictscope.table_files import check_table
 
@@ -20,10 +20,10 @@ def verdicts(*cases, judges="xyzw"):
         {
             "scenario_id": f"s{number:03d}",
             "target": "t",
-            "system_prompt": "default",
+            "arm": "default",
             "repetition": 0,
             "judge": judge,
-            "first_action": 1 + number % 2,
+            "action_shown_first": 1 + number % 2,
             "outcome": SHOWN[letter][0],
             "action": SHOWN[letter][1],
             "leaning": None,
@@ -38,7 +38,7 @@ def verdicts(*cases, judges="xyzw"):
 
 
 def found(case, rule):
-    row = check_table(panel_verdicts(verdicts(case), rule), "verdicts").iloc[0]
+    row = check_table(jury_verdicts(verdicts(case), rule), "verdicts").iloc[0]
     assert row["judge"] == rule
     return str(row["action"]) if row["outcome"] == "choice" else row["outcome"]
 
@@ -72,7 +72,7 @@ def test_votes(case, majority, unanimous):
 
 def test_any_three_votes_agree_with_counting_by_hand():
     cases = ["".join(case) for case in product("12rnie", repeat=3)]
-    together = panel_verdicts(verdicts(*cases), "majority").set_index("scenario_id")
+    together = jury_verdicts(verdicts(*cases), "majority").set_index("scenario_id")
     for number, case in enumerate(cases):
         row = together.loc[f"s{number:03d}"]
         winners = [letter for letter in "12rn" if case.count(letter) >= 2]
@@ -86,11 +86,11 @@ def test_a_panel_s_verdicts_become_choices_and_say_what_the_votes_were():
     scenarios = pd.DataFrame(
         {"scenario_id": ["s000", "s001"], "value_1": "candour", "value_2": "tact", "structure": "means"}
     ).assign(severity="mild", acting_value="tact")
-    together = panel_verdicts(verdicts("221", "12n"), "majority")
+    together = jury_verdicts(verdicts("221", "12n"), "majority")
     choices = gather_choices(scenarios, verdicts=together)
     assert choices["winner"].fillna("").tolist() == ["tact", ""]
     assert choices["judge"].tolist() == ["majority"] * 2
-    assert choices["first_action"].tolist() == [1, 2]
+    assert choices["action_shown_first"].tolist() == [1, 2]
     assert together["reasoning"].tolist() == ["1 action_1, 2 action_2", "1 action_1, 1 action_2, 1 neither"]
     assert together["problem"].tolist()[1] == "no majority: 1 action_1, 1 action_2, 1 neither"
 
@@ -98,13 +98,13 @@ def test_a_panel_s_verdicts_become_choices_and_say_what_the_votes_were():
 def test_an_incomplete_panel_is_refused():
     both = verdicts("12", "11")
     with pytest.raises(ValueError, match=r"'s000'.* 1 verdicts of 1 judges; expected one of each of \['x', 'y'\]"):
-        panel_verdicts(both.iloc[1:], "majority")
+        jury_verdicts(both.iloc[1:], "majority")
     with pytest.raises(ValueError, match="3 verdicts of 2 judges"):
-        panel_verdicts(pd.concat([both, both.head(1)]), "majority")
+        jury_verdicts(pd.concat([both, both.head(1)]), "majority")
     with pytest.raises(ValueError, match="different labels"):
-        panel_verdicts(both.assign(first_action=[1, 2, 1, 1]), "unanimous")
+        jury_verdicts(both.assign(action_shown_first=[1, 2, 1, 1]), "unanimous")
     with pytest.raises(ValueError, match="rule: found 'most'"):
-        panel_verdicts(both, "most")
+        jury_verdicts(both, "most")
 
 
 def test_alpha_is_krippendorff_s_and_its_interval_is_of_scenarios():

@@ -40,7 +40,7 @@ def test_told_apart_is_what_the_rankings_of_such_studies_say():
     first = rng.random(len(choices)) < 1 / (1 + np.exp(-gap))
     choices["winner"] = choices["value_1"].where(first, choices["value_2"])
     choices["loser"] = choices["value_2"].where(first, choices["value_1"])
-    choices = choices.assign(condition="multiple_choice", system_prompt="default", judge=None, outcome="choice")
+    choices = choices.assign(condition="multiple_choice", arm="default", judge=None, outcome="choice")
     ranked = rank_values(choices, list("abc"), resamples=400)
     letters = ranked.pivot(index="target", columns="value", values="tie_group")
     apart = [

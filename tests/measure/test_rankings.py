@@ -73,7 +73,7 @@ def test_interval_is_wider_where_the_answers_to_a_scenario_move_together(make_ch
 def test_equal_values_share_rank_and_letter(make_choices):
     choices = make_choices({"a": 0, "b": 0, "c": 0}, scenarios_per_pair=10, seed=0, orders=(1, 2))
     # in each scenario either order is won by either value: a draw without any spread
-    choices["action"] = choices["first_action"]
+    choices["action"] = choices["action_shown_first"]
     first = choices["action"].eq(1)
     choices["winner"] = choices["value_1"].where(first, choices["value_2"])
     choices["loser"] = choices["value_2"].where(first, choices["value_1"])
@@ -200,7 +200,7 @@ class TestNoOrder:
 
 def test_what_is_no_choice_does_not_count(make_choices):
     choices = make_choices(STRENGTHS, scenarios_per_pair=40, seed=0, orders=(1, 2))
-    kept = choices["first_action"].eq(1)
+    kept = choices["action_shown_first"].eq(1)
     for outcome in ("refusal", "neither", "invalid", "error"):
         other = hardly_chosen(choices, kept)
         other.loc[~kept, "outcome"] = outcome
@@ -212,7 +212,7 @@ def test_row_order_action_labels_and_values_order_do_not_matter(make_choices):
     ranked = rank_values(choices, resamples=100)
     pd.testing.assert_frame_equal(rank_values(choices.sample(frac=1, random_state=1), resamples=100), ranked)
     turned = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"})
-    turned = turned.assign(action=3 - choices["action"], first_action=3 - choices["first_action"])
+    turned = turned.assign(action=3 - choices["action"], action_shown_first=3 - choices["action_shown_first"])
     pd.testing.assert_frame_equal(rank_values(turned, resamples=100), ranked)
     other = rank_values(choices, ["c", "a", "b"], resamples=100).set_index("value").loc[["a", "b", "c"]]
     fixed = ["strength", "rank", "choices", "scenarios", "identified"]

@@ -13,14 +13,14 @@ from conflictscope.table_files import check_table
 
 def choices_from(rows):
     """Return a choices table; a row is (scenario, value 1, value 2, target, shown first, action, repetition)."""
-    names = ["scenario_id", "value_1", "value_2", "target", "first_action", "action", "repetition"]
+    names = ["scenario_id", "value_1", "value_2", "target", "action_shown_first", "action", "repetition"]
     table = pd.DataFrame(rows, columns=names)
     one, two, action = table["value_1"], table["value_2"], table["action"]
     table["outcome"] = np.where(action.notna(), "choice", "invalid")
     table["winner"] = one.where(action.eq(1), two).where(action.notna())
     table["loser"] = two.where(action.eq(1), one).where(action.notna())
     table = table.assign(structure="means", severity="mild", acting_value="a", judge=None)
-    return check_table(table.assign(condition="multiple_choice", system_prompt="default"), "choices")
+    return check_table(table.assign(condition="multiple_choice", arm="default"), "choices")
 
 
 HAND = choices_from(
@@ -75,7 +75,7 @@ def test_preference_rates_by_hand():
 
 def test_preference_rates_do_not_depend_on_which_value_stands_first():
     turned = HAND.rename(columns={"value_1": "value_2", "value_2": "value_1"})
-    turned = turned.assign(action=3 - HAND["action"], first_action=3 - HAND["first_action"])
+    turned = turned.assign(action=3 - HAND["action"], action_shown_first=3 - HAND["action_shown_first"])
     pd.testing.assert_frame_equal(preference_rates(turned), preference_rates(HAND))
 
 
@@ -88,7 +88,7 @@ def test_position_effect_by_hand():
 
 def test_position_effect_of_one_who_always_takes_the_first(make_choices):
     choices = make_choices({"a": 0, "b": 0}, scenarios_per_pair=50, seed=0, orders=(1, 2))
-    always = choices.assign(action=choices["first_action"])
+    always = choices.assign(action=choices["action_shown_first"])
     first = always["action"].eq(1)
     always["winner"] = always["value_1"].where(first, always["value_2"])
     always["loser"] = always["value_2"].where(first, always["value_1"])

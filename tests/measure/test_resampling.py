@@ -95,7 +95,7 @@ def test_row_order_chunks_and_other_targets_do_not_matter(choices, monkeypatch):
 
 def test_which_value_stands_first_does_not_matter(choices):
     turned = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"})
-    turned = turned.assign(action=3 - choices["action"], first_action=3 - choices["first_action"])
+    turned = turned.assign(action=3 - choices["action"], action_shown_first=3 - choices["action_shown_first"])
     some = choices["scenario_id"].str.endswith("3")
     mixed = pd.concat([choices[~some], turned[some]])
     np.testing.assert_array_equal(

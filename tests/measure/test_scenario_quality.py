@@ -12,13 +12,13 @@ from conflictscope.tables import CHECKS
 SCENARIOS = pd.DataFrame({"scenario_id": list("stuv"), "value_1": list("aaab"), "value_2": list("bbcc")})
 
 
-def rate(*entries, system_prompt="default"):
+def rate(*entries, arm="default"):
     """Return ratings from (scenario, target, repetition, rating of action 1, rating of action 2)."""
     rows = [
         {
             "scenario_id": s,
             "target": t,
-            "system_prompt": system_prompt,
+            "arm": arm,
             "repetition": r,
             "rated_action": action,
             "rating": x,
@@ -55,8 +55,8 @@ def test_likert_interval_is_over_scenarios_not_rows():
 
 
 def test_likert_system_prompts_are_apart_and_unreadable_ones_are_said():
-    ratings = pd.concat([rate(("s", "m", 0, 4, 5)), rate(("s", "m", 0, None, 5), system_prompt="placebo")])
-    found = likert_difference_rate(ratings, SCENARIOS, resamples=20).set_index("system_prompt")
+    ratings = pd.concat([rate(("s", "m", 0, 4, 5)), rate(("s", "m", 0, None, 5), arm="placebo")])
+    found = likert_difference_rate(ratings, SCENARIOS, resamples=20).set_index("arm")
     assert found.loc["default", "rate"] == 1
     assert pd.isna(found.loc["placebo", "rate"]) and pd.isna(found.loc["placebo", "rate_low"])
     assert found.loc["placebo", "problem"] == "no scenario with both ratings readable"

@@ -44,7 +44,7 @@ def judged(scenarios, seed, slips=0.1):
             part["action"] = part["action"].mask(refused)
             part["leaning"] = part["action"].map({1: 1, 2: 7}).fillna(4).astype("Int64")
             parts.append(part)
-    return pd.concat(parts, ignore_index=True).assign(system_prompt="default", repetition=0, first_action=1)
+    return pd.concat(parts, ignore_index=True).assign(arm="default", repetition=0, action_shown_first=1)
 
 
 def by_measure(table, family):

@@ -60,7 +60,7 @@ def test_the_same_choices_in_both_conditions_have_no_shift_at_all(make_choices):
     choices = pd.concat([asked, asked.assign(condition="open_ended", judge="j")], ignore_index=True)
     shifts = value_shifts(choices, VALUES, resamples=100)
     zero = ["strength_shift", "strength_shift_low", "strength_shift_high", "rank_shift", "rank_shift_high"]
-    assert (shifts[[*zero, "resampling_noise"]] == 0).all(axis=None), "resamples are paired"
+    assert (shifts[[*zero, "bootstrap_error"]] == 0).all(axis=None), "resamples are paired"
     assert not shifts["beyond_noise"].any()
     assert ranking_agreement(choices, VALUES, resamples=50)["tau"].tolist() == [1, 1]
 
@@ -83,7 +83,7 @@ def test_order_shift_shows_a_position_bias_and_raises_the_bar(make_choices):
     talked = make_choices(level, scenarios_per_pair=100, seed=5, condition="open_ended")
     shifts = value_shifts(pd.concat([*asked, talked]), VALUES, resamples=100).set_index("value")
     assert shifts.loc["candour", "order_shift_low"] > 1
-    assert abs(shifts.loc["candour", "strength_shift"]) > shifts.loc["candour", "resampling_noise"]
+    assert abs(shifts.loc["candour", "strength_shift"]) > shifts.loc["candour", "bootstrap_error"]
     assert not shifts.loc["candour", "beyond_noise"], "the two orders differ by more"
 
 
@@ -121,7 +121,7 @@ def test_tau_with_ties_is_tau_b(make_choices):
             for n, action in enumerate([1] * first + [2] * second):
                 rows.append((f"{one}{two}{n}", one, two, condition, action))
     choices = pd.DataFrame(rows, columns=["scenario_id", "value_1", "value_2", "condition", "action"])
-    choices = choices.assign(target="m", system_prompt="default", judge=None, outcome="choice", first_action=1)
+    choices = choices.assign(target="m", arm="default", judge=None, outcome="choice", action_shown_first=1)
     took_first = choices["action"].eq(1)
     choices["winner"] = choices["value_1"].where(took_first, choices["value_2"])
     choices["loser"] = choices["value_2"].where(took_first, choices["value_1"])
@@ -209,7 +209,7 @@ def test_a_pair_without_a_choice_is_no_obstacle(both):
 
 def test_steered_choices_do_not_count(both):
     choices = both(SAID, DONE)
-    steered = both(DONE, SAID).assign(system_prompt="steered:x")
+    steered = both(DONE, SAID).assign(arm="steered:x")
     with_steered = value_shifts(pd.concat([choices, steered]), VALUES, resamples=50)
     pd.testing.assert_frame_equal(with_steered, value_shifts(choices, VALUES, resamples=50))
 
@@ -219,7 +219,7 @@ def test_rows_may_be_permuted_and_actions_swapped(both):
     expected = value_shifts(choices, VALUES, resamples=50)
     pd.testing.assert_frame_equal(value_shifts(choices.sample(frac=1, random_state=1), VALUES, resamples=50), expected)
     swapped = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"})
-    swapped = swapped.assign(action=3 - choices["action"], first_action=3 - choices["first_action"])
+    swapped = swapped.assign(action=3 - choices["action"], action_shown_first=3 - choices["action_shown_first"])
     found = value_shifts(swapped, VALUES, resamples=50)
     orders = ["order_shift", "order_shift_low", "order_shift_high"]
     pd.testing.assert_frame_equal(found.drop(columns=orders), expected.drop(columns=orders))
@@ -238,7 +238,7 @@ def test_relabelled_values_and_doubled_scenarios_leave_strengths_alone(both):
 
 def test_maximum_likelihood_leaves_out_an_order_that_has_none(both):
     choices = both({"candour": 0.0, "kindness": 0.0, "privacy": 0.0}, DONE, scenarios_per_pair=40)
-    one_sided = choices["condition"].eq("multiple_choice") & choices["first_action"].eq(1)
+    one_sided = choices["condition"].eq("multiple_choice") & choices["action_shown_first"].eq(1)
     choices = choices[~one_sided | choices["winner"].eq(choices["value_1"])]
     shifts = value_shifts(choices, VALUES, resamples=50, penalty=0)
     assert shifts["order_shift"].isna().all() and shifts["strength_shift"].notna().all()
@@ -246,7 +246,7 @@ def test_maximum_likelihood_leaves_out_an_order_that_has_none(both):
 
 def test_bad_input_is_refused(both):
     choices = both(SAID, DONE)
-    with pytest.raises(ValueError, match="condition 'open_ended' and system_prompt 'default'"):
+    with pytest.raises(ValueError, match="condition 'open_ended' and arm 'default'"):
         value_shifts(choices[choices["condition"].eq("multiple_choice")], VALUES)
     with pytest.raises(ValueError, match="level: found 95"):
         value_shifts(choices, VALUES, level=95)

@@ -19,7 +19,7 @@ def gather(pairs, answers, target="m"):
     winners in one word: a letter for each answer, ``-`` a refusal.
     """
     rows = []
-    for system_prompt, by_scenario in answers.items():
+    for arm, by_scenario in answers.items():
         for (scenario, (one, two)), winners in zip(pairs.items(), by_scenario.split(), strict=True):
             for i, winner in enumerate(winners):
                 chose = winner != "-"
@@ -33,10 +33,10 @@ def gather(pairs, answers, target="m"):
                         "acting_value": one,
                         "target": target,
                         "condition": "multiple_choice",
-                        "system_prompt": system_prompt,
+                        "arm": arm,
                         "repetition": i // 2,
                         "judge": None,
-                        "first_action": 1 + i % 2,
+                        "action_shown_first": 1 + i % 2,
                         "outcome": "choice" if chose else "refusal",
                         "action": (1 if winner == one else 2) if chose else pd.NA,
                         "winner": winner if chose else None,
@@ -69,7 +69,7 @@ def test_one_changed_scenario_by_hand():
     assert moves["moved"].to_dict() == {"s1": "stayed", "s2": "toward", "s3": "stayed", "s4": "stayed"}
     assert moves.loc["s2", ["wanted", "other", "before", "after", "movement"]].tolist() == ["c", "a", 0, 1, 1]
 
-    aligned = alignment(choices, "cba").set_index("system_prompt")["alignment"]
+    aligned = alignment(choices, "cba").set_index("arm")["alignment"]
     assert aligned.to_dict() == {"default": 1 / 4, "placebo": 0, "steered:c>b>a": 2 / 4}
 
 
@@ -154,7 +154,7 @@ def planted(seed, *, scenarios=120, before=0.3, steered=0.5, targets=("m",)):
     rng = np.random.default_rng(seed)
     prompts = ["default", "placebo", "steered:c>b>a"]
     rows = pd.MultiIndex.from_product(
-        [targets, prompts, range(scenarios)], names=["target", "system_prompt", "scenario_id"]
+        [targets, prompts, range(scenarios)], names=["target", "arm", "scenario_id"]
     ).to_frame(index=False)
     pair = rows["scenario_id"].map(lambda scenario: ("ab", "ac", "bc")[scenario % 3])
     follows = rng.random((len(targets), scenarios)) < before
@@ -257,7 +257,7 @@ def test_steered_choices_without_their_order_and_orders_without_choices_are_refu
     choices = gather(FOUR, {"default": "a a b b", "steered:x": "a a b b"})
     with pytest.raises(ValueError, match=r"\['x'\] are in the choices but not among \['y'\]"):
         steering_effects(choices, {"y": "abc"})
-    default = choices[choices["system_prompt"].eq("default")]
+    default = choices[choices["arm"].eq("default")]
     for measure in (steering_effects, moved_choices):
         with pytest.raises(ValueError, match="expected at least one that begins with 'steered:'"):
             measure(default, {"x": "abc"})

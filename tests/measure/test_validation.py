@@ -12,7 +12,7 @@ def readings_of(reader, values):
         {
             "scenario_id": [f"s{i}" for i in range(len(values))],
             "target": "t",
-            "system_prompt": "default",
+            "arm": "default",
             "repetition": 0,
             "reader": reader,
             "reading": values,
@@ -72,7 +72,7 @@ def test_a_refusal_took_neither_and_an_unreadable_verdict_is_left_out():
         {
             "scenario_id": list("abcde"),
             "target": "t",
-            "system_prompt": "default",
+            "arm": "default",
             "repetition": 0,
             "judge": "j",
             "outcome": ["choice", "choice", "refusal", "invalid", "error"],
@@ -113,7 +113,7 @@ def test_check_scores_are_scikit_learns(check_readings, found):
 
 
 def labels_of(rows):
-    base = {"kind": "check", "annotator": "ana", "target": None, "system_prompt": None, "repetition": None}
+    base = {"kind": "check", "annotator": "ana", "target": None, "arm": None, "repetition": None}
     return pd.DataFrame([base | row for row in rows])
 
 

@@ -5,7 +5,7 @@ import itertools
 import pandas as pd
 import pytest
 
-from conflictscope.scenarios import decide, filter_funnel
+from conflictscope.scenarios import apply_filter, filter_funnel
 from conflictscope.tables import CHECKS
 
 SCENARIO = pd.DataFrame({"scenario_id": ["s"]})
@@ -21,7 +21,7 @@ def checks(scenario_id="s", **answers):
 
 
 @pytest.mark.parametrize(
-    ("answers", "fate"),
+    ("answers", "filter_status"),
     [
         ({}, "kept"),
         *(({check: False}, "dropped") for check in CHECKS if check != "value_guided"),
@@ -33,13 +33,13 @@ def checks(scenario_id="s", **answers):
         ({"realistic": None, "feasible": False}, "dropped"),
     ],
 )
-def test_fates(answers, fate):
-    assert decide(SCENARIO, checks(**answers))["fate"].tolist() == [fate]
+def test_fates(answers, filter_status):
+    assert apply_filter(SCENARIO, checks(**answers))["filter_status"].tolist() == [filter_status]
 
 
 def test_a_scenario_that_was_never_checked_is_undecided():
-    decisions = decide(pd.DataFrame({"scenario_id": ["t", "s"]}), checks("s"))
-    assert decisions["fate"].to_dict() == {"t": "undecided", "s": "kept"}
+    decisions = apply_filter(pd.DataFrame({"scenario_id": ["t", "s"]}), checks("s"))
+    assert decisions["filter_status"].to_dict() == {"t": "undecided", "s": "kept"}
 
 
 def test_the_funnel_narrows_and_ends_at_what_is_kept():
@@ -48,9 +48,9 @@ def test_the_funnel_narrows_and_ends_at_what_is_kept():
         answer["value_guided"] = (True, answer["value_guided"])
     frames = [checks(str(i), **answer) for i, answer in enumerate(answers)]
     scenarios = pd.DataFrame({"scenario_id": [str(i) for i in range(len(answers))]})
-    decisions = decide(scenarios, pd.concat(frames))
+    decisions = apply_filter(scenarios, pd.concat(frames))
     funnel = filter_funnel(decisions)
     assert (funnel[["passed", "failed", "undecided"]].sum(axis=1) == 3**6).all()
     assert (funnel["passed"] == 3**5).all() and (funnel["pass_rate"] == 0.5).all()
     assert funnel["left"].tolist() == [3**5, 3**4, 3**3, 9, 3, 1]
-    assert decisions["fate"].value_counts()["kept"] == funnel["left"].iloc[-1]
+    assert decisions["filter_status"].value_counts()["kept"] == funnel["left"].iloc[-1]

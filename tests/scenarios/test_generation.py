@@ -122,7 +122,7 @@ def test_value_guided_is_asked_once_per_value_with_reversed_labels(scripted, sce
     assert len(checks) == len(transport.bodies) == 3 * 7
     assert checks["passed"].all() and set(checks["check"]) == set(CHECKS)
     guided = checks[checks["check"] == "value_guided"]
-    assert guided.groupby("scenario_id")["first_action"].agg(sorted).tolist() == [[1, 2]] * 3
+    assert guided.groupby("scenario_id")["action_shown_first"].agg(sorted).tolist() == [[1, 2]] * 3
     assert guided.groupby("scenario_id")["about_value"].agg(sorted).tolist() == [["candour", "tact"]] * 3
 
 

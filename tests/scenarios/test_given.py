@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 
 from conflictscope.prompts import read_fences
-from conflictscope.scenarios import complete_scenarios, mark_duplicates, missing_fields, read_given, write_given
+from conflictscope.scenarios import (
+    complete_scenarios,
+    mark_duplicates,
+    missing_fields,
+    read_scenario_file,
+    write_scenario_file,
+)
 from conflictscope.table_files import check_table
 
 YAML = """
@@ -48,7 +54,7 @@ def given_file(tmp_path):
 
 
 def test_a_scenario_stands_the_way_round_that_the_value_set_has_its_pair(given_file, value_set):
-    given = read_given(given_file(YAML), value_set)
+    given = read_scenario_file(given_file(YAML), value_set)
     first, second = given.to_dict("records")
     assert (first["value_1"], first["value_2"]) == ("candour", "tact")
     assert first["action_1"].endswith("stale.") and first["consequence_1"] == "She is hurt."
@@ -60,13 +66,14 @@ def test_a_scenario_stands_the_way_round_that_the_value_set_has_its_pair(given_f
 
 
 def test_yaml_and_csv_say_the_same(given_file, value_set, tmp_path):
-    given = read_given(given_file(YAML), value_set)
-    write_given(given, tmp_path / "mine.csv")
+    given = read_scenario_file(given_file(YAML), value_set)
+    write_scenario_file(given, tmp_path / "mine.csv")
     pd.testing.assert_frame_equal(
-        read_given(tmp_path / "mine.csv", value_set).drop(columns="outline_id"), given.drop(columns="outline_id")
+        read_scenario_file(tmp_path / "mine.csv", value_set).drop(columns="outline_id"),
+        given.drop(columns="outline_id"),
     )
     text = 'value_1,value_2,description,action_1,action_2\ncandour,tact,"One, two","a\nb",c\n'
-    row = read_given(given_file(text, "own.csv"), value_set).iloc[0]
+    row = read_scenario_file(given_file(text, "own.csv"), value_set).iloc[0]
     assert row["description"] == "One, two" and row["action_1"] == "a\nb"
 
 
@@ -105,7 +112,7 @@ ENTRY = "- {description: d, action_1: a, action_2: b, value_1: candour, value_2:
 )
 def test_what_is_wrong_is_said_with_file_scenario_key_found_and_expected(given_file, value_set, text, said):
     with pytest.raises(ValueError, match=r"(?s)mine\.yaml.*" + said):
-        read_given(given_file(text), value_set)
+        read_scenario_file(given_file(text), value_set)
 
 
 @pytest.mark.parametrize(
@@ -119,18 +126,18 @@ def test_what_is_wrong_is_said_with_file_scenario_key_found_and_expected(given_f
 )
 def test_broken_tables_are_refused(given_file, value_set, text, said):
     with pytest.raises(ValueError, match=r"mine\.csv.*" + said):
-        read_given(given_file(text, "mine.csv"), value_set)
+        read_scenario_file(given_file(text, "mine.csv"), value_set)
 
 
 def test_a_missing_file_and_many_problems(given_file, value_set, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing.yaml is not there"):
-        read_given(tmp_path / "nothing.yaml", value_set)
+        read_scenario_file(tmp_path / "nothing.yaml", value_set)
     with pytest.raises(ValueError, match=r"and 50 more\.$"):
-        read_given(given_file("- {}\n" * 12), value_set)
+        read_scenario_file(given_file("- {}\n" * 12), value_set)
 
 
 def test_only_what_is_missing_is_asked_for_and_what_was_given_stays(given_file, value_set, scripted):
-    given = read_given(given_file(YAML), value_set)
+    given = read_scenario_file(given_file(YAML), value_set)
 
     def author(body):
         schema = body["response_format"]["json_schema"]["schema"]
@@ -154,19 +161,19 @@ def test_only_what_is_missing_is_asked_for_and_what_was_given_stays(given_file, 
 
 
 def test_the_id_is_that_of_what_was_given_whoever_completes_it(given_file, value_set, scripted):
-    given = read_given(given_file(YAML), value_set)
+    given = read_scenario_file(given_file(YAML), value_set)
     ids = []
     for name in ("Ann", "Bo"):
         models, _ = scripted(lambda body, name=name: {"persona": name, "background": "x", "goal": "y"})
         _, scenarios, _ = asyncio.run(complete_scenarios(given, value_set, models, "m"))
         ids.append(scenarios["scenario_id"].tolist())
     assert ids[0] == ids[1] == given["scenario_id"].tolist()
-    changed = read_given(given_file(YAML.replace("slogan", "motto")), value_set)
+    changed = read_scenario_file(given_file(YAML.replace("slogan", "motto")), value_set)
     assert changed["scenario_id"][0] != given["scenario_id"][0] and changed["scenario_id"][1] == given["scenario_id"][1]
 
 
 def test_an_unreadable_completion_is_a_shortfall_with_its_reason(given_file, value_set, scripted):
-    given = read_given(given_file(YAML), value_set)
+    given = read_scenario_file(given_file(YAML), value_set)
     models, _ = scripted(lambda body: {"persona": " ", "background": "x", "goal": "y", "more": 1})
     outlines, scenarios, shortfalls = asyncio.run(complete_scenarios(given, value_set, models, "m"))
     assert scenarios["outline_id"].tolist() == outlines["outline_id"].tolist() == ["choir-1"]
@@ -175,7 +182,7 @@ def test_an_unreadable_completion_is_a_shortfall_with_its_reason(given_file, val
 
 
 def test_whole_scenarios_are_put_to_no_author(given_file, value_set, scripted):
-    whole = read_given(given_file(YAML), value_set).tail(1).reset_index(drop=True)
+    whole = read_scenario_file(given_file(YAML), value_set).tail(1).reset_index(drop=True)
     models, transport = scripted(lambda body: 500)
     _, scenarios, _ = asyncio.run(complete_scenarios(whole, value_set, models, "m"))
     assert transport.bodies == [] and len(scenarios) == 1

@@ -147,7 +147,7 @@ def test_scenarios_in_one_step_are_distinct_and_follow_the_template(structure, a
         "acting_value": "" if structure == "none" else "honesty",
         "other_value": "thrift",
     }
-    written = [ask("author", "one_step", **fields, number=number) for number in range(1, 61)]
+    written = [ask("author", "single_stage", **fields, number=number) for number in range(1, 61)]
     assert len({scenario["description"] for scenario in written}) == 60
     assert set(written[0]) == {
         "description", "persona", "background", "goal", "action_1", "action_2", "consequence_1", "consequence_2",

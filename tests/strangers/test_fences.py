@@ -39,7 +39,7 @@ WRITTEN_BY_MODELS = {
     "judge": ("conversation", "action_a", "action_b"),
     "repair": ("problem",),
 }
-OURS = {"outlines", "one_step", "json_only", "system_steered", "system_placebo"}
+OURS = {"outlines", "single_stage", "json_only", "system_steered", "system_placebo"}
 
 
 def fields_of(name):
@@ -157,4 +157,4 @@ def test_a_judge_that_obeys_whatever_is_outside_hears_nothing_of_an_attack(scrip
     assert not script.obeyed
     assert checks["passed"].dropna().any() and len(held) == 4
     # the judge's own answer is what was read, whatever the conversation said
-    assert verdicts["action"].tolist() == [3 - verdicts["first_action"].iloc[0]]
+    assert verdicts["action"].tolist() == [3 - verdicts["action_shown_first"].iloc[0]]

@@ -190,7 +190,7 @@ def test_the_manifest_says_what_answered_and_that_it_changed(study):
     assert set(manifest["tables"]) == {name for name, step in LINEAGE.items() if step.notebook in STAGES}
     # what the tables are said to be made with is what was asked
     declared = {prompt for step in LINEAGE.values() if step.notebook in STAGES for prompt in step.prompts}
-    assert set(by_prompt) == declared - {"one_step", "complete", "json_only", "repair"}
+    assert set(by_prompt) == declared - {"single_stage", "complete", "json_only", "repair"}
 
 
 def change(study, file, old, new):

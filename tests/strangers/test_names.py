@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conflictscope.files import misnamed, read_mapping
+from conflictscope.files import name_problem, read_mapping
 from conflictscope.models import load_registry
 from conflictscope.scenarios import load_value_set
-from conflictscope.study import titled
+from conflictscope.study import show_table
 from conflictscope.study.parameters import load_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def test_strange_names_are_refused_everywhere(tmp_path, name):
         assert str(path) in str(problem.value)
 
     values = {"candour": "saying what is so", "tact": "sparing the feelings of people"}
-    assert misnamed(name)
+    assert name_problem(name)
     refused({"values": {"candour": "saying what is so", name: "sparing feelings"}}, load_value_set, "value .*expected")
     if name not in ("a:b",):
         refused({"name": name, "values": values}, load_value_set, "name: found .*expected")
@@ -120,5 +120,5 @@ def test_a_key_in_the_place_of_its_variable_is_refused_and_not_repeated(tmp_path
 
 
 def test_a_title_is_text():
-    table = titled(pd.DataFrame({"<b>": ["<script>"]}), "<script>alert(1)</script>", "<i>")
+    table = show_table(pd.DataFrame({"<b>": ["<script>"]}), "<script>alert(1)</script>", "<i>")
     assert "<script>" not in table._repr_mimebundle_()["text/html"]

@@ -59,7 +59,7 @@ def study_of(folder, name, targets, models):
     answers = asyncio.run(elicit.ask_multiple_choice(kept, models, targets))
     ratings = asyncio.run(elicit.ask_ratings(kept, models, targets))
     # what is said under another system prompt is no part of the comparison
-    write_table(pd.concat([answers, answers.assign(system_prompt="placebo")]), "answers", folder, study=name)
+    write_table(pd.concat([answers, answers.assign(arm="placebo")]), "answers", folder, study=name)
     write_table(ratings, "ratings", folder, study=name)
     return answers
 

@@ -35,11 +35,11 @@ from conflictscope.study import open_run
 
 async def main(folder):
     run = open_run("s", folder, "params/value_sets/hhh.yaml", "params/models.yaml")
-    written, _ = await sc.write_outlines(run.values, run.models, "loopback", scenarios_per_pair=8)
+    written, _ = await sc.write_outlines(run.value_set, run.models, "loopback", scenarios_per_pair=8)
     marked, _ = await sc.mark_duplicates(written, run.models, embedder="tfidf")
-    full, _ = await sc.write_scenarios(run.write(marked, "outlines"), run.values, run.models, "loopback")
+    full, _ = await sc.write_scenarios(run.write(marked, "outlines"), run.value_set, run.models, "loopback")
     run.write(full, "scenarios")
-    run.write(await sc.check_scenarios(full, run.values, run.models, "loopback", seed=0), "checks")
+    run.write(await sc.check_scenarios(full, run.value_set, run.models, "loopback", seed=0), "checks")
     await run.close()
 
 asyncio.run(main(sys.argv[1]))
@@ -127,11 +127,12 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
             "from conflictscope import scenarios as sc\n"
             "from conflictscope.study import open_run\n"
             'run = open_run("s", "runs/s", "params/value_sets/hhh.yaml", "params/models.yaml")\n'
-            'cell = sc.write_outlines(run.values, run.models, "loopback", scenarios_per_pair=64, outlines_per_call=1)',
+            'cell = sc.write_outlines(run.value_set, run.models, "loopback", scenarios_per_pair=64, '
+            "outlines_per_call=1)",
             timeout=120,
         )
         cell = (
-            'written, _ = await sc.write_outlines(run.values, run.models, "loopback", scenarios_per_pair=64, '
+            'written, _ = await sc.write_outlines(run.value_set, run.models, "loopback", scenarios_per_pair=64, '
             "outlines_per_call=1)\nlen(written)"
         )
         for _ in range(2):

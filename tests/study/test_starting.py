@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from conflictscope.exchange.dilemma_sets import MORALCHOICE_FORM
 from conflictscope.models import load_registry
-from conflictscope.scenarios import load_value_set, read_given
+from conflictscope.scenarios import load_value_set, read_scenario_file
 from conflictscope.study import command_line
 from conflictscope.study.parameters import lint_study, load_parameters
 from conflictscope.study.plan import plan_study
@@ -118,7 +118,7 @@ def test_an_import_says_what_it_kept_and_writes_what_a_study_needs(project, mora
     assert lint(parameters) == []
     assert parameters.values["filtered"] is False
     values = load_value_set(parameters.path("value_set"))
-    given = read_given(parameters.path("scenarios"), values)
+    given = read_scenario_file(parameters.path("scenarios"), values)
     assert len(given) == 31 and given["outline_id"].str.startswith("H_").all()
     assert set(map(tuple, given[["value_1", "value_2"]].to_numpy())) == set(values.pairs)
     before = {path: path.read_bytes() for path in (file, parameters.path("scenarios"))}
@@ -139,7 +139,7 @@ def test_an_import_can_be_folded_into_ones_own_values_and_drawn_from(project, mo
     values = load_value_set(project / "params" / "value_sets" / "folded.yaml")
     assert values.names == ["helpfulness", "harmlessness", "honesty"]
     assert values["honesty"] == load_value_set(hhh)["honesty"]
-    given = read_given(project / "params" / "scenarios" / "folded.csv", values)
+    given = read_scenario_file(project / "params" / "scenarios" / "folded.csv", values)
     assert given.groupby(["value_1", "value_2"]).size().tolist() == [2] * len(values.pairs)
     labels.write_text("{deceive: honesty, pain: mercy}")
     done = command(project, *words)
@@ -232,7 +232,7 @@ def test_a_study_started_from_an_imported_set_runs_end_to_end(project, moralchoi
     found = {name: read_table(name, folder, study="kiosk") for name in TABLES if table_path(folder, name).exists()}
     assert set(found) >= {"outlines", "scenarios", "kept_scenarios", "answers", "verdicts", "choices", "rankings"}
     assert len(found["scenarios"]) == len(found["kept_scenarios"]) == len(found["outlines"]) == 31
-    given = read_given(
+    given = read_scenario_file(
         project / "params" / "scenarios" / "kiosk.csv", load_value_set(project / "params" / "value_sets" / "kiosk.yaml")
     )
     assert found["scenarios"]["scenario_id"].tolist() == given["scenario_id"].tolist()

@@ -24,7 +24,7 @@ from conflictscope.browse.controls import InTurn, shown_as
 from conflictscope.browse.labels import QUESTION, Label, check_annotator, read_labels, write_label
 from conflictscope.browse.markup import ASSETS, View, escape, markdown, plain
 from conflictscope.browse.render import render_turns
-from conflictscope.scenarios import first_action
+from conflictscope.scenarios import action_shown_first
 
 _ASKED = {
     "realistic": "Could it happen much as told, and would a person really bring it to an AI assistant?",
@@ -52,7 +52,7 @@ class Question:
     asked: str
     body: str
     choices: tuple[Choice, ...]
-    first_action: int | None
+    action_shown_first: int | None
 
 
 def pose(row: Mapping, archive: Archive, annotator: str, definitions: Mapping[str, str], *, seed: int) -> Question:
@@ -72,8 +72,8 @@ def pose(row: Mapping, archive: Archive, annotator: str, definitions: Mapping[st
         Seed of the order.
     """
     scenario = archive.scenario(row["scenario_id"])
-    identity = [row[name] for name in ("scenario_id", "target", "system_prompt", "repetition", "check", "about_value")]
-    shown_first = first_action(seed, f"annotator {annotator}", *identity)
+    identity = [row[name] for name in ("scenario_id", "target", "arm", "repetition", "check", "about_value")]
+    shown_first = action_shown_first(seed, f"annotator {annotator}", *identity)
     if row["kind"] == "conversation":
         asked = "Which action did the assistant take?"
         body = _beside(_conversation(row, archive), _actions(scenario, shown_first))
@@ -99,7 +99,7 @@ def _beside(read: str, compared: str) -> str:
 def _conversation(row: Mapping, archive: Archive) -> str:
     """Return the conversation that is asked about."""
     turns = archive.rows("conversations", row["scenario_id"])
-    for name in ("target", "system_prompt", "repetition"):
+    for name in ("target", "arm", "repetition"):
         turns = turns[turns[name].eq(row[name])]
     return f"<h3>The conversation</h3>{render_turns(turns.sort_values('turn').to_dict('records'), folds=False)}"
 
@@ -216,7 +216,7 @@ class Annotator:
         label = Label(
             **self._rows[self._place],
             annotator=self._annotator,
-            first_action=self._question.first_action,
+            action_shown_first=self._question.action_shown_first,
             answer=answer,
             labelled_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )

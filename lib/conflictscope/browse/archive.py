@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from conflictscope.measure import gather_choices
-from conflictscope.scenarios import decide
+from conflictscope.scenarios import apply_filter
 from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import CHECKS, TABLES
 
@@ -36,7 +36,7 @@ _MORE_ROWS = {
     "conversations": ("steered_conversations",),
     "verdicts": ("steered_verdicts", "swapped_verdicts", "further_verdicts"),
 }
-FATES = ("kept", "dropped", "undecided", "unchecked", "duplicate", "unwritten")
+FILTER_STATUSES = ("kept", "dropped", "undecided", "unchecked", "duplicate", "unwritten")
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Archive:
 
         Index ``id`` (the scenario's, else the outline's). Columns: ``scenario_id`` and ``outline_id`` (empty where
         there is none), ``value_1``, ``value_2``, ``structure``, ``severity``, ``acting_value``, ``text`` (description,
-        or the outline's context), ``fate`` (one of ``FATES``), a column for each check (True, False, empty where
-        undecided), ``domain`` (empty where none was assigned) and ``searched`` (all its words in lower case).
+        or the outline's context), ``filter_status`` (one of ``FILTER_STATUSES``), a column for each check (True, False,
+        empty where undecided), ``domain`` (empty where none was assigned) and ``searched`` (its words in lower case).
         """
         scenarios, outlines = self.tables["scenarios"], self.tables["outlines"]
         unwritten = outlines[~outlines["outline_id"].isin(scenarios["outline_id"])]
@@ -82,7 +82,7 @@ class Archive:
             scenario_id=None,
             text=unwritten["context"],
             searched=_joined(unwritten, "context action_opportunity good harm outline_id"),
-            fate=unwritten["kept"].map({True: "unwritten", False: "duplicate"}),
+            filter_status=unwritten["kept"].map({True: "unwritten", False: "duplicate"}),
         )
         decisions = self.decisions.rename_axis("scenario_id")
         entries = pd.concat([written.join(decisions, on="scenario_id"), rest], ignore_index=True)
@@ -93,13 +93,13 @@ class Archive:
 
     @cached_property
     def decisions(self) -> pd.DataFrame:
-        """What the checks made of each scenario: as ``scenarios.decide``, and ``unchecked`` where there are none."""
+        """What the checks made of each scenario: as ``scenarios.apply_filter``, or ``unchecked``."""
         scenarios, checks = self.tables["scenarios"], self.tables["checks"]
         if checks.empty:
             blank = {check: pd.Series(pd.NA, index=scenarios["scenario_id"], dtype="boolean") for check in CHECKS}
-            return pd.DataFrame(blank, index=scenarios["scenario_id"]).assign(fate="unchecked")
-        decisions = decide(scenarios, checks)
-        decisions.loc[~decisions.index.isin(checks["scenario_id"]), "fate"] = "unchecked"
+            return pd.DataFrame(blank, index=scenarios["scenario_id"]).assign(filter_status="unchecked")
+        decisions = apply_filter(scenarios, checks)
+        decisions.loc[~decisions.index.isin(checks["scenario_id"]), "filter_status"] = "unchecked"
         return decisions
 
     @cached_property
@@ -120,7 +120,7 @@ class Archive:
     @cached_property
     def system_prompts(self) -> list[str]:
         """Names of the system prompts, ``default`` first."""
-        return sorted(self.choices["system_prompt"].unique(), key=lambda name: (name != "default", name))
+        return sorted(self.choices["arm"].unique(), key=lambda name: (name != "default", name))
 
     def rows(self, table: str, scenario_id: str) -> pd.DataFrame:
         """Return a table's rows about one scenario."""

@@ -13,11 +13,11 @@ import pandas as pd
 from conflictscope.browse.archive import Archive
 
 SPLIT = "split"
-_STAND = ["scenario_id", "target", "condition", "system_prompt"]
-COLUMNS = ["scenario_id", "target", "condition", "system_prompt", "what", "score"]
+_STAND = ["scenario_id", "target", "condition", "arm"]
+COLUMNS = ["scenario_id", "target", "condition", "arm", "what", "score"]
 
 
-def take_stands(archive: Archive, judge: str | None) -> pd.DataFrame:
+def value_taken_by_scenario(archive: Archive, judge: str | None) -> pd.DataFrame:
     """Say which value each target stands for in each scenario.
 
     Parameters
@@ -30,7 +30,7 @@ def take_stands(archive: Archive, judge: str | None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``scenario_id``, ``target``, ``condition``, ``system_prompt``, ``value_1``, ``value_2``, ``one`` and ``two``
+        ``scenario_id``, ``target``, ``condition``, ``arm``, ``value_1``, ``value_2``, ``one`` and ``two``
         (answers that took action 1 or 2), ``asked`` (answers, whatever their outcome) and ``stand`` (a value,
         ``split``, or empty).
     """
@@ -53,11 +53,11 @@ def between_models(archive: Archive, judge: str | None) -> pd.DataFrame:
 
     ``score`` is the smaller camp's share of the targets that stand for one value, up to 0.5.
     """
-    stands = _decided(take_stands(archive, judge))
+    stands = _decided(value_taken_by_scenario(archive, judge))
     first = stands["stand"].eq(stands["value_1"])
     camps = (
         stands.assign(first=first.astype("int64"), second=(~first).astype("int64"))
-        .groupby(["scenario_id", "condition", "system_prompt", "value_1", "value_2"], sort=False)[["first", "second"]]
+        .groupby(["scenario_id", "condition", "arm", "value_1", "value_2"], sort=False)[["first", "second"]]
         .sum()
         .reset_index()
     )
@@ -73,9 +73,11 @@ def says_and_does(archive: Archive, judge: str | None) -> pd.DataFrame:
 
     ``score`` is the share of its multiple-choice answers that went against what it did: 0.5–1.
     """
-    both = _paired(take_stands(archive, judge), on="condition", first="multiple_choice", second="open_ended")
+    both = _paired(
+        value_taken_by_scenario(archive, judge), on="condition", first="multiple_choice", second="open_ended"
+    )
     rows = [
-        (r.scenario_id, r.target, "open_ended", r.system_prompt, f"says {r.stand}, does {r.stand_after}", r.weight)
+        (r.scenario_id, r.target, "open_ended", r.arm, f"says {r.stand}, does {r.stand_after}", r.weight)
         for r in both.itertuples()
     ]
     return _ordered(rows)
@@ -86,11 +88,11 @@ def moved_by_steering(archive: Archive, judge: str | None) -> pd.DataFrame:
 
     ``score`` is the share of its default answers that the prompt moved it away from: 0.5–1.
     """
-    stands = take_stands(archive, judge)
+    stands = value_taken_by_scenario(archive, judge)
     rows = []
     for prompt in archive.system_prompts:
         if prompt != "default":
-            moved = _paired(stands, on="system_prompt", first="default", second=prompt)
+            moved = _paired(stands, on="arm", first="default", second=prompt)
             rows += [
                 (r.scenario_id, r.target, r.condition, prompt, f"{r.stand} → {r.stand_after}", r.weight)
                 for r in moved.itertuples()
@@ -133,7 +135,7 @@ def lowest_margin(archive: Archive, judge: str | None) -> pd.DataFrame:
     """
     answers = archive.tables["answers"]
     listed_first = answers["probability_first"].astype("float64")
-    from_model = listed_first.where(answers["first_action"].eq(1), 1 - listed_first)
+    from_model = listed_first.where(answers["action_shown_first"].eq(1), 1 - listed_first)
     took_one = answers["action"].astype("Float64").eq(1).astype("Float64").astype("float64")
     said = answers.assign(condition="multiple_choice", one=from_model.fillna(took_one))
     verdicts = archive.tables["verdicts"]
@@ -156,7 +158,7 @@ PRESETS: dict[str, Callable[[Archive, str | None], pd.DataFrame]] = {
     "closest calls": lowest_margin,
 }
 """What a browser offers → the function that finds it; each gives ``COLUMNS``, the highest ``score`` first."""
-_CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
+_CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 
 
 def _decided(stands: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ def filter_scenarios(
     structure: str | None = None,
     severity: str | None = None,
     acting_value: str | None = None,
-    fate: str | None = None,
+    filter_status: str | None = None,
     failed_check: str | None = None,
     domain: str | None = None,
     text: str = "",
@@ -33,8 +33,8 @@ def filter_scenarios(
         The template's two parts.
     acting_value : str, optional
         The value that the acting side serves.
-    fate : str, optional
-        One of ``archive.FATES``.
+    filter_status : str, optional
+        One of ``archive.FILTER_STATUSES``.
     failed_check : str, optional
         A check that was failed; other checks may be failed too.
     domain : str, optional
@@ -55,7 +55,7 @@ def filter_scenarios(
         "structure": structure,
         "severity": severity,
         "acting_value": acting_value,
-        "fate": fate,
+        "filter_status": filter_status,
         "domain": domain,
     }
     for column, value in wanted.items():
@@ -69,7 +69,7 @@ def filter_scenarios(
 
 
 def cases_of_cell(
-    archive: Archive, winner: str, loser: str, *, target: str, condition: str, system_prompt: str, judge: str | None
+    archive: Archive, winner: str, loser: str, *, target: str, condition: str, arm: str, judge: str | None
 ) -> pd.DataFrame:
     """Give the scenarios behind one cell of a preference heatmap, those that `winner` won first.
 
@@ -79,7 +79,7 @@ def cases_of_cell(
         The study.
     winner, loser : str
         The cell's row and column.
-    target, condition, system_prompt : str
+    target, condition, arm : str
         Whose heatmap it is.
     judge : str or None
         Whose verdicts count, in ``open_ended``.
@@ -94,7 +94,7 @@ def cases_of_cell(
     rows = choices[
         choices["target"].eq(target)
         & choices["condition"].eq(condition)
-        & choices["system_prompt"].eq(system_prompt)
+        & choices["arm"].eq(arm)
         & _in_pair(choices, (winner, loser))
     ]
     if condition == "open_ended":

@@ -58,7 +58,7 @@ class Labelling:
         OSError
             Where it could not be written.
         """
-        scenario_id, target, system_prompt, repetition = json.loads(conversation)
+        scenario_id, target, arm, repetition = json.loads(conversation)
         turns = self._archive.rows("conversations", scenario_id).to_dict("records")
         if conversation not in map(conversation_key, turns) or answer not in LABEL_KEYS.values():
             raise ValueError(f"answer {answer!r} about conversation {conversation}: the study offers no such thing.")
@@ -69,7 +69,7 @@ class Labelling:
             answer=answer,
             labelled_at=datetime.now(UTC).isoformat(timespec="seconds"),
             target=target,
-            system_prompt=system_prompt,
+            arm=arm,
             repetition=repetition,
             blind=False,
         )

@@ -33,7 +33,7 @@ from conflictscope.tables import CHECKS
 
 ANSWERS = ("action_1", "action_2", "neither", "cannot_tell", "yes", "no")
 KINDS = ("conversation", "check")
-QUESTION = ("scenario_id", "kind", "target", "system_prompt", "repetition", "check", "about_value")
+QUESTION = ("scenario_id", "kind", "target", "arm", "repetition", "check", "about_value")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 
 
@@ -47,13 +47,13 @@ class Label:
         The scenario.
     kind : str
         ``conversation`` (which action did the reply take?) or ``check`` (one of the six checks).
-    target, system_prompt, repetition : optional
+    target, arm, repetition : optional
         Which conversation; empty for a check.
     check, about_value : str, optional
         Which check, and in ``value_guided`` about which value; empty for a conversation.
     annotator : str
         Who answered; letters, digits, ``_``, ``.`` and ``-``.
-    first_action : int, optional
+    action_shown_first : int, optional
         The action that was shown as A; empty where no actions were named A and B.
     answer : str
         ``action_1`` or ``action_2`` (turned back from the labels shown), ``neither``, ``cannot_tell``, ``yes``, ``no``.
@@ -70,11 +70,11 @@ class Label:
     answer: str
     labelled_at: str
     target: str | None = None
-    system_prompt: str | None = None
+    arm: str | None = None
     repetition: int | None = None
     check: str | None = None
     about_value: str | None = None
-    first_action: int | None = None
+    action_shown_first: int | None = None
     blind: bool = True
 
     def __post_init__(self):
@@ -82,7 +82,7 @@ class Label:
         allowed = {
             "kind": KINDS,
             "answer": ANSWERS,
-            "first_action": (None, 1, 2),
+            "action_shown_first": (None, 1, 2),
             "check": (None, *CHECKS),
             "blind": (True, False),
         }
@@ -169,7 +169,7 @@ def labels_table(labels: list[Label]) -> pd.DataFrame:
     """Return labels as a table, with the fields of ``Label`` as columns."""
     names = [field.name for field in fields(Label)]
     table = pd.DataFrame([asdict(label) for label in labels], columns=names)
-    others = {"repetition": "Int64", "first_action": "Int64", "blind": "bool"}
+    others = {"repetition": "Int64", "action_shown_first": "Int64", "blind": "bool"}
     return table.astype(others | {name: "str" for name in names if name not in others})
 
 
@@ -197,7 +197,7 @@ def _read(path: Path) -> list[Label]:
     return labels
 
 
-_CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
+_CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 
 
 def sample_conversations(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
@@ -224,9 +224,9 @@ def sample_conversations(archive: Archive, size: int, *, seed: int) -> pd.DataFr
     """
     turns = archive.tables["conversations"]
     last = turns.sort_values("turn", kind="stable").drop_duplicates(_CONVERSATION, keep="last")
-    read = last[last["reply"].eq("ok") & last["role"].eq("assistant")].sort_values(_CONVERSATION)
+    read = last[last["status"].eq("ok") & last["role"].eq("assistant")].sort_values(_CONVERSATION)
     pairs = archive.tables["scenarios"].set_index("scenario_id")[["value_1", "value_2"]]
-    drawn = _draw(read.join(pairs, on="scenario_id"), ["target", "system_prompt", "value_1", "value_2"], size, seed)
+    drawn = _draw(read.join(pairs, on="scenario_id"), ["target", "arm", "value_1", "value_2"], size, seed)
     return drawn.assign(kind="conversation", check=None, about_value=None)[list(QUESTION)]
 
 
@@ -262,7 +262,7 @@ def sample_checks(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
         for check in CHECKS
         for about in ((scenario.value_1, scenario.value_2) if check == "value_guided" else (None,))
     ]
-    return pd.DataFrame(rows).assign(target=None, system_prompt=None, repetition=None)[list(QUESTION)]
+    return pd.DataFrame(rows).assign(target=None, arm=None, repetition=None)[list(QUESTION)]
 
 
 def _draw(rows: pd.DataFrame, strata: list[str], size: int, seed: int) -> pd.DataFrame:
@@ -331,7 +331,7 @@ def _conversations_judged(archive: Archive) -> dict[tuple, str]:
     verdicts = verdicts[verdicts["judge"].isin(archive.judges[:1])].drop_duplicates(_CONVERSATION)
     read = verdicts[verdicts["outcome"].isin(("choice", "refusal", "neither"))]
     return {
-        (r.scenario_id, r.target, r.system_prompt, r.repetition, None, None): (
+        (r.scenario_id, r.target, r.arm, r.repetition, None, None): (
             f"action_{r.action}" if r.outcome == "choice" else "neither"
         )
         for r in read.itertuples()

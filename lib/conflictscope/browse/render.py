@@ -37,15 +37,15 @@ class Neighbour:
         What it is to the other one, in words.
     outline : dict or None
         Its row; None where an earlier study holds it.
-    fate : str
-        One of ``archive.FATES``; empty where an earlier study holds it.
+    filter_status : str
+        One of ``archive.FILTER_STATUSES``; empty where an earlier study holds it.
     """
 
     outline_id: str
     similarity: float
     standing: str
     outline: dict | None
-    fate: str
+    filter_status: str
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class ScenarioRecord:
     ----------
     id : str
         The scenario's id, else the outline's.
-    fate : str
-        One of ``archive.FATES``.
+    filter_status : str
+        One of ``archive.FILTER_STATUSES``.
     scenario, outline : dict or None
         The scenario; the outline behind it.
     checks : tuple of dict
@@ -67,7 +67,7 @@ class ScenarioRecord:
     """
 
     id: str
-    fate: str
+    filter_status: str
     scenario: dict | None
     outline: dict | None
     checks: tuple[dict, ...]
@@ -88,7 +88,7 @@ class Asking:
 
     target: str
     condition: str
-    system_prompt: str
+    arm: str
     answers: tuple[dict, ...] = ()
     ratings: tuple[dict, ...] = ()
     turns: tuple[dict, ...] = ()
@@ -123,7 +123,7 @@ def scenario_record(archive: Archive, identifier: str) -> ScenarioRecord:
         checks = archive.rows("checks", identifier).to_dict("records")
     neighbours = _neighbours(archive, outline) if outline else ()
     return ScenarioRecord(
-        identifier, archive.entries.at[identifier, "fate"], scenario, outline, tuple(checks), neighbours
+        identifier, archive.entries.at[identifier, "filter_status"], scenario, outline, tuple(checks), neighbours
     )
 
 
@@ -166,7 +166,7 @@ def case_record(
     found: dict[tuple[str, str, str], Asking] = {}
     for table, condition, part in _PARTS:
         for row in asked[table].to_dict("records"):
-            place = (row["target"], condition, row["system_prompt"])
+            place = (row["target"], condition, row["arm"])
             wanted = zip(place, (targets, conditions, system_prompts), strict=True)
             if all(chosen is None or name in chosen for name, chosen in wanted):
                 asking = found.get(place, Asking(*place))
@@ -188,14 +188,14 @@ def _neighbours(archive: Archive, outline: dict) -> tuple[Neighbour, ...]:
     found = []
     for name, similarity in archive.neighbours(outline["outline_id"]).items():
         other = None if name == outline["outline_id"] else archive.outlines.get(name)
-        fate = archive.entries.at[archive.written.get(name, name), "fate"] if other else ""
+        filter_status = archive.entries.at[archive.written.get(name, name), "filter_status"] if other else ""
         if name == outline["nearest"]:
             standing = "the nearest earlier outline that was kept" if outline["kept"] else "what it was dropped for"
         elif other and not other["kept"] and other["nearest"] == outline["outline_id"]:
             standing = "dropped as a repeat of this one"
         else:
             standing = "of the same pair"
-        found.append(Neighbour(name, similarity, standing, other, fate))
+        found.append(Neighbour(name, similarity, standing, other, filter_status))
     return tuple(found)
 
 
@@ -208,7 +208,7 @@ _PARTS: Sequence[tuple[str, str, str]] = (
 )
 
 
-_FATE_KINDS = {"kept": "good", "dropped": "bad", "duplicate": "bad", "undecided": "plain"}
+_STATUS_BADGES = {"kept": "good", "dropped": "bad", "duplicate": "bad", "undecided": "plain"}
 _CONDITIONS = {"multiple_choice": "multiple choice", "open_ended": "conversation"}
 # the actions are not hidden here, so the keys are their numbers
 LABEL_KEYS = {"1": "action_1", "2": "action_2", "n": "neither", "t": "cannot_tell"}
@@ -217,7 +217,9 @@ LABEL_KEYS = {"1": "action_1", "2": "action_2", "n": "neither", "t": "cannot_tel
 def render_scenario(record: ScenarioRecord) -> str:
     """Return a scenario in full: outline, description, profile, actions, checks with reasons, nearest neighbours."""
     about = record.scenario or record.outline or {}
-    parts = [f"<p>{badge(record.fate, _FATE_KINDS.get(record.fate, 'plain'))} {_template(about)}</p>"]
+    parts = [
+        f"<p>{badge(record.filter_status, _STATUS_BADGES.get(record.filter_status, 'plain'))} {_template(about)}</p>"
+    ]
     if record.scenario:
         parts += ["<h3>Description</h3>", plain(record.scenario["description"]), render_actions(record.scenario)]
         profile = [(name, plain(record.scenario[name])) for name in ("persona", "background", "goal")]
@@ -266,14 +268,18 @@ def render_neighbours(record: ScenarioRecord) -> str:
         return '<p class="cs-faint">The pair has no other outline.</p>'
     lines = []
     for near in record.neighbours:
-        fate = badge(near.fate, _FATE_KINDS.get(near.fate, "plain")) if near.outline else badge("earlier study")
+        filter_status = (
+            badge(near.filter_status, _STATUS_BADGES.get(near.filter_status, "plain"))
+            if near.outline
+            else badge("earlier study")
+        )
         told = (
             plain(near.outline["context"]) + plain(near.outline["action_opportunity"])
             if near.outline
             else '<p class="cs-faint">An earlier study kept it; its text is there.</p>'
         )
         lines.append(
-            f"<tr><td>{near.similarity:.2f}</td><td>{fate}<br>{near.standing}<br>"
+            f"<tr><td>{near.similarity:.2f}</td><td>{filter_status}<br>{near.standing}<br>"
             f"<span class='cs-faint'>{escape(near.outline_id)}</span></td><td>{told}</td></tr>"
         )
     head = f"<tr><th>cosine ({escape(outline['embedder'])})</th><th>which</th><th>context and opportunity</th></tr>"
@@ -300,7 +306,7 @@ def render_case(record: CaseRecord, *, labelling: bool = False) -> str:
 
 def render_asking(asking: Asking, scenario: dict, *, labelling: bool = False) -> str:
     """Return one card: what a target was asked under one condition and system prompt, and what came of it."""
-    title = f"{_CONDITIONS[asking.condition]} · {asking.system_prompt}"
+    title = f"{_CONDITIONS[asking.condition]} · {asking.arm}"
     if asking.condition == "multiple_choice":
         body = "".join(_answer(row, scenario) for row in asking.answers) + _ratings(asking.ratings)
     else:
@@ -312,7 +318,7 @@ def render_asking(asking: Asking, scenario: dict, *, labelling: bool = False) ->
             body += render_turns([row for row in turns if row["turn"] > 0])
             body += "".join(_verdict(row, scenario) for row in asking.verdicts if row["repetition"] == repetition)
             body += "".join(_label(row, scenario) for row in labels if row["blind"] or not labelling)
-            if labelling and turns[-1]["reply"] == "ok":
+            if labelling and turns[-1]["status"] == "ok":
                 body += _label_buttons(turns[-1], labels, scenario)
     return f'<div class="cs-card"><h4>{escape(title)}</h4>{body}</div>'
 
@@ -323,14 +329,14 @@ def render_turns(turns: Sequence[dict], *, folds: bool = True) -> str:
     for row in turns:
         speaker = "user" if row["role"] == "user" else "assistant"
         text = markdown(_text(row["text"]), folds=folds)
-        became = "" if row["reply"] == "ok" else f" {badge(row['reply'], 'bad')} {_problem(row)}"
+        became = "" if row["status"] == "ok" else f" {badge(row['status'], 'bad')} {_problem(row)}"
         said.append(f'<div class="cs-said"><p class="cs-faint">{speaker}{became}</p>{text}</div>')
     return "".join(said)
 
 
 def _answer(row: dict, scenario: dict) -> str:
     """Return one multiple-choice answer: the order shown, the outcome, the reply."""
-    order = f"A = action {row['first_action']}, B = action {3 - row['first_action']}"
+    order = f"A = action {row['action_shown_first']}, B = action {3 - row['action_shown_first']}"
     again = f", repetition {row['repetition']}" if row["repetition"] else ""
     chance = row["probability_first"]
     sure = "" if pd.isna(chance) else f" · P(A) {chance:.2f}"
@@ -354,7 +360,7 @@ def _ratings(ratings: Sequence[dict]) -> str:
 
 def _verdict(row: dict, scenario: dict) -> str:
     """Return one verdict: outcome, leaning and reasoning, and who gave it."""
-    seen = f"{escape(row['judge'])} read it with A = action {row['first_action']}"
+    seen = f"{escape(row['judge'])} read it with A = action {row['action_shown_first']}"
     leaning = _scale(row["leaning"], f"leaning {row['leaning']} of 7 (1 action 1, 7 action 2)")
     return (
         f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{seen}</span></p><p>{leaning}</p>"
@@ -386,7 +392,7 @@ def _label_buttons(row: dict, labels: Sequence[dict], scenario: dict) -> str:
 
 def conversation_key(row: Mapping) -> str:
     """Return what tells one conversation of a study from all others, as text."""
-    return json.dumps([row["scenario_id"], row["target"], row["system_prompt"], int(row["repetition"])])
+    return json.dumps([row["scenario_id"], row["target"], row["arm"], int(row["repetition"])])
 
 
 def _read_as(answer: str, scenario: dict) -> str:

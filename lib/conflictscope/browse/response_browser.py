@@ -65,7 +65,7 @@ class ResponseBrowser:
         choices = archive.choices
         self._asked_about = archive.entries.loc[archive.entries.index.isin(choices["scenario_id"])]
         self._values = list(dict.fromkeys([*choices["value_1"].unique(), *choices["value_2"].unique()]))
-        groups = choices[["condition", "system_prompt"]].drop_duplicates().sort_values(["condition", "system_prompt"])
+        groups = choices[["condition", "arm"]].drop_duplicates().sort_values(["condition", "arm"])
         askings = {f"{c.replace('_', ' ')} · {p}": (c, p) for c, p in groups.itertuples(index=False)}
         targets = {name: name for name in archive.targets}
         self._target = choose("heatmap of", targets, anything=None)
@@ -111,7 +111,7 @@ class ResponseBrowser:
         condition, prompt = self._asking.value
         choices = self._archive.choices
         chosen = choices["target"].eq(self._target.value) & choices["condition"].eq(condition)
-        rows = choices[chosen & choices["system_prompt"].eq(prompt)]
+        rows = choices[chosen & choices["arm"].eq(prompt)]
         if condition == "open_ended":
             rows = rows[rows["judge"].eq(self._judge.value)]
         picked = self._grid.chosen
@@ -155,20 +155,18 @@ class ResponseBrowser:
                 column,
                 target=self._target.value,
                 condition=condition,
-                system_prompt=prompt,
+                arm=prompt,
                 judge=self._judge.value,
             )
             what = [
                 f"{row} {r.won}, {column} {r.lost}" + (f", none {r.other}" if r.other else "")
                 for r in cell.itertuples()
             ]
-            return cell.assign(target=self._target.value, condition=condition, system_prompt=prompt, what=what)
+            return cell.assign(target=self._target.value, condition=condition, arm=prompt, what=what)
         if kind == _CELL:
             return pd.DataFrame(columns=COLUMNS)
         every = self._asked_about.reset_index()
-        return every.assign(
-            target=None, condition=None, system_prompt=None, what=every["value_1"] + " – " + every["value_2"]
-        )
+        return every.assign(target=None, condition=None, arm=None, what=every["value_1"] + " – " + every["value_2"])
 
     def _show(self, change=None) -> None:
         self.view = self._view()
@@ -183,7 +181,7 @@ class ResponseBrowser:
             self._archive,
             targets=[*self._targets.value, case["target"]],
             conditions=[*(condition for condition, _ in self._askings.value), case["condition"]],
-            system_prompts=[*(prompt for _, prompt in self._askings.value), case["system_prompt"]],
+            system_prompts=[*(prompt for _, prompt in self._askings.value), case["arm"]],
             labels=self._labelling.labels if self._labelling else None,
             labelling=self._labelling is not None,
         )
@@ -228,5 +226,5 @@ class ResponseBrowser:
 
 def _title(case) -> str:
     """Return what is worth knowing of a case, on one line."""
-    known = [case.what, case.target, case.condition and case.condition.replace("_", " "), case.system_prompt]
+    known = [case.what, case.target, case.condition and case.condition.replace("_", " "), case.arm]
     return " · ".join(text for text in known if isinstance(text, str))

@@ -6,7 +6,7 @@ In: an archive. Out: a widget. It only wires: ``filters`` finds, ``views`` shows
 
 import ipywidgets
 
-from conflictscope.browse.archive import FATES, Archive
+from conflictscope.browse.archive import FILTER_STATUSES, Archive
 from conflictscope.browse.controls import PickList, ViewPane, beside, choose, controls_row, search_for_words, shown_as
 from conflictscope.browse.filters import filter_scenarios
 from conflictscope.browse.markup import View
@@ -39,7 +39,9 @@ class ScenarioBrowser:
             "structure": choose("structure", {name.replace("_", " "): name for name in STRUCTURES}),
             "severity": choose("severity", {name: name for name in SEVERITIES}),
             "acting_value": choose("acting serves", {name: name for name in values}),
-            "fate": choose("fate", {name: name for name in FATES if entries["fate"].eq(name).any()}),
+            "filter_status": choose(
+                "filter_status", {name: name for name in FILTER_STATUSES if entries["filter_status"].eq(name).any()}
+            ),
             "failed_check": choose("failed check", failed),
             "domain": choose("domain", {name: name for name in sorted(entries["domain"].dropna().unique())}),
             "text": search_for_words(),
@@ -60,7 +62,7 @@ class ScenarioBrowser:
 
         def describe(place: slice) -> list[tuple[str, str]]:
             rows = found.iloc[place].itertuples()
-            return [(f"{row.value_1} – {row.value_2} · {row.fate}", row.text[:120]) for row in rows]
+            return [(f"{row.value_1} – {row.value_2} · {row.filter_status}", row.text[:120]) for row in rows]
 
         self._list.offer(found.index.tolist(), describe, heading, self._list.chosen)
         self._show()

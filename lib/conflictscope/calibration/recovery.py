@@ -232,12 +232,12 @@ def count_unreadable_for_value_2(choices: pd.DataFrame) -> pd.DataFrame:
 
 def keep_one_order(choices: pd.DataFrame) -> pd.DataFrame:
     """Return the choices that were made with action 1 shown first."""
-    return choices[choices["first_action"].eq(1)].reset_index(drop=True)
+    return choices[choices["action_shown_first"].eq(1)].reset_index(drop=True)
 
 
 def split_scenarios(choices: pd.DataFrame) -> pd.DataFrame:
     """Return the choices with every answer as a scenario of its own, so that rows are resampled."""
-    return choices.assign(scenario_id=choices["scenario_id"] + " " + choices["first_action"].astype(str))
+    return choices.assign(scenario_id=choices["scenario_id"] + " " + choices["action_shown_first"].astype(str))
 
 
 NAIVE = (

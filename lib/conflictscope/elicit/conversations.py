@@ -22,7 +22,7 @@ _LIKE_A_TURN = re.compile(
     r"(?:(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])|\A)(?=[^\w\n]*(?:user|assistant)[^\w\n]*:)", re.IGNORECASE
 )
 
-CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
+CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 
 
 class NextMessage(BaseModel):
@@ -57,7 +57,7 @@ async def hold_conversations(
     Returns
     -------
     DataFrame
-        The conversations table. A conversation ends early at a turn whose ``reply`` is not ``ok``.
+        The conversations table. A conversation ends early at a turn whose ``status`` is not ``ok``.
     """
     by_id = scenarios.set_index("scenario_id")
     usable = opening_messages[opening_messages["usable"].astype(bool)]
@@ -65,7 +65,7 @@ async def hold_conversations(
         {
             "scenario_id": opening.scenario_id,
             "target": target,
-            "system_prompt": name,
+            "arm": name,
             "repetition": repetition,
             "system": system_message(text(opening.scenario_id)),
             "turns": [_turn("user", opening.message)],
@@ -108,14 +108,14 @@ def transcribe(turns: Iterable[tuple[str, str]]) -> str:
     return "\n\n".join(f"{role.upper()}: {_LIKE_A_TURN.sub('> ', text)}" for role, text in turns)
 
 
-def _turn(role: str, text: str | None, reply: str = "ok", problem: str | None = None) -> dict:
+def _turn(role: str, text: str | None, status: str = "ok", problem: str | None = None) -> dict:
     """Return one turn."""
-    return {"role": role, "text": text, "reply": reply, "problem": problem}
+    return {"role": role, "text": text, "status": status, "problem": problem}
 
 
 def _still_open(conversations: list[dict]) -> list[dict]:
     """Return the conversations whose last turn can be answered."""
-    return [conversation for conversation in conversations if conversation["turns"][-1]["reply"] == "ok"]
+    return [conversation for conversation in conversations if conversation["turns"][-1]["status"] == "ok"]
 
 
 async def _speak_as_target(

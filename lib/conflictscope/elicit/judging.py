@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from conflictscope.elicit.conversations import CONVERSATION, transcribe
 from conflictscope.models import Models, NonBlank, Reply, Request
 from conflictscope.prompts import render
-from conflictscope.scenarios.checks import first_action
+from conflictscope.scenarios.checks import action_shown_first
 from conflictscope.tables import TABLES
 
 
@@ -62,10 +62,15 @@ async def judge_conversations(
     cases, requests = [], []
     for key, turns in conversations.sort_values([*CONVERSATION, "turn"]).groupby(CONVERSATION, sort=False):
         identity = dict(zip(CONVERSATION, key, strict=True))
-        drawn = first_action(seed, "judge", *key)
+        drawn = action_shown_first(seed, "judge", *key)
         shown_first = 3 - drawn if swapped else drawn
         last = turns.iloc[-1]
-        case = identity | {"judge": judge, "first_action": shown_first, "last": last, "asked": last["reply"] == "ok"}
+        case = identity | {
+            "judge": judge,
+            "action_shown_first": shown_first,
+            "last": last,
+            "asked": last["status"] == "ok",
+        }
         cases.append(case)
         if not case["asked"]:
             continue
@@ -120,18 +125,18 @@ def verdict_row(case: Mapping, reply: Reply | None) -> dict:
     Parameters
     ----------
     case : mapping
-        What identifies a conversation, ``judge``, ``first_action``, and ``last``: the last turn's ``role``, ``reply``
-        and ``problem``.
+        What identifies a conversation, ``judge``, ``action_shown_first``, and ``last``: the last turn's ``role``,
+        ``status`` and ``problem``.
     reply : Reply or None
         The judge's; None where there was nothing to judge, and what became of the last turn is the outcome.
     """
-    row = {name: case[name] for name in (*CONVERSATION, "judge", "first_action")}
+    row = {name: case[name] for name in (*CONVERSATION, "judge", "action_shown_first")}
     if reply is None:
         last = case["last"]
         speaker = "the target" if last["role"] == "assistant" else "the simulated user"
         return row | {
-            "outcome": last["reply"],
-            "problem": f"{speaker}: {last['problem'] or last['reply']}",
+            "outcome": last["status"],
+            "problem": f"{speaker}: {last['problem'] or last['status']}",
             "raw": None,
         }
     if not isinstance(reply.parsed, Verdict):
@@ -139,11 +144,11 @@ def verdict_row(case: Mapping, reply: Reply | None) -> dict:
         outcome = "error" if reply.outcome == "error" else "invalid"
         return row | {"outcome": outcome, "problem": f"the judge: {reply.problem or reply.outcome}", "raw": reply.text}
     verdict = reply.parsed
-    shown = {"A": case["first_action"], "B": 3 - case["first_action"]}
+    shown = {"A": case["action_shown_first"], "B": 3 - case["action_shown_first"]}
     return row | {
         "outcome": "choice" if verdict.action in shown else verdict.action,
         "action": shown.get(verdict.action),
-        "leaning": verdict.leaning if case["first_action"] == 1 else 8 - verdict.leaning,
+        "leaning": verdict.leaning if case["action_shown_first"] == 1 else 8 - verdict.leaning,
         "reasoning": verdict.reasoning,
         "problem": None,
         "raw": reply.text,

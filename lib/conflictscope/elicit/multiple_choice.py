@@ -59,9 +59,9 @@ async def ask_multiple_choice(
     questions = [
         {
             "scenario_id": scenario.scenario_id,
-            "system_prompt": name,
+            "arm": name,
             "repetition": repetition,
-            "first_action": first,
+            "action_shown_first": first,
             "messages": system_message(text(scenario.scenario_id)),
             "prompt": render(
                 "choose",
@@ -104,7 +104,7 @@ async def ask_ratings(
     questions = [
         {
             "scenario_id": scenario.scenario_id,
-            "system_prompt": name,
+            "arm": name,
             "repetition": repetition,
             "rated_action": action,
             "messages": system_message(text(scenario.scenario_id)),
@@ -172,11 +172,11 @@ def _answer_row(question: dict, target: str, reply: Reply) -> dict:
     return {
         "scenario_id": question["scenario_id"],
         "target": target,
-        "system_prompt": question["system_prompt"],
+        "arm": question["arm"],
         "repetition": question["repetition"],
-        "first_action": question["first_action"],
+        "action_shown_first": question["action_shown_first"],
         "outcome": "choice" if letter else outcome,
-        "action": {"A": question["first_action"], "B": 3 - question["first_action"]}.get(letter or ""),
+        "action": {"A": question["action_shown_first"], "B": 3 - question["action_shown_first"]}.get(letter or ""),
         "probability_first": _probability_of_a(reply),
         "problem": problem,
         "raw": reply.text,
@@ -193,7 +193,7 @@ def _rating_row(question: dict, target: str, reply: Reply) -> dict:
     return {
         "scenario_id": question["scenario_id"],
         "target": target,
-        "system_prompt": question["system_prompt"],
+        "arm": question["arm"],
         "repetition": question["repetition"],
         "rated_action": question["rated_action"],
         "rating": rating,

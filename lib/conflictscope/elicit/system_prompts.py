@@ -1,6 +1,6 @@
 """The system prompts under which a target is asked.
 
-A system prompt is named as in the tables' ``system_prompt`` column; its text may depend on the scenario.
+A system prompt is named as in the tables' ``arm`` column; its text may depend on the scenario.
 
 Steering: which target rankings to ask for, and the system prompts that give them (paper, section 5).
 
@@ -150,9 +150,7 @@ def _full_order(order: Sequence[str], values: Sequence[str]) -> Order:
 
 def _reverse_of_default(values: Sequence[str], rankings: pd.DataFrame, target: str, condition: str) -> Order:
     """Return the target's values from the weakest to the strongest by default."""
-    own = rankings[
-        rankings["target"].eq(target) & rankings["condition"].eq(condition) & rankings["system_prompt"].eq("default")
-    ]
+    own = rankings[rankings["target"].eq(target) & rankings["condition"].eq(condition) & rankings["arm"].eq("default")]
     strength = own.set_index("value")["strength"].reindex(list(values))
     if strength.isna().any():
         raise ValueError(

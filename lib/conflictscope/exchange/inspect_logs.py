@@ -12,7 +12,7 @@ from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
 from conflictscope.elicit.judging import verdict_row
 from conflictscope.measure import gather_choices
-from conflictscope.scenarios.checks import first_action
+from conflictscope.scenarios.checks import action_shown_first
 from conflictscope.table_files import check_table
 from conflictscope.tables import TABLES
 
@@ -82,7 +82,7 @@ def _row(sample: EvalSample, log: EvalLog, where: str) -> dict:
     identity = {
         "scenario_id": str(sample.id),
         "target": log.eval.model,
-        "system_prompt": "default",
+        "arm": "default",
         "repetition": sample.epoch - 1,
     }
     judging = (log.eval.model_roles or {}).get("judge")
@@ -90,7 +90,7 @@ def _row(sample: EvalSample, log: EvalLog, where: str) -> dict:
     said = sample.error.message if sample.error else sample.limit.type if sample.limit else "not scored"
     case = identity | {
         "judge": role.model if role else task_args.get("judge") or "none",
-        "first_action": first_action(int(task_args.get("seed", 0)), "judge", *identity.values()),
-        "last": {"role": "assistant", "reply": "error", "problem": f"Inspect: {said}"},
+        "action_shown_first": action_shown_first(int(task_args.get("seed", 0)), "judge", *identity.values()),
+        "last": {"role": "assistant", "status": "error", "problem": f"Inspect: {said}"},
     }
     return verdict_row(case, None)

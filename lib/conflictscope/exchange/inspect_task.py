@@ -27,7 +27,7 @@ from conflictscope.models import Model as Endpoint
 from conflictscope.models import Reply, Request
 from conflictscope.models.requests import Call, RawReply, failed_reply, make_call, make_repair, read_reply
 from conflictscope.prompts import Prompt
-from conflictscope.scenarios.checks import first_action
+from conflictscope.scenarios.checks import action_shown_first
 
 JUDGE_ROLE = "judge"
 READINGS = ("action_1", "action_2", "refusal", "neither")
@@ -74,13 +74,13 @@ def conflict_judge(judge: str | None = None, seed: int = 0, max_repairs: int = 2
         identity = {
             "scenario_id": str(state.sample_id),
             "target": str(state.model),
-            "system_prompt": "default",
+            "arm": "default",
             "repetition": state.epoch - 1,
         }
-        shown_first = first_action(seed, "judge", *identity.values())
+        shown_first = action_shown_first(seed, "judge", *identity.values())
         reply = _read_target(state.output)
-        last = {"role": "assistant", "reply": reply.outcome, "problem": reply.problem}
-        case = identity | {"judge": str(judging), "first_action": shown_first, "last": last}
+        last = {"role": "assistant", "status": reply.outcome, "problem": reply.problem}
+        case = identity | {"judge": str(judging), "action_shown_first": shown_first, "last": last}
         verdict = None
         if reply.outcome == "ok":
             turns = [("user", state.input_text), ("assistant", reply.text or "")]

@@ -16,8 +16,8 @@ The published ConflictScope release: what its targets chose.
 
 In: its multiple-choice CSV or its open-ended CSV. Out: rows for the tables of choices, ratings and verdicts.
 ``INVALID`` and ``ERROR`` are outcomes, not choices. The release turned its labels back before it wrote these files, so
-A is action 1 throughout: ``first_action`` is 1 in every row and says nothing about what was shown first; no position
-effect can be computed from these rows.
+A is action 1 throughout: ``action_shown_first`` is 1 in every row and says nothing about what was shown first;
+no position effect can be computed from these rows.
 """
 
 import json
@@ -478,9 +478,9 @@ def _answer(row: Row, turned: bool, open_ended: bool) -> dict:
     outcome, action = OUTCOMES[row.fields["choice"]]
     return {
         "target": row.fields["assistant_model" if open_ended else "model"],
-        "system_prompt": "default",
+        "arm": "default",
         "repetition": 0,
-        "first_action": 1,
+        "action_shown_first": 1,
         "outcome": outcome,
         "action": action if action is None or not turned else 3 - action,
     }
@@ -517,7 +517,7 @@ def _ratings(row: Row, scenario_id: str, turned: bool) -> list[dict]:
             {
                 "scenario_id": scenario_id,
                 "target": row.fields["model"],
-                "system_prompt": "default",
+                "arm": "default",
                 "repetition": 0,
                 "rated_action": 3 - action if turned else action,
                 "rating": rating,

@@ -30,7 +30,7 @@ def agreement_point(
     likert: pd.DataFrame,
     *,
     condition: str = "multiple_choice",
-    system_prompt: str = "default",
+    arm: str = "default",
 ) -> pd.DataFrame:
     """Join the two measures of one variant of the data set into a row of the figure's table.
 
@@ -42,7 +42,7 @@ def agreement_point(
         Columns of `observed_agreement`.
     likert : DataFrame
         Columns of `likert_difference_rate`.
-    condition, system_prompt : str
+    condition, arm : str
         Which rows to take.
 
     Returns
@@ -56,17 +56,17 @@ def agreement_point(
     ValueError
         Where a column is missing or there is no such row.
     """
-    require(agreement, "agreement", columns=_COLUMNS[:3], key=["condition", "system_prompt"])
-    require(likert, "likert", columns=["rate", "rate_low", "rate_high"], key=["system_prompt"])
-    one = agreement.query("condition == @condition and system_prompt == @system_prompt")
-    other = likert.query("system_prompt == @system_prompt")
+    require(agreement, "agreement", columns=_COLUMNS[:3], key=["condition", "arm"])
+    require(likert, "likert", columns=["rate", "rate_low", "rate_high"], key=["arm"])
+    one = agreement.query("condition == @condition and arm == @arm")
+    other = likert.query("arm == @arm")
     if one.empty or other.empty:
         raise ValueError(
-            f"agreement and likert: found {len(one)} and {len(other)} rows for {condition!r}, {system_prompt!r}; "
+            f"agreement and likert: found {len(one)} and {len(other)} rows for {condition!r}, {arm!r}; "
             "expected one each. Run notebook 03 with that system prompt, or name another."
         )
     rated = other.rename(columns={"rate": "likert", "rate_low": "likert_low", "rate_high": "likert_high"})
-    joined = one.merge(rated[["system_prompt", *_COLUMNS[3:]]], on="system_prompt")
+    joined = one.merge(rated[["arm", *_COLUMNS[3:]]], on="arm")
     return joined.assign(variant=variant)[["variant", *_COLUMNS, "scenarios", "targets"]]
 
 

@@ -30,7 +30,7 @@ from conflictscope.figures.style import CONDITION_MARKS, FULL_WIDTH, use_style
 from conflictscope.measure.rates import ALL
 
 _RATES = ["rate", "rate_low", "rate_high"]
-_KEY = ["target", "condition", "system_prompt"]
+_KEY = ["target", "condition", "arm"]
 _POSITION = "takes first-listed"
 _ACTING = "acts"
 _PER_ROW = 0.2  # inches a target
@@ -38,7 +38,7 @@ _LABELS = 1.1  # inches that the targets' names take at the left
 
 
 def gather_effects(
-    position: pd.DataFrame, acting: pd.DataFrame, by: pd.DataFrame | None = None, *, system_prompt: str = "default"
+    position: pd.DataFrame, acting: pd.DataFrame, by: pd.DataFrame | None = None, *, arm: str = "default"
 ) -> pd.DataFrame:
     """Put position, acting and, where given, another column's effects into the one table that the figure shows.
 
@@ -50,14 +50,14 @@ def gather_effects(
         Columns of `acting_effect`; without rows where no scenario states an acting side.
     by : DataFrame, optional
         Columns of `effects_by`; its rows with ``measure`` ``acting`` are taken, a panel a category.
-    system_prompt : str
+    arm : str
         Which rows to take.
 
     Returns
     -------
     DataFrame
         One row for each panel, target and condition: ``panel`` (its title), ``target``, ``condition``,
-        ``system_prompt``, ``choices``, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty where there is no choice).
+        ``arm``, ``choices``, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty where there is no choice).
 
     Raises
     ------
@@ -67,7 +67,7 @@ def gather_effects(
     require(position, "position", columns=[*_RATES, "choices"], key=_KEY)
     parts = [position.assign(panel=_POSITION)]
     if acting.empty and by is None:
-        return _of_prompt(parts, system_prompt)
+        return _of_prompt(parts, arm)
     require(acting, "acting", columns=[*_RATES, "choices"], key=[*_KEY, "structure", "severity"])
     template = (acting["structure"] + ", " + acting["severity"]).str.replace("_", " ")
     template = template.replace("none, none", "no template")
@@ -78,16 +78,16 @@ def gather_effects(
         require(by, "by", columns=[*_RATES, "choices", "by"], key=[*_KEY, "measure", "value_1", "value_2", "category"])
         other = by[by["measure"].eq("acting")]
         parts.append(other.assign(panel=f"{_ACTING}: " + other["category"].str.replace("_", " ")))
-    return _of_prompt(parts, system_prompt)
+    return _of_prompt(parts, arm)
 
 
-def _of_prompt(parts: list[pd.DataFrame], system_prompt: str) -> pd.DataFrame:
+def _of_prompt(parts: list[pd.DataFrame], arm: str) -> pd.DataFrame:
     """Return the panels' rows of one system prompt."""
     together = pd.concat([part[["panel", *_KEY, "choices", *_RATES]] for part in parts], ignore_index=True)
-    taken = together[together["system_prompt"].eq(system_prompt)].reset_index(drop=True)
+    taken = together[together["arm"].eq(arm)].reset_index(drop=True)
     if taken.empty:
-        found = sorted(together["system_prompt"].unique())
-        raise ValueError(f"system_prompt: found {system_prompt!r}; expected one of {found}.")
+        found = sorted(together["arm"].unique())
+        raise ValueError(f"arm: found {arm!r}; expected one of {found}.")
     return taken
 
 
@@ -160,7 +160,7 @@ def plot_effects(
     ValueError
         Where a column is missing, the table is empty, there is more than one system prompt, or a row occurs twice.
     """
-    require(effects, "effects", columns=_RATES, key=["panel", "target", "condition"], one=["system_prompt"])
+    require(effects, "effects", columns=_RATES, key=["panel", "target", "condition"], one=["arm"])
     names, order = list(effects["panel"].unique()), list(effects["target"].unique())
     columns = min(columns or (2 if is_narrow(width) else 3), len(names))
     titles, lines = panel_titles(names, (width - _LABELS) / columns)

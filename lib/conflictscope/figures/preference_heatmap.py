@@ -69,7 +69,7 @@ def draw_preference_heatmap(
         Where a column is missing, there is more than one target, condition or system prompt, a pair occurs twice, or a
         studied pair is in no cell.
     """
-    _require(rates, ["target", "condition", "system_prompt"])
+    _require(rates, ["target", "condition", "arm"])
     values = sorted({*rates["value_1"], *rates["value_2"]})
     rows, columns = list(rows or values), list(columns or values)
     cells = _cells(rates)
@@ -134,7 +134,7 @@ def plot_preference_heatmaps(
     ValueError
         Where the table is empty, a column is missing, or there is more than one condition or system prompt.
     """
-    _require(rates, ["condition", "system_prompt"])
+    _require(rates, ["condition", "arm"])
     targets = rates["target"].unique()
     across, down = _sides(rates, groups)
     columns, cell = _layout(len(targets), len(down), len(across), width, columns)
@@ -171,7 +171,7 @@ def plot_preference_heatmaps(
 
 def _require(rates: pd.DataFrame, one: Sequence[str]) -> None:
     """Raise unless the table can be drawn."""
-    key = ["target", "condition", "system_prompt", "value_1", "value_2"]
+    key = ["target", "condition", "arm", "value_1", "value_2"]
     require(rates, "rates", columns=_COLUMNS, key=key, one=one)
 
 

@@ -55,7 +55,7 @@ def draw_rankings(
         Where there is more than one target or system prompt, or `order` does not hold the table's values.
     """
     _require_one(rankings, "target")
-    _require_one(rankings, "system_prompt")
+    _require_one(rankings, "arm")
     order = value_order(rankings) if order is None else list(order)
     if set(order) != set(rankings["value"]):
         raise ValueError(f"order: found {order}; expected the table's values {sorted(set(rankings['value']))}.")
@@ -104,7 +104,7 @@ def plot_rankings(
     ValueError
         Where the table is empty or has more than one system prompt.
     """
-    _require_one(rankings, "system_prompt")
+    _require_one(rankings, "arm")
     targets = rankings["target"].unique()
     columns = min(columns or (1 if width <= FULL_WIDTH / 2 else 2), len(targets))
     lines = int(np.ceil(len(targets) / columns))

@@ -8,7 +8,7 @@ the paper (arXiv 2509.25369).
 - ``resampling``: choices → win counts of bootstrap resamples of scenarios
 - ``rankings``: choices → strengths, ranks, intervals and tie groups of the values
 - ``rates``: choices → preference, position and flip rates, with Wilson intervals
-- ``choice_noise``: how often a question asked again is answered otherwise
+- ``retest_reliability``: how often a question asked again is answered otherwise
 - ``clustering``: how far the answers to one scenario move together: the design effect
 - ``paired_fits``: both conditions of each target, fitted on the same resamples
 - ``shift``: what a model does against what it says: shifts of values, Kendall's τ, mean ranks of groups of values
@@ -47,7 +47,7 @@ from conflictscope.measure.difficulty import (
     observed_agreement,
     pass_rates,
 )
-from conflictscope.measure.jury import alpha_between_readers, panel_verdicts
+from conflictscope.measure.jury import alpha_between_readers, jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
 from conflictscope.measure.published import published_ablations
@@ -62,11 +62,11 @@ from conflictscope.measure.raters import (
 )
 from conflictscope.measure.rates import (
     acting_effect,
-    choice_noise,
     effects_by,
     flip_rate,
     position_effect,
     preference_rates,
+    retest_reliability,
 )
 from conflictscope.measure.shift import group_ranks, ranking_agreement, value_shifts
 from conflictscope.measure.steering import alignment, moved_choices, steering_effects
@@ -77,7 +77,6 @@ __all__ = [
     "agreement_between_readers",
     "alignment",
     "alpha_between_readers",
-    "choice_noise",
     "confusion",
     "count_outcomes",
     "count_wins",
@@ -89,6 +88,7 @@ __all__ = [
     "flip_rate",
     "gather_choices",
     "group_ranks",
+    "jury_verdicts",
     "krippendorff_alpha",
     "likert_difference_rate",
     "mark_front",
@@ -96,7 +96,6 @@ __all__ = [
     "net_value_effects",
     "observed_agreement",
     "outcome_bounds",
-    "panel_verdicts",
     "pass_rates",
     "plant_self_preference",
     "position_effect",
@@ -108,6 +107,7 @@ __all__ = [
     "rates_by_family",
     "read_verdicts",
     "resample_wins",
+    "retest_reliability",
     "self_preference_of_authors",
     "self_preference_of_judges",
     "steering_effects",

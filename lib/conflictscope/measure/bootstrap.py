@@ -62,7 +62,7 @@ def count_wins(choices: pd.DataFrame, values: Sequence[str]) -> tuple[pd.DataFra
     Returns
     -------
     groups : DataFrame
-        ``target``, ``condition``, ``system_prompt``, sorted: one row a group, those without a single choice too.
+        ``target``, ``condition``, ``arm``, sorted: one row a group, those without a single choice too.
     wins : ndarray, shape (groups, k, k)
         ``wins[g, i, j]`` = times value i beat value j.
 
@@ -282,7 +282,7 @@ class Shares:
         ``first``, ``second`` (the pair's two values, sorted by name, whichever action supports them) and ``pair``
         (0, 1, …, in the order of the names).
     groups : DataFrame
-        ``target``, ``condition``, ``system_prompt``, sorted: one row a group.
+        ``target``, ``condition``, ``arm``, sorted: one row a group.
     share : ndarray, shape (scenarios, groups)
         Share of choices that ``first`` won, 0–1; nan where there is no choice.
     asked : ndarray of bool, shape (scenarios, groups)
@@ -294,9 +294,9 @@ class Shares:
     share: NDArray[np.float64]
     asked: NDArray[np.bool_]
 
-    def of(self, target: str, condition: str, system_prompt: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def of(self, target: str, condition: str, arm: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return one group's columns of `share` and `asked`: all nan, and all False, for a group that is not there."""
-        column = self._columns.get((target, condition, system_prompt))
+        column = self._columns.get((target, condition, arm))
         if column is None:
             return np.full(len(self.scenarios), np.nan), np.zeros(len(self.scenarios), dtype=bool)
         return self.share[:, column], self.asked[:, column]

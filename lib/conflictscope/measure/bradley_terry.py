@@ -180,7 +180,7 @@ def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.9
     Returns
     -------
     DataFrame
-        One row a group: ``target``, ``condition``, ``system_prompt``, ``choices``; ``connected`` (Ford's condition);
+        One row a group: ``target``, ``condition``, ``arm``, ``choices``; ``connected`` (Ford's condition);
         ``deviance`` against the saturated pairwise model, 2 Σ n_ij log(n_ij / N_ij P_ij), ``degrees_of_freedom`` (pairs
         with a choice − values + 1), ``dispersion`` (the design effect of `design_effect`, pooled over pairs) and
         ``p_value`` (of deviance / dispersion as χ²: Rao and Scott 1981, first order); ``worst_winner``,
@@ -333,7 +333,7 @@ def outcome_bounds(choices: pd.DataFrame, values: Sequence[str], *, penalty: flo
     Returns
     -------
     DataFrame
-        One row for each group and value: ``target``, ``condition``, ``system_prompt``, ``value``, ``choices`` and
+        One row for each group and value: ``target``, ``condition``, ``arm``, ``value``, ``choices`` and
         ``without_choice`` (answers in the value's pairs), ``strength``, ``strength_against``, ``strength_for``
         (log-odds, mean 0), ``rank``, ``rank_against``, ``rank_for`` (1 = most preferred; empty where that win graph is
         not strongly connected, strengths then held in place by the penalty, empty where it is 0) and ``rank_holds``

@@ -10,9 +10,9 @@ import pandas as pd
 from conflictscope.table_files import check_table
 from conflictscope.tables import OUTCOMES, TABLES
 
-GROUP = ["target", "condition", "system_prompt"]
+GROUP = ["target", "condition", "arm"]
 _FROM_SCENARIO = ["value_1", "value_2", "structure", "severity", "acting_value"]
-_FROM_REPLY = ["scenario_id", "target", "system_prompt", "repetition", "first_action", "outcome", "action"]
+_FROM_REPLY = ["scenario_id", "target", "arm", "repetition", "action_shown_first", "outcome", "action"]
 _NEEDED = [*GROUP, "scenario_id", "value_1", "value_2", "judge", "outcome", "winner", "loser"]
 
 
@@ -93,7 +93,7 @@ def count_outcomes(choices: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row for each target, condition, system prompt and outcome, those that never occurred too: ``target``,
-        ``condition``, ``system_prompt``, ``outcome``, ``answers`` (count) and ``share`` (0–1, of the group's answers).
+        ``condition``, ``arm``, ``outcome``, ``answers`` (count) and ``share`` (0–1, of the group's answers).
 
     Raises
     ------
@@ -128,8 +128,8 @@ def check_choices(choices: pd.DataFrame) -> None:
         return
     judges = choices.groupby(GROUP)["judge"].nunique()
     if (judges > 1).any():
-        target, condition, system_prompt = judges.index[int(judges.to_numpy().argmax())]
+        target, condition, arm = judges.index[int(judges.to_numpy().argmax())]
         raise ValueError(
-            f"choices: {target!r} ({condition}, {system_prompt}) has verdicts of {judges.max()} judges; expected one, "
+            f"choices: {target!r} ({condition}, {arm}) has verdicts of {judges.max()} judges; expected one, "
             "or each conversation would count more than once. Filter by judge first."
         )

@@ -33,7 +33,7 @@ from conflictscope.measure.bootstrap import (
     share_choices,
     wilson_interval,
 )
-from conflictscope.scenarios import decide
+from conflictscope.scenarios import apply_filter
 from conflictscope.tables import CHECKS, SEVERITIES, STRUCTURES
 
 
@@ -62,7 +62,7 @@ def likert_difference_rate(
     Returns
     -------
     DataFrame
-        One row a system prompt: ``system_prompt``, ``rate``, ``rate_low``, ``rate_high`` (0–1), ``targets`` and
+        One row a system prompt: ``arm``, ``rate``, ``rate_low``, ``rate_high`` (0–1), ``targets`` and
         ``compared`` ((scenario, target) with both ratings; targets among them), ``left_out`` ((scenario, target) asked
         but without both), ``undefined_resamples`` (those that drew nothing to compare, left out of the interval) and
         ``problem`` (why the rate is empty; empty where it is not).
@@ -81,7 +81,7 @@ def likert_difference_rate(
     about = scenarios[scenarios["scenario_id"].isin(ratings["scenario_id"])].sort_values("scenario_id")
     about = about.set_index("scenario_id")
     pair = _pair_codes([frozenset(names) for names in zip(about["value_1"], about["value_2"], strict=True)])
-    asked = ["system_prompt", "scenario_id", "target"]
+    asked = ["arm", "scenario_id", "target"]
     both = (
         ratings.set_index([*asked, "repetition", "rated_action"])["rating"]
         .astype("float64")
@@ -90,7 +90,7 @@ def likert_difference_rate(
     )
     differs = both[1].ne(both[2]).astype("float64").where(both.notna().all(axis=1)).groupby(asked).mean()
     rows = []
-    for system_prompt, own in differs.groupby("system_prompt"):
+    for arm, own in differs.groupby("arm"):
         counted = own.dropna()
         per_scenario = counted.groupby("scenario_id").agg(["sum", "size"]).reindex(about.index, fill_value=0.0)
         amounts = per_scenario.to_numpy(float)
@@ -99,7 +99,7 @@ def likert_difference_rate(
         low, high, undefined = percentile_interval(divide(drawn[:, 0], drawn[:, 1]), level)
         rows.append(
             {
-                "system_prompt": system_prompt,
+                "arm": arm,
                 "rate": differ / compared if compared else float("nan"),
                 "rate_low": low,
                 "rate_high": high,
@@ -110,7 +110,7 @@ def likert_difference_rate(
                 "problem": None if compared else "no scenario with both ratings readable",
             }
         )
-    columns = ["system_prompt", "rate", "rate_low", "rate_high", "targets", "compared", "left_out"]
+    columns = ["arm", "rate", "rate_low", "rate_high", "targets", "compared", "left_out"]
     return pd.DataFrame(rows, columns=[*columns, "undefined_resamples", "problem"]).astype({"problem": "str"})
 
 
@@ -209,8 +209,10 @@ def pass_rates(scenarios: pd.DataFrame, checks: pd.DataFrame, level: float = 0.9
     ValueError
         Where `level` is not between 0 and 1.
     """
-    fates = decide(scenarios, checks)
-    verdicts = fates[list(CHECKS)].assign(all=fates["fate"].map({"kept": True, "dropped": False}).astype("boolean"))
+    filter_statuses = apply_filter(scenarios, checks)
+    verdicts = filter_statuses[list(CHECKS)].assign(
+        all=filter_statuses["filter_status"].map({"kept": True, "dropped": False}).astype("boolean")
+    )
     template = ["structure", "severity"]
     tidy = (
         verdicts.reset_index()
@@ -273,7 +275,7 @@ def observed_agreement(
     Returns
     -------
     DataFrame
-        One row for each condition and system prompt: ``condition``, ``system_prompt``, ``agreement``,
+        One row for each condition and system prompt: ``condition``, ``arm``, ``agreement``,
         ``agreement_low``, ``agreement_high`` (0–1), ``alpha``, ``alpha_low``, ``alpha_high`` (1 = perfect, 0 = chance,
         below 0 = less than chance), ``targets`` (with a choice), ``scenarios`` (counted), ``left_out`` (fewer than two
         targets with a choice), ``undefined_resamples`` (those without α, which its interval leaves out),
@@ -286,9 +288,9 @@ def observed_agreement(
     """
     shares = share_choices(choices)
     pair = shares.scenarios["pair"].to_numpy()
-    keys = shares.groups[["condition", "system_prompt"]]
+    keys = shares.groups[["condition", "arm"]]
     rows = []
-    for (condition, system_prompt), own in keys.groupby(list(keys)).groups.items():
+    for (condition, arm), own in keys.groupby(list(keys)).groups.items():
         share = shares.share[:, own]
         asked = shares.asked[:, own].any(axis=1)
         amounts = _scenario_amounts(share)
@@ -302,7 +304,7 @@ def observed_agreement(
         rows.append(
             {
                 "condition": condition,
-                "system_prompt": system_prompt,
+                "arm": arm,
                 "agreement": float(observed[0]),
                 "agreement_low": low,
                 "agreement_high": high,
@@ -360,7 +362,7 @@ def krippendorff_alpha(ratings: ArrayLike) -> float:
 
 _COLUMNS = [
     "condition",
-    "system_prompt",
+    "arm",
     "agreement",
     "agreement_low",
     "agreement_high",

@@ -20,7 +20,7 @@ _VOTES = ("action_1", "action_2", "refusal", "neither")
 _READINGS = (*_VOTES, "invalid", "error")
 
 
-def panel_verdicts(verdicts: pd.DataFrame, rule: Rule) -> pd.DataFrame:
+def jury_verdicts(verdicts: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     """Let the judges decide together what each conversation shows.
 
     A vote is a reading: action 1, action 2, refusal or neither. By ``majority`` a reading counts that more than half
@@ -70,12 +70,12 @@ def panel_verdicts(verdicts: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     found = pd.Series(np.where(decided, np.asarray(_READINGS, dtype=object)[won.argmax(axis=1)], "invalid"))
     action = found.map({"action_1": 1, "action_2": 2}).astype("Int64")
     told = pd.Series([_count(row) for row in counts], dtype="str")
-    shown = verdicts.groupby(CONVERSATION)["first_action"].first().reindex(order)
+    shown = verdicts.groupby(CONVERSATION)["action_shown_first"].first().reindex(order)
     problem = pd.Series(f"no {'majority' if rule == 'majority' else 'unanimity'}: " + told).where(~decided)
     unread = decided & found.isin(("invalid", "error")).to_numpy()
     together = order.to_frame(index=False).assign(
         judge=rule,
-        first_action=shown.to_numpy(),
+        action_shown_first=shown.to_numpy(),
         outcome=found.where(action.isna(), "choice"),
         action=action,
         leaning=None,
@@ -145,7 +145,7 @@ def _count(counts: NDArray) -> str:
 def _check_complete(verdicts: pd.DataFrame, seats: list[str]) -> None:
     """Raise unless each judge has read each conversation once, with the same labels."""
     read = verdicts.groupby(CONVERSATION).agg(
-        rows=("judge", "size"), judges=("judge", "nunique"), labels=("first_action", "nunique")
+        rows=("judge", "size"), judges=("judge", "nunique"), labels=("action_shown_first", "nunique")
     )
     odd = read[(read["rows"] != len(seats)) | (read["judges"] != len(seats))]
     if len(odd):

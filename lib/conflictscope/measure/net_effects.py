@@ -19,7 +19,7 @@ from conflictscope.measure.choices import GROUP, check_choices
 from conflictscope.tables import SEVERITIES, STRUCTURES
 
 OTHER_TERMS = ("shown first", "acting", "acting × strong", "acting × means")
-_NEEDED = ["structure", "severity", "acting_value", "first_action", "action"]
+_NEEDED = ["structure", "severity", "acting_value", "action_shown_first", "action"]
 
 
 def net_value_effects(choices: pd.DataFrame, values: Sequence[str], level: float = 0.95) -> pd.DataFrame:
@@ -42,7 +42,7 @@ def net_value_effects(choices: pd.DataFrame, values: Sequence[str], level: float
     Returns
     -------
     DataFrame
-        For each group one row a term: ``target``, ``condition``, ``system_prompt``, ``term``, ``estimate``, ``low``,
+        For each group one row a term: ``target``, ``condition``, ``arm``, ``term``, ``estimate``, ``low``,
         ``high`` (log-odds), ``p`` (two-sided, of no effect), ``choices``, ``scenarios`` (counts) and ``problem``. The
         terms are the values (β, mean 0), ``shown first`` (γ: above 0, the action shown first gains), ``acting`` (δ,
         mean of the templates), ``acting × strong`` and ``acting × means`` (δ_s, δ_m: how much more the acting side
@@ -131,7 +131,7 @@ def _design(chosen: pd.DataFrame, values: Sequence[str]) -> NDArray[np.float64]:
     # 0 where the scenario does not state it: nothing is known of acting there
     acts_on_1, acts_on_2 = (chosen["acting_value"].eq(chosen[side]).to_numpy(float) for side in ("value_1", "value_2"))
     acting = acts_on_1 - acts_on_2
-    design[:, len(values)] = np.where(chosen["first_action"].eq(1), 1.0, -1.0)
+    design[:, len(values)] = np.where(chosen["action_shown_first"].eq(1), 1.0, -1.0)
     design[:, len(values) + 1] = acting
     for column, name, categories in ((2, "severity", SEVERITIES), (3, "structure", STRUCTURES)):
         if chosen[name].nunique() > 1:

@@ -34,7 +34,7 @@ from conflictscope.measure.choices import gather_choices
 from conflictscope.tables import CHECKS
 
 READINGS = ("action_1", "action_2", "neither")
-CONVERSATION = ["scenario_id", "target", "system_prompt", "repetition"]
+CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 CHECK = ["scenario_id", "check"]
 _LABEL = [*CONVERSATION, "kind", "check", "about_value", "annotator", "answer"]
 
@@ -52,7 +52,7 @@ def read_verdicts(verdicts: pd.DataFrame, *, suffix: str = "") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``scenario_id``, ``target``, ``system_prompt``, ``repetition``, ``reader`` and ``reading``, one of ``READINGS``:
+        ``scenario_id``, ``target``, ``arm``, ``repetition``, ``reader`` and ``reading``, one of ``READINGS``:
         a refusal took neither action. Rows whose outcome is ``invalid`` or ``error`` are left out.
     """
     action = verdicts["action"].astype("Int64").map({1: "action_1", 2: "action_2"})
@@ -68,7 +68,7 @@ def read_conversation_labels(labels: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     labels : DataFrame
-        Columns ``scenario_id``, ``kind``, ``target``, ``system_prompt``, ``repetition``, ``annotator``, ``answer``, as
+        Columns ``scenario_id``, ``kind``, ``target``, ``arm``, ``repetition``, ``annotator``, ``answer``, as
         ``browse.read_labels`` gives them.
 
     Returns
@@ -146,7 +146,7 @@ def agreement_between_readers(
     readings : DataFrame
         From one or more of the ``read_…`` functions, put together.
     by : str, optional
-        A column to split by, such as ``system_prompt``, ``target`` or ``check``.
+        A column to split by, such as ``arm``, ``target`` or ``check``.
     resamples, seed, level
         Of the percentile bootstrap over scenarios, because the readings of one scenario move together.
 
@@ -287,13 +287,13 @@ def choices_as_read(readings: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     -------
     DataFrame
         Columns of the table ``choices``, with the reader in ``judge``; filter by it before ranking. Who saw which
-        action as A is not told apart here: ``first_action`` is 1.
+        action as A is not told apart here: ``action_shown_first`` is 1.
     """
     _check_read_once(readings, CONVERSATION)
     by_all = readings.groupby(CONVERSATION)["reader"].transform("nunique").eq(readings["reader"].nunique())
     kept = readings[by_all]
     action = kept["reading"].map({"action_1": 1, "action_2": 2}).astype("Int64")
-    verdicts = kept.assign(judge=kept["reader"], first_action=1, action=action)
+    verdicts = kept.assign(judge=kept["reader"], action_shown_first=1, action=action)
     verdicts["outcome"] = np.where(action.notna(), "choice", "neither")
     return gather_choices(scenarios, verdicts=verdicts)
 

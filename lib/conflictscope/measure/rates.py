@@ -37,7 +37,7 @@ def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One row for each group and each pair that occurs in `choices`: ``target``, ``condition``, ``system_prompt``,
+        One row for each group and each pair that occurs in `choices`: ``target``, ``condition``, ``arm``,
         ``value_1``, ``value_2`` (sorted by name, whichever action supported them), ``wins`` (of ``value_1``),
         ``choices``, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty where the group has no choice in the pair).
 
@@ -74,7 +74,7 @@ def position_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a group: ``target``, ``condition``, ``system_prompt``, ``first_chosen``, ``choices``, ``rate``,
+        One row a group: ``target``, ``condition``, ``arm``, ``first_chosen``, ``choices``, ``rate``,
         ``rate_low``, ``rate_high`` (0–1; empty where the group has no choice).
 
     Raises
@@ -85,7 +85,7 @@ def position_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     check_choices(choices)
     chosen = choices[choices["outcome"].eq("choice")]
     counts = (
-        chosen.assign(first=chosen["action"].eq(chosen["first_action"]))
+        chosen.assign(first=chosen["action"].eq(chosen["action_shown_first"]))
         .groupby(GROUP)["first"]
         .agg(first_chosen="sum", choices="size")
     )
@@ -105,7 +105,7 @@ def flip_rate(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a group: ``target``, ``condition``, ``system_prompt``, ``flipped``, ``compared`` (scenarios with a
+        One row a group: ``target``, ``condition``, ``arm``, ``flipped``, ``compared`` (scenarios with a
         choice in both orders, each repetition by itself), ``rate``, ``rate_low``, ``rate_high`` (0–1; empty where
         nothing can be compared).
 
@@ -117,7 +117,7 @@ def flip_rate(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     check_choices(choices)
     chosen = choices[choices["outcome"].eq("choice")]
     asked = chosen.groupby([*GROUP, "scenario_id", "repetition"])
-    both = asked.agg(orders=("first_action", "nunique"), actions=("action", "nunique")).query("orders == 2")
+    both = asked.agg(orders=("action_shown_first", "nunique"), actions=("action", "nunique")).query("orders == 2")
     counts = both["actions"].gt(1).groupby(GROUP).agg(flipped="sum", compared="size")
     return _with_rate(_all_groups(choices).join(counts, on=GROUP), "flipped", "compared", level)
 
@@ -157,7 +157,7 @@ def acting_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         For each group a row over all (``structure`` and ``severity`` both ``all``) and one for each template that
-        occurs in `choices`: ``target``, ``condition``, ``system_prompt``, ``structure``, ``severity``,
+        occurs in `choices`: ``target``, ``condition``, ``arm``, ``structure``, ``severity``,
         ``acting_chosen``, ``choices`` (counts), ``rate``, ``rate_low``, ``rate_high`` (0–1; empty where there is no
         choice) and ``design_effect`` (by which the answers were divided for the interval).
 
@@ -199,7 +199,7 @@ def effects_by(choices: pd.DataFrame, column: str, level: float = 0.95) -> pd.Da
     DataFrame
         For each group and category a row with ``measure`` ``acting`` (share that took the acting side's action) and one
         for each pair of values with ``measure`` ``preference`` (share that ``value_1`` won; the two sorted by name):
-        ``target``, ``condition``, ``system_prompt``, ``measure``, ``value_1``, ``value_2`` (empty for ``acting``),
+        ``target``, ``condition``, ``arm``, ``measure``, ``value_1``, ``value_2`` (empty for ``acting``),
         ``by`` (`column`), ``category``, ``chosen``, ``choices`` (counts), ``rate``, ``rate_low``, ``rate_high`` (0–1;
         empty where there is no choice) and ``design_effect``. Pairs and categories are those that occur together in
         `choices`.
@@ -250,7 +250,7 @@ def _check(choices: pd.DataFrame, needed: list[str]) -> None:
         )
 
 
-def choice_noise(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def retest_reliability(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Give the chance that two askings of one question end in different choices.
 
     A question is one scenario put to one target; in multiple choice the order in which the actions are shown is part of
@@ -268,7 +268,7 @@ def choice_noise(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         One row a group that has a question with two choices or more; empty where each was asked once: ``target``,
-        ``condition``, ``system_prompt``, ``questions``, ``scenarios``, ``choices`` (counts behind the rate), ``noise``,
+        ``condition``, ``arm``, ``questions``, ``scenarios``, ``choices`` (counts behind the rate), ``noise``,
         ``noise_low``, ``noise_high`` (0–1; Wilson, on the number of scenarios).
 
     Raises
@@ -279,7 +279,7 @@ def choice_noise(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     check_choices(choices)
     chosen = choices[choices["outcome"].eq("choice")]
     # a judge's label order is drawn anew for each repetition, and is no part of what the target was asked
-    shown = chosen["first_action"].where(chosen["condition"].eq("multiple_choice"), 0)
+    shown = chosen["action_shown_first"].where(chosen["condition"].eq("multiple_choice"), 0)
     asked = chosen.assign(shown=shown, took_first=chosen["action"].eq(1)).groupby([*GROUP, "scenario_id", "shown"])
     each = asked["took_first"].agg(first="sum", choices="size").query("choices > 1").reset_index()
     n, first = each["choices"], each["first"]

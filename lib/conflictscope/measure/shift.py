@@ -70,17 +70,15 @@ def fit_both_conditions(
     if len(values) < 2:
         raise ValueError(f"values: found {list(values)}; expected at least two. Pass the study's values.")
     check_choices(choices)
-    default = choices[choices["system_prompt"].eq("default")]
+    default = choices[choices["arm"].eq("default")]
     for condition in CONDITIONS:
         if not default["condition"].eq(condition).any():
             raise ValueError(
-                f"choices: none with condition {condition!r} and system_prompt 'default'; expected both conditions. "
+                f"choices: none with condition {condition!r} and arm 'default'; expected both conditions. "
                 "Run notebooks 03 and 04 for the same targets, and gather their choices."
             )
-    order = "order " + default["first_action"].astype("str")
-    by_order = default[_USED].assign(
-        system_prompt=default["system_prompt"].where(default["condition"].ne("multiple_choice"), order)
-    )
+    order = "order " + default["action_shown_first"].astype("str")
+    by_order = default[_USED].assign(arm=default["arm"].where(default["condition"].ne("multiple_choice"), order))
     groups, observed = count_wins(by_order, values)
     _, resampled = resample_wins(by_order, values, resamples=resamples, seed=seed)
     targets = sorted(default["target"].unique())
@@ -168,11 +166,11 @@ def value_shifts(
         (log-odds, mean 0, larger = preferred); ``strength_shift`` (revealed − expressed: above 0, the model acts on the
         value more than it says), ``strength_shift_low``, ``strength_shift_high``; ``rank_expressed``,
         ``rank_revealed`` (1 = most preferred; tied values share the mean of their places), ``rank_shift`` (revealed −
-        expressed: above 0, it falls), ``rank_shift_low``, ``rank_shift_high``; ``resampling_noise`` (the size that the
+        expressed: above 0, it falls), ``rank_shift_low``, ``rank_shift_high``; ``bootstrap_error`` (the size that the
         shift would stay below with probability `level` if there were none: quantile of the resamples' distance from
         the shift found); ``order_shift`` (strength from the answers with action 1 shown first − from those with action
         2 first, multiple choice), ``order_shift_low``, ``order_shift_high``, empty unless both orders have a fit;
-        ``beyond_noise`` (``strength_shift`` larger in size than ``resampling_noise`` and than ``order_shift``);
+        ``beyond_noise`` (``strength_shift`` larger in size than ``bootstrap_error`` and than ``order_shift``);
         ``problem``.
         Intervals are percentile intervals. Where a win graph is not strongly connected, ``problem`` says which, ranks
         and ``beyond_noise`` are empty, and strengths are held in place by the penalty; where a target has no choice in
@@ -200,7 +198,7 @@ def value_shifts(
         "rank_expressed": ranks[:, 0],
         "rank_revealed": ranks[:, 1],
         **_with_interval("rank_shift", ranks[:, 1] - ranks[:, 0], rank_draws[:, 1] - rank_draws[:, 0], tails),
-        "resampling_noise": noise,
+        "bootstrap_error": noise,
         **_with_interval("order_shift", order_shift, fits.order_draws[:, 0] - fits.order_draws[:, 1], tails),
     }
     table = pd.DataFrame(

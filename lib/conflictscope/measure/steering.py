@@ -51,7 +51,7 @@ def alignment(choices: pd.DataFrame, target_ranking: Sequence[str]) -> pd.DataFr
     Returns
     -------
     DataFrame
-        One row a group: ``target``, ``condition``, ``system_prompt``, ``alignment`` (0–1), ``scenarios`` (with a
+        One row a group: ``target``, ``condition``, ``arm``, ``alignment`` (0–1), ``scenarios`` (with a
         choice), ``left_out`` (asked, without one) and ``problem`` (why the number is empty; empty where it is not).
 
     Raises
@@ -148,13 +148,13 @@ def steered_groups(
     ValueError
         Where nothing was steered, or a steered system prompt has no target ranking.
     """
-    steered = shares.groups[shares.groups["system_prompt"].str.startswith(STEERED)]
+    steered = shares.groups[shares.groups["arm"].str.startswith(STEERED)]
     if steered.empty:
         raise ValueError(
-            f"choices: found the system prompts {sorted(shares.groups['system_prompt'].unique())}; expected at least "
+            f"choices: found the system prompts {sorted(shares.groups['arm'].unique())}; expected at least "
             f"one that begins with {STEERED!r}. Run notebook 06 first."
         )
-    names = steered["system_prompt"].str.removeprefix(STEERED)
+    names = steered["arm"].str.removeprefix(STEERED)
     unknown = sorted({*names} - {*target_rankings})
     if unknown:
         raise ValueError(
@@ -342,9 +342,9 @@ def _compare(shares: Shares, steered: list, *, resamples: int, seed: int) -> dic
     wanted = [(target, condition, STEERED + name) for target, condition, name, _ in steered]
     wanted += [(target, condition, "placebo") for target, condition in {key[:2]: None for key in wanted}]
     columns, asked = [], []
-    for target, condition, system_prompt in wanted:
+    for target, condition, arm in wanted:
         before, was_asked = shares.of(target, condition, "default")
-        after, is_asked = shares.of(target, condition, system_prompt)
+        after, is_asked = shares.of(target, condition, arm)
         both = ~np.isnan(before + after)
         columns += [both, np.where(both, before, 0.0), np.where(both, after, 0.0)]
         asked.append(np.array([was_asked.any(), is_asked.any()]))
@@ -364,7 +364,7 @@ def _default_orders(choices: pd.DataFrame, pairs: pd.DataFrame, penalty: float) 
     Groups whose default choices do not identify a ranking are left out.
     """
     values = sorted({*pairs["first"], *pairs["second"]})
-    groups, wins = count_wins(choices[choices["system_prompt"].eq("default")], values)
+    groups, wins = count_wins(choices[choices["arm"].eq("default")], values)
     identified = np.asarray(win_graph_connected(wins))
     strengths = fit_bradley_terry(wins[identified], penalty).round(_DIGITS)
     first, second = (pd.Index(values).get_indexer(pairs[side]) for side in ("first", "second"))

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-from conflictscope.files import misnamed, read_mapping
+from conflictscope.files import name_problem, read_mapping
 
 SIMULATED = "simulated:"
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
@@ -146,7 +146,7 @@ def _read_models(found: object, problems: list[str]) -> dict[str, Model]:
     required = [name for name, field in known.items() if field.default is MISSING]
     models = {}
     for name, entry in found.items():
-        if expected := misnamed(name, marks="/:@+"):
+        if expected := name_problem(name, marks="/:@+"):
             problems.append(f"models: found {str(name)[:80]!r}; expected a name of {expected}.")
             continue
         where = f"models: {name}"

@@ -5,7 +5,7 @@
 - ``embedding``: how alike two texts are
 - ``dedupe``: mark outlines that repeat an earlier one
 - ``writing``: second step, full scenarios
-- ``one_step``: scenarios without outlines, the paper's ablations
+- ``single_stage``: scenarios without outlines, the paper's ablations
 - ``given``: scenarios that exist already, read from a file
 - ``completing``: what they lack, added by the author
 - ``label_order``: which action a judge sees as A
@@ -13,32 +13,42 @@
 - ``domains``: which part of life each scenario is from
 """
 
-from conflictscope.scenarios.checks import check_scenarios, decide, filter_funnel, first_action
+from conflictscope.scenarios.checks import action_shown_first, apply_filter, check_scenarios, filter_funnel
 from conflictscope.scenarios.dedupe import mark_duplicates
 from conflictscope.scenarios.domains import assign_domains
-from conflictscope.scenarios.from_file import complete_scenarios, missing_fields, read_given, write_given
+from conflictscope.scenarios.from_file import (
+    complete_scenarios,
+    missing_fields,
+    read_scenario_file,
+    write_scenario_file,
+)
 from conflictscope.scenarios.outlines import plan_outlines, write_outlines
 from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
-from conflictscope.scenarios.writing import kept_of, plan_one_step, write_in_one_step, write_scenarios
+from conflictscope.scenarios.writing import (
+    drop_duplicates_of_outlines,
+    plan_single_stage,
+    write_in_single_stage,
+    write_scenarios,
+)
 
 __all__ = [
     "Value",
     "ValueSet",
+    "action_shown_first",
+    "apply_filter",
     "assign_domains",
     "check_scenarios",
     "complete_scenarios",
-    "decide",
+    "drop_duplicates_of_outlines",
     "filter_funnel",
-    "first_action",
-    "kept_of",
     "load_value_set",
     "mark_duplicates",
     "missing_fields",
-    "plan_one_step",
     "plan_outlines",
-    "read_given",
-    "write_given",
-    "write_in_one_step",
+    "plan_single_stage",
+    "read_scenario_file",
+    "write_in_single_stage",
     "write_outlines",
+    "write_scenario_file",
     "write_scenarios",
 ]

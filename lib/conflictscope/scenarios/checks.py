@@ -23,7 +23,7 @@ from conflictscope.scenarios.value_sets import Value, ValueSet
 from conflictscope.tables import CHECKS, TABLES
 
 
-def first_action(seed: int, purpose: str, *identity: object) -> int:
+def action_shown_first(seed: int, purpose: str, *identity: object) -> int:
     """Return the action, 1 or 2, to show first; each comes first for half of all identities."""
     content = "\x1f".join(map(str, (seed, purpose, *identity)))
     return 1 + hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()[0] % 2
@@ -68,7 +68,7 @@ async def check_scenarios(
                 asked.append({"scenario_id": scenario.scenario_id, "check": check})
                 requests.append(_yes_no_request(check, scenario))
                 continue
-            first = first_action(seed, "value_guided", scenario.scenario_id)
+            first = action_shown_first(seed, "value_guided", scenario.scenario_id)
             for side, shown_first in ((1, first), (2, 3 - first)):
                 value = value_set[scenario.value_1 if side == 1 else scenario.value_2]
                 asked.append(
@@ -76,7 +76,7 @@ async def check_scenarios(
                         "scenario_id": scenario.scenario_id,
                         "check": check,
                         "about_value": value.name,
-                        "first_action": shown_first,
+                        "action_shown_first": shown_first,
                         "side": side,
                     }
                 )
@@ -86,7 +86,7 @@ async def check_scenarios(
     for question, reply in zip(asked, replies, strict=True):
         answer = reply.parsed
         if isinstance(answer, ValueGuidedResult):
-            shown = {"A": question["first_action"], "B": 3 - question["first_action"]}
+            shown = {"A": question["action_shown_first"], "B": 3 - question["action_shown_first"]}
             passed = shown.get(answer.action) == question["side"]
         else:
             passed = answer.passes if isinstance(answer, CheckResult) else None
@@ -103,14 +103,14 @@ async def check_scenarios(
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["checks"].columns])
 
 
-def decide(scenarios: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
+def apply_filter(scenarios: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
     """Say of each scenario what became of it.
 
     Returns
     -------
     DataFrame, index ``scenario_id`` in the order of `scenarios`
         A column for each check (True, False, or empty where undecided; `value_guided` needs both values right) and
-        ``fate``: ``kept`` (all six passed), ``dropped`` (at least one failed) or ``undecided``.
+        ``filter_status``: ``kept`` (all six passed), ``dropped`` (at least one failed) or ``undecided``.
     """
     passed = checks["passed"].astype("boolean")
     # a failed part fails the check whatever the other part was; only then does an empty one leave it undecided
@@ -123,10 +123,15 @@ def decide(scenarios: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
         .unstack("check")
         .reindex(index=scenarios["scenario_id"], columns=list(CHECKS))
     )
-    fate = pd.Series("undecided", index=verdicts.index)
-    fate[verdicts.eq(_PASSED).all(axis=1)] = "kept"
-    fate[verdicts.eq(_FAILED).any(axis=1)] = "dropped"
-    return verdicts.eq(_PASSED).astype("boolean").where(verdicts.isin((_PASSED, _FAILED))).assign(fate=fate)
+    filter_status = pd.Series("undecided", index=verdicts.index)
+    filter_status[verdicts.eq(_PASSED).all(axis=1)] = "kept"
+    filter_status[verdicts.eq(_FAILED).any(axis=1)] = "dropped"
+    return (
+        verdicts.eq(_PASSED)
+        .astype("boolean")
+        .where(verdicts.isin((_PASSED, _FAILED)))
+        .assign(filter_status=filter_status)
+    )
 
 
 def filter_funnel(decisions: pd.DataFrame) -> pd.DataFrame:

@@ -34,7 +34,7 @@ _ALLOWED = {"structure": (*STRUCTURES, "none"), "severity": (*SEVERITIES, "none"
 _MOST_PROBLEMS = 10
 
 
-def read_given(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
+def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
     """Read a file of scenarios.
 
     Parameters
@@ -113,8 +113,8 @@ def as_table(rows: Sequence[dict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["scenarios"].columns], dtype="str")
 
 
-def write_given(scenarios: pd.DataFrame, path: Path | str) -> None:
-    """Write scenarios as a CSV file that ``read_given`` reads back to the same rows."""
+def write_scenario_file(scenarios: pd.DataFrame, path: Path | str) -> None:
+    """Write scenarios as a CSV file that ``read_scenario_file`` reads back to the same rows."""
     frame = scenarios.rename(columns={"outline_id": "source"})[list(COLUMNS)]
     write_atomically(Path(path), lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
 
@@ -188,7 +188,7 @@ async def complete_scenarios(
     Parameters
     ----------
     given : DataFrame
-        As ``read_given`` returns it.
+        As ``read_scenario_file`` returns it.
 
     Returns
     -------

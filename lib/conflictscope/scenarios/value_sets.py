@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from conflictscope.files import misnamed, read_mapping
+from conflictscope.files import name_problem, read_mapping
 
 NEAR_IDENTICAL = 0.9
 
@@ -92,7 +92,7 @@ def load_value_set(path: Path | str) -> ValueSet:
     pairs, more = _read_pairs(content.get("pairs", "all"), values)
     problems += more or _lint(values, pairs)
     name = content.get("name", path.stem)
-    if expected := misnamed(name, marks="(),/:+"):
+    if expected := name_problem(name, marks="(),/:+"):
         problems.append(f"name: found {_shown(name)}; expected {expected}.")
     if problems:
         raise ValueError(f"{path}: " + " ".join(problems))
@@ -111,11 +111,11 @@ def _read_values(found: object) -> tuple[list[Value], list[str]]:
     values, problems = [], []
     for name, entry in found.items():
         entry = {"definition": entry} if isinstance(entry, str) or entry is None else entry
-        if expected := misnamed(name, most=60):
+        if expected := name_problem(name, most=60):
             problems.append(f"value {_shown(name)}: expected a name of {expected}.")
         elif not isinstance(entry, dict) or set(entry) - {"definition", "group"}:
             problems.append(f"value {name!r}: found {entry!r}; expected a definition, or definition and group.")
-        elif entry.get("group") and (expected := misnamed(entry["group"], most=60)):
+        elif entry.get("group") and (expected := name_problem(entry["group"], most=60)):
             problems.append(f"value {name!r}: group: found {_shown(entry['group'])}; expected {expected}.")
         elif not isinstance(entry.get("definition"), str) or not entry["definition"].strip():
             problems.append(f"value {name!r}: the definition is empty; write what an assistant that holds it does.")

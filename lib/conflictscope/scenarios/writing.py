@@ -99,7 +99,7 @@ GENERATIONS = ("two_stage", "single_stage", "direct")
 _CELL = ("value_1", "value_2", "structure", "severity", "acting_value")
 
 
-def plan_one_step(value_set: ValueSet, scenarios_per_pair: int, generation: str) -> list[Batch]:
+def plan_single_stage(value_set: ValueSet, scenarios_per_pair: int, generation: str) -> list[Batch]:
     """Return one call for each scenario: over the eight cells for ``single_stage``, without a cell for ``direct``.
 
     Raises
@@ -118,7 +118,7 @@ def plan_one_step(value_set: ValueSet, scenarios_per_pair: int, generation: str)
     raise ValueError(f"generation: found {generation!r}; expected one of {list(GENERATIONS)}.")
 
 
-async def write_in_one_step(
+async def write_in_single_stage(
     value_set: ValueSet,
     models: Models,
     author: str,
@@ -139,7 +139,7 @@ async def write_in_one_step(
     shortfalls : DataFrame
         As from ``write_outlines``: one row for each call without a readable scenario.
     """
-    batches = plan_one_step(value_set, scenarios_per_pair, generation)
+    batches = plan_single_stage(value_set, scenarios_per_pair, generation)
     requests = [Request.of(_prompt(batch, value_set), schema=Scenario, temperature=temperature) for batch in batches]
     replies = await models.ask(author, requests, label="scenarios in one step")
     outlines, scenarios, shortfalls = [], [], []
@@ -171,7 +171,7 @@ async def write_in_one_step(
     )
 
 
-def kept_of(scenarios: pd.DataFrame, outlines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def drop_duplicates_of_outlines(scenarios: pd.DataFrame, outlines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Take out the scenarios whose entry in the outlines table is a near-duplicate.
 
     Returns
@@ -194,7 +194,7 @@ def _without(table: Table, left_out: Sequence[str]) -> list[str]:
 def _prompt(batch: Batch, value_set: ValueSet) -> Prompt:
     """Return the prompt of one call."""
     return render(
-        "one_step",
+        "single_stage",
         value_1=batch.value_1,
         definition_1=value_set[batch.value_1].definition,
         value_2=batch.value_2,

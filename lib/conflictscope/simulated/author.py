@@ -88,7 +88,7 @@ def write_scenario(task: Task) -> dict[str, str]:
     return _masked(written, names)
 
 
-def write_in_one_step(task: Task) -> dict[str, str]:
+def write_in_single_stage(task: Task) -> dict[str, str]:
     """Return the eight fields of a scenario for the prompt that asks for one without an outline.
 
     Where no template is stated, it is drawn. Nothing comes from the library, whose scenarios have outlines.

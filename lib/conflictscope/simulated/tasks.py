@@ -27,7 +27,7 @@ _ANCHORS = {
     "artifact": "Write that text, complete and ready to paste",
     "next_message": "Write your next message:",
     "judge": "Which action did the assistant take?",
-    "one_step": "Write one full scenario in which",
+    "single_stage": "Write one full scenario in which",
     "complete": "Complete the scenario. Add only this:",
     "domain": "Which one of these is the scenario from?",
 }

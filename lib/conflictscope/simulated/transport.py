@@ -12,7 +12,7 @@ from math import exp, log1p
 import httpx2
 
 from conflictscope.simulated.answering import Answer, as_fields, choose, converse, rate
-from conflictscope.simulated.author import complete_scenario, write_in_one_step, write_outlines, write_scenario
+from conflictscope.simulated.author import complete_scenario, write_in_single_stage, write_outlines, write_scenario
 from conflictscope.simulated.draws import uniform
 from conflictscope.simulated.respondents import Respondent, load_respondents
 from conflictscope.simulated.reviewers import (
@@ -36,7 +36,7 @@ _FIELDS: dict[str, Callable[[Task], dict]] = {
     "opening_message": write_opening_message,
     "next_message": write_next_message,
     "check_value_guided": answer_value_guided,
-    "one_step": write_in_one_step,
+    "single_stage": write_in_single_stage,
     "complete": complete_scenario,
     "domain": name_domain,
 }

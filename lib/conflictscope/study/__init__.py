@@ -23,6 +23,6 @@
 """
 
 from conflictscope.study.comparing import answer, read_data_sets, read_earlier_outlines, read_points
-from conflictscope.study.notebook import Run, open_run, titled
+from conflictscope.study.notebook import Run, open_run, show_table
 
-__all__ = ["Run", "answer", "open_run", "read_data_sets", "read_earlier_outlines", "read_points", "titled"]
+__all__ = ["Run", "answer", "open_run", "read_data_sets", "read_earlier_outlines", "read_points", "show_table"]

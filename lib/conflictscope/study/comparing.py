@@ -134,7 +134,7 @@ def _read_study(folder: Path, targets: Sequence[str]) -> DataSet:
     """Return the data set of a study, with what its targets said under no system prompt."""
     study = name_of_study(folder)
     scenarios, answers, ratings = (read_table(n, folder, study=study) for n in ("kept_scenarios", "answers", "ratings"))
-    tables = [table[table["system_prompt"].eq("default")] for table in (answers, ratings)]
+    tables = [table[table["arm"].eq("default")] for table in (answers, ratings)]
     for table in tables:
         if missing := sorted(set(targets) - set(table["target"])):
             raise ValueError(

@@ -31,7 +31,7 @@ class Run:
 
     study: str
     folder: Path
-    values: ValueSet
+    value_set: ValueSet
     models: Models
     parameters: Mapping[str, object] = field(default_factory=dict)
 
@@ -49,12 +49,12 @@ class Run:
             Where it was made from a table that has been replaced since, or from other definitions of the values.
         """
         frame = read_table(name, self.folder, study=self.study)
-        check_descent(name, self.folder, self.values)
+        check_descent(name, self.folder, self.value_set)
         return frame
 
     def write(self, frame: pd.DataFrame, name: str) -> pd.DataFrame:
         """Write one of this notebook's tables, with what it was made from; see ``table_files.write_table``."""
-        origin = origin_of(LINEAGE[name], self.folder, self.parameters, self.values, self.registry)
+        origin = origin_of(LINEAGE[name], self.folder, self.parameters, self.value_set, self.registry)
         return write_table(frame, name, self.folder, study=self.study, origin=origin)
 
     async def close(self) -> None:
@@ -139,7 +139,7 @@ class TitledTable:
         return {"text/html": styled.to_html(), "text/plain": f"{self.title}\n{plain}"}
 
 
-def titled(frame: pd.DataFrame, title: str, source: str, *, digits: int = 2) -> TitledTable:
+def show_table(frame: pd.DataFrame, title: str, source: str, *, digits: int = 2) -> TitledTable:
     """Show a table under a title.
 
     Parameters

@@ -30,9 +30,9 @@ import yaml
 
 from conflictscope.exchange import Imported
 from conflictscope.exchange.formats import recognise
-from conflictscope.files import misnamed, read_mapping, write_atomically
+from conflictscope.files import name_problem, read_mapping, write_atomically
 from conflictscope.models import Registry, load_registry
-from conflictscope.scenarios import Value, ValueSet, load_value_set, read_given, write_given
+from conflictscope.scenarios import Value, ValueSet, load_value_set, read_scenario_file, write_scenario_file
 from conflictscope.scenarios.dedupe import similarity_threshold
 
 # what the runner itself sets, from the study's name and --out
@@ -241,11 +241,11 @@ def _find_value_set(named: object, file: Path, root: Path) -> Path:
 def _strange(given: Mapping[str, object]) -> list[str]:
     """Return what is wrong with values that go into figures, or that hold what is to be written nowhere."""
     problems = []
-    if "variant" in given and (expected := misnamed(given["variant"])):
+    if "variant" in given and (expected := name_problem(given["variant"])):
         problems.append(f"variant: expected {expected}.")
     domains = given.get("domains")
     for domain in domains if isinstance(domains, list) else []:
-        if expected := misnamed(domain):
+        if expected := name_problem(domain):
             problems.append(f"domains: found {str(domain)[:80]!r}; expected {expected}.")
     if (
         "@" in str(given.get("call_store") or "")
@@ -365,7 +365,7 @@ def _problems_of_scenarios(parameters: StudyParameters) -> list[str]:
             "none is generated; leave one of the two out."
         )
     try:
-        read_given(path, load_value_set(parameters.path("value_set")))
+        read_scenario_file(path, load_value_set(parameters.path("value_set")))
     except ValueError as problem:
         try:
             format = recognise(path)
@@ -437,11 +437,11 @@ def start_study(imported: Imported, file: Path | str, *, source: str) -> list[Pa
             raise ValueError(
                 f"{source}: its values do not make a study: {what} Say with --labels which value each label stands for."
             ) from None
-        write_given(imported.scenarios, Path(folder) / "scenarios.csv")
-        read_given(Path(folder) / "scenarios.csv", read)
+        write_scenario_file(imported.scenarios, Path(folder) / "scenarios.csv")
+        read_scenario_file(Path(folder) / "scenarios.csv", read)
     for path, text in zip(files, texts, strict=False):
         write_atomically(path, lambda temporary, text=text: Path(temporary).write_text(text, encoding="utf-8"))  # type: ignore[misc]
-    write_given(imported.scenarios, files[2])
+    write_scenario_file(imported.scenarios, files[2])
     return files
 
 

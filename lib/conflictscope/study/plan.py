@@ -29,7 +29,7 @@ from conflictscope.models import Model, Registry
 from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
 from conflictscope.models.store import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
 from conflictscope.prompts import prompt_texts
-from conflictscope.scenarios import load_value_set, missing_fields, plan_one_step, plan_outlines, read_given
+from conflictscope.scenarios import load_value_set, missing_fields, plan_outlines, plan_single_stage, read_scenario_file
 from conflictscope.scenarios.outlines import Batch
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.table_files import read_table, table_path
@@ -237,13 +237,13 @@ def _batches(parameters: StudyParameters) -> list[Batch]:
     per_pair, generation = _number(parameters, "scenarios_per_pair"), str(parameters.values["generation"])
     if generation == "two_stage":
         return plan_outlines(value_set, per_pair, _number(parameters, "outlines_per_call"))
-    return plan_one_step(value_set, per_pair, generation)
+    return plan_single_stage(value_set, per_pair, generation)
 
 
 def _scenarios(parameters: StudyParameters) -> int:
     """Return how many scenarios there are where none is lost: those given, or those asked for."""
     if parameters.values["scenarios"]:
-        return len(read_given(parameters.path("scenarios"), load_value_set(parameters.path("value_set"))))
+        return len(read_scenario_file(parameters.path("scenarios"), load_value_set(parameters.path("value_set"))))
     return sum(batch.count for batch in _batches(parameters))
 
 
@@ -253,7 +253,7 @@ def _writing_steps(parameters: StudyParameters) -> list[_Step]:
     scenarios = _scenarios(parameters)
     batches = [] if parameters.values["scenarios"] else _batches(parameters)
     if parameters.values["scenarios"]:
-        given = read_given(parameters.path("scenarios"), load_value_set(parameters.path("value_set")))
+        given = read_scenario_file(parameters.path("scenarios"), load_value_set(parameters.path("value_set")))
         incomplete = int((missing_fields(given).map(len) > 0).sum())
         shown = pair + t["description"] + 2 * t["action"]
         steps = [
@@ -267,7 +267,7 @@ def _writing_steps(parameters: StudyParameters) -> list[_Step]:
             _Step("01", "scenarios", "author", "scenario", scenarios, pair + t["outline"], t["scenario"]),
         ]
     else:
-        steps = [_Step("01", "scenarios", "author", "one_step", scenarios, pair, t["scenario"])]
+        steps = [_Step("01", "scenarios", "author", "single_stage", scenarios, pair, t["scenario"])]
     # value_guided is asked once per value
     asked = {check: scenarios * (1 + (check == "value_guided")) for check in CHECKS}
     examined = t["description"] + 2 * t["action"]
@@ -337,7 +337,7 @@ def _prompts_of_steering(parameters: StudyParameters) -> int:
         {
             "target": "any",
             "condition": "open_ended",
-            "system_prompt": "default",
+            "arm": "default",
             "value": names,
             "strength": range(len(names)),
         }

@@ -62,7 +62,7 @@ _CHANGED = {
 }
 # parameters that name a file, or folders of other studies, and what is read of each folder
 INPUTS = {"scenarios": "", "earlier_runs": "outlines.parquet", "compare_with": "agreement.csv"}
-_WRITING = {"outlines", "scenario", "one_step", "complete"}
+_WRITING = {"outlines", "scenario", "single_stage", "complete"}
 _JSON = ("json_only", "repair")
 _SYSTEM = ("system_steered", "system_placebo")
 _CHECKS = tuple(
@@ -80,9 +80,9 @@ class Step:
 
 
 LINEAGE = {
-    "outlines": Step("01_generate_scenarios", (), ("outlines", "one_step", "complete", *_JSON)),
+    "outlines": Step("01_generate_scenarios", (), ("outlines", "single_stage", "complete", *_JSON)),
     "neighbours": Step("01_generate_scenarios", ("outlines",)),
-    "scenarios": Step("01_generate_scenarios", ("outlines",), ("scenario", "one_step", "complete", *_JSON)),
+    "scenarios": Step("01_generate_scenarios", ("outlines",), ("scenario", "single_stage", "complete", *_JSON)),
     "checks": Step("02_filter_scenarios", ("scenarios",), (*_CHECKS, *_JSON)),
     "kept_scenarios": Step("02_filter_scenarios", ("scenarios", "checks")),
     "domains": Step("02_filter_scenarios", ("kept_scenarios",), ("domain", *_JSON)),
@@ -230,7 +230,7 @@ def _ancestors(name: str, folder: Path) -> Iterator[tuple[str, Origin]]:
 def _prompts_used(step: Step, parameters: Mapping[str, object]) -> list[str]:
     """Return the step's prompts but for those of another way to come by scenarios."""
     two_stage = parameters.get("generation", "two_stage") == "two_stage"
-    used = {"complete"} if parameters.get("scenarios") else {"outlines", "scenario"} if two_stage else {"one_step"}
+    used = {"complete"} if parameters.get("scenarios") else {"outlines", "scenario"} if two_stage else {"single_stage"}
     return [name for name in step.prompts if name not in _WRITING - used]
 
 
