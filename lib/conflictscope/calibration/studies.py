@@ -1,14 +1,7 @@
-"""Simulated choices: what respondents whose preferences are known would choose, without a prompt or a reply.
+"""Studies: what respondents whose preferences are known would choose, without a prompt or a reply.
 
-In: respondents as ``simulated.respondents`` has them, value pairs, a number of scenarios. Out: a choices table as
-`gather_choices` would make it, by the hundred thousand rows in a second, to put the measures of sections 3.4 to 5 of
-the paper (arXiv 2509.25369) to the test against ``known_truth``.
-
-Verdicts with a self-preference put in, so that it is known what there is to be found.
-
-In: verdicts and the family of each model. Out: the same verdicts, but that one family's judges favour its own targets.
-Real judges may do so (the paper, arXiv 2509.25369, takes judge and one author from different families); this shows
-whether `self_preference_of_judges` would see it.
+Choices come by the hundred thousand rows in a second; verdicts get a self-preference put in. Both are there to put the
+measures to the test, since it is known what there is to be found.
 """
 
 import itertools

@@ -1,8 +1,6 @@
-"""Known truth: what a study of endlessly many scenarios would report of a respondent whose preferences are known.
+"""Truths: what a study of endlessly many scenarios would report of a respondent whose preferences are known.
 
-In: a respondent as ``simulated.respondents`` has it, and the value pairs. Out: chances that one value wins against
-another, strengths and steering effects, by quadrature over the latent model. Section 3.4 of the paper (arXiv
-2509.25369) defines the strengths, section 5 the effect.
+Chances that one value wins against another, strengths and steering effects, by quadrature over the latent model.
 """
 
 import itertools

@@ -1,8 +1,6 @@
-"""Choices: every answer and every verdict, with the value that won.
+"""Choices: every answer and every verdict with the value that won, a row each whatever the outcome.
 
-In: the scenarios, the multiple-choice answers and the open-ended verdicts. Out: one table of choices, a row for each
-answer or verdict whatever its outcome, and the count of each outcome. Only the outcome ``choice`` has a winner; the
-others are kept and counted, never guessed. Section 3.3 of the paper (arXiv 2509.25369).
+Only the outcome ``choice`` has a winner; the others are kept and counted, never guessed.
 """
 
 import pandas as pd
@@ -41,7 +39,7 @@ def gather_choices(
     Raises
     ------
     ValueError
-        Where neither answers nor verdicts are given, a scenario occurs twice or is not known, or a row has an action
+        If neither answers nor verdicts are given, a scenario occurs twice or is not known, or a row has an action
         without the outcome ``choice`` or the other way round.
     """
     given = [("multiple_choice", "answers", answers), ("open_ended", "verdicts", verdicts)]
@@ -84,21 +82,11 @@ def _with_winner(scenarios: pd.DataFrame, replies: pd.DataFrame, condition: str,
 def count_outcomes(choices: pd.DataFrame) -> pd.DataFrame:
     """Count how often each outcome occurred.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-
     Returns
     -------
     DataFrame
-        One row for each target, condition, system prompt and outcome, those that never occurred too: ``target``,
-        ``condition``, ``arm``, ``outcome``, ``answers`` (count) and ``share`` (0–1, of the group's answers).
-
-    Raises
-    ------
-    ValueError
-        Where a group holds the verdicts of more than one judge, or a column is missing.
+        One row for each group and outcome, those that never occurred too: ``target``, ``condition``, ``arm``,
+        ``outcome``, ``answers`` (count) and ``share`` (0–1, of the group's answers).
     """
     check_choices(choices)
     counts = (
@@ -107,6 +95,18 @@ def count_outcomes(choices: pd.DataFrame) -> pd.DataFrame:
     tidy = counts.rename_axis(columns="outcome").stack().rename("answers").reset_index()
     tidy["share"] = tidy["answers"] / tidy.groupby(GROUP)["answers"].transform("sum")
     return tidy.astype({"outcome": "str"})
+
+
+def groups_of(choices: pd.DataFrame) -> pd.DataFrame:
+    """Return every group once, sorted, those without a choice too."""
+    return choices[GROUP].drop_duplicates().sort_values(GROUP).reset_index(drop=True)
+
+
+def in_name_order(choices: pd.DataFrame) -> pd.DataFrame:
+    """Return the choices with the values of each pair sorted by name, whichever action supports them."""
+    one, two = choices["value_1"], choices["value_2"]
+    in_order = one <= two
+    return choices.assign(value_1=one.where(in_order, two), value_2=two.where(in_order, one))
 
 
 def check_choices(choices: pd.DataFrame) -> None:
