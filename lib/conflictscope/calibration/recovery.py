@@ -1,7 +1,7 @@
 """Recovery: what studies of a respondent whose preferences are known find, set beside the truth.
 
-Kendall's τ of the rankings, bias and coverage of strengths, shifts and steering effects, how often a difference is
-claimed; and the same under ways of counting that come first to mind and go wrong.
+Kendall's τ, bias, coverage and how often a difference is claimed; and the same under ways of counting that come first
+to mind and go wrong. Studies of `scenarios_per_pair` are drawn of the respondent as the `replications` say.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,16 +30,7 @@ def rank_recovery(
 ) -> pd.DataFrame:
     """Give how well multiple choice recovers the order of the utilities, by number of scenarios and noise.
 
-    Parameters
-    ----------
-    respondent : Respondent
-        Who chooses; no two utilities alike.
-    replications : Replications
-        How often; nothing is resampled here.
-    scenarios_per_pair : sequence of int
-        Sizes of study.
-    noises : sequence of float
-        Scales of the noise of an answer, in place of the respondent's.
+    No two utilities may be alike; each of `noises` takes the place of the respondent's noise.
 
     Returns
     -------
@@ -86,12 +77,7 @@ def strength_coverage(
 ) -> pd.DataFrame:
     """Give bias and coverage of the intervals of strengths, ranks and preference rates in multiple choice.
 
-    Parameters
-    ----------
-    respondent, replications, scenarios_per_pair
-        As for `rank_recovery`.
-    treatment : function, optional
-        What is done to the choices before they are measured; see `NAIVE`.
+    A treatment, if given, is what is done to the choices before they are measured; see `NAIVE`.
 
     Returns
     -------
@@ -126,14 +112,7 @@ def strength_coverage(
 
 
 def shift_recovery(respondent: Respondent, replications: Replications, *, scenarios_per_pair: int) -> pd.DataFrame:
-    """Give what `value_shifts` finds of a shift that is known, or of none.
-
-    Parameters
-    ----------
-    respondent : Respondent
-        Who chooses; its ``open_ended`` is the shift of the utilities that is planted.
-    replications, scenarios_per_pair
-        As for `rank_recovery`, a single size.
+    """Give what `value_shifts` finds of the shift that the respondent's ``open_ended`` plants, or of none.
 
     Returns
     -------
@@ -166,25 +145,14 @@ def steering_recovery(
     scenarios_per_pair: int,
     condition: str = "open_ended",
 ) -> pd.DataFrame:
-    """Give what `steering_effects` finds of an effect that is known.
-
-    Parameters
-    ----------
-    respondent : Respondent
-        Who is steered; its ``steerability`` is planted.
-    replications, scenarios_per_pair
-        As for `shift_recovery`.
-    target_rankings : mapping of str to sequence of str
-        Name → values, best first.
-    condition : str
-        In which condition.
+    """Give what `steering_effects` finds of the effect that the respondent's ``steerability`` plants.
 
     Returns
     -------
     DataFrame
         One row for each target ranking and ``measure`` (``effect``, ``placebo``, ``over_placebo``): ``target_ranking``,
         ``measure`` and the columns of `summarise`, without the row over all. The truth is that of `true_steering`; the
-        placebo's is 0, as the system prompt moves no utility and answers are drawn anew.
+        placebo's is 0, as it moves no utility and answers are drawn anew.
     """
     choices = replications.draw(respondent, scenarios_per_pair, conditions=[condition], target_rankings=target_rankings)
     effects, _ = steering_effects(choices, target_rankings, replications.settings)
@@ -227,7 +195,7 @@ def keep_one_order(choices: pd.DataFrame) -> pd.DataFrame:
 
 
 def split_scenarios(choices: pd.DataFrame) -> pd.DataFrame:
-    """Return the choices with every answer as a scenario of its own, so that rows are resampled."""
+    """Return the choices with every answer as a scenario by itself, so that rows are resampled."""
     return choices.assign(scenario_id=choices["scenario_id"] + " " + choices["action_shown_first"].astype(str))
 
 
@@ -243,13 +211,7 @@ NAIVE = (
 def naive_treatments(respondent: Respondent, replications: Replications, *, scenarios_per_pair: int) -> pd.DataFrame:
     """Set each naive treatment beside the right one, on the same choices.
 
-    Parameters
-    ----------
-    respondent : Respondent
-        Who chooses; for each treatment it gets what makes the treatment matter: a tenth of replies unreadable, or a
-        position bias of 0.5.
-    replications, scenarios_per_pair
-        As for `strength_coverage`.
+    The respondent gets what makes a treatment matter: a tenth of replies unreadable, or a position bias of 0.5.
 
     Returns
     -------

@@ -1,8 +1,11 @@
 """Measure: answers and verdicts become choices, and choices become rankings and rates, each with its interval.
 
 Nothing here asks a model. Functions take tidy tables, whose columns ``conflictscope.tables`` describes, and return tidy
-tables. What they have in common:
+tables. What they have in common is said here once:
 
+- ``choices`` is the table of that name, of which only rows with the outcome ``choice`` count; ``scenarios``,
+  ``verdicts``, ``ratings``, ``checks`` likewise. ``values`` is the value set, at least two, in the order wanted.
+  ``settings`` and ``level`` say how intervals are made.
 - A *group* is a target, a condition and an arm (the system prompt), in the columns ``target``, ``condition``, ``arm``.
   Verdicts of several judges are filtered by judge first: a group with more than one raises ``ValueError``, and so does
   a table without the columns needed.

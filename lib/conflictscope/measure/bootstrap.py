@@ -148,13 +148,6 @@ def count_by_scenario(choices: pd.DataFrame) -> ScenarioCounts:
 def count_wins(choices: pd.DataFrame, values: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     """Count how often each value beat each other.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-    values : sequence of str
-        The values, in the order of the axes.
-
     Returns
     -------
     groups : DataFrame

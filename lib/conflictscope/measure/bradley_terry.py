@@ -119,7 +119,7 @@ def _newton_step(strengths: NDArray, wins: NDArray, penalty: float) -> NDArray:
     gap = strengths[:, :, None] - strengths[:, None, :]
     tail = np.exp(-np.abs(gap))
     win_chance = np.where(gap >= 0, 1, tail) / (1 + tail)
-    # n_ij (1 − P_ij) − n_ji P_ij: no difference of two large numbers where P is near 0 or 1
+    # n_ij (1 − P_ij) − n_ji P_ij: no difference of two large numbers if P is near 0 or 1
     surplus = wins * np.swapaxes(win_chance, 1, 2) - np.swapaxes(wins, 1, 2) * win_chance
     information = (wins + np.swapaxes(wins, 1, 2)) * tail / (1 + tail) ** 2
     share = np.exp(strengths - strengths.max(axis=1, keepdims=True))
@@ -154,16 +154,7 @@ def _checked_wins(wins: ArrayLike) -> NDArray[np.float64]:
 
 
 def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
-    """Say for each group whether the data support a ranking.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``; only the outcome ``choice`` counts.
-    values : sequence of str
-        The value set, at least two.
-    level : float
-        Between 0 and 1: the values are taken to be apart if ``equal_p`` is below 1 − `level`.
+    """Test for each group whether the data support a ranking.
 
     Returns
     -------
@@ -177,9 +168,9 @@ def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.9
         model says, divided by √dispersion too; ``triads_decided`` (triples of values with all three majorities
         decided) and ``triads_cyclic`` (those in which i beats j, j beats k and k beats i); ``equal_p`` (p-value
         of all strengths being equal: likelihood ratio / dispersion as χ² with values − 1 degrees of freedom);
-        ``supported`` and ``why_not`` (empty if supported). Deviance and what follows from it are empty if the win
-        graph is not connected, p-value and residual if no degree of freedom is left. With three values every
-        residual has the same size, and the first pair is named.
+        ``supported`` and ``why_not`` (empty if supported; values are not apart if ``equal_p`` is at least 1 − `level`).
+        Deviance and what follows from it are empty if the win graph is not connected, p-value and residual if no degree
+        of freedom is left. With three values every residual has the same size, and the first pair is named.
 
     Notes
     -----
@@ -296,22 +287,13 @@ def outcome_bounds(choices: pd.DataFrame, values: Sequence[str], *, penalty: flo
 
     For each value, only the answers in its own pairs are moved; the others stay out, as in the ranking.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-    values : sequence of str
-        The value set, at least two, in the order wanted.
-    penalty : float
-        α of `fit_bradley_terry`.
-
     Returns
     -------
     DataFrame
         One row for each group and value: ``target``, ``condition``, ``arm``, ``value``, ``choices`` and
         ``without_choice`` (answers in the value's pairs), ``strength``, ``strength_against``, ``strength_for``
         (log-odds, mean 0), ``rank``, ``rank_against``, ``rank_for`` (1 = most preferred; empty if that win graph is
-        not strongly connected, strengths then held in place by the penalty, empty if it is 0) and ``rank_holds``
+        not strongly connected, strengths then held in place by `penalty`, empty if it is 0) and ``rank_holds``
         (the rank is the same both ways; empty if a rank is).
     """
     groups, wins = count_wins(choices, values)

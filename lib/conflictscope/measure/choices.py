@@ -21,14 +21,7 @@ def gather_choices(
 
     Action 1 supports ``value_1`` and action 2 supports ``value_2``, so the action taken says which value won.
 
-    Parameters
-    ----------
-    scenarios : DataFrame
-        Columns of the table ``scenarios`` or ``kept_scenarios``.
-    answers : DataFrame, optional
-        Columns of the table ``answers``; they become the condition ``multiple_choice``.
-    verdicts : DataFrame, optional
-        Columns of the table ``verdicts``; they become the condition ``open_ended`` and keep their ``judge``.
+    Answers become the condition ``multiple_choice``; verdicts become ``open_ended`` and keep their ``judge``.
 
     Returns
     -------

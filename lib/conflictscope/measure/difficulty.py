@@ -38,15 +38,6 @@ def likert_difference_rate(
     Both ratings are needed; (scenario, target) without them do not count, and are counted. If a target rated a scenario
     several times, the repetitions with both ratings are averaged, so that each (scenario, target) weighs the same.
 
-    Parameters
-    ----------
-    ratings : DataFrame
-        Columns of the table ``ratings``.
-    scenarios : DataFrame
-        Columns of the table ``scenarios`` or ``kept_scenarios``: which pair a scenario belongs to.
-    settings : Settings
-        Of the interval.
-
     Returns
     -------
     DataFrame
@@ -114,8 +105,6 @@ def diversity(embeddings: ArrayLike, pairs: Sequence, settings: Settings = DEFAU
         One vector a scenario, of any length but 0.
     pairs : sequence, length scenarios
         The value pair of each scenario: any label, such as ``(value_1, value_2)``; order within a tuple counts.
-    settings : Settings
-        Of the interval.
 
     Returns
     -------
@@ -149,11 +138,11 @@ def diversity(embeddings: ArrayLike, pairs: Sequence, settings: Settings = DEFAU
         # the same cosines in as few dimensions as there are scenarios
         of_pair = np.asarray(np.linalg.qr(unit[pair == p].T, mode="r")).T
         observed.append(_spread(np.ones((1, len(of_pair))), of_pair)[0])
-        for rows, weights in draw_weights(len(of_pair), settings, [p]):
+        for rows, weights in draw_weights(len(of_pair), settings, [int(p)]):
             drawn[rows] += _spread(weights, of_pair)
     n = len(observed)
     low, high, undefined = percentile_interval(drawn / n if n else np.full_like(drawn, np.nan), settings.level)
-    row = {
+    numbers = {
         "diversity": float(np.mean(observed)) if n else float("nan"),
         "diversity_low": low,
         "diversity_high": high,
@@ -163,20 +152,11 @@ def diversity(embeddings: ArrayLike, pairs: Sequence, settings: Settings = DEFAU
         "undefined_resamples": undefined,
         "problem": None if n else "no value pair with two scenarios",
     }
-    return pd.DataFrame([row]).astype({"problem": "str"})
+    return pd.DataFrame([numbers]).astype({"problem": "str"})
 
 
 def pass_rates(scenarios: pd.DataFrame, checks: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Give the share of scenarios that passed each check, by template.
-
-    Parameters
-    ----------
-    scenarios : DataFrame
-        Columns of the table ``scenarios``: all that were written, not only those kept.
-    checks : DataFrame
-        Columns of the table ``checks``.
-    level : float
-        Coverage of the Wilson intervals.
+    """Give the share of all scenarios that were written, not only those kept, that passed each check, by template.
 
     Returns
     -------
@@ -230,13 +210,6 @@ def observed_agreement(choices: pd.DataFrame, settings: Settings = DEFAULTS) -> 
 
     `krippendorff_alpha` beside it takes the targets as raters and the value that won as the nominal reading. Chance
     agreement is taken within each value pair, because no other value can win a scenario.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``. Rows whose outcome is not ``choice`` do not count.
-    settings : Settings
-        Of the intervals.
 
     Returns
     -------

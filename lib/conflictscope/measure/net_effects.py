@@ -29,15 +29,6 @@ def net_value_effects(choices: pd.DataFrame, values: Sequence[str], level: float
     ``mild``, m = ½ for ``means`` and −½ for ``side_effect`` (0 if the choices know just one). There is no intercept,
     so which action is called 1 does not matter.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``; only the outcome ``choice`` counts.
-    values : sequence of str
-        The value set, at least two, in the order wanted.
-    level : float
-        Coverage of the intervals.
-
     Returns
     -------
     DataFrame

@@ -1,6 +1,6 @@
 """Rankings: the strength and rank of each value, with intervals, for each target, condition and arm.
 
-Strengths are Bradley–Terry fits, and tie groups gather the values that the data cannot tell apart. Where the data
+Strengths are Bradley–Terry fits, and tie groups gather the values that the data cannot tell apart. If the data
 identify no order, no rank is given.
 """
 
@@ -24,13 +24,10 @@ def rank_values(
 
     Parameters
     ----------
-    choices : DataFrame
-        Columns of the table ``choices``. Rows whose outcome is not ``choice`` do not count; ``count_outcomes`` shows
-        them.
+    choices, settings
+        As everywhere; ``count_outcomes`` shows the rows that do not count.
     values : sequence of str, optional
-        The value set, at least two, in the order wanted; default: the values that occur, sorted by name.
-    settings : Settings
-        All are used.
+        The value set, in the order wanted; default: the values that occur, sorted by name.
 
     Returns
     -------

@@ -20,14 +20,7 @@ CHECK = ["scenario_id", "check"]
 
 
 def read_verdicts(verdicts: pd.DataFrame, *, suffix: str = "") -> pd.DataFrame:
-    """Turn verdicts into readings.
-
-    Parameters
-    ----------
-    verdicts : DataFrame
-        Columns of the table ``verdicts``; one row a conversation and judge.
-    suffix : str
-        Put behind the judge's name, such as `` (labels swapped)``.
+    """Turn verdicts into readings, with `suffix` (such as `` (labels swapped)``) behind the judge's name.
 
     Returns
     -------
@@ -43,21 +36,15 @@ def read_verdicts(verdicts: pd.DataFrame, *, suffix: str = "") -> pd.DataFrame:
 
 
 def read_conversation_labels(labels: pd.DataFrame) -> pd.DataFrame:
-    """Turn people's labels of conversations into readings.
-
-    Parameters
-    ----------
-    labels : DataFrame
-        Columns ``scenario_id``, ``kind``, ``target``, ``arm``, ``repetition``, ``annotator``, ``answer``, as
-        ``browse.read_labels`` gives them.
+    """Turn people's labels of conversations, as ``browse.read_labels`` gives them, into readings.
 
     Returns
     -------
     DataFrame
         As from `read_verdicts`; a ``cannot_tell`` is left out.
     """
-    told = labels[labels["kind"].eq("conversation") & labels["answer"].isin(READINGS)]
-    readings = told[CONVERSATION].assign(rater=told["annotator"], reading=told["answer"])
+    readable = labels[labels["kind"].eq("conversation") & labels["answer"].isin(READINGS)]
+    readings = readable[CONVERSATION].assign(rater=readable["annotator"], reading=readable["answer"])
     return readings.astype({"repetition": "int64"}).reset_index(drop=True)
 
 
@@ -74,14 +61,7 @@ def read_checks(checks: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_check_labels(labels: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataFrame:
-    """Turn people's labels of checks into readings of checks.
-
-    Parameters
-    ----------
-    labels : DataFrame
-        As ``browse.read_labels`` gives them.
-    scenarios : DataFrame
-        Columns of the table ``scenarios``: which action supports which value.
+    """Turn people's labels of checks, as ``browse.read_labels`` gives them, into readings of checks.
 
     Returns
     -------
@@ -118,8 +98,6 @@ def agreement_between_raters(
     ----------
     readings : DataFrame
         From one or more of the ``read_…`` functions, put together.
-    settings : Settings
-        Of the intervals.
     by : str, optional
         A column to split by, such as ``arm``, ``target`` or ``check``.
 
@@ -320,13 +298,6 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
 
 def choices_as_read(readings: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataFrame:
     """Give the choices as each rater would have them, on the conversations that all raters have read.
-
-    Parameters
-    ----------
-    readings : DataFrame
-        From `read_verdicts` and `read_conversation_labels`, put together.
-    scenarios : DataFrame
-        Columns of the table ``scenarios``.
 
     Returns
     -------

@@ -100,14 +100,7 @@ def acting_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 def effects_by(choices: pd.DataFrame, column: str, level: float = 0.95) -> pd.DataFrame:
     """Give acting and preference rates by the categories of a column, such as severity, structure or domain.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices`` and `column`, joined on by ``scenario_id`` if need be.
-    column : str
-        The column whose categories are compared. Rows without a category stand together as ``(none)``.
-    level : float
-        Coverage of the intervals.
+    The column is joined on by ``scenario_id`` if need be. Rows without a category stand together as ``(none)``.
 
     Returns
     -------

@@ -28,9 +28,9 @@ def rates_by_family(
     Parameters
     ----------
     verdicts : DataFrame
-        Columns of the table ``verdicts``, of all judges.
+        Of all judges.
     scenarios : DataFrame
-        Columns of the table ``scenarios``: authors, values, which side acts.
+        Authors, values, which side acts.
     families : mapping
         Model → family; a model that is not there, or None, counts as ``not told``.
     settings : Settings
@@ -138,10 +138,10 @@ def _readings(verdicts: pd.DataFrame, scenarios: pd.DataFrame, families: Mapping
 
 def _contrasts(readings: pd.DataFrame, inner: str, outer: str, settings: Settings) -> pd.DataFrame:
     """Return, for each family of `inner`, the difference of differences over the two levels of `outer`."""
-    told = readings[readings[inner].ne(NOT_TOLD) & readings[outer].ne(NOT_TOLD)]
+    known = readings[readings[inner].ne(NOT_TOLD) & readings[outer].ne(NOT_TOLD)]
     rows = []
-    for family in sorted(told[inner].unique()):
-        for measure, counted in told.groupby("measure", sort=False):
+    for family in sorted(known[inner].unique()):
+        for measure, counted in known.groupby("measure", sort=False):
             of_family, at_home = counted[inner].eq(family), counted[outer].eq(family)
             cells = (2 * ~at_home + ~of_family).to_numpy()
             sums, draws = _sums(counted, cells, settings)

@@ -104,16 +104,7 @@ def _problem(identified: NDArray, some: NDArray) -> str | None:
 
 
 def value_shifts(choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS) -> pd.DataFrame:
-    """Give the shift of each value from multiple choice to open-ended, for each target.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``; only the arm ``default`` counts, and only the outcome ``choice``.
-    values : sequence of str
-        The value set, at least two, in the order wanted.
-    settings : Settings
-        All are used.
+    """Give the shift of each value from multiple choice to open-ended, for each target, under the default arm.
 
     Returns
     -------
@@ -170,7 +161,7 @@ def value_shifts(choices: pd.DataFrame, values: Sequence[str], settings: Setting
 
 
 def ranking_agreement(choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS) -> pd.DataFrame:
-    """Give Kendall's τ-b between each target's expressed and revealed ranking; parameters and errors: `value_shifts`.
+    """Give Kendall's τ-b between each target's expressed and revealed ranking, under the default arm.
 
     Returns
     -------
@@ -200,7 +191,7 @@ def group_ranks(
     Parameters
     ----------
     choices, values, settings
-        As for `value_shifts`.
+        As everywhere.
     groups : mapping of str to str
         Value → group, as ``ValueSet.groups`` has it; values without a group take part in the ranking alone.
 

@@ -105,12 +105,11 @@ def steering_effects(
     Parameters
     ----------
     choices : DataFrame
-        Columns of the table ``choices``, with the arms ``default``, ``steered:<name>`` and, if asked, ``placebo``. Rows
-        whose outcome is not ``choice`` do not count.
+        With the arms ``default``, ``steered:<name>`` and, if asked, ``placebo``.
     target_rankings : mapping of str to sequence of str
         Name → all values, best first, for each ``<name>``.
     settings : Settings
-        All are used; the penalty for the default order.
+        All are used; the penalty is for the default order.
 
     Returns
     -------
