@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from conflictscope.measure.choices import GROUP, check_choices, groups_of
+from conflictscope.measure.choices import check_choices, number_groups
 from conflictscope.measure.rates import check_level
 
 _DRAWS_AT_ONCE = 4_000_000  # bounds the memory of a study of 100,000 scenarios to some 100 MB
@@ -134,10 +134,10 @@ def count_by_scenario(choices: pd.DataFrame) -> ScenarioCounts:
         dtype="str",
     )
     scenarios["pair"] = np.unique(first[row_of] * len(names) + second[row_of], return_inverse=True)[1]
-    groups = groups_of(choices)
+    groups, group = number_groups(choices)
     chosen = choices["outcome"].eq("choice").to_numpy(bool)
     first_won = chosen & (names.get_indexer(choices["winner"]) == first)
-    cell = scenario * len(groups) + choices.groupby(GROUP).ngroup().to_numpy()
+    cell = scenario * len(groups) + group
     wins, n, answers = (
         np.bincount(cell[rows], minlength=len(ids) * len(groups)).reshape(len(ids), len(groups))
         for rows in (first_won, chosen, slice(None))

@@ -3,7 +3,9 @@
 Only the outcome ``choice`` has a winner; the others are kept and counted, never guessed.
 """
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from conflictscope.table_files import check_table
 from conflictscope.tables import OUTCOMES, TABLES
@@ -92,7 +94,15 @@ def count_outcomes(choices: pd.DataFrame) -> pd.DataFrame:
 
 def groups_of(choices: pd.DataFrame) -> pd.DataFrame:
     """Return every group once, sorted, those without a choice too."""
-    return choices[GROUP].drop_duplicates().sort_values(GROUP).reset_index(drop=True)
+    return number_groups(choices)[0]
+
+
+def number_groups(choices: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Return the groups as `groups_of` does, and the number of each row's group."""
+    number = choices.groupby(GROUP).ngroup().to_numpy()
+    row = np.zeros(number.max(initial=-1) + 1, dtype=int)
+    row[number] = np.arange(len(number))  # any of the group's rows
+    return choices[GROUP].iloc[row].reset_index(drop=True), number
 
 
 def in_name_order(choices: pd.DataFrame) -> pd.DataFrame:

@@ -89,11 +89,16 @@ def acting_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         If a column is missing or an acting value is not of the scenario's pair.
     """
     _check_acting(choices, _TEMPLATE)
-    tables = []
-    for labelled in (choices.assign(structure=ALL, severity=ALL), choices):
-        chosen = labelled[labelled["outcome"].eq("choice")]
-        acted = chosen["winner"].eq(chosen["acting_value"])
-        tables.append(rate_table(_cells(labelled, _TEMPLATE), chosen, acted, level, successes="acting_chosen"))
+    chosen = choices[choices["outcome"].eq("choice")]
+    acted = chosen["winner"].eq(chosen["acting_value"])
+    overall = groups_of(choices).assign(structure=ALL, severity=ALL)
+    tables = [
+        rate_table(cells, rows, acted, level, successes="acting_chosen")
+        for cells, rows in (
+            (overall, chosen.assign(structure=ALL, severity=ALL)),
+            (_cells(choices, _TEMPLATE), chosen),
+        )
+    ]
     return pd.concat(tables).sort_values(GROUP, kind="stable", ignore_index=True)
 
 
@@ -236,16 +241,19 @@ def count_successes(events: pd.DataFrame, success: pd.Series, by: list[str]) -> 
     Returns
     -------
     DataFrame
-        Indexed by `by`: ``successes``, ``trials``, ``scenarios`` (counts), ``spread`` (Σ (y − n p)² over the
+        Indexed by `by`: ``successes``, ``trials`` (counts), ``spread`` (Σ (y − n p)² over the
         scenarios, of y successes in n trials, p the group's rate) and ``largest_spread`` (what ``spread`` / p(1 − p)
         would be if each scenario's answers were all alike: Σ n²).
     """
     each = events[[*by, "scenario_id"]].assign(success=success.astype(float))
-    each = each.groupby([*by, "scenario_id"], observed=True)["success"].agg(y="sum", n="size").reset_index()
+    each = each.groupby([*by, "scenario_id"], observed=True, sort=False)["success"].agg(y="sum", n="size").reset_index()
     n = each["n"].astype(float)
     grouped = each.assign(yy=each["y"] ** 2, yn=each["y"] * n, nn=n**2).groupby(by, observed=True)
-    sums = grouped[["y", "n", "yy", "yn", "nn"]].sum().assign(scenarios=grouped.size())
-    sums = sums.rename(columns={"y": "successes", "n": "trials", "nn": "largest_spread"})
+    sums = (
+        grouped[["y", "n", "yy", "yn", "nn"]]
+        .sum()
+        .rename(columns={"y": "successes", "n": "trials", "nn": "largest_spread"})
+    )
     rate = sums["successes"] / sums["trials"]
     sums["spread"] = (sums["yy"] - 2 * rate * sums["yn"] + rate**2 * sums["largest_spread"]).clip(lower=0)
     return sums.drop(columns=["yy", "yn"]).astype({"successes": "int64", "trials": "int64"})
