@@ -4,7 +4,8 @@ In: the tables that ``measure`` makes. Out: figures in one style. Functions that
 that plot make a figure; neither loads nor saves. The figures of section 4 of the paper (arXiv 2509.25369).
 
 - ``style``: the style file, the marks of conditions and values, saving
-- ``panels``: the one page of panels, rows of numbers with intervals, which tables can be drawn
+- ``panels``: the one page of panels that every figure is, and which tables can be drawn
+- ``marks``: numbers with intervals on rows, a mark for each condition
 - ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets
 - ``shift``: expressed against revealed rank of each value
 - ``heatmaps``: how often each value wins against each other; what one reader took for what, against another

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import panels
+from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, styled
 from conflictscope.measure.difficulty import BEHIND, ON_FRONT
@@ -133,16 +133,16 @@ def plot_agreement(
         ``title``, ``source``, ``width``, as for `plot_panels`.
     """
     shapes, colors, several = _shapes(points), _colors(points), "front" in points
-    handles = [panels.legend_mark(f"{asked} (filled)", color=next(iter(colors.values())), marker="|", markersize=5)]
+    handles = [marks.legend_mark(f"{asked} (filled)", color=next(iter(colors.values())), marker="|", markersize=5)]
     if several:
-        handles.append(panels.legend_mark("Pareto front (sets behind it faint)", **_FRONT))
+        handles.append(marks.legend_mark("Pareto front (sets behind it faint)", **_FRONT))
     if published:
-        handles.append(panels.legend_mark(f"paper (hollow): {PUBLISHED_SOURCE}, HHH", linewidth=0.8))
+        handles.append(marks.legend_mark(f"paper (hollow): {PUBLISHED_SOURCE}", linewidth=0.8))
     drawn = set(points["variant"]) | (set(published_ablations()["variant"]) if published else set())
     for variant in [variant for variant in shapes if variant in drawn]:
         look: dict = {"marker": shapes[variant], "markersize": 4.5, "markerfacecolor": "white"}
         look["color"] = colors.get(variant, GREY) if several else GREY
-        handles.append(panels.legend_mark(variant, linestyle="none", **look))
+        handles.append(marks.legend_mark(variant, linestyle="none", **look))
     title = "How hard the data sets are" if several else "How hard the data set is"
     draw = {"": partial(draw_agreement, points, published=published)}
     page = Page(title=title, width=COLUMN_WIDTH) | page

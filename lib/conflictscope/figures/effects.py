@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import panels
+from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import PALE, styled
 from conflictscope.measure.rates import ALL
@@ -101,9 +101,9 @@ def draw_effect(effects: pd.DataFrame, ax: Axes, *, order: Sequence[str] | None 
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
     ax.axvline(0.5, color=PALE, linewidth=0.8, zorder=0.8)
-    for mark, number, part, heights in panels.condition_rows(effects, "target", order, numbers=["rate"], height=0.56):
+    for mark, number, part, heights in marks.condition_rows(effects, "target", order, numbers=["rate"], height=0.56):
         look: dict = {"color": mark.color, "marker": mark.marker, "size": mark.size - _SMALLER}
-        panels.draw_points(ax, heights, part, number, **look, missing="no choice")
+        marks.draw_points(ax, heights, part, number, **look, missing="no choice")
     return ax
 
 
@@ -120,11 +120,11 @@ def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
     """
     panels.require(effects, "effects", columns=[*_RATES, "choices"], key=["panel", "target", "condition"], one=["arm"])
     order = list(effects["target"].unique())
-    rests_on = {name: f"{name} ({_range(part['choices'])})" for name, part in effects.groupby("panel", sort=False)}
+    rests_on = {name: f"{name}, {_range(part['choices'])}" for name, part in effects.groupby("panel", sort=False)}
     return panels.plot_panels(
         panels.panels_by(effects.assign(panel=effects["panel"].map(rests_on)), "panel", draw_effect, order=order),
         height=_PER_ROW * len(order),
-        handles=panels.condition_handles(effects, smaller=_SMALLER),
+        handles=marks.condition_handles(effects, smaller=_SMALLER),
         xlabel="share of choices",
         at_least=3,
         labels=1.1,
@@ -135,4 +135,4 @@ def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
 def _range(choices: pd.Series) -> str:
     """Return how many choices the rows of a panel rest on."""
     least, most = int(choices.min()), int(choices.max())
-    return f"n = {least}" if least == most else f"n = {least}–{most}"
+    return f"n={least}" if least == most else f"n={least}–{most}"

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from conflictscope.figures import panels
+from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, PALE, cycle_colors, styled
 from conflictscope.tables import SEVERITIES, STRUCTURES
@@ -58,14 +58,15 @@ def draw_funnel(funnel: pd.DataFrame, ax: Axes) -> Axes:
     lost = [before - after for before, after in pairwise(left)]
     ax.barh(range(1, len(left)), lost, left=left[1:], height=0.62, **_LOST)
     ax.set_xlim(0, max(written, 1))
-    look: dict = {"transform": ax.get_yaxis_transform(), "va": "center", "ha": "right", "fontsize": "small"}
-    ax.text(1.16, -0.55, "left", color=GREY, **look | {"va": "bottom"})
-    ax.text(1.42, -0.55, "passes\nalone", color=GREY, **look | {"va": "bottom"})
+    look: dict = {"va": "center", "ha": "right", "fontsize": "small", "color": GREY}
+    count, share = ({"transform": panels.beside(ax, inches)} | look for inches in (0.3, 0.85))
+    ax.text(1, -0.55, "left", **count | {"va": "bottom"})
+    ax.text(1, -0.55, "passes\nalone", **share | {"va": "bottom"})
     for row, number in enumerate(left):
-        ax.text(1.16, row, f"{number}", color=GREY, **look)
+        ax.text(1, row, f"{number}", **count)
     for row, check in enumerate(funnel.itertuples(), start=1):
         rate = "–" if pd.isna(check.pass_rate) else f"{100 * check.pass_rate:.0f} %"
-        ax.text(1.42, row, rate + (f" ({check.undecided}?)" if check.undecided else ""), color=GREY, **look)
+        ax.text(1, row, rate + (f" ({check.undecided}?)" if check.undecided else ""), **share)
     ax.set_xlabel("scenarios")
     return ax
 
@@ -94,11 +95,11 @@ def draw_pass_rates(rates: pd.DataFrame, ax: Axes) -> Axes:
     checks = list(rates["check"].unique())
     panels.set_rows(ax, ["all six" if check == _ALL_CHECKS else check.replace("_", " ") for check in checks])
     ax.set_xlim(0, 1)
-    marks = template_marks(rates)
-    for place, ((structure, severity), look) in zip(panels.spread_rows(len(marks), 0.75), marks.items(), strict=True):
+    looks = template_marks(rates)
+    for place, ((structure, severity), look) in zip(marks.spread_rows(len(looks), 0.75), looks.items(), strict=True):
         part = rates[rates["structure"].eq(structure) & rates["severity"].eq(severity)]
         heights = part["check"].map(checks.index) + place
-        panels.draw_points(ax, heights, part, "rate", size=3.2, hollow=severity == SEVERITIES[0], **look)
+        marks.draw_points(ax, heights, part, "rate", size=3.2, hollow=severity == SEVERITIES[0], **look)
     ax.set_xlabel("share passed")
     return ax
 
@@ -120,13 +121,13 @@ def plot_funnel(funnel: pd.DataFrame, *, rates: pd.DataFrame | None = None, **pa
     panels.require(funnel, "funnel", columns=_COLUMNS, key=["check"])
     handles: list = [Patch(facecolor=cycle_colors()[0], label="left"), Patch(**_LOST, label="taken by this check")]
     if funnel["undecided"].any():
-        handles.append(panels.legend_mark("(2?): undecided", linestyle="none"))
+        handles.append(marks.legend_mark("(2?): undecided", linestyle="none"))
     drawn = {"after each check": partial(draw_funnel, funnel)}
     if rates is not None:
         drawn["by template"] = partial(draw_pass_rates, rates)
         for (structure, severity), look in template_marks(rates).items():
             label = f"{structure.replace('_', ' ')}, {severity}" if structure != "none" else "no template"
-            handles.append(panels.legend_mark(label, markersize=3.4, hollow=severity == SEVERITIES[0], **look))
+            handles.append(marks.legend_mark(label, markersize=3.4, hollow=severity == SEVERITIES[0], **look))
     height = 0.35 + _PER_ROW * (len(funnel) + 1)
     return panels.plot_panels(drawn, height=height, handles=handles, share=False, at_least=2, at_most=2, **page)
 

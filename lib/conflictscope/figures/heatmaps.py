@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from conflictscope.figures import panels
+from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, FULL_WIDTH, styled, value_colors
 
@@ -25,10 +25,10 @@ _COLUMNS = ["choices", "rate", "rate_low", "rate_high"]
 _NOT_STUDIED = "#EFEFEF"
 _NO_CHOICE: dict = {"facecolor": "white", "edgecolor": "#888888", "hatch": "//////", "linewidth": 0}
 _LABELS = 1.05  # inches that the values' names take at the left
-_SMALLEST_CELL, _LARGEST_CELL = 0.14, 0.42  # inches
+_SMALLEST_CELL, _UPRIGHT_CELL, _LARGEST_CELL = 0.135, 0.25, 0.42  # inches; names stand upright below small cells
 _SMALLEST_PANEL = 1.05  # inches: room for a target's name
 _BAR = 0.88  # length of the bar from 0 to 1, in cells
-_NAME_LETTER = 0.042  # inches of height that a letter of a column's slanted name takes
+_NAME_LETTER = 0.05  # inches of height that a letter of a column's name takes
 _READINGS = {"action_1": "action 1", "action_2": "action 2"}
 
 
@@ -92,7 +92,7 @@ def draw_preference_heatmap(
         elif one != two:
             box = _NO_CHOICE if (one, two) in cells.index else {"facecolor": _NOT_STUDIED, "edgecolor": "white"}
             ax.add_patch(Rectangle((column, row), 1, 1, **box))
-    _name_cells(ax, rows, columns, slant=45)
+    _name_cells(ax, rows, columns, slant=45 if room > _UPRIGHT_CELL else 90)
     panels.mark_values(ax, rows, colors, offset=0.5)
     panels.mark_values(ax, columns, colors, offset=0.5, below=True)
     panels.set_panel_title(ax, rates["target"].iloc[0])
@@ -134,9 +134,9 @@ def plot_preference_heatmaps(
         return min(room / side_by_side / cells, _LARGEST_CELL)
 
     most = max(1, min(rates["target"].nunique(), int(room / max(_SMALLEST_PANEL, _SMALLEST_CELL * cells))))
-    handles: list = [panels.legend_mark("number: % won of the choices", linestyle="none")]
-    handles.append(panels.legend_mark("bold: interval leaves out 50", linestyle="none"))
-    handles.append(panels.legend_mark("interval, 0–100; tick: 50", marker="|", markersize=4, linewidth=1.6))
+    handles: list = [marks.legend_mark("number: % won of the choices", linestyle="none")]
+    handles.append(marks.legend_mark("bold: interval leaves out 50", linestyle="none"))
+    handles.append(marks.legend_mark("interval, 0–100; tick: 50", marker="|", markersize=4, linewidth=1.6))
     if rates["choices"].eq(0).any():
         handles.append(Patch(**_NO_CHOICE, label="asked, no choice"))
     studied = set(map(frozenset, rates[["value_1", "value_2"]].to_numpy()))
@@ -205,7 +205,7 @@ def plot_confusion(counts: pd.DataFrame, agreement: pd.Series, **page: Unpack[Pa
         ends = f"{agreement['kappa_low']:.2f} to {agreement['kappa_high']:.2f}"
         words = f"κ = {agreement['kappa']:.2f} ({ends}), {agreement['read']:.0f} read by both"
     return panels.plot_panels(
-        {words: partial(draw_confusion, counts)}, height=0.35 + 0.5 * page["width"], labels=0.7, **page
+        {words: partial(draw_confusion, counts)}, height=0.35 + 0.5 * page["width"], labels=0.5, **page
     )
 
 
@@ -239,7 +239,8 @@ def _draw_interval(ax: Axes, number: plt.Text, low: float, high: float) -> None:
 
 def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str], *, slant: float) -> None:
     """Name rows and columns, without ticks and grid."""
-    slanted: dict = {"rotation": slant, "ha": "right", "rotation_mode": "anchor"}
+    middle: dict = {"va": "center"} if slant == 90 else {}
+    slanted: dict = {"rotation": slant, "ha": "right", "rotation_mode": "anchor", **middle}
     ax.set_xticks(np.arange(len(columns)) + 0.5, columns, parse_math=False, **slanted)
     ax.set_yticks(np.arange(len(rows)) + 0.5, rows, parse_math=False, rotation=0)
     ax.set(xlabel="", ylabel="")

@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import panels
+from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, PALE, styled, value_colors
 
@@ -59,9 +59,9 @@ def draw_rankings(
     ax.set_xlim(*(limits or _limits(rankings)))
     panels.set_rows(ax, order, value_colors(order))
     ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
-    for mark, number, part, heights in panels.condition_rows(rankings, "value", order, numbers=["strength"]):
+    for mark, number, part, heights in marks.condition_rows(rankings, "value", order, numbers=["strength"]):
         hollow = not part["identified"].all()
-        panels.draw_points(
+        marks.draw_points(
             ax, heights, part, number, color=mark.color, marker=mark.marker, size=mark.size, hollow=hollow
         )
         for height, letters in zip(heights, part["tie_group"], strict=True):
@@ -71,7 +71,7 @@ def draw_rankings(
     panels.set_panel_title(ax, rankings["target"].iloc[0])
     unclear = set(rankings.loc[~rankings["identified"], "condition"])
     if unclear:
-        names = " and ".join(CONDITION_MARKS[name].label for name in panels.conditions_of(rankings) if name in unclear)
+        names = " and ".join(CONDITION_MARKS[name].label for name in marks.conditions_of(rankings) if name in unclear)
         ax.set_title(f"{names}:\norder not identified", loc="right", fontsize="x-small", style="italic", color=GREY)
     return ax
 
@@ -92,16 +92,16 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
     page = Page(title="Which values come first") | page
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     order, limits = panels.order_rows(rankings["value"], values), _limits(rankings)
-    handles = panels.condition_handles(rankings)
+    handles = marks.condition_handles(rankings)
     if not rankings["identified"].all():
         hollow: dict = {"marker": "o", "markersize": 4.2, "markerfacecolor": "white"}
-        handles.append(panels.legend_mark("order not identified", linestyle="none", **hollow))
-    if panels.cut_off(rankings, ["strength"], limits):
-        handles.append(panels.arrow_handle())
+        handles.append(marks.legend_mark("order not identified", linestyle="none", **hollow))
+    if marks.cut_off(rankings, ["strength"], limits):
+        handles.append(marks.arrow_handle())
     if rankings["tie_group"].notna().any():
         words = "a, b: same letter within a condition: not told apart"
         handles.append(
-            panels.legend_mark(words.replace("a c", "a\nc") if panels.is_narrow(page) else words, linestyle="none")
+            marks.legend_mark(words.replace("a c", "a\nc") if panels.is_narrow(page) else words, linestyle="none")
         )
     return panels.plot_panels(
         panels.panels_by(rankings, "target", draw_rankings, order=order, limits=limits),
@@ -134,14 +134,14 @@ def draw_mean_rankings(rankings: pd.DataFrame, ax: Axes, *, order: Sequence[str]
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     known = rankings[rankings["identified"]]
     panels.require(known, "identified rankings", columns=[], key=_KEY)
-    order, conditions = panels.order_rows(rankings["value"], order), panels.conditions_of(known)
-    marks = [CONDITION_MARKS[condition] for condition in conditions]
+    order, conditions = panels.order_rows(rankings["value"], order), marks.conditions_of(known)
+    looks = [CONDITION_MARKS[condition] for condition in conditions]
     common: dict = {"x": "strength", "y": "value", "order": order, "hue": "condition", "hue_order": conditions}
-    common |= {"palette": [mark.color for mark in marks], "legend": False, "ax": ax}
+    common |= {"palette": [mark.color for mark in looks], "legend": False, "ax": ax}
     dodge = 0.4 * (len(conditions) - 1)
     # no jitter: it is drawn at random
     sns.stripplot(known, **common, dodge=bool(dodge), jitter=False, alpha=0.35, size=3, linewidth=0)
-    look: dict = {"linestyles": "none", "markers": [mark.marker for mark in marks], "markersize": 5}
+    look: dict = {"linestyles": "none", "markers": [mark.marker for mark in looks], "markersize": 5}
     sns.pointplot(known, **common, dodge=dodge or False, errorbar=None, **look)
     panels.set_rows(ax, order, value_colors(order))
     ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
@@ -158,8 +158,8 @@ def plot_mean_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None =
         {f"{targets} target{'s' * (targets != 1)}": partial(draw_mean_rankings, rankings, order=order)},
         height=1.2 * _PER_ROW * len(order),
         handles=[
-            *panels.condition_handles(rankings, "mean, {}"),
-            panels.legend_mark("pale: a target each", linestyle="none"),
+            *marks.condition_handles(rankings, "mean, {}"),
+            marks.legend_mark("pale: a target each", linestyle="none"),
         ],
         xlabel="strength (log-odds)",
         **(Page(title="Which values come first, over all targets", width=COLUMN_WIDTH) | page),

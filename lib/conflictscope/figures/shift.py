@@ -59,7 +59,7 @@ def draw_shift(
     """
     panels.require(shifts, "shifts", columns=_COLUMNS, key=["value"], one=["target"])
     order = panels.order_rows(shifts["value"], order)
-    colors, marks = value_colors(order), _group_marks(groups, order)
+    colors, shapes = value_colors(order), _group_marks(groups, order)
     ax.set_xlim(0.5, len(order) + 0.5)
     ax.set_xticks(range(1, len(order) + 1))
     panels.set_rows(ax, order, colors)
@@ -73,7 +73,7 @@ def draw_shift(
         ax.hlines(row, shift.band_low, shift.band_high, color=color, **_BAND)
         ax.plot([start, end], [row, row], color=color, linestyle="solid" if shift.beyond else _DOTS)
         ax.plot(start, row, color=color, zorder=3, **_EXPRESSED)
-        ax.plot(end, row, marker=marks[group_of[row]], markersize=_REVEALED_SIZE, color=color, zorder=4)
+        ax.plot(end, row, marker=shapes[group_of[row]], markersize=_REVEALED_SIZE, color=color, zorder=4)
     panels.set_panel_title(ax, shifts["target"].iloc[0])
     problems = shifts["problem"].dropna().unique()
     if len(problems):
@@ -147,19 +147,19 @@ def _group_marks(groups: Mapping[str, str] | None, values: Sequence[str]) -> dic
 
 def _legend_handles(drawn: pd.DataFrame, groups: Mapping[str, str] | None, order: Sequence[str]) -> list[Line2D]:
     """Return what the legend explains, and nothing that is not drawn: ends, groups, band, beyond or within noise."""
-    marks = _group_marks(groups, order)
+    shapes = _group_marks(groups, order)
     if drawn.empty:
         return []
-    handles = [panels.legend_mark("multiple choice", linestyle="none", **_EXPRESSED)]
-    for name, marker in marks.items():
+    handles = [marks.legend_mark("multiple choice", linestyle="none", **_EXPRESSED)]
+    for name, marker in shapes.items():
         if any((groups or {}).get(value, _NO_GROUP) == name for value in drawn["value"]):
-            label = f"open-ended: {name}" if name else ("open-ended: no group" if len(marks) > 1 else "open-ended")
-            handles.append(panels.legend_mark(label, linestyle="none", marker=marker, markersize=_REVEALED_SIZE))
+            label = f"open-ended: {name}" if name else ("open-ended: no group" if len(shapes) > 1 else "open-ended")
+            handles.append(marks.legend_mark(label, linestyle="none", marker=marker, markersize=_REVEALED_SIZE))
     if (drawn["band_low"] < drawn["band_high"]).any():
-        handles.append(panels.legend_mark("interval of shift", alpha=0.28, linewidth=5, solid_capstyle="butt"))
+        handles.append(marks.legend_mark("interval of shift", alpha=0.28, linewidth=5, solid_capstyle="butt"))
     moved = drawn["rank_expressed"].ne(drawn["rank_revealed"])
     if (moved & drawn["beyond"]).any():
-        handles.append(panels.legend_mark("strength: beyond noise"))
+        handles.append(marks.legend_mark("strength: beyond noise"))
     if (moved & ~drawn["beyond"]).any():
-        handles.append(panels.legend_mark("strength: within noise", linestyle=_DOTS))
+        handles.append(marks.legend_mark("strength: within noise", linestyle=_DOTS))
     return handles

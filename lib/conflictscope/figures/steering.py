@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import panels
+from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import GREY, PALE, styled
 from conflictscope.measure.published import PUBLISHED_SOURCE, PUBLISHED_STEERING_EFFECT
@@ -73,12 +73,10 @@ def draw_steering(
     ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
     if published:
         ax.axvline(PUBLISHED_STEERING_EFFECT, zorder=0.9, **_PAPER)
-    for mark, number, part, heights in panels.condition_rows(
-        effects, rows, order, numbers=list(_MEASURES), height=0.72
-    ):
+    for mark, number, part, heights in marks.condition_rows(effects, rows, order, numbers=list(_MEASURES), height=0.72):
         look: dict = {"color": mark.color, "marker": mark.marker, "size": mark.size - _SMALLER}
         missing = f"{_MEASURES[number]}: none"
-        panels.draw_points(ax, heights, part, number, **look, hollow=number == "placebo", missing=missing)
+        marks.draw_points(ax, heights, part, number, **look, hollow=number == "placebo", missing=missing)
     return ax
 
 
@@ -115,12 +113,12 @@ def plot_steering(
         )
     looks: dict = {"steered, {}": False, "placebo, {}": True}
     handles = [
-        h for label, hollow in looks.items() for h in panels.condition_handles(every, label, _SMALLER, hollow=hollow)
+        h for label, hollow in looks.items() for h in marks.condition_handles(every, label, _SMALLER, hollow=hollow)
     ]
     if published:
-        handles.append(panels.legend_mark(f"paper's mean: {PUBLISHED_STEERING_EFFECT} ({PUBLISHED_SOURCE})", **_PAPER))
-    if panels.cut_off(every, list(_MEASURES), options["limits"]):
-        handles.append(panels.arrow_handle())
+        handles.append(marks.legend_mark(f"paper's mean: {PUBLISHED_STEERING_EFFECT} ({PUBLISHED_SOURCE})", **_PAPER))
+    if marks.cut_off(every, list(_MEASURES), options["limits"]):
+        handles.append(marks.arrow_handle())
     return panels.plot_panels(
         {name.replace("_", " "): draw for name, draw in drawn.items()},
         height=len(options["order"]) * (_PER_ROW + _PER_MARK * len(_MEASURES) * effects["condition"].nunique()),
