@@ -217,7 +217,7 @@ def beside(ax: Axes, inches: float, *, below: bool = False) -> Transform:
     """Return where x is so many inches right of an axes fraction and y a row; below: x a column, y an axes fraction."""
     across, along = (0.0, inches) if below else (inches, 0.0)
     edge = ax.get_xaxis_transform() if below else ax.get_yaxis_transform()
-    return edge + ScaledTranslation(across, along, ax.get_figure(root=True).dpi_scale_trans)
+    return edge + ScaledTranslation(across, along, ax.figure.dpi_scale_trans)
 
 
 def mark_values(ax: Axes, names: Sequence[str], colors: Mapping[str, tuple], *, offset: float, below: bool = False):
