@@ -1,13 +1,9 @@
 """The effects figure: position and acting effects are those of the tables, a panel each."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import COLUMN_WIDTH, draw_effect, gather_effects, plot_effects
 
@@ -32,12 +28,6 @@ def gathered():
     )
     placebo = rates().assign(arm="placebo")
     return gather_effects(pd.concat([rates(), placebo]), acting, by)
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def marks(ax, rows=None):
@@ -105,7 +95,7 @@ def test_bad_input(gathered):
         draw_effect(gathered, ax)
     with pytest.raises(ValueError, match=r"\['n'\] too"):
         draw_effect(rates(), ax, order=["m"])
-    with pytest.raises(ValueError, match="found system_prompts"):
+    with pytest.raises(ValueError, match="found arms"):
         plot_effects(pd.concat([gathered, gathered.assign(arm="placebo", panel="other")]))
     with pytest.raises(ValueError, match="no rows"):
         plot_effects(gathered.head(0))

@@ -1,13 +1,9 @@
 """The funnel figure: bars, numbers and pass rates are those of the tables."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import FULL_WIDTH, draw_funnel, draw_pass_rates, plot_funnel
 
@@ -32,12 +28,6 @@ def rates():
     rows += [("means", "strong", "realistic", 0.4), ("means", "strong", "all", np.nan)]
     table = pd.DataFrame(rows, columns=["structure", "severity", "check", "rate"])
     return table.assign(rate_low=table["rate"] - 0.1, rate_high=table["rate"] + 0.05)
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def test_bars_and_numbers_are_those_of_the_table(funnel):

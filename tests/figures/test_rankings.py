@@ -3,13 +3,10 @@
 import warnings
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import COLUMN_WIDTH, draw_rankings, plot_rankings, use_style
 from conflictscope.table_files import check_table
@@ -48,12 +45,6 @@ def rankings():
         ],
         ignore_index=True,
     )
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def marks(ax):
@@ -161,7 +152,7 @@ def test_bad_input(rankings):
     with pytest.raises(ValueError, match="order: found"):
         draw_rankings(rankings[rankings["target"] == "m"], ax, order=["a", "b"])
     steered = ranking("m", "open_ended", [1, 0, -1], arm="placebo")
-    with pytest.raises(ValueError, match="found system_prompts"):
+    with pytest.raises(ValueError, match="found arms"):
         plot_rankings(pd.concat([rankings, steered]))
-    with pytest.raises(ValueError, match=r"found system_prompts \[\]"):
+    with pytest.raises(ValueError, match=r"found arms \[\]"):
         plot_rankings(rankings.head(0))

@@ -1,13 +1,10 @@
 """The shift figure: expressed and revealed ranks are those of the table."""
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import COLUMN_WIDTH, draw_shift, plot_shift
 
@@ -24,12 +21,6 @@ def shifts(target, expressed=(2.0, 1.0, 3.0), revealed=(1.0, 2.5, 2.5), problem=
         beyond_noise=pd.array([True, False, None], dtype="boolean"),
         problem=pd.array([problem] * 3, dtype="str"),
     )
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def row_names(ax):

@@ -1,13 +1,9 @@
 """The steering figure: effects and placebos are those of the table, and what is missing is said."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import COLUMN_WIDTH, draw_steering, plot_steering
 from conflictscope.measure.published import PUBLISHED_STEERING_EFFECT
@@ -26,12 +22,6 @@ def effects(targets=("m", "n"), rankings=("r",), conditions=("multiple_choice", 
         placebo_low=placebo - 0.05,
         placebo_high=placebo + 0.04,
     )
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def marks(ax, rows=None):

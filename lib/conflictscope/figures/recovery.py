@@ -135,6 +135,8 @@ def _draw_lines(ax: Axes, table: pd.DataFrame, number: str) -> None:
         legend=False,
         ax=ax,
     )
+    for line, name in zip(ax.lines[-len(names) :], names, strict=True):
+        line.set_label(name)
     ax.set_xscale("log")
     ax.set_xticks(ticks, [f"{n:g}" for n in ticks])
     ax.minorticks_off()

@@ -8,6 +8,7 @@ Section 5 of the paper (arXiv 2509.25369), its figure of steering effects.
 from collections.abc import Sequence
 from typing import Unpack
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -132,7 +133,8 @@ def plot_steering(
 
 def steering_limits(effects: pd.DataFrame) -> tuple[float, float]:
     """Return the ends of the axis: room for all intervals, within −1 and 1, and always for 0 to 0.5."""
-    ends = effects[_COLUMNS].stack().to_numpy(float)
+    ends = effects[_COLUMNS].to_numpy(float).ravel()
+    ends = ends[~np.isnan(ends)]
     low, high = max(min([*ends, -0.05]), _LEAST), min(max([*ends, 0.5]), _MOST)
     room = 0.03 * (high - low)
     return low - room, high + room
