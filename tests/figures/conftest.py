@@ -2,7 +2,7 @@
 
 import matplotlib
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 
 matplotlib.use("Agg")
 
@@ -65,8 +65,5 @@ class Reader:
     @staticmethod
     def squares(ax):
         """Return the colours of the squares that stand before the rows or below the columns."""
-        return [
-            drawn.get_facecolors()[:, :3].round(6).tolist()
-            for drawn in ax.collections
-            if len(drawn.get_offsets()) > 0 and not isinstance(drawn, LineCollection)
-        ]
+        drawn = [drawn for drawn in ax.collections if isinstance(drawn, PathCollection)]
+        return [squares.get_facecolors()[:, :3].tolist() for squares in drawn]

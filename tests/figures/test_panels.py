@@ -71,7 +71,7 @@ def test_the_legend_takes_as_many_columns_as_fit_the_width():
         figure.draw_without_rendering()
         box = figure.legends[0].get_window_extent()
         assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
-        assert len({text.get_window_extent().x0 for text in figure.legends[0].get_texts()}) == (1 if width < 4 else 3)
+        assert len({text.get_window_extent().x0 for text in figure.legends[0].get_texts()}) == (1 if width < 4 else 4)
 
 
 def test_a_dollar_in_a_name_is_a_letter(read):

@@ -1,4 +1,4 @@
-"""Style and saving: one colour a value, letters of any script; three files, the same bytes for the same table, and whole or not at all."""
+"""Style and saving: one colour a value, letters of any script; the same bytes for the same table, or nothing."""
 
 import os
 import subprocess
