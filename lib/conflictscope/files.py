@@ -111,9 +111,10 @@ def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None
     return f"up to {most} letters, digits, single spaces and . & ' - _" + "".join(f" {mark}" for mark in marks)
 
 
-def did_you_mean(found: object, names: Iterable[object]) -> str:
+def did_you_mean(found: object, names: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return ``; did you mean 'open_ended'?`` if one of the names is near to what was found, else ""."""
-    near = difflib.get_close_matches(str(found)[:200].casefold(), known := {str(n).casefold(): n for n in names}, n=1)
+    known = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(str(found)[:200].casefold(), known, n=1, cutoff=cutoff)
     return f"; did you mean {known[near[0]]!r}?" if near else ""
 
 
