@@ -20,7 +20,7 @@ def looked_over(tmp_path):
 
     def look(*judges):
         file = tmp_path / "params" / "mine.yaml"
-        file.write_text(f"value_set: hhh\nscenarios_per_pair: 4\nfurther_judges: [{', '.join(judges)}]\n")
+        file.write_text(f"value_set: hhh\noutlines_per_pair: 4\nfurther_judges: [{', '.join(judges)}]\n")
         parameters = load_parameters(file)
         registry = load_registry(parameters.path("models_file"))
         return (lambda: plan_study(parameters, registry)), lint_study(parameters, registry)

@@ -49,9 +49,9 @@ def test_a_parameter_means_the_same_in_every_notebook():
 
 
 def test_file_over_cast_and_setting_over_file(project):
-    path = write(project, "value_set: hhh\ncast: simulated\nscenarios_per_pair: 5\njudge: simulated/user")
-    parameters = load_parameters(path, settings=["scenarios_per_pair=2", "targets=[simulated/steady]"])
-    assert parameters.values["scenarios_per_pair"] == 2
+    path = write(project, "value_set: hhh\ncast: simulated\noutlines_per_pair: 5\njudge: simulated/user")
+    parameters = load_parameters(path, settings=["outlines_per_pair=2", "targets=[simulated/steady]"])
+    assert parameters.values["outlines_per_pair"] == 2
     assert parameters.values["judge"] == "simulated/user"
     assert parameters.values["author"] == "simulated/author"
     assert parameters.values["targets"] == ["simulated/steady"]
@@ -78,9 +78,9 @@ def test_a_value_set_may_be_a_path_beside_the_file(project):
     ("text", "complaint"),
     [
         ("value_set: hhh\nscenarios_per_pear: 3", r"unknown key 'scenarios_per_pear'; expected one of \['cast'"),
-        ("value_set: hhh\nscenarios_per_pair: three", "scenarios_per_pair: found 'three'; expected int"),
-        ("value_set: hhh\nscenarios_per_pair: true", "scenarios_per_pair: found True; expected int"),
-        ("value_set: hhh\nscenarios_per_pair:", "scenarios_per_pair: found None; expected int"),
+        ("value_set: hhh\noutlines_per_pair: three", "outlines_per_pair: found 'three'; expected int"),
+        ("value_set: hhh\noutlines_per_pair: true", "outlines_per_pair: found True; expected int"),
+        ("value_set: hhh\noutlines_per_pair:", "outlines_per_pair: found None; expected int"),
         ("value_set: hhh\nreplay: 1", "replay: found 1; expected bool"),
         ("value_set: hhh\ntargets: simulated/steady", "targets: found 'simulated/steady'; expected list"),
         ("value_set: hhh\nrun_folder: /tmp/x", "run_folder is set by the runner"),
