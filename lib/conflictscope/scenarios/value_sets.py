@@ -12,15 +12,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from conflictscope.files import did_you_mean, name_problem, read_mapping
 
 # cosine of counts of three letters in a row from which two definitions count as the same: a word or two changed in ten
 NEARLY_THE_SAME = 0.85
+_COLUMNS = 4096  # into which these are counted
 # group names as near as that, where one group has a single value, are taken for a slip of the pen
 _NEAR_GROUP = 0.85
 _KEYS = {"name", "values", "pairs"}
@@ -194,17 +194,22 @@ def _lint(values: Sequence[Value], pairs: Sequence[tuple[str, str]]) -> list[str
             "tell them apart."
         )
     problems += _strange_groups(Counter(value.group for value in values if value.group))
-    place = {value.name: number for number, value in enumerate(values)}
-    ends = np.array([[place[first], place[second]] for first, second in pairs], dtype=int).reshape(-1, 2)
-    graph = csr_array((np.ones(len(ends)), ends.T), shape=(len(place), len(place)))
-    count, part = connected_components(graph, directed=False)
-    if values and count > 1:
-        parts = [[name for name, own in zip(place, part, strict=True) if own == k] for k in range(count)]
+    if len(parts := _connected_parts([value.name for value in values], pairs)) > 1:
         problems.append(
             f"pairs: they do not connect the values, so no common ranking exists; found the parts {_shown(parts)}, "
             "expected one. Add pairs."
         )
     return problems
+
+
+def _connected_parts(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Return the names in parts that pairs connect, in the order of the set."""
+    part = {name: [name] for name in names}
+    for first, second in pairs:
+        if part[first] is not part[second]:
+            joined = part[first] + part[second]
+            part |= dict.fromkeys(joined, joined)
+    return [sorted(held, key=names.index) for held in {id(held): held for held in part.values()}.values()]
 
 
 def _normalised(text: str) -> str:
@@ -215,17 +220,13 @@ def _normalised(text: str) -> str:
 
 def _nearly_the_same(definitions: Sequence[str]) -> list[tuple[int, int]]:
     """Return the places of definitions whose counts of three letters in a row have a cosine of ``NEARLY_THE_SAME``."""
-    rows: list[int] = []
-    columns: list[int] = []
-    place: dict[str, int] = {}
+    counts = np.zeros((len(definitions), _COLUMNS))
     for row, definition in enumerate(definitions):
         # one without letters is compared as it is
         text = f" {_normalised(definition) or definition} "
-        shingles = [text[start : start + 3] for start in range(max(1, len(text) - 2))]
-        rows += [row] * len(shingles)
-        columns += [place.setdefault(shingle, len(place)) for shingle in shingles]
-    counts = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(definitions), max(1, len(place))))
-    products = (counts @ counts.T).toarray()
+        for start in range(len(text) - 2):
+            counts[row, crc32(text[start : start + 3].encode()) % _COLUMNS] += 1
+    products = counts @ counts.T
     length = np.sqrt(np.diag(products))
     alike = np.triu(products >= NEARLY_THE_SAME * np.outer(length, length), k=1)
     return [(int(a), int(b)) for a, b in zip(*np.nonzero(alike), strict=True)]

@@ -62,7 +62,8 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
         except (ValueError, OSError, RuntimeError) as problem:
             if len(parameter_files) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
-            click.echo(f"conflictscope: {file}: {problem}", err=True)
+            which = "" if str(file) in str(problem) else f"{file}: "
+            click.echo(f"conflictscope: {which}{problem}", err=True)
             codes.append(code)
     if codes:
         sys.exit(codes[0])

@@ -196,10 +196,10 @@ _EXPECTED = {
     "bool_type": "true or false",
     "list_type": "a list, such as [a, b]",
     "literal_error": "{expected}",
-    "greater_than": "a number above {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "a number below {lt}",
-    "less_than_equal": "at most {le}",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "at most {le:g}",
     "too_short": "a list of at least {min_length}",
     "value_error": "{error}",
 }
@@ -319,7 +319,11 @@ def load_parameters(
         raise ValueError(f"{file}: {theirs[0]} is set by the runner; use --out to choose the folder.")
     study = check_parameters({"study": given.pop("study", file.stem)}, str(file)).study
     models_file = root / "params" / "models.yaml"
-    given = load_registry(models_file).cast(given.pop("cast", "simulated")) | given
+    registry = load_registry(models_file)
+    try:
+        given = registry.cast(given.pop("cast", "simulated")) | given
+    except ValueError as problem:
+        raise ValueError(f"{file}: cast: {problem}") from None
     given["value_set"] = _from_root(_find_value_set(given.get("value_set", study), file, root), root)
     folders = {
         "run_folder": Path(out) if out else root / "runs" / study,

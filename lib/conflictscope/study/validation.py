@@ -8,15 +8,14 @@ import importlib.util
 import os
 from typing import Any
 
-from sqlalchemy import create_engine
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-
 from conflictscope.files import did_you_mean
 from conflictscope.models.registry import LOCAL_EMBEDDERS, Registry
 from conflictscope.scenarios.value_sets import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters
 
 _ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "further_judges", "embedder")
+# whatever the values are
+_FIT_ALWAYS = ("reverse_of_default", "selection")
 
 
 def validate_study(parameters: StudyParameters, registry: Registry) -> list[str]:
@@ -30,13 +29,7 @@ def validate_study(parameters: StudyParameters, registry: Registry) -> list[str]
     values = parameters.values
     problems = _problems_of_models(values, registry) + _problems_of_embedder(values)
     if values["call_store"]:
-        try:
-            create_engine(values["call_store"]).dispose()
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-            problems.append(
-                "call_store: no database can be reached by this address; expected one like "
-                "sqlite:///runs/hhh/calls.sqlite, of a database whose driver is installed."
-            )
+        problems += _problems_of_call_store(values["call_store"])
     for name, file in (("earlier_runs", "outlines.parquet"), ("compare_with", "agreement.csv")):
         for folder in values[name]:
             if not (parameters.root / folder / file).is_file():
@@ -107,8 +100,25 @@ def _problems_of_embedder(values: dict[str, Any]) -> list[str]:
     return problems
 
 
+def _problems_of_call_store(url: str) -> list[str]:
+    """Return what keeps an address from being a database's; the address itself is in no message."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        create_engine(url).dispose()
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError):
+        return [
+            "call_store: found no address of a database; expected one like sqlite:///runs/hhh/calls.sqlite, of a "
+            "database whose driver is installed."
+        ]
+    return []
+
+
 def _problems_of_rankings(values: dict[str, Any], value_set: ValueSet) -> list[str]:
     """Return what is wrong with target rankings, now that the values are known."""
+    if not (items := [item for item in values["target_rankings"] if item not in _FIT_ALWAYS]):
+        return []
     import pandas as pd
 
     from conflictscope.elicit.system_prompts import choose_target_rankings
@@ -117,7 +127,7 @@ def _problems_of_rankings(values: dict[str, Any], value_set: ValueSet) -> list[s
     stand_in = {"target": "any", "condition": "open_ended", "arm": "default"}
     rankings = pd.DataFrame({"value": value_set.names, "strength": range(len(value_set.names))}).assign(**stand_in)
     problems = []
-    for item in values["target_rankings"]:
+    for item in items:
         try:
             choose_target_rankings(value_set.names, rankings, [item], values["seed"])
         except ValueError as problem:
