@@ -40,7 +40,7 @@ async def study(models: Models, values, roles: dict, targets: list[str], per_pai
         seconds[stage] = time.perf_counter() - start
         start = time.perf_counter()
 
-    written, _ = await sc.write_outlines(values, models, roles["author"], scenarios_per_pair=per_pair)
+    written, _ = await sc.write_outlines(values, models, roles["author"], outlines_per_pair=per_pair)
     outlines, _ = await sc.mark_duplicates(written, models, embedder="tfidf")
     scenarios, _ = await sc.write_scenarios(outlines, values, models, roles["author"])
     lap("generate")

@@ -46,7 +46,7 @@ def study(driver, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     for name in ("notebooks", "params"):
         shutil.copytree(driver.ROOT / name, folder / name)
-    command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--set", "scenarios_per_pair=16"]
+    command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--set", "outlines_per_pair=16"]
     command += ["--set", "target_rankings=[reverse_of_default]"]
     command += [word for name in (*STAGES, "06_steer") for word in ("--only", name)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)

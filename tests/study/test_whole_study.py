@@ -71,7 +71,7 @@ def test_a_set_of_ones_own_runs_end_to_end_and_the_same_way_twice(project):
     (project / "params" / "value_sets" / "newsroom.yaml").write_text(OWN_SET, encoding="utf-8")
     file = project / "params" / "newsroom.yaml"
     file.write_text(
-        "value_set: newsroom\ncast: simulated\nscenarios_per_pair: 3\ntarget_rankings: [reverse_of_default]\n"
+        "value_set: newsroom\ncast: simulated\noutlines_per_pair: 3\ntarget_rankings: [reverse_of_default]\n"
         "targets: [simulated/steady, simulated/obliging]\nresamples: 200\n",
         encoding="utf-8",
     )
@@ -87,7 +87,7 @@ def test_a_set_of_ones_own_runs_end_to_end_and_the_same_way_twice(project):
     for path in folder.glob("*.ipynb"):
         assert "simulated models" in path.read_text(encoding="utf-8")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["finished"] and manifest["parameters"]["scenarios_per_pair"] == 3
+    assert manifest["finished"] and manifest["parameters"]["outlines_per_pair"] == 3
 
     run(project, "run", str(file), *only("01", "02", "03", "04"), "--out", str(project / "again"))
     again = tables(project / "again", "newsroom")
@@ -99,7 +99,7 @@ def test_a_set_of_ones_own_runs_end_to_end_and_the_same_way_twice(project):
 def test_a_killed_run_goes_on_asks_nothing_twice_and_ends_in_the_same_tables(project, server):
     file = project / "params" / "mine.yaml"
     file.write_text(
-        "value_set: hhh\ncast: loopback\nscenarios_per_pair: 24\ntarget_rankings: [reverse_of_default]\n",
+        "value_set: hhh\ncast: loopback\noutlines_per_pair: 24\ntarget_rankings: [reverse_of_default]\n",
         encoding="utf-8",
     )
     asking = only("01", "02", "03", "04")
@@ -138,7 +138,7 @@ def test_a_killed_run_goes_on_asks_nothing_twice_and_ends_in_the_same_tables(pro
 
 def test_an_endpoint_that_is_down_is_said_and_what_was_paid_for_stays(project, server):
     file = project / "params" / "mine.yaml"
-    file.write_text("value_set: hhh\ncast: loopback\nscenarios_per_pair: 8\n", encoding="utf-8")
+    file.write_text("value_set: hhh\ncast: loopback\noutlines_per_pair: 8\n", encoding="utf-8")
     run(project, "run", str(file), "--only", "01_generate_scenarios")
     # nothing listens on the discard port
     (project / "params" / "models.yaml").write_text(MODELS.format(port=9), encoding="utf-8")

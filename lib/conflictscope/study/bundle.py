@@ -157,7 +157,7 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
     """Write the bundle's members."""
     told = {name: value for name, value in parameters.values.items() if name not in ("call_store", "budget_usd")}
     inputs: dict[str, Path] = {}
-    for name, paths in input_files(told, parameters.notebooks_folder).items():
+    for name, paths in input_files(told, parameters.root).items():
         for number, path in enumerate(paths):
             # scenarios have a name of their owner's, which goes into no bundle
             own = f"given{'.csv' if path.suffix == '.csv' else '.yaml'}" if name == "scenarios" else path.name

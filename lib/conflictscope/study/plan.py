@@ -234,7 +234,7 @@ def _number(parameters: StudyParameters, name: str) -> int:
 def _batches(parameters: StudyParameters) -> list[Batch]:
     """Return the author's calls of the first step."""
     value_set = load_value_set(parameters.path("value_set"))
-    per_pair, generation = _number(parameters, "scenarios_per_pair"), str(parameters.values["generation"])
+    per_pair, generation = _number(parameters, "outlines_per_pair"), str(parameters.values["generation"])
     if generation == "two_stage":
         return plan_outlines(value_set, per_pair, _number(parameters, "outlines_per_call"))
     return plan_single_stage(value_set, per_pair, generation)

@@ -287,9 +287,7 @@ def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[dateti
         for name, (began, seconds) in times.items()
     }
     drawn = earlier.get("figures_from", {}) | {
-        name: origin_of(
-            FIGURES[name], folder, parameters.of(name), values, registry, seen_from=parameters.notebooks_folder
-        )
+        name: origin_of(FIGURES[name], folder, parameters.of(name), values, registry, seen_from=parameters.root)
         for name in FIGURES
         if name in times
     }
@@ -434,7 +432,7 @@ def study_status(parameters: StudyParameters) -> pd.DataFrame:
     rows: dict[str, dict[str, str]] = {}
     for name, step in (LINEAGE | FIGURES).items():
         told = parameters.of(step.notebook)
-        now = origin_of(step, folder, told, values, registry, seen_from=parameters.notebooks_folder)
+        now = origin_of(step, folder, told, values, registry, seen_from=parameters.root)
         if name in FIGURES:
             manifest = read_manifest(folder) if (folder / FILE).exists() else {}
             there, then = name in manifest.get("figures_from", {}), manifest.get("figures_from", {}).get(name)

@@ -188,14 +188,14 @@ def _plan_ahead(parameters: StudyParameters, name: str, folder: Path) -> None:
 
 
 def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
-    """Execute one notebook in the notebooks' folder and return where the executed one is."""
+    """Execute one notebook in the project's folder and return where the executed one is."""
     output = folder / f"{name}.ipynb"
     try:
         papermill.execute_notebook(
             str(parameters.notebooks_folder / f"{name}.ipynb"),
             str(output),
             parameters=parameters.of(name),
-            cwd=str(parameters.notebooks_folder),
+            cwd=str(parameters.root),
             kernel_name="python3",
             progress_bar=False,
             extra_arguments=_QUIET_KERNEL,

@@ -15,9 +15,10 @@ from conflictscope.exchange.dilemma_sets import MORALCHOICE_FORM
 from conflictscope.models import load_registry
 from conflictscope.scenarios import load_value_set, read_scenario_file
 from conflictscope.study import command_line
-from conflictscope.study.parameters import lint_study, load_parameters
+from conflictscope.study.parameters import load_parameters
 from conflictscope.study.plan import plan_study
 from conflictscope.study.provenance import LINEAGE, changes, origin_of, stale_tables
+from conflictscope.study.validation import validate_study
 from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import TABLES
 
@@ -100,11 +101,11 @@ def origin(parameters, notebook, table):
     """Return what a table would be made from now."""
     values, registry = load_value_set(parameters.path("value_set")), load_registry(parameters.path("models_file"))
     told, folder = parameters.of(notebook), parameters.path("run_folder")
-    return origin_of(LINEAGE[table], folder, told, values, registry, seen_from=parameters.notebooks_folder)
+    return origin_of(LINEAGE[table], folder, told, values, registry, seen_from=parameters.root)
 
 
-def lint(parameters):
-    return lint_study(parameters, load_registry(parameters.path("models_file")))
+def problems_of(parameters):
+    return validate_study(parameters, load_registry(parameters.path("models_file")))
 
 
 def test_an_import_says_what_it_kept_and_writes_what_a_study_needs(project, moralchoice):
@@ -115,7 +116,7 @@ def test_an_import_says_what_it_kept_and_writes_what_a_study_needs(project, mora
     assert "1  no rule is violated by exactly one of the two actions" in done.output
     assert f"Next: conflictscope plan {file}" in done.output
     parameters = load_parameters(file)
-    assert lint(parameters) == []
+    assert problems_of(parameters) == []
     assert parameters.values["filtered"] is False
     values = load_value_set(parameters.path("value_set"))
     given = read_scenario_file(parameters.path("scenarios"), values)
@@ -171,7 +172,7 @@ def test_another_content_of_the_given_file_makes_its_tables_stale(project):
     # with the same content again, or the file at another place, nothing has changed
     file.write_text(GIVEN)
     moved = file.rename(file.with_name("moved.yaml"))
-    parameters.values["scenarios"] = f"../params/{moved.name}"
+    parameters.values["scenarios"] = f"params/{moved.name}"
     assert changes(before["outlines"], origin(parameters, "01_generate_scenarios", "outlines")) == []
 
 
@@ -190,12 +191,11 @@ def test_a_plan_counts_given_scenarios_and_what_they_lack(project):
     [
         (GIVEN.replace("value_1: candour", "value_1: grace"), "", "scenario 1: value_1, value_2: found ['grace']"),
         (GIVEN.replace("persona:", "person:"), "", "scenario 2: unknown key 'person'"),
-        (GIVEN, "generation: direct\n", "generation: found 'direct', but scenarios are given"),
         ("text", "", "found str; expected a list"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_before_anything_is_asked(project, text, more, said):
-    (problem,) = lint(given_study(project, text, more))
+    (problem,) = problems_of(given_study(project, text, more))
     assert said in problem and "mine.yaml" in problem
 
 
@@ -203,7 +203,7 @@ def test_a_data_set_in_place_of_scenarios_is_recognised(project, moralchoice):
     given_study(project)
     path = project / "params" / "mine.yaml"
     path.write_text("value_set: two.yaml\nscenarios: ../small.csv\n")
-    (problem,) = lint(load_parameters(path))
+    (problem,) = problems_of(load_parameters(path))
     assert "format 'moralchoice'" in problem and "conflictscope import" in problem
     path.write_text("value_set: two.yaml\nscenarios: nowhere.csv\n")
     with pytest.raises(FileNotFoundError, match=r"scenarios: found 'nowhere.csv'"):
