@@ -18,6 +18,7 @@ _STEPS = 100
 _LAST_STEP = 1e-10
 _LONGEST_STEP = 2.0  # log-odds: Newton's step may overshoot where a value nearly always wins
 _LEAST_DISPERSION = 0.05
+_PRIOR_SCENARIOS = 20  # weight of the pooled dispersion against a pair's own, where few scenarios all went one way
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,9 @@ def fit_strengths(sums: PairSums) -> Strengths:
     Firth (1993, *Biometrika* 80): each pair is given h_p / 2 wins on either side, h_p its leverage, which takes the
     first-order bias off and keeps the fit finite where a value always wins. Graded shares vary less than yes or no, and
     their bias is as much smaller: h_p is multiplied by the dispersion of the shares. The covariance is the sandwich
-    (Huber 1967) with each scenario's residual divided by √(1 − leverage) (MacKinnon and White 1985, HC2).
+    (Huber 1967) with each scenario's residual divided by √(1 − leverage) (MacKinnon and White 1985, HC2). A pair's
+    residual variance is drawn toward that of the model, as if 20 more scenarios had shown the group's dispersion:
+    where a pair has few scenarios that all went one way, its own variance is 0 and says nothing.
     """
     groups, pairs = sums.n.shape
     k = sums.k
@@ -187,8 +190,10 @@ def fit_strengths(sums: PairSums) -> Strengths:
         bread = np.linalg.inv(np.einsum("pi,gp,pj->gij", design, weight, design))
         leverage = weight * np.einsum("pi,gij,pj->gp", design, bread, design) / np.maximum(n, 1)
         push = np.einsum("gij,pj->gip", bread, design)  # what a unit of residual adds to the parameters
-        push = push / np.sqrt(1 - np.minimum(leverage, 0.99))[:, None, :]
-        meat = np.maximum(yy - 2 * p * y + n * p * p, 0)
+        sound = 1 - np.minimum(leverage, 0.99)
+        meat = np.maximum(yy - 2 * p * y + n * p * p, 0) / sound
+        trust = n / (n + _PRIOR_SCENARIOS)
+        meat = trust * meat + (1 - trust) * dispersion(n, y, yy)[:, None] * weight
         centre = _centre(k)
         strengths[linked] = theta @ centre.T
         influence[linked] = centre @ push
@@ -210,7 +215,8 @@ def cross_covariance(one: Strengths, two: Strengths, sums_1: PairSums, sums_2: P
         Sums of the products of the two shares.
     """
     p, q = one.fitted, two.fitted
-    meat = yy_12 - q * sums_1.y - p * sums_2.y + sums_1.n * p * q
+    trust = sums_1.n / (sums_1.n + _PRIOR_SCENARIOS)
+    meat = trust * (yy_12 - q * sums_1.y - p * sums_2.y + sums_1.n * p * q)
     return np.einsum("gip,gp,gjp->gij", one.influence, meat, two.influence)
 
 
