@@ -18,7 +18,7 @@ _STEPS = 100
 _LAST_STEP = 1e-10
 _LONGEST_STEP = 2.0  # log-odds: Newton's step may overshoot where a value nearly always wins
 _LEAST_DISPERSION = 0.05
-_PRIOR_SCENARIOS = 20  # weight of the pooled dispersion against a pair's own, where few scenarios all went one way
+_PRIOR_INFORMATION = 4.0  # weight of the pooled dispersion against a pair's own, in units of n p (1 − p)
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ def fit_strengths(sums: PairSums) -> Strengths:
     first-order bias off and keeps the fit finite where a value always wins. Graded shares vary less than yes or no, and
     their bias is as much smaller: h_p is multiplied by the dispersion of the shares. The covariance is the sandwich
     (Huber 1967) with each scenario's residual divided by √(1 − leverage) (MacKinnon and White 1985, HC2). A pair's
-    residual variance is drawn toward that of the model, as if 20 more scenarios had shown the group's dispersion:
-    where a pair has few scenarios that all went one way, its own variance is 0 and says nothing.
+    residual variance is drawn toward that of the model, the more so the less information it has: where
+    nearly all scenarios of a pair went one way, its own variance is near 0 and says nothing.
     """
     groups, pairs = sums.n.shape
     k = sums.k
@@ -192,7 +192,7 @@ def fit_strengths(sums: PairSums) -> Strengths:
         push = np.einsum("gij,pj->gip", bread, design)  # what a unit of residual adds to the parameters
         sound = 1 - np.minimum(leverage, 0.99)
         meat = np.maximum(yy - 2 * p * y + n * p * p, 0) / sound
-        trust = n / (n + _PRIOR_SCENARIOS)
+        trust = weight / (weight + _PRIOR_INFORMATION)
         meat = trust * meat + (1 - trust) * dispersion(n, y, yy)[:, None] * weight
         centre = _centre(k)
         strengths[linked] = theta @ centre.T
@@ -215,8 +215,9 @@ def cross_covariance(one: Strengths, two: Strengths, sums_1: PairSums, sums_2: P
         Sums of the products of the two shares.
     """
     p, q = one.fitted, two.fitted
-    trust = sums_1.n / (sums_1.n + _PRIOR_SCENARIOS)
-    meat = trust * (yy_12 - q * sums_1.y - p * sums_2.y + sums_1.n * p * q)
+    trust = [sums_1.n * share * (1 - share) for share in (p, q)]
+    trust = [weight / (weight + _PRIOR_INFORMATION) for weight in trust]
+    meat = np.sqrt(trust[0] * trust[1]) * (yy_12 - q * sums_1.y - p * sums_2.y + sums_1.n * p * q)
     return np.einsum("gip,gp,gjp->gij", one.influence, meat, two.influence)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
-_GRID = 181  # angles that are tried first, over a quarter turn
+_GRID = 61  # angles that are tried first, over a quarter turn
 _REFINEMENTS = 3  # each narrows the angle tenfold
 _DRAWS = 10_000
 
