@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
 _GRID = 61  # angles that are tried first, over a quarter turn
-_REFINEMENTS = 3  # each narrows the angle tenfold
+_REFINEMENTS = 4  # each narrows the angle fivefold
 _DRAWS = 10_000
 
 
@@ -35,6 +35,9 @@ class ScaleAndShift:
         them could have: the three have one p-value.
     t, p_value : ndarray, shape (groups, k)
         Signed root of what the value's own shift takes off the distance, and its p-value, family-wise over the values.
+        A value has shifted where both it and ``omnibus_p`` are below 1 − level.
+    scale_of_the_rest : ndarray, shape (groups,)
+        λ once the values that have shifted are free.
     """
 
     scale: NDArray[np.float64]
@@ -47,6 +50,7 @@ class ScaleAndShift:
     shift_high: NDArray[np.float64]
     t: NDArray[np.float64]
     p_value: NDArray[np.float64]
+    scale_of_the_rest: NDArray[np.float64]
 
 
 def shift_apart_from_scale(
@@ -79,42 +83,87 @@ def shift_apart_from_scale(
     (θ₂ − λθ₁)′ S(λ)⁻¹ (θ₂ − λθ₁), S(λ) = V₂₂ + λ²V₁₁ − λ(V₁₂ + V₂₁): errors in both conditions count, so that neither
     draws λ toward 0. λ = tan φ, and φ is searched over the quarter turn where the order is kept; a reversal of the
     order is a shift. The smallest distance is Hotelling's T² with k − 2 degrees of freedom; what one value's own shift
-    takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993).
+    takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993). Where the
+    largest is beyond doubt its value is set free, and the rest are compared again without it (step-down), so that one
+    value's shift is not read as that of all others.
     """
     groups, k = strengths[0].shape
     basis = _basis(k)
     one, two = (theta @ basis for theta in strengths)
     v11, v22, v12 = (basis.T @ v @ basis for v in covariances)
-    kinds = (np.full(groups, -1), *(np.full(groups, v) for v in range(k)))
     problem = (one, two, v11, v22, v12 + np.swapaxes(v12, 1, 2), basis)
-    angles = np.stack([_nearest_angle(problem, kind) for kind in kinds], axis=1)  # (groups, 1 + k)
-    distance = np.stack([_distance(problem, kind, angles[:, [i]])[:, 0] for i, kind in enumerate(kinds)], axis=1)
-    nothing_moved = distance[:, 0]
+    start = _nearest_angle(problem, ())
+    nothing_moved = _distance(problem, (), start[:, None])[:, 0]
     test_freedom = k - 2
     omnibus = np.full(groups, np.nan)
     if test_freedom:
         below = np.maximum(freedom - test_freedom + 1, 1)
         ratio = nothing_moved * below / (freedom * test_freedom)
         omnibus = f_distribution.sf(ratio, test_freedom, below)
-    even = _distance(problem, kinds[0], np.full((groups, 1), np.pi / 4))[:, 0] - nothing_moved
-    low, high = _scale_interval(problem, kinds[0], nothing_moved, f_distribution.isf(1 - level, 1, freedom))
-    shift, error, correlation = _shifts(problem, angles, k)
-    t = np.sign(shift) * np.sqrt(np.maximum(nothing_moved[:, None] - distance[:, 1:], 0))
-    largest = largest_of_t(correlation, freedom, draws=draws, seed=seed)
-    p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None]).sum(axis=2)) / (1 + draws)
-    bar = np.quantile(largest, level, axis=1)[:, None]
+    even = _distance(problem, (), np.full((groups, 1), np.pi / 4))[:, 0] - nothing_moved
+    low, high = _scale_interval(problem, nothing_moved, f_distribution.isf(1 - level, 1, freedom))
+    values = {name: np.full((groups, k), np.nan) for name in ("shift", "shift_low", "shift_high", "t", "p_value")}
+    scale_angle = start.copy()
+    if test_freedom:
+        gate = omnibus < 1 - level
+        _step_down(problem, freedom, np.arange(groups), (), gate, values, scale_angle, (level, seed, draws))
     return ScaleAndShift(
-        scale=np.tan(angles[:, 0]),
+        scale=np.tan(start),
         scale_low=low,
         scale_high=high,
         scale_p=f_distribution.sf(np.maximum(even, 0), 1, freedom),
         omnibus_p=omnibus,
-        shift=shift,
-        shift_low=shift - bar * error,
-        shift_high=shift + bar * error,
-        t=t,
-        p_value=p_value if test_freedom else np.full_like(p_value, np.nan),
+        scale_of_the_rest=np.tan(scale_angle),
+        **values,
     )
+
+
+def _step_down(
+    problem: tuple,
+    freedom: NDArray,
+    rows: NDArray,
+    moved: tuple[int, ...],
+    gate: NDArray,
+    values: dict[str, NDArray],
+    scale_angle: NDArray,
+    how: tuple[float, int, int],
+) -> None:
+    """Fill in the values' shifts, given that those in `moved` have; recur where one more has beyond doubt."""
+    level, seed, draws = how
+    *parts, basis = problem
+    own = (*(part[rows] for part in parts), basis)
+    k = len(basis)
+    base = _nearest_angle(own, moved)
+    least = _distance(own, moved, base[:, None])[:, 0]
+    scale_angle[rows] = base
+    rest = [v for v in range(k) if v not in moved]
+    t = np.empty((len(rows), len(rest)))
+    for column, v in enumerate(rest):
+        angle = _nearest_angle(own, (*moved, v))
+        shift, error = _last_shift(own, (*moved, v), angle)
+        gained = least - _distance(own, (*moved, v), angle[:, None])[:, 0]
+        t[:, column] = np.sign(shift) * np.sqrt(np.maximum(gained, 0))
+        values["shift"][rows, v], values["shift_low"][rows, v] = shift, error  # the error, until the bar is known
+    largest = largest_of_t(_correlation(own, moved, base, rest), freedom[rows], draws=draws, seed=seed)
+    p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + draws)
+    bar = np.quantile(largest, level, axis=1)[:, None]
+    error = values["shift_low"][rows][:, rest].copy()
+    shift = values["shift"][rows][:, rest]
+    at = np.ix_(rows, rest)
+    values["t"][at], values["p_value"][at] = t, p_value
+    values["shift_low"][at], values["shift_high"][at] = shift - bar * error, shift + bar * error
+    best = np.abs(t).argmax(axis=1)
+    go_on = gate[rows] & (p_value.min(axis=1) < 1 - level)
+    if len(moved) + 1 > k - 3:
+        return
+    for column, v in enumerate(rest):
+        chosen = go_on & (best == column)
+        if not chosen.any():
+            continue
+        kept = {name: array[rows[chosen], v].copy() for name, array in values.items()}
+        _step_down(problem, freedom, rows[chosen], (*moved, v), gate, values, scale_angle, how)
+        for name, array in values.items():
+            array[rows[chosen], v] = kept[name]
 
 
 def largest_of_t(correlation: NDArray, freedom: NDArray, *, draws: int, seed: int) -> NDArray[np.float64]:
@@ -156,34 +205,35 @@ def _parts(problem: tuple, angle: NDArray) -> tuple[NDArray, NDArray]:
     return d, np.linalg.inv(c * c * v22[:, None] + s * s * v11[:, None] - c * s * v12[:, None])
 
 
-def _distance(problem: tuple, moved: NDArray, angle: NDArray) -> NDArray[np.float64]:
-    """Return the distance, shape (groups, m), at angles (groups, m), with one value free to move (−1: none)."""
+def _distance(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> NDArray[np.float64]:
+    """Return the distance, shape (groups, m), at angles (groups, m), with the values in `moved` free."""
     d, inverse = _parts(problem, angle)
     toward = np.einsum("gmij,gmj->gmi", inverse, d)
     distance = np.einsum("gmi,gmi->gm", d, toward)
-    if moved[0] < 0:
+    if not moved:
         return distance
-    own = problem[-1][moved[0]]
-    gained = (toward @ own) ** 2 / np.einsum("i,gmij,j->gm", own, inverse, own)
-    return distance - gained
+    own = problem[-1][list(moved)]
+    pull = toward @ own.T
+    inner = own @ inverse @ own.T
+    return distance - np.einsum("gmi,gmi->gm", pull, np.linalg.solve(inner, pull[..., None])[..., 0])
 
 
-def _nearest_angle(problem: tuple, moved: NDArray) -> NDArray[np.float64]:
+def _nearest_angle(problem: tuple, moved: tuple[int, ...]) -> NDArray[np.float64]:
     """Return the angle in [0, π/2] of the smallest distance, shape (groups,)."""
     groups = len(problem[0])
     centre, half = np.full(groups, np.pi / 4), np.pi / 4
     for step in range(_REFINEMENTS + 1):
-        size = _GRID if step == 0 else 21
+        size = _GRID if step == 0 else 11
         tried = np.clip(centre[:, None] + np.linspace(-half, half, size), 0, np.pi / 2)
         centre = tried[np.arange(groups), _distance(problem, moved, tried).argmin(axis=1)]
         half = 2 * half / (size - 1)
     return centre
 
 
-def _scale_interval(problem: tuple, moved: NDArray, least: NDArray, bar: NDArray) -> tuple[NDArray, NDArray]:
+def _scale_interval(problem: tuple, least: NDArray, bar: NDArray) -> tuple[NDArray, NDArray]:
     """Return the ends of the scales whose distance is within `bar` of the least."""
     angle = np.broadcast_to(np.linspace(0, np.pi / 2, 721), (len(least), 721))
-    inside = _distance(problem, moved, angle) <= (least + bar)[:, None]
+    inside = _distance(problem, (), angle) <= (least + bar)[:, None]
     some = inside.any(axis=1)
     low = np.where(some, angle[0][inside.argmax(axis=1)], np.nan)
     high = np.where(some, angle[0][720 - inside[:, ::-1].argmax(axis=1)], np.nan)
@@ -191,25 +241,31 @@ def _scale_interval(problem: tuple, moved: NDArray, least: NDArray, bar: NDArray
         return np.tan(low), np.where(high >= np.pi / 2 - 1e-9, np.inf, np.tan(high))
 
 
-def _shifts(problem: tuple, angles: NDArray, k: int) -> tuple[NDArray, NDArray, NDArray]:
-    """Return each value's shift, its standard error, and the correlation of the k statistics."""
+def _last_shift(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the shift of the last of the values that are free to move, and its standard error."""
     one, two, *_, basis = problem
-    groups = len(one)
-    shift, error = np.empty((groups, k)), np.empty((groups, k))
-    for v in range(k):
-        angle = angles[:, [v + 1]]
-        d, inverse = (part[:, 0] for part in _parts(problem, angle))
-        turn = -np.sin(angle) * two - np.cos(angle) * one
-        own = np.maximum(np.cos(angle), 1e-6) * basis[v]
-        jacobian = np.stack([own, turn], axis=2)
-        information = np.swapaxes(jacobian, 1, 2) @ inverse @ jacobian
-        shift[:, v] = np.einsum("gi,gij,gj->g", own, inverse, d) / np.einsum("gi,gij,gj->g", own, inverse, own)
-        error[:, v] = np.sqrt(np.maximum(np.linalg.pinv(information)[:, 0, 0], 0))
-    angle = angles[:, [0]]
+    angle = angle[:, None]
+    d, inverse = (part[:, 0] for part in _parts(problem, angle))
+    turn = -np.sin(angle) * two - np.cos(angle) * one
+    own = np.maximum(np.cos(angle), 1e-6)[:, :, None] * basis[list(moved)].T  # (groups, k − 1, moved)
+    pull = np.swapaxes(own, 1, 2) @ inverse
+    shift = np.linalg.solve(pull @ own, pull @ d[:, :, None])[:, -1, 0]
+    jacobian = np.concatenate([own, turn[:, :, None]], axis=2)
+    information = np.swapaxes(jacobian, 1, 2) @ inverse @ jacobian
+    error = np.sqrt(np.maximum(np.linalg.pinv(information)[:, len(moved) - 1, len(moved) - 1], 0))
+    return shift, error
+
+
+def _correlation(problem: tuple, moved: tuple[int, ...], angle: NDArray, rest: list[int]) -> NDArray[np.float64]:
+    """Return the correlation of the statistics of the values in `rest`, scale and values in `moved` taken out."""
+    one, two, *_, basis = problem
+    angle = angle[:, None]
     _, inverse = (part[:, 0] for part in _parts(problem, angle))
     turn = -np.sin(angle) * two - np.cos(angle) * one
-    pulled = np.einsum("gij,gj->gi", inverse, turn)
-    left = inverse - pulled[:, :, None] * pulled[:, None, :] / np.einsum("gi,gi->g", turn, pulled)[:, None, None]
-    inner = basis @ left @ basis.T
+    fixed = np.broadcast_to(basis[list(moved)].T, (len(one), basis.shape[1], len(moved)))
+    out = np.concatenate([turn[:, :, None], fixed], axis=2)
+    pulled = inverse @ out
+    left = inverse - pulled @ np.linalg.pinv(np.swapaxes(out, 1, 2) @ pulled) @ np.swapaxes(pulled, 1, 2)
+    inner = basis[rest] @ left @ basis[rest].T
     scale = np.sqrt(np.maximum(np.diagonal(inner, axis1=1, axis2=2), 1e-300))
-    return shift, error, inner / scale[:, :, None] / scale[:, None, :]
+    return inner / scale[:, :, None] / scale[:, None, :]
