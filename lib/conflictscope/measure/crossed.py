@@ -44,15 +44,17 @@ def crossed_mean(contrasts: NDArray, errors: NDArray, *, level: float = 0.95) ->
     Notes
     -----
     Two-way clustered variance (Cameron, Gelbach and Miller 2011, *JBES* 29): between targets, plus between scenarios,
-    minus what both count, and no less than either alone; t quantiles with targets − 1 degrees of freedom.
+    minus what both count, and no less than between scenarios; t quantiles with Satterthwaite's degrees of freedom, at
+    least targets − 1.
     """
     targets = len(contrasts)
     mean = float(contrasts.mean())
     by_scenario = float((errors.mean(axis=0) ** 2).sum())
     both = float((errors**2).sum()) / targets**2
     by_target = float(contrasts.var(ddof=1)) / targets if targets > 1 else np.inf
-    variance = max(by_target + by_scenario - both, by_target, by_scenario)
+    variance = max(by_target + by_scenario - both, by_scenario)
     scenarios = int((errors != 0).any(axis=0).sum())
-    half = t_distribution.isf((1 - level) / 2, max(targets - 1, 1)) * np.sqrt(variance)
+    freedom = variance**2 / (by_target**2 / max(targets - 1, 1) + by_scenario**2 / max(scenarios - 1, 1))
+    half = t_distribution.isf((1 - level) / 2, max(freedom, targets - 1, 1)) * np.sqrt(variance)
     given = t_distribution.isf((1 - level) / 2, max(scenarios - 1, 1)) * np.sqrt(by_scenario)
     return CrossedMean(mean, mean - half, mean + half, mean - given, mean + given)

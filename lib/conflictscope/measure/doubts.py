@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from conflictscope.measure.sandwich import PairSums, Strengths, fit_strengths
 
 _HALVINGS = 12
-_PRIOR = 0.5  # labels added to either reading, Jeffreys
+_PRIOR = 2.0  # labels of the true value's other pairs that count in each pair, so that a rare reading is not 0
 _LEAST_USE = 0.05  # of a judge: P(read 1 | 1) − P(read 1 | 2)
 
 Assignment = Callable[[NDArray, NDArray, NDArray, NDArray], PairSums]
@@ -31,26 +31,22 @@ def correct_for_judge(sums: PairSums, labels: NDArray) -> Strengths:
         Counts of labelled verdicts: ``[..., t, r]`` truly for the pair's first (0) or second value (1), read as for
         the first (0) or second (1). Without a group axis, one judge whose errors are the same in all groups.
 
-    Raises
-    ------
-    ValueError
-        If in some pair the judge's readings hardly depend on what is true.
+    Returns
+    -------
+    Strengths
+        nan for groups in which, in some pair, the judge's readings hardly depend on what is true.
 
     Notes
     -----
     Shares are (ȳ − a) / (s − a), s and a the chances that the judge reads the first value where the first or the second
-    is true (Rogan and Gladen 1978, *Am. J. Epidemiology* 107). The labels' binomial variance is added by the delta
+    is true (Rogan and Gladen 1978, *Am. J. Epidemiology* 107), drawn a little toward the chances that hold for the true value in
+    all its pairs. The labels' binomial variance is added by the delta
     method to the variance of each pair's share.
     """
-    counts = np.asarray(labels, dtype=float) + _PRIOR
-    totals = counts.sum(axis=-1)
-    right, wrong = counts[..., 0, 0] / totals[..., 0], counts[..., 1, 0] / totals[..., 1]
+    right, wrong, trials = _reading_chances(np.asarray(labels, dtype=float), sums)
     use = right - wrong
-    if (use < _LEAST_USE).any():
-        raise ValueError(
-            f"labels: in a pair the judge reads the first value in {right.ravel()[use.argmin()]:.2f} where it is true "
-            f"and in {wrong.ravel()[use.argmin()]:.2f} where it is not; expected a difference of at least {_LEAST_USE}."
-        )
+    useless = np.broadcast_to((use < _LEAST_USE).any(axis=-1), (len(sums.n),))
+    use = np.maximum(use, _LEAST_USE)
     n = np.maximum(sums.n, 1)
     read = sums.y / n
     share = np.clip((read - wrong) / use, 0, 1)
@@ -58,10 +54,14 @@ def correct_for_judge(sums: PairSums, labels: NDArray) -> Strengths:
     y = sums.n * share
     fit = fit_strengths(replace(sums, y=y, yy=sums.n * (variance + share**2)))
     of_labels = (
-        share**2 * right * (1 - right) / (totals[..., 0] + 1) + (1 - share) ** 2 * wrong * (1 - wrong) / (totals[..., 1] + 1)
+        share**2 * right * (1 - right) / trials[..., 0] + (1 - share) ** 2 * wrong * (1 - wrong) / trials[..., 1]
     ) / use**2
     added = np.einsum("gip,gp,gjp->gij", fit.influence, sums.n**2 * of_labels, fit.influence)
-    return replace(fit, covariance=fit.covariance + added)
+    return replace(
+        fit,
+        strengths=np.where(useless[:, None], np.nan, fit.strengths),
+        covariance=fit.covariance + added,
+    )
 
 
 def judge_tipping_points(sums: PairSums) -> NDArray[np.float64]:
@@ -123,21 +123,43 @@ def orders_that_hold(sums: PairSums, missing: NDArray) -> NDArray[np.bool_]:
     plain; in each other pair it is the side that the strengths' network says (the sign of the difference's derivative),
     taken anew until it no longer changes.
     """
+    before = fit_strengths(sums).strengths
     g, i, j = _ordered(sums)
-    n, base, yy = sums.n[g] + missing[g], sums.y[g], sums.yy[g]
-    to_first = np.full(n.shape, 0.5)
-    for _ in range(len(sums.first) + 1):
-        gained = missing[g] * to_first
-        fit = fit_strengths(replace(sums, n=n, y=base + gained, yy=yy + gained))
-        rows = np.arange(len(g))
-        slope = fit.influence[rows, i] - fit.influence[rows, j]
-        worst = (slope < 0).astype(float)
-        if (worst == to_first).all():
-            break
-        to_first = worst
+    stands = before[g, i] > before[g, j]
+    g, i, j = g[stands], i[stands], j[stands]
     holds = np.zeros((len(sums.n), sums.k, sums.k), dtype=bool)
-    holds[g, i, j] = fit.strengths[rows, i] > fit.strengths[rows, j] + 1e-9
+    to_first = np.full((len(g), len(sums.first)), 0.5)
+    open_rows = np.arange(len(g))
+    for _ in range(len(sums.first) + 1):
+        if not open_rows.size:
+            break
+        at, one, other = g[open_rows], i[open_rows], j[open_rows]
+        gained = missing[at] * to_first[open_rows]
+        y, yy = sums.y[at] + gained, sums.yy[at] + gained
+        fit = fit_strengths(replace(sums, n=sums.n[at] + missing[at], y=y, yy=yy))
+        rows = np.arange(len(at))
+        holds[at, one, other] = fit.strengths[rows, one] > fit.strengths[rows, other] + 1e-9
+        worst = (fit.influence[rows, one] < fit.influence[rows, other]).astype(float)
+        changed = ((worst != to_first[open_rows]) & (missing[at] > 0)).any(axis=1)
+        to_first[open_rows] = worst
+        # an order that has fallen once has fallen
+        open_rows = open_rows[changed & holds[at, one, other]]
     return holds
+
+
+def _reading_chances(labels: NDArray, sums: PairSums) -> tuple[NDArray, NDArray, NDArray]:
+    """Return P(read first | first), P(read first | second) by pair, and the labels behind each, shape (..., pairs, 2)."""
+    correct = np.stack([labels[..., 0, 0], labels[..., 1, 1]], axis=-1)
+    trials = labels.sum(axis=-1)
+    value = np.stack([sums.first, sums.second], axis=-1)
+    pooled = np.empty(correct.shape)
+    everywhere = (correct.sum(axis=(-1, -2)) + 0.5) / (trials.sum(axis=(-1, -2)) + 1)
+    for v in range(sums.k):
+        of_value = value == v
+        mean = ((correct * of_value).sum(axis=(-1, -2)) + everywhere) / ((trials * of_value).sum(axis=(-1, -2)) + 1)
+        pooled = np.where(of_value, mean[..., None, None], pooled)
+    accuracy = (correct + _PRIOR * pooled) / (trials + _PRIOR)
+    return accuracy[..., 0], 1 - accuracy[..., 1], trials + _PRIOR
 
 
 def _ordered(sums: PairSums) -> tuple[NDArray, NDArray, NDArray]:

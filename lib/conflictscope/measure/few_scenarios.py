@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
-_PRIOR = 0.25  # of each cell of a confusion table
+_PRIOR = 2.0  # conversations, spread over all cells of a confusion table
+_NEXT_TO_NOTHING = 0.02  # of a cell of disagreement, for the upper end
 
 
 def rate_interval(rates: NDArray, *, level: float = 0.95) -> tuple[NDArray, NDArray, NDArray]:
@@ -43,7 +44,7 @@ def rate_interval(rates: NDArray, *, level: float = 0.95) -> tuple[NDArray, NDAr
 
 
 def kappa_interval(
-    counts: NDArray, *, level: float = 0.95, seed: int = 0, draws: int = 4000, prior: float = _PRIOR
+    counts: NDArray, *, level: float = 0.95, seed: int = 0, draws: int = 4000
 ) -> tuple[float, float]:
     """Give a credible interval of Cohen's κ from confusion tables by scenario.
 
@@ -54,14 +55,27 @@ def kappa_interval(
 
     Notes
     -----
-    The cells are drawn from a Dirichlet distribution of the counts and ¼ a cell: unlike a bootstrap, it leaves open
-    what did not happen to occur, so that eight conversations never give an interval of width 0.
+    The cells are drawn from a Dirichlet distribution of the counts and of what may not have happened to occur: for the
+    lower end two conversations spread over all cells, for the upper end over those of agreement. Unlike a bootstrap,
+    eight conversations never give an interval of width 0.
     """
     each = counts.sum(axis=(1, 2))
     cells = (counts[each > 0] / each[each > 0, None, None]).sum(axis=0)
     k = len(cells)
-    drawn = np.random.default_rng(seed).dirichlet(cells.ravel() + prior, size=draws).reshape(-1, k, k)
+    cautious = np.full((k, k), _PRIOR / k**2)
+    generous = np.where(np.eye(k, dtype=bool), _PRIOR / k**2, _NEXT_TO_NOTHING)
+    low = np.quantile(_draw_kappa(cells + cautious, draws, seed), (1 - level) / 2)
+    high = np.quantile(_draw_kappa(cells + generous, draws, seed), (1 + level) / 2)
+    seen = np.trace(cells) / cells.sum()
+    chance = (cells.sum(axis=1) @ cells.sum(axis=0)) / cells.sum() ** 2
+    # what was seen is never left out (as Brown, Cai and DasGupta 2001 do for a rate of 0 or 1)
+    here = (seen - chance) / (1 - chance) if chance < 1 - 1e-12 else 1.0
+    return float(min(low, here)), float(max(high, here))
+
+
+def _draw_kappa(cells: NDArray, draws: int, seed: int) -> NDArray[np.float64]:
+    """Return draws of κ where the cells have a Dirichlet distribution."""
+    drawn = np.random.default_rng(seed).dirichlet(cells.ravel(), size=draws).reshape(-1, *cells.shape)
     observed = np.trace(drawn, axis1=1, axis2=2)
     expected = (drawn.sum(axis=2) * drawn.sum(axis=1)).sum(axis=1)
-    low, high = np.quantile((observed - expected) / (1 - expected), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return (observed - expected) / (1 - expected)
