@@ -221,7 +221,7 @@ def choices_table(drawn: Studies, *, one_target_a_study: bool = False) -> pd.Dat
         Columns of the table ``choices``, without templates; a lost answer has the outcome ``refusal``.
     """
     studies, targets = drawn.revealed.shape[:2]
-    if not one_target_a_study and studies != 1 or one_target_a_study and targets != 1:
+    if (not one_target_a_study and studies != 1) or (one_target_a_study and targets != 1):
         raise ValueError(f"found {studies} studies of {targets} targets; expected one study, or one target in each.")
     won = [np.moveaxis(drawn.expressed, 4, 1), drawn.revealed[:, None]]
     names = [f"study {n:05d}" for n in range(studies)] if one_target_a_study else [f"m{t}" for t in range(targets)]
@@ -251,8 +251,8 @@ def choices_table(drawn: Studies, *, one_target_a_study: bool = False) -> pd.Dat
                 "action_shown_first": order + 1,
                 "outcome": np.where(lost, "refusal", "choice"),
                 "action": pd.Series(np.where(lost, np.nan, 2 - y)).astype("Int64"),
-                "winner": np.where(lost, None, np.where(y == 1, first, second)),
-                "loser": np.where(lost, None, np.where(y == 1, second, first)),
+                "winner": pd.Series(np.where(y == 1, first, second)).mask(lost),
+                "loser": pd.Series(np.where(y == 1, second, first)).mask(lost),
             }
         )
         parts.append(part)

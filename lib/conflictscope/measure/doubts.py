@@ -39,9 +39,8 @@ def correct_for_judge(sums: PairSums, labels: NDArray) -> Strengths:
     Notes
     -----
     Shares are (ȳ − a) / (s − a), s and a the chances that the judge reads the first value where the first or the second
-    is true (Rogan and Gladen 1978, *Am. J. Epidemiology* 107), drawn a little toward the chances that hold for the true value in
-    all its pairs. The labels' binomial variance is added by the delta
-    method to the variance of each pair's share.
+    is true (Rogan and Gladen 1978, *Am. J. Epidemiology* 107), drawn a little toward the chances that hold for the true
+    value in all its pairs. The labels' binomial variance is added by the delta method to that of each pair's share.
     """
     right, wrong, trials = _reading_chances(np.asarray(labels, dtype=float), sums)
     use = right - wrong
@@ -75,11 +74,10 @@ def judge_tipping_points(sums: PairSums) -> NDArray[np.float64]:
     """
 
     def wrong(g: NDArray, i: NDArray, j: NDArray, share: NDArray) -> PairSums:
-        n, y = sums.n[g], sums.y[g]
-        for value, toward in ((i, -1), (j, 1)):
-            for side, sign in ((sums.first, 1), (sums.second, -1)):
-                y = y + (side == value[:, None]) * toward * sign * share[:, None] * n
-        y = np.clip(y, 0, n)
+        n = sums.n[g]
+        too_high = (sums.first == i[:, None]) | (sums.second == j[:, None])
+        too_low = (sums.second == i[:, None]) | (sums.first == j[:, None])
+        y = np.clip(sums.y[g] + share[:, None] * n * (too_low * 1.0 - too_high), 0, n)
         return replace(sums, n=n, y=y, yy=np.minimum(np.maximum(sums.yy[g], y**2 / np.maximum(n, 1)), y))
 
     return _tipping(sums, wrong)
@@ -148,7 +146,7 @@ def orders_that_hold(sums: PairSums, missing: NDArray) -> NDArray[np.bool_]:
 
 
 def _reading_chances(labels: NDArray, sums: PairSums) -> tuple[NDArray, NDArray, NDArray]:
-    """Return P(read first | first), P(read first | second) by pair, and the labels behind each, shape (..., pairs, 2)."""
+    """Return P(read first | first), P(read first | second) and the labels behind each, by pair."""
     correct = np.stack([labels[..., 0, 0], labels[..., 1, 1]], axis=-1)
     trials = labels.sum(axis=-1)
     value = np.stack([sums.first, sums.second], axis=-1)

@@ -43,9 +43,7 @@ def rate_interval(rates: NDArray, *, level: float = 0.95) -> tuple[NDArray, NDAr
     return rate, np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def kappa_interval(
-    counts: NDArray, *, level: float = 0.95, seed: int = 0, draws: int = 4000
-) -> tuple[float, float]:
+def kappa_interval(counts: NDArray, *, level: float = 0.95, seed: int = 0, draws: int = 4000) -> tuple[float, float]:
     """Give a credible interval of Cohen's κ from confusion tables by scenario.
 
     Parameters

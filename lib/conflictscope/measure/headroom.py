@@ -21,7 +21,12 @@ class Effect:
 
 
 def headroom_gained(
-    before: NDArray, after: NDArray, *, cluster: NDArray | None = None, strata: NDArray | None = None, level: float = 0.95
+    before: NDArray,
+    after: NDArray,
+    *,
+    cluster: NDArray | None = None,
+    strata: NDArray | None = None,
+    level: float = 0.95,
 ) -> Effect:
     """Give 1 − (choices against the order after) / (choices against it before).
 
@@ -73,7 +78,8 @@ def _spread(x: NDArray, y: NDArray, ok: NDArray, cluster: NDArray, strata: NDArr
     for stratum in np.unique(of_cluster):
         inside = present & (of_cluster == stratum)
         m = inside.sum(axis=-1, keepdims=True)
-        dx, dy = (np.where(inside, c - (c * inside).sum(axis=-1, keepdims=True) / np.maximum(m, 1), 0) for c in (cx, cy))
+        means = [(c * inside).sum(axis=-1, keepdims=True) / np.maximum(m, 1) for c in (cx, cy)]
+        dx, dy = (np.where(inside, c - mean, 0) for c, mean in zip((cx, cy), means, strict=True))
         factor = (m / np.maximum(m - 1, 1))[..., 0]
         for i, product in enumerate((dx * dx, dy * dy, dx * dy)):
             sums[i] = sums[i] + factor * product.sum(axis=-1)
@@ -81,15 +87,10 @@ def _spread(x: NDArray, y: NDArray, ok: NDArray, cluster: NDArray, strata: NDArr
 
 
 def _fieller(top: NDArray, bottom: NDArray, vtt: NDArray, vbb: NDArray, vtb: NDArray, q: NDArray) -> tuple:
-    """Return the ends of Fieller's interval of top/bottom, infinite where bottom may be 0."""
-    a = bottom**2 - q**2 * vbb
-    b = top * bottom - q**2 * vtb
-    c = top**2 - q**2 * vtt
+    """Return the ends of Fieller's interval of top/bottom ≥ 0, infinite above where bottom may be 0."""
+    a, b, c = bottom**2 - q**2 * vbb, top * bottom - q**2 * vtb, top**2 - q**2 * vtt
     root = np.sqrt(np.maximum(b * b - a * c, 0))
-    bounded = a > 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        # not bounded above: the smaller root where both have one sign is the lower end
-        low = np.where(bounded, (b - root) / a, np.where(b - root != 0, np.minimum(c / np.minimum(b + root, np.inf), (b + root) / a), 0))
-        high = np.where(bounded, (b + root) / a, np.inf)
-        low = np.where(~bounded & (c > 0) & (b > 0), c / (b + root), np.where(bounded, low, 0.0))
-    return np.maximum(low, 0.0), high
+        # c / (b + root) is the smaller root, whichever sign a has
+        low = np.where((c > 0) & (b > 0), c / (b + root), 0.0)
+        return low, np.where(a > 0, (b + root) / a, np.inf)

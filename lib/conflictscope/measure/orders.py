@@ -5,6 +5,7 @@ probability of each order of two values; ranks and tie groups from comparisons t
 between two conditions that can hold 1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +87,7 @@ def strength_intervals(fit: Strengths, sums: PairSums, *, level: float = 0.95) -
     for g in np.flatnonzero(known & ~strongly_connected(sums)):
         for v in range(sums.k):
             for ends, sign in ((low, -1.0), (high, 1.0)):
-                ends[g, v] = _profile_bound(sums, g, v, sign, fit.strengths[g, v], float(quantile[g, 0]))
+                ends[g, v] = _profile_bound(sums, int(g), v, sign, fit.strengths[g, v], float(quantile[g, 0]))
     return low, high
 
 
@@ -98,7 +99,7 @@ def strongly_connected(sums: PairSums) -> NDArray[np.bool_]:
     reached[:, sums.second, sums.first] |= sums.n - sums.y > 1e-9
     for _ in range(max(1, int(np.ceil(np.log2(sums.k))))):
         reached = reached.astype(np.float32) @ reached.astype(np.float32) > 0
-    return reached.all(axis=(1, 2))
+    return np.asarray(reached.all(axis=(1, 2)))
 
 
 def kendall_interval(
@@ -190,7 +191,7 @@ def _profile_bound(sums: PairSums, g: int, v: int, sign: float, start: float, qu
     return inside
 
 
-def _some_inside(within, start: float, sign: float) -> float:
+def _some_inside(within: Callable[[float], bool], start: float, sign: float) -> float:
     """Return a strength inside the profile interval, from the penalised estimate against the direction of search."""
     own = start
     while not within(own) and abs(own) < _FAR:

@@ -277,4 +277,4 @@ def _linked(sums: PairSums) -> NDArray[np.bool_]:
     reached[:, sums.second, sums.first] |= asked
     for _ in range(max(1, int(np.ceil(np.log2(sums.k))))):
         reached = (reached.astype(np.float32) @ reached.astype(np.float32)) > 0
-    return reached.all(axis=(1, 2))
+    return np.asarray(reached.all(axis=(1, 2)))

@@ -83,9 +83,9 @@ def shift_apart_from_scale(
     (θ₂ − λθ₁)′ S(λ)⁻¹ (θ₂ − λθ₁), S(λ) = V₂₂ + λ²V₁₁ − λ(V₁₂ + V₂₁): errors in both conditions count, so that neither
     draws λ toward 0. λ = tan φ, and φ is searched over the quarter turn where the order is kept; a reversal of the
     order is a shift. The smallest distance is Hotelling's T² with k − 2 degrees of freedom; what one value's own shift
-    takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993). Where the
-    largest is beyond doubt its value is set free, and the rest are compared again without it (step-down), so that one
-    value's shift is not read as that of all others.
+    takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993).
+    Where the largest is beyond doubt its value is set free, and the rest are compared again without it (step-down), so
+    that one value's shift is not read as that of all others.
     """
     groups, k = strengths[0].shape
     basis = _basis(k)
@@ -149,7 +149,7 @@ def _step_down(
     bar = np.quantile(largest, level, axis=1)[:, None]
     error = values["shift_low"][rows][:, rest].copy()
     shift = values["shift"][rows][:, rest]
-    at = np.ix_(rows, rest)
+    at = (rows[:, None], np.array(rest)[None])
     values["t"][at], values["p_value"][at] = t, p_value
     values["shift_low"][at], values["shift_high"][at] = shift - bar * error, shift + bar * error
     best = np.abs(t).argmax(axis=1)
