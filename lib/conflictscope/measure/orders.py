@@ -5,19 +5,16 @@ probability of each order of two values; ranks and tie groups from comparisons t
 between two conditions that can hold 1.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
-from conflictscope.measure.sandwich import PairSums, Strengths, dispersion, expit
+from conflictscope.measure.sandwich import PairSums, Strengths
 from conflictscope.measure.scale_shift import largest_of_t
 
 _DRAWS = 10_000
-_FAR = 40.0  # log-odds beyond which a bound is taken to be open
-_RIDGE = 1e-7  # holds the directions that the data leave open, in a profile that does not depend on them
 
 
 @dataclass(frozen=True)
@@ -74,32 +71,29 @@ def order_values(fit: Strengths, *, level: float = 0.95, seed: int = 0, draws: i
 def strength_intervals(fit: Strengths, sums: PairSums, *, level: float = 0.95) -> tuple[NDArray, NDArray]:
     """Give the interval of each strength, shape (groups, k) each end.
 
-    Where some values only ever win against the rest, the data bound their strengths from below alone and, as strengths
-    have mean 0, those of the rest from above alone: the other end is infinite, and the bounded one is that of the
-    profile likelihood (Venzon and Moolgavkar 1988), which needs no penalty. Elsewhere it is strength ± t · error.
-    A group whose every choice followed the order shown has no bound at all.
+    strength ± t · error. Where some values only ever win against the rest, the data bound their strengths from below
+    alone and, as strengths have mean 0, those of the rest from above alone: the other end is infinite. Neither end
+    hangs on a penalty that could be chosen. A group whose every choice followed the order shown has no bound at all.
     """
     quantile = t_distribution.isf((1 - level) / 2, fit.freedom)[:, None]
     half = quantile * np.sqrt(np.diagonal(fit.covariance, axis1=1, axis2=2))
-    low, high = fit.strengths - half, fit.strengths + half
-    low[fit.undecided], high[fit.undecided] = -np.inf, np.inf
-    known = ~np.isnan(fit.strengths[:, 0]) & ~fit.undecided
-    for g in np.flatnonzero(known & ~strongly_connected(sums)):
-        for v in range(sums.k):
-            for ends, sign in ((low, -1.0), (high, 1.0)):
-                ends[g, v] = _profile_bound(sums, int(g), v, sign, fit.strengths[g, v], float(quantile[g, 0]))
-    return low, high
+    reached = _win_chains(sums)
+    open_below = fit.undecided[:, None] | ~reached.all(axis=2)  # some value is never beaten, even by a chain
+    open_above = fit.undecided[:, None] | ~reached.all(axis=1)
+    low, high = np.where(open_below, -np.inf, fit.strengths - half), np.where(open_above, np.inf, fit.strengths + half)
+    unknown = np.isnan(fit.strengths)
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
 
 
-def strongly_connected(sums: PairSums) -> NDArray[np.bool_]:
-    """Return whether each value can be reached from each other by a chain of wins, shape (groups,)."""
+def _win_chains(sums: PairSums) -> NDArray[np.bool_]:
+    """Return whether value i has beaten value j, itself or by a chain of wins, shape (groups, k, k)."""
     reached = np.zeros((len(sums.n), sums.k, sums.k), dtype=bool)
     reached[:, np.arange(sums.k), np.arange(sums.k)] = True
     reached[:, sums.first, sums.second] |= sums.y > 1e-9
     reached[:, sums.second, sums.first] |= sums.n - sums.y > 1e-9
     for _ in range(max(1, int(np.ceil(np.log2(sums.k))))):
         reached = reached.astype(np.float32) @ reached.astype(np.float32) > 0
-    return np.asarray(reached.all(axis=(1, 2)))
+    return reached
 
 
 def kendall_interval(
@@ -160,67 +154,3 @@ def kendall_interval(
         low[g], high[g] = np.quantile(drawn_tau, [(1 - level) / 2, (1 + level) / 2])
         same[g] = (drawn_tau > 1 - 1e-9).mean()
     return tau, np.where(tau >= 0, low, np.minimum(low, least)), np.where(tau >= 0, np.maximum(high, most), high), same
-
-
-def _profile_bound(sums: PairSums, g: int, v: int, sign: float, start: float, quantile: float) -> float:
-    """Return one end of the profile-likelihood interval of a strength: ±inf where it is open."""
-    n, y = sums.n[g], sums.y[g]
-    k = sums.k
-    phi = float(dispersion(n[None], y[None], sums.yy[g][None])[0])
-    design = np.zeros((len(n), k))
-    design[np.arange(len(n)), sums.first], design[np.arange(len(n)), sums.second] = 1, -1
-    # strengths of mean 0 with the own one held: own · direction + any vector of `free`
-    direction = np.full(k, -1 / (k - 1))
-    direction[v] = 1.0
-    others = [w for w in range(k) if w != v]
-    free = np.zeros((k, k - 2))
-    for column, w in enumerate(others[:-1]):
-        free[w, column], free[others[-1], column] = 1, -1
-    top = _profile(n, y, design, np.zeros(k), np.eye(k)[:, :-1])
-    bar = phi * quantile**2 / 2
-
-    def within(own: float) -> bool:
-        return top - _profile(n, y, design, own * direction, free) <= bar
-
-    if within(sign * _FAR):
-        return sign * np.inf
-    inside, outside = _some_inside(within, start, sign), sign * _FAR
-    for _ in range(40):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if within(middle) else (inside, middle)
-    return inside
-
-
-def _some_inside(within: Callable[[float], bool], start: float, sign: float) -> float:
-    """Return a strength inside the profile interval, from the penalised estimate against the direction of search."""
-    own = start
-    while not within(own) and abs(own) < _FAR:
-        own += 0.5 * np.sign(own if own else -sign)
-    return own
-
-
-def _profile(n: NDArray, y: NDArray, design: NDArray, fixed: NDArray, free: NDArray) -> float:
-    """Return the largest log-likelihood over strengths `fixed` + `free` · u."""
-    u = np.zeros(free.shape[1])
-    offset, slope = design @ fixed, design @ free
-
-    def likelihood(u: NDArray) -> float:
-        x = offset + slope @ u
-        return float((y * x - n * np.logaddexp(0, x)).sum() - _RIDGE * u @ u / 2)
-
-    value = likelihood(u)
-    for _ in range(200):
-        if not len(u):
-            break
-        p = expit(offset + slope @ u)
-        gradient = slope.T @ (y - n * p) - _RIDGE * u
-        curvature = (slope * (n * p * (1 - p))[:, None]).T @ slope + _RIDGE * np.eye(len(u))
-        step = np.linalg.solve(curvature, gradient)
-        step *= min(1.0, 4.0 / max(np.abs(step).max(), 1e-300))
-        while likelihood(u + step) < value - 1e-12 and np.abs(step).max() > 1e-12:
-            step /= 2
-        u = u + step
-        gained, value = likelihood(u) - value, likelihood(u)
-        if gained < 1e-11:
-            break
-    return value
