@@ -105,7 +105,7 @@ def test_bad_input(gathered):
         draw_effect(gathered, ax)
     with pytest.raises(ValueError, match=r"\['n'\] too"):
         draw_effect(rates(), ax, order=["m"])
-    with pytest.raises(ValueError, match="found system_prompts"):
+    with pytest.raises(ValueError, match="found arms"):
         plot_effects(pd.concat([gathered, gathered.assign(arm="placebo", panel="other")]))
     with pytest.raises(ValueError, match="no rows"):
         plot_effects(gathered.head(0))

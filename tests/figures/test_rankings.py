@@ -161,7 +161,7 @@ def test_bad_input(rankings):
     with pytest.raises(ValueError, match="order: found"):
         draw_rankings(rankings[rankings["target"] == "m"], ax, order=["a", "b"])
     steered = ranking("m", "open_ended", [1, 0, -1], arm="placebo")
-    with pytest.raises(ValueError, match="found system_prompts"):
+    with pytest.raises(ValueError, match="found arms"):
         plot_rankings(pd.concat([rankings, steered]))
-    with pytest.raises(ValueError, match=r"found system_prompts \[\]"):
+    with pytest.raises(ValueError, match=r"found arms \[\]"):
         plot_rankings(rankings.head(0))
