@@ -8,7 +8,7 @@ that plot make a figure; neither loads nor saves. The figures of section 4 of th
 - ``marks``: numbers with intervals on rows, a mark for each condition
 - ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets
 - ``shift``: expressed against revealed rank of each value
-- ``heatmaps``: how often each value wins against each other; what one reader took for what, against another
+- ``heatmaps``: how often each value wins against each other; what one rater took for what, against another
 - ``steering``: steering effects with the placebo beside them
 - ``agreement``: observed agreement against Likert difference rate, with the published points
 - ``funnel``: how many scenarios each check leaves, pass rates by template

@@ -1,4 +1,4 @@
-"""Heat maps: how often each value wins against each other, and what one reader took for what, against another.
+"""Heat maps: how often each value wins against each other, and what one rater took for what, against another.
 
 In: the tables of `measure.rates.preference_rates` and of `measure.confusion`. Out: axes with a number a cell, or a
 figure (of preferences, with a panel a target). Section 4 of the paper (arXiv 2509.25369), its pairwise preferences.
@@ -163,7 +163,7 @@ def draw_confusion(counts: pd.DataFrame, ax: Axes) -> Axes:
     Parameters
     ----------
     counts : DataFrame
-        Readings of one reader down, of the other across; counts.
+        Readings of one rater down, of the other across; counts.
     ax : Axes
         Where to draw.
 
@@ -180,8 +180,8 @@ def draw_confusion(counts: pd.DataFrame, ax: Axes) -> Axes:
         ax.texts[row * counts.shape[1] + column].set_fontweight("bold")
     named = [[_READINGS.get(name, name) for name in names] for names in (counts.index, counts.columns)]
     _name_cells(ax, named[0], named[1], slant=20)
-    ax.set_ylabel(counts.index.name or "first reader", parse_math=False)
-    ax.set_xlabel(counts.columns.name or "second reader", parse_math=False)
+    ax.set_ylabel(counts.index.name or "first rater", parse_math=False)
+    ax.set_xlabel(counts.columns.name or "second rater", parse_math=False)
     return ax
 
 
@@ -194,7 +194,7 @@ def plot_confusion(counts: pd.DataFrame, agreement: pd.Series, **page: Unpack[Pa
     counts : DataFrame
         As for `draw_confusion`.
     agreement : Series
-        The row of `measure.agreement_between_readers` about the same two readers.
+        The row of `measure.agreement_between_raters` about the same two raters.
     **page
         ``title``, ``source``, ``width``, as for `plot_panels`.
     """
