@@ -149,7 +149,7 @@ def test_calls_that_fail_are_counted(ask, script, make_request, store_url):
 @pytest.mark.parametrize("prices", [{}, {"input_price": 1}, {"output_price": 1}])
 def test_a_model_without_a_price_is_refused_before_any_call(ask, script, make_request, prices):
     scripted = script(lambda body, nth: "well")
-    with pytest.raises(ValueError, match=r"price of m is unknown.*Give input_price and output_price.*0 where"):
+    with pytest.raises(ValueError, match=r"price of m is unknown.*Give input_price and output_price.*0 if"):
         ask([make_request("?")], scripted, budget_usd=1, **prices)
     assert scripted.bodies == []
     # said to cost nothing, it may be asked
