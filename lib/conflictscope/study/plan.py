@@ -26,8 +26,8 @@ from conflictscope.elicit import choose_target_rankings
 from conflictscope.measure import count_outcomes, flip_rate, precision_plan
 from conflictscope.measure.planning import PlannedStudy
 from conflictscope.models import Model, Registry
+from conflictscope.models.records import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
 from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
-from conflictscope.models.store import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
 from conflictscope.prompts import prompt_texts
 from conflictscope.scenarios import load_value_set, missing_fields, plan_outlines, plan_single_stage, read_scenario_file
 from conflictscope.scenarios.outlines import Batch
