@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from conflictscope.elicit import ask_multiple_choice, ask_ratings, ask_steered
+from conflictscope.elicit import ask_multiple_choice, ask_ratings
 from conflictscope.prompts import read_fences, rendering
 from conflictscope.table_files import check_table
 
@@ -80,8 +80,8 @@ def test_log_probabilities_become_the_share_of_the_first_letter(scripted, scenar
 
 def test_the_system_prompt_goes_first_and_is_named(scripted, scenarios):
     models, transport = scripted(prefers_candour)
-    prompts = {"default": lambda scenario_id: None, "steered:x": lambda scenario_id: f"for {scenario_id}"}
-    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], system_prompts=prompts))
+    arms = {"m": {"default": lambda scenario_id: None, "steered:x": lambda scenario_id: f"for {scenario_id}"}}
+    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], arms=arms))
     assert answers["arm"].value_counts().to_dict() == {"default": 6, "steered:x": 6}
     systems = [body["messages"][0]["content"] for body in transport.bodies if body["messages"][0]["role"] == "system"]
     assert sorted(set(systems)) == ["for s0", "for s1", "for s2"]
@@ -106,10 +106,10 @@ def test_repetitions_are_asked_anew(scripted, scenarios):
 
 def test_the_temperature_reaches_the_endpoint(scripted, scenarios):
     models, transport = scripted(lambda body: "A", json_schema=False)
-    prompts = {"m": {"steered:x": lambda scenario_id: "x"}}
+    arms = {"m": {"steered:x": lambda scenario_id: "x"}}
     for ask in (ask_multiple_choice, ask_ratings):
         asyncio.run(ask(scenarios, models, ["m"], temperature=0.7))
-    asyncio.run(ask_steered(scenarios, models, prompts, temperature=0.7))
+    asyncio.run(ask_multiple_choice(scenarios, models, ["m"], arms=arms, temperature=0.7))
     assert [body["temperature"] for body in transport.bodies] == [0.7] * 18
 
 
