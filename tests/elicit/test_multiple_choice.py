@@ -62,19 +62,27 @@ def test_a_failed_call_is_an_error_and_the_others_go_on(scripted, scenarios):
     assert "scripted failure" in answers.loc[answers["outcome"] == "error", "problem"].iloc[0]
 
 
-def test_log_probabilities_become_the_share_of_the_first_letter(scripted, scenarios):
+@pytest.mark.parametrize("json_schema", [True, False])
+def test_log_probabilities_become_the_share_of_the_first_letter(scripted, scenarios, json_schema):
+    """A letter among the alternatives of a brace is not the letter of the answer."""
+    brace = {"token": '{"answer": "', "top_logprobs": [{"token": '{"answer": "', "logprob": -0.1}]}
+    brace["top_logprobs"] += [{"token": "A", "logprob": -9}, {"token": "B", "logprob": -4}]
+
     def script(body):
-        assert "response_format" not in body
+        assert ("response_format" in body) == json_schema and body["logprobs"]
         alternatives = [
             {"token": " A", "logprob": -0.5},
             {"token": "B", "logprob": -1.5},
             {"token": "C", "logprob": -3},
         ]
-        token = {"token": "A", "logprob": -0.5, "top_logprobs": alternatives}
-        return {"message": {"role": "assistant", "content": "A"}, "logprobs": {"content": [token]}}
+        letter = {"token": "A", "logprob": -0.5, "top_logprobs": alternatives}
+        content = '{"answer": "A"}' if json_schema else "A"
+        tokens = [brace, letter] if json_schema else [letter]
+        return {"message": {"role": "assistant", "content": content}, "logprobs": {"content": tokens}}
 
-    models, _ = scripted(script, logprobs=True)
+    models, _ = scripted(script, logprobs=True, json_schema=json_schema)
     answers = asyncio.run(ask_multiple_choice(scenarios.head(1), models, ["m"]))
+    assert answers["outcome"].tolist() == ["choice"] * 2
     assert answers["probability_first"].tolist() == [pytest.approx(1 / (1 + 2.718281828459045**-1))] * 2
 
 

@@ -19,6 +19,8 @@ from conflictscope.models import Models, Reply, Request
 from conflictscope.prompts import Prompt, render
 from conflictscope.tables import TABLES
 
+_AB = ("A", "B")
+
 
 class Answer(BaseModel):
     """A target's reply to ``prompts/choose.txt``, where its endpoint takes JSON schemas."""
@@ -120,8 +122,6 @@ async def _ask_targets(
 
     async def ask(target: str) -> list[tuple[dict, int, Reply]]:
         model = models.registry[target]
-        # log-probabilities are those of a bare letter, so a target that gives them is asked for one
-        logprobs = schema is Answer and model.logprobs
         asked, requests = [], []
         for arm, text in arms.get(target, DEFAULT).items():
             for scenario_id, *both in prompts:
@@ -132,10 +132,10 @@ async def _ask_targets(
                         Request.of(
                             prompt,
                             before=system_message(text(scenario_id)),
-                            schema=schema if model.json_schema and not logprobs else None,
+                            schema=schema if model.json_schema else None,
                             temperature=temperature,
                             repetition=repetition,
-                            logprobs=logprobs,
+                            logprobs=model.logprobs and schema is Answer,
                         )
                     )
         what = "multiple choice" if schema is Answer else "ratings"
@@ -173,12 +173,15 @@ def _read_rating(reply: Reply) -> dict:
 
 
 def _probability_of_a(reply: Reply) -> float | None:
-    """Return P(A) / (P(A) + P(B)) at the first token that is a letter, or None where either is not given."""
+    """Return P(A) / (P(A) + P(B)) at the token that is the letter, or None if either is not given."""
     for alternatives in reply.top_logprobs or ():
+        letters = {token: token.strip(" \n\"'*(:{}") for token in alternatives}
+        # where JSON is asked for, the tokens around the letter may have had a bare letter for an alternative
+        if isinstance(reply.parsed, Answer) and letters[max(alternatives, key=lambda t: alternatives[t])] not in _AB:
+            continue
         logprob: dict[str, float] = {}
         for token, value in alternatives.items():
-            letter = token.strip(" \n\"'*(")
-            if letter in ("A", "B"):
+            if (letter := letters[token]) in _AB:
                 logprob[letter] = float(np.logaddexp(logprob.get(letter, -np.inf), value))
         if logprob:
             return None if len(logprob) < 2 else float(1 / (1 + np.exp(logprob["B"] - logprob["A"])))
