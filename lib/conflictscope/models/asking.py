@@ -52,6 +52,7 @@ from conflictscope.models.requests import (
 )
 from conflictscope.models.spending import Budget, BudgetReached, Ledger, Planned
 from conflictscope.models.store import EMBEDDING, Attempts, CallStore
+from conflictscope.prompts import prompt_hash
 
 
 async def work_off(jobs: Iterator[Coroutine[Any, Any, None]], workers: int) -> None:
@@ -346,6 +347,8 @@ class Models:
         planned: Planned | None = None,
     ):
         self.registry, self.store, self.replay, self.max_repairs = registry, store, replay, max_repairs
+        self.asked: set[tuple[str, str, str]] = set()
+        """(model, prompt, prompt's hash, "" if it has no text of ours) of all that was asked, answered here or not."""
         self._progress = progress
         # a replay asks nothing: it spends nothing, and leaves the ledger of the run that did as it is
         budget = Budget(registry, store, None if replay else budget_usd)
@@ -385,6 +388,9 @@ class Models:
         """
         described = self.registry[model]
         calls = [make_call(described, request) for request in requests]
+        self.asked |= {(model, request.prompt, request.prompt_hash) for request in requests}
+        if not described.json_schema and any(request.schema is not None for request in requests):
+            self.asked.add((model, "json_only", prompt_hash("json_only")))
         # the same key may be read by two classes, so both count
         distinct = {(call.key, call.request.schema): call for call in calls}
         held = await self.store.find({key for key, _ in distinct})
@@ -438,6 +444,7 @@ class Models:
         """
         described = self.registry[model]
         calls = [make_embedding_call(described, text) for text in texts]
+        self.asked.add((model, EMBEDDING, ""))
         distinct = {call.key: call for call in calls}
         held = await self.store.find(distinct)
         missing = [call for key, call in distinct.items() if key not in held]
@@ -481,6 +488,7 @@ class Models:
             if repair == self.max_repairs or not self._wants_repair(call, reply):
                 break
             call = make_repair(model, call, reply.text, reply.problem or "")
+            self.asked.add((model.name, "repair", prompt_hash("repair")))
             raw = (await self.store.find([call.key])).get(call.key)
         return reply
 
