@@ -365,9 +365,9 @@ _BESIDE = (
         leaves="a figure",
     ),
 )
-STAGES: Mapping[str, Stage] = {stage.notebook: stage for stage in _STUDY}
+STAGES: dict[str, Stage] = {stage.notebook: stage for stage in _STUDY}
 """Numbered notebook → what it does, in the order in which they run."""
-NOTEBOOKS: Mapping[str, Stage] = STAGES | {stage.notebook: stage for stage in _BESIDE}
+NOTEBOOKS: dict[str, Stage] = STAGES | {stage.notebook: stage for stage in _BESIDE}
 """Every notebook → what it does, in the README's order."""
-WRITERS: Mapping[str, Stage] = {table: stage for stage in _STUDY for table in stage.writes}
+WRITERS: dict[str, Stage] = {table: stage for stage in _STUDY for table in stage.writes}
 """Table → the notebook that writes it, in the order in which tables are written."""
