@@ -156,7 +156,7 @@ def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) ->
     parameters = _load(parameter_file, settings, out)
     click.echo("\n".join(describe_status(parameters)))
     estimate, _ = _plan(parameters)
-    click.echo(f"At most {_sum_up_still(estimate)}")
+    click.echo(f"A{_sum_up_still(estimate)[1:]}")
 
 
 @_commands.command()
@@ -342,7 +342,7 @@ def _sum_up(estimate: "pd.DataFrame") -> str:
 def _sum_up_still(estimate: "pd.DataFrame") -> str:
     """Return what is still to be asked in a phrase."""
     still = estimate[estimate["still"].gt(0)]
-    return f"{still['still'].sum():,} calls still to be asked, {_sum_of_dollars(still, 'dollars_still')}"
+    return f"about {still['still'].sum():,} calls still to be asked, {_sum_of_dollars(still, 'dollars_still')}"
 
 
 def _sum_of_dollars(estimate: "pd.DataFrame", column: str) -> str:

@@ -318,8 +318,11 @@ def study_status(parameters: StudyParameters) -> pd.DataFrame:
                 )
                 outdated, lacking = _changes(then, now)
                 for state, reasons in ((STALE, outdated), (INCOMPLETE, lacking)):
-                    if sources := [source for source in then["tables"] if states.get(source) == state]:
-                        reasons.append(f"made from {state} {', '.join(sources)}")
+                    # the first, in the order in which they are made, is why the others are
+                    if sources := [
+                        source for source in WRITERS if source in then["tables"] and states[source] == state
+                    ]:
+                        reasons.append(f"made from {state} {sources[0]}")
             state = STALE if outdated else INCOMPLETE if lacking else UP_TO_DATE if there else NOT_RUN
             if table:
                 states[table] = state
