@@ -319,10 +319,8 @@ def study_status(parameters: StudyParameters) -> pd.DataFrame:
                 outdated, lacking = _changes(then, now)
                 for state, reasons in ((STALE, outdated), (INCOMPLETE, lacking)):
                     # the first, in the order in which they are made, is why the others are
-                    if sources := [
-                        source for source in WRITERS if source in then["tables"] and states[source] == state
-                    ]:
-                        reasons.append(f"made from {state} {sources[0]}")
+                    sources = [name for name in states if name in then["tables"] and states[name] == state]
+                    reasons += [f"made from {state} {name}" for name in sources[:1]]
             state = STALE if outdated else INCOMPLETE if lacking else UP_TO_DATE if there else NOT_RUN
             if table:
                 states[table] = state

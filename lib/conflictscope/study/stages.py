@@ -310,7 +310,7 @@ _STUDY = (
 _BESIDE = (
     Stage(
         "recover_known_rankings",
-        "Does the instrument find what was put in?",
+        "Does the instrument find what is there?",
         seconds=60,
         takes="nothing: it simulates",
         figures=("rank_recovery", "coverage"),
@@ -318,7 +318,7 @@ _BESIDE = (
     ),
     Stage(
         "browse_scenarios",
-        "What does a scenario say, and why was it kept or dropped?",
+        "What did the author write, and what did the filter keep?",
         seconds=3,
         takes="a run's tables",
         reads=("scenarios",),
@@ -326,7 +326,7 @@ _BESIDE = (
     ),
     Stage(
         "browse_responses",
-        "What is behind a number in the heat map?",
+        "What did each model say and do, and how was it read?",
         seconds=3,
         takes="a run's tables",
         reads=("answers",),
@@ -334,7 +334,7 @@ _BESIDE = (
     ),
     Stage(
         "annotate",
-        "What would you have said?",
+        "What would you say?",
         seconds=3,
         takes="a run's tables",
         reads=("scenarios",),
@@ -342,7 +342,7 @@ _BESIDE = (
     ),
     Stage(
         "validate_judges",
-        "How far can the judges be trusted?",
+        "Can the judges be believed?",
         seconds=5,
         takes="a run's tables, labels",
         reads=("verdicts",),
