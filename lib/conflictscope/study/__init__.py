@@ -1,8 +1,9 @@
 """Study: a parameter file becomes executed notebooks, tables and figures.
 
+- ``stages``: the pipeline, told once: what each notebook reads, asks, writes and draws
 - ``parameters``: the typed model of the parameters; a parameter file becomes what each notebook takes
 - ``validation``: what is wrong, before anything is asked
-- ``plan``: what will be asked of which model, its cost, and how many scenarios a wanted precision takes
+- ``plan``: what will be asked of which model, what still, its cost; how many scenarios a wanted precision takes
 - ``notebook``: what a notebook reads, writes and asks, and how it shows tables
 - ``provenance``: what each table is made from, which are stale, the manifest
 - ``runner``: the notebooks in order, one run at a time, to an orderly end
@@ -17,15 +18,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from conflictscope.study.comparing import answer, read_data_sets, read_earlier_outlines, read_points
-    from conflictscope.study.notebook import Run, open_run, show_table
+    from conflictscope.study.notebook import Run, open_run, show_table, start_run
+    from conflictscope.study.parameters import project_path
 
-__all__ = ["Run", "answer", "open_run", "read_data_sets", "read_earlier_outlines", "read_points", "show_table"]
-_OF_NOTEBOOK = ("Run", "open_run", "show_table")
+__all__ = [
+    "Run",
+    "answer",
+    "open_run",
+    "project_path",
+    "read_data_sets",
+    "read_earlier_outlines",
+    "read_points",
+    "show_table",
+    "start_run",
+]
+_OF_NOTEBOOK = ("Run", "open_run", "show_table", "start_run")
 
 
 def __getattr__(name: str) -> object:
     """Import what notebooks use when it is used: the command line answers faster without it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "notebook" if name in _OF_NOTEBOOK else "comparing"
-    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    room = "notebook" if name in _OF_NOTEBOOK else "parameters" if name == "project_path" else "comparing"
+    return getattr(importlib.import_module(f"{__name__}.{room}"), name)

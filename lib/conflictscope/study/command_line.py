@@ -71,22 +71,21 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
 
 def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
     """Run one parameter file, and print what it will ask and where its results are."""
-    from conflictscope.study.provenance import stale_tables
+    from conflictscope.study.provenance import unfinished_tables
     from conflictscope.study.runner import run_study
 
     parameters = _validated(file, settings, out)
     estimate, notes = _plan(parameters)
-    click.echo(
-        f"{parameters.study}: {_sum_up(estimate)} (calls already in the call store are not made again)", err=True
-    )
+    click.echo(f"{parameters.study}: {_sum_up(estimate)}; {_sum_up_still(estimate)}", err=True)
     for note in notes:
         click.echo(note, err=True)
     executed = run_study(parameters, only=only)
     click.echo(f"{parameters.study}: {len(executed)} notebooks ran")
     click.echo(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
     click.echo(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
-    if len(stale := stale_tables(parameters)):
-        click.echo(f"  stale now: {', '.join(stale['table'])}; conflictscope status says why", err=True)
+    if len(unfinished := unfinished_tables(parameters)):
+        for state, rows in unfinished.groupby("state"):
+            click.echo(f"  {state} now: {', '.join(rows['table'])}; conflictscope status says why", err=True)
 
 
 @_commands.command()
@@ -106,7 +105,7 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
     help="With --precision: strength (log-odds) between values of neighbouring rank that are to be told apart.",
 )
 def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | None, difference: float) -> None:
-    """Say what a study will ask of which model, and what it costs, without calling anything."""
+    """Print what a study asks of which model, what of that is still to be asked, and what it costs; call nothing."""
     from conflictscope.study.plan import by_step, plan_precision
 
     parameters = _load(parameter_file, settings)
@@ -118,14 +117,12 @@ def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | Non
         return
     estimate, notes = _plan(parameters)
     steps = by_step(estimate)
-    shown = steps.assign(dollars=[_dollars(cost) for cost in steps["dollars"]])
-    click.echo(
-        shown.to_string(
-            index=False, formatters={name: "{:,}".format for name in ("calls", "input_tokens", "output_tokens")}
-        )
-    )
-    click.echo(f"\nAt most {_sum_up(estimate)}.")
-    click.echo("Counted as if nothing were dropped or filtered out; repairs and retries come on top.")
+    shown = steps.assign(**{name: steps[name].map(_dollars) for name in ("dollars", "dollars_still")})
+    counts = ("calls", "input_tokens", "output_tokens", "still")
+    click.echo(shown.to_string(index=False, formatters={name: "{:,}".format for name in counts}))
+    total = f"{_sum_up(estimate)}; {_sum_up_still(estimate)}"
+    click.echo(f"\nAt most {total}.")
+    click.echo("Counted as if nothing more were dropped or filtered out; repairs and retries come on top.")
     budget = parameters.values["budget_usd"]
     if isinstance(budget, int | float):
         click.echo(f"The budget is {_dollars(budget)} dollars{_compare(budget, estimate)}.")
@@ -153,10 +150,13 @@ _commands.add_command(
 @_SETTINGS
 @_OUT
 def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) -> None:
-    """Say which tables are there, which of them are stale and why, and how many calls are stored."""
+    """Print which tables are there, which are stale or incomplete and why, and what is stored and still to be asked."""
     from conflictscope.study.provenance import describe_status
 
-    click.echo("\n".join(describe_status(_load(parameter_file, settings, out))))
+    parameters = _load(parameter_file, settings, out)
+    click.echo("\n".join(describe_status(parameters)))
+    estimate, _ = _plan(parameters)
+    click.echo(f"A{_sum_up_still(estimate)[1:]}")
 
 
 @_commands.command()
@@ -171,6 +171,11 @@ def bundle(run_folder: Path, out: Path | None) -> None:
     folder = run_folder if run_folder.is_dir() else _load(run_folder).path("run_folder")
     manifest = read_manifest(folder)
     root = find_project(Path.cwd())
+    if "notebooks" not in manifest:
+        raise ValueError(
+            f"{folder} was made by running notebooks by hand; expected a study that `conflictscope run` has run, whose "
+            "manifest says which parameters all its tables share."
+        )
     told = {name: root / str(manifest["parameters"][name]) for name in _PLACES}
     places = told | {"run_folder": folder.resolve()}
     parameters = restore_parameters(
@@ -309,11 +314,11 @@ def _validated(file: Path, settings: tuple[str, ...], out: Path | None) -> "Stud
 def _plan(parameters: "StudyParameters") -> tuple["pd.DataFrame", list[str]]:
     """Return a study's estimate, and what has to be told about how its tokens are counted."""
     from conflictscope.models import load_registry
-    from conflictscope.study.plan import asked_models, open_tokenisers, plan_study
+    from conflictscope.study.plan import asked_models, open_tokenisers, plan_study, read_done
 
     registry = load_registry(parameters.path("models_file"))
     tokenisers, notes = open_tokenisers(asked_models(parameters, registry))
-    return plan_study(parameters, registry, tokenisers), notes
+    return plan_study(parameters, registry, tokenisers, done=read_done(parameters)), notes
 
 
 def _compare(budget: float, estimate: "pd.DataFrame") -> str:
@@ -331,11 +336,20 @@ def _dollars(cost: float | None) -> str:
 def _sum_up(estimate: "pd.DataFrame") -> str:
     """Return a plan's totals in a phrase."""
     calls, tokens = estimate["calls"].sum(), estimate[["input_tokens", "output_tokens"]].to_numpy().sum()
-    unknown = sorted(set(estimate.loc[estimate["dollars"].isna(), "model"]))
-    dollars = f"{estimate['dollars'].sum():,.2f} dollars"
-    if unknown:
-        dollars += f" plus what {', '.join(unknown)} cost (no prices in params/models.yaml)"
-    return f"{calls:,} calls, about {tokens:,} tokens, {dollars}"
+    return f"{calls:,} calls, about {tokens:,} tokens, {_sum_of_dollars(estimate, 'dollars')}"
+
+
+def _sum_up_still(estimate: "pd.DataFrame") -> str:
+    """Return what is still to be asked in a phrase."""
+    still = estimate[estimate["still"].gt(0)]
+    return f"about {still['still'].sum():,} calls still to be asked, {_sum_of_dollars(still, 'dollars_still')}"
+
+
+def _sum_of_dollars(estimate: "pd.DataFrame", column: str) -> str:
+    """Return dollars in a phrase, with the models whose price is unknown."""
+    unknown = sorted(set(estimate.loc[estimate[column].isna(), "model"]))
+    more = f" plus what {', '.join(unknown)} cost (no prices in params/models.yaml)" if unknown else ""
+    return f"{estimate[column].sum():,.2f} dollars{more}"
 
 
 def _exit_code(problem: Exception) -> int | None:

@@ -9,6 +9,7 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -24,6 +25,11 @@ _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _RANKING_WORDS = ("reverse_of_default", "selection", "all_orders")
 # set from the study's name and --out
 _SET_BY_RUNNER = ("run_folder", "figures_folder", "models_file")
+# parameters that are paths, or lists of paths
+PATHS = (
+    *("run_folder", "figures_folder", "value_set", "models_file", "prompts_folder", "scenarios"),
+    *("earlier_runs", "compare_with"),
+)
 # accepted for one release, with a message
 RENAMED = {"scenarios_per_pair": "outlines_per_pair"}
 
@@ -98,6 +104,9 @@ class Parameters(BaseModel):
     figures_folder: Filled = Field("figures/hhh", description="folder for figures and the tables behind them")
     value_set: Filled = Field("params/value_sets/hhh.yaml", description="values, definitions, pairs")
     models_file: Filled = Field("params/models.yaml", description="what each model name stands for")
+    prompts_folder: Text = Field(
+        "", description="folder of prompts that take the place of shipped ones of the same names; empty: none"
+    )
     call_store: Annotated[Filled, AfterValidator(_check_address)] | None = Field(
         None, description="database URL of the call store; empty: calls.sqlite in run_folder"
     )
@@ -324,16 +333,19 @@ def load_parameters(
         given = registry.cast(given.pop("cast", "simulated")) | given
     except ValueError as problem:
         raise ValueError(f"{file}: cast: {problem}") from None
-    given["value_set"] = _from_root(_find_value_set(given.get("value_set", study), file, root), root)
+    given["value_set"] = path_from_root(_find_value_set(given.get("value_set", study), file, root), root)
     folders = {
         "run_folder": Path(out) if out else root / "runs" / study,
         "figures_folder": Path(out) / "figures" if out else root / "figures" / study,
         "models_file": models_file,
     }
-    placed = {name: _from_root(path, root) for name, path in folders.items()}
+    placed = {name: path_from_root(path, root) for name, path in folders.items()}
     values = check_parameters(given | placed | {"study": study}, str(file)).model_dump()
     if values["scenarios"]:
-        values["scenarios"] = _from_root(_find_scenarios(values["scenarios"], file), root)
+        values["scenarios"] = path_from_root(_find_scenarios(values["scenarios"], file), root)
+    if Path(values["run_folder"]).is_absolute():
+        # what is executed there has no project at or above it
+        values |= {name: _absolute(values[name], root) for name in PATHS}
     return StudyParameters(file, root, study, values, _notebook_parameters(root), tuple(notes))
 
 
@@ -359,7 +371,7 @@ def restore_parameters(
         If the name is none, or a parameter is unknown to this version or does not fit.
     """
     given, _ = _with_new_names(dict(values), source)
-    placed = {name: _from_root(path, root) for name, path in folders.items()}
+    placed = {name: path_from_root(path, root) for name, path in folders.items()}
     checked = check_parameters(given | placed | {"study": study}, source)
     return StudyParameters(Path(source), root, study, checked.model_dump(), _notebook_parameters(root))
 
@@ -376,6 +388,27 @@ def find_project(start: Path) -> Path:
         if numbered_notebooks(folder):
             return folder
     raise FileNotFoundError(f"no folder at or above {start} holds notebooks/01_….ipynb; go into the project's folder.")
+
+
+def project_path(path: Path | str, beside: Path | None = None) -> Path:
+    """Return a path that a parameter names as an absolute one: relative ones are seen from the project's folder.
+
+    Parameters
+    ----------
+    beside : Path, optional
+        A folder whose project counts, if it is in one; default: the working folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        As ``find_project``.
+    """
+    if (path := Path(path)).is_absolute():
+        return path
+    if beside is not None:
+        with suppress(FileNotFoundError):
+            return find_project(beside) / path
+    return find_project(Path.cwd()) / path
 
 
 def numbered_notebooks(root: Path) -> list[Path]:
@@ -441,7 +474,14 @@ def _read_setting(setting: str) -> dict[str, Any]:
     return {key.strip(): parse_yaml(value, f"--set {setting}")}
 
 
-def _from_root(path: Path, root: Path) -> str:
+def _absolute(paths: Any, root: Path) -> Any:
+    """Return a path, or each of a list, as an absolute one; "" stays."""
+    if isinstance(paths, list):
+        return [_absolute(path, root) for path in paths]
+    return paths and str((root / paths).resolve())
+
+
+def path_from_root(path: Path, root: Path) -> str:
     """Return a path as seen from the project's folder, absolute if it is outside."""
     path, root = path.resolve(), root.resolve()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
