@@ -17,7 +17,11 @@ def study(driver, make_study, tmp_path_factory):
         shutil.copytree(driver.ROOT / name, folder / name)
     made = {"scenarios": 240, "target_names": TARGETS, "judges": ("simulated/judge",), "hostile": True, "study": "hhh"}
     make_study(folder / "runs" / "hhh", **made)
-    places = {"value_set": "params/value_sets/hhh.yaml", "models_file": "params/models.yaml", "figures_folder": "figures"}
+    places = {
+        "value_set": "params/value_sets/hhh.yaml",
+        "models_file": "params/models.yaml",
+        "figures_folder": "figures",
+    }
     record_places(folder / "runs" / "hhh", "hhh", places)
     return folder
 
