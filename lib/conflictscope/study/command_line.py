@@ -29,7 +29,7 @@ from conflictscope.study.parameters import (
 from conflictscope.study.plan import asked_models, by_step, open_tokenisers, plan_precision, plan_study
 from conflictscope.study.provenance import describe_status, read_manifest, stale_tables
 from conflictscope.study.runner import NotebookFailed, StudyStopped, run_study
-from conflictscope.study.transfer import export_study
+from conflictscope.study.transfer import export_study, import_tables
 
 BUDGET_EXIT_CODE = 3
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
@@ -173,11 +173,15 @@ def _number(found: Replay) -> int:
 @click.argument("data_file", type=click.Path(path_type=Path))
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="Default: what the file's columns say.")
 @click.option("--out", type=click.Path(path_type=Path), help="Parameter file to write; default: params/<format>.yaml.")
-@click.option("--labels", type=click.Path(path_type=Path), help="YAML: label of the data set → value of the study.")
+@click.option("--labels", type=click.Path(path_type=Path), help="YAML or value map (CSV): label → value of the study.")
 @click.option("--value-set", type=click.Path(path_type=Path), help="Value set that defines these values.")
 @click.option("--several", type=click.Choice(SEVERAL), help="Records with several value pairs; default: the format's.")
 @click.option("--per-pair", type=click.IntRange(1), help="Draw at most so many scenarios of each value pair.")
 @click.option("--seed", type=int, default=0, show_default=True, help="With --per-pair: what is drawn.")
+@click.option(
+    "--tables", type=click.Path(path_type=Path), help="Folder for checks, messages or results of the release."
+)
+@click.option("--scenarios", type=click.Path(path_type=Path), help="With --tables: the release's scenario CSV.")
 def import_(
     data_file: Path,
     format_: str | None,
@@ -187,8 +191,16 @@ def import_(
     several: str | None,
     per_pair: int | None,
     seed: int,
+    tables: Path | None,
+    scenarios: Path | None,
 ) -> None:
-    """Turn somebody else's data set into scenarios, a value set and a parameter file."""
+    """Turn somebody else's data set into scenarios, a value set and a parameter file.
+
+    With --tables: turn a file of the published ConflictScope release into tables, as a study has them.
+    """
+    if tables:
+        click.echo("\n".join(import_tables(data_file, tables, scenarios)))
+        return
     found = format_ or recognise(data_file)
     values = load_value_set(value_set) if value_set else None
     given: dict[str, object] = {"labels": read_labels(labels, values) if labels else None, "several": several}

@@ -28,7 +28,7 @@ import pandas as pd
 import papermill
 import yaml
 
-from conflictscope.exchange import Imported
+from conflictscope.exchange import Imported, read_value_map
 from conflictscope.exchange.formats import recognise
 from conflictscope.files import name_problem, read_mapping, write_atomically
 from conflictscope.models import Registry, load_registry
@@ -460,7 +460,7 @@ def read_labels(path: Path | str, value_set: ValueSet | None = None) -> dict[str
     Parameters
     ----------
     path : Path or str
-        YAML or JSON: label → name of a value.
+        YAML or JSON: label → name of a value; or the value map of AIRiskDilemmas (``.csv``).
     value_set : ValueSet, optional
         Where the values are defined; without it, a value's definition is its name.
 
@@ -469,7 +469,7 @@ def read_labels(path: Path | str, value_set: ValueSet | None = None) -> dict[str
     ValueError
         Where it is no such file, or names a value that the value set does not have.
     """
-    mapping = read_mapping(Path(path))
+    mapping = read_value_map(path) if Path(path).suffix == ".csv" else read_mapping(Path(path))
     labels = {}
     for label, name in mapping.items():
         if not isinstance(label, str) or not isinstance(name, str):
