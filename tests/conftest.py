@@ -13,7 +13,7 @@ from conflictscope.models import CallStore, Model, Models, Registry
 from conflictscope.scenarios.value_sets import Value, ValueSet
 
 # folders whose tests run whole studies; begun last, they would leave all workers but one without work
-SLOW = ("study", "strangers", "browse")
+SLOW = ("study", "hostile", "browse")
 
 
 def pytest_collection_modifyitems(items):

@@ -13,12 +13,13 @@ from click.testing import CliRunner
 
 from conflictscope.exchange.dilemma_sets import MORALCHOICE_FORM
 from conflictscope.models import load_registry
-from conflictscope.scenarios import load_value_set, read_scenario_file
+from conflictscope.scenarios import Value, load_value_set, read_scenario_file
 from conflictscope.study import command_line
 from conflictscope.study.parameters import load_parameters
 from conflictscope.study.plan import plan_study
 from conflictscope.study.provenance import origin_of, unfinished_tables
 from conflictscope.study.stages import WRITERS
+from conflictscope.study.transfer import read_labels
 from conflictscope.study.validation import validate_study
 from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import TABLES
@@ -139,6 +140,17 @@ def test_an_import_can_be_folded_into_ones_own_values_and_drawn_from(project, mo
     labels.write_text("{deceive: honesty, pain: mercy}")
     done = command(project, *words)
     assert "'pain': found 'mercy'; expected one of ['helpfulness'" in str(done.exception)
+
+
+def test_a_value_map_takes_the_place_of_labels(project):
+    values = project / "map.csv"
+    values.write_text("value,value_class\nTruth,truthfulness\nCare,kindness\n", encoding="utf-8")
+    assert read_labels(values) == {
+        "Truth": Value("truthfulness", "truthfulness"),
+        "Care": Value("kindness", "kindness"),
+    }
+    with pytest.raises(ValueError, match=r"'Truth': found 'truthfulness'; expected one of \['helpfulness'"):
+        read_labels(values, load_value_set(project / "params" / "value_sets" / "hhh.yaml"))
 
 
 def test_values_that_make_no_study_are_said_and_nothing_is_written(project, moralchoice):
