@@ -57,7 +57,7 @@ async def study(models: Models, values, roles: dict, targets: list[str], per_pai
     verdicts = await elicit.judge_conversations(conversations, kept, models, roles["judge"], seed=0)
     lap("open-ended")
     choices = measure.gather_choices(kept, answers, verdicts)
-    measure.rank_values(choices, values.names, resamples=1000, seed=0)
+    measure.rank_values(choices, values.names, measure.Settings(resamples=1000))
     lap("rank")
     counts = {"scenarios": len(scenarios), "kept": len(kept), "answers": len(answers), "ratings": len(ratings)}
     return counts | {"verdicts": len(verdicts), "seconds": {stage: round(s, 2) for stage, s in seconds.items()}}

@@ -16,8 +16,9 @@ from conflictscope.elicit import choose_target_rankings
 from conflictscope.measure import count_outcomes, flip_rate, precision_plan
 from conflictscope.measure.planning import PlannedStudy
 from conflictscope.models import Model, Registry
+from conflictscope.models.records import CHARACTERS_PER_TOKEN, estimate_tokens
 from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
-from conflictscope.models.store import CHARACTERS_PER_TOKEN, estimate_tokens, summarise_store
+from conflictscope.models.store import summarise_store
 from conflictscope.prompts import prompt_hashes, prompt_texts
 from conflictscope.scenarios import load_value_set, missing_fields, plan_outlines, plan_single_stage, read_scenario_file
 from conflictscope.study.parameters import StudyParameters

@@ -7,7 +7,7 @@ manifest, bundle and the README's table of notebooks come from here; tests hold 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from conflictscope.models.store import EMBEDDING
+from conflictscope.models.records import EMBEDDING
 from conflictscope.tables import CHECKS
 
 # typical lengths in characters, measured on the scenarios that the project ships with
