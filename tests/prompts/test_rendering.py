@@ -1,6 +1,7 @@
 """Prompts: strict about fields, and closed to what is fenced in them."""
 
 import pytest
+from jinja2.exceptions import SecurityError
 
 from conflictscope.prompts import (
     fence,
@@ -156,7 +157,6 @@ def test_a_prompts_folder_that_is_not_there_is_said(tmp_path):
 def test_a_prompt_of_a_stranger_s_bundle_reaches_nothing(own, attack):
     text = (FOLDER / "choose.txt").read_text(encoding="utf-8")
     (own / "choose.txt").write_text(text + attack, encoding="utf-8")
-    with pytest.raises((ValueError, Exception)) as refused:
+    with pytest.raises((ValueError, SecurityError, OverflowError)):
         use_prompts(own)
         render("choose", description="d", action_a="a", action_b="b")
-    assert type(refused.value).__name__ in ("SecurityError", "OverflowError", "ValueError", "UndefinedError")
