@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from conflictscope.simulated.draws import logistic, normal
+from conflictscope.simulated.parts import logistic, normal
 
 MULTIPLE_CHOICE, OPEN_ENDED = "multiple_choice", "open_ended"
 UNLISTED_SD = 1.2  # sd of the utility of a value that respondents.yaml does not list
