@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import shutil
 
 import pandas as pd
 import pytest
@@ -12,8 +11,8 @@ from conflictscope.elicit import ask_multiple_choice
 from conflictscope.elicit.multiple_choice import Rating
 from conflictscope.models import CallStore, Model, Models, Registry
 from conflictscope.models.requests import Request, make_call
-from conflictscope.prompts import fence, prompt_hashes, render, rendering
-from conflictscope.prompts.rendering import _load
+from conflictscope.prompts import fence, prompt_hashes, render, use_prompts
+from conflictscope.prompts.rendering import FOLDER, _load
 from conflictscope.scenarios import check_scenarios
 from conflictscope.simulated.tasks import CHAT, UnknownForm, read_task
 from conflictscope.simulated.transport import complete
@@ -137,21 +136,20 @@ REWORDINGS = {
 
 
 @pytest.fixture
-def reworded(monkeypatch, tmp_path):
-    """Return a function that puts the prompts into other words, file by file, until the test ends."""
+def reworded(tmp_path):
+    """Return a function that puts a prompt into other words, in a study's own folder, until the test ends."""
     folder = tmp_path / "prompts"
-    shutil.copytree(rendering.FOLDER, folder)
-    monkeypatch.setattr(rendering, "FOLDER", folder)
+    folder.mkdir()
 
-    def change(name, line):
-        path = folder / f"{name}.txt"
-        path.write_text(_reword(path.read_text(encoding="utf-8"), line), encoding="utf-8")
-        _load.cache_clear()
+    def change(name, line=None, *, old="", new=""):
+        source = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+        changed = _reword(source, line) if line else source.replace(old, new)
+        assert changed != source
+        (folder / f"{name}.txt").write_text(changed, encoding="utf-8")
+        use_prompts(folder)
 
-    _load.cache_clear()
     yield change
-    monkeypatch.undo()
-    _load.cache_clear()
+    use_prompts(None)
 
 
 @pytest.mark.parametrize("rewording", REWORDINGS)
@@ -191,12 +189,7 @@ def test_a_prompt_in_other_words_gets_the_same_reply_or_is_named(name, rewording
     ],
 )
 def test_a_form_that_is_changed_is_refused_by_the_name_of_its_file(name, old, new, form, reworded):
-    reworded(name, lambda text: text)
-    path = rendering.FOLDER / f"{name}.txt"
-    source = path.read_text(encoding="utf-8")
-    assert old in source
-    path.write_text(source.replace(old, new), encoding="utf-8")
-    _load.cache_clear()
+    reworded(name, old=old, new=new)
     with pytest.raises(UnknownForm, match=rf"do not recognise .*prompts/{name}\.txt"):
         complete(_body(name, form))
 
@@ -219,7 +212,7 @@ def simulated(tmp_path):
 
 def test_choices_stay_choices_where_a_prompt_is_edited(scenarios, simulated, reworded):
     before = asyncio.run(ask_multiple_choice(scenarios, simulated(), ["cautious"]))
-    reworded("choose", lambda text: text.replace("not both", "and never both of them"))
+    reworded("choose", old="not both", new="and never both of them")
     after = asyncio.run(ask_multiple_choice(scenarios, simulated(), ["cautious"]))
     pd.testing.assert_frame_equal(after, before)
     assert "choice" in set(after["outcome"])
@@ -228,6 +221,6 @@ def test_choices_stay_choices_where_a_prompt_is_edited(scenarios, simulated, rew
 def test_a_prompt_that_is_no_longer_recognised_ends_its_stage(scenarios, value_set, simulated, reworded):
     many = pd.concat([scenarios.assign(scenario_id=scenarios["scenario_id"] + str(n)) for n in range(20)])
     many["description"] += many["scenario_id"]
-    reworded("check_dilemma", lambda text: text.replace("dilemma", "riddle"))
+    reworded("check_dilemma", old="genuine dilemma", new="riddle")
     with pytest.raises(ConnectionError, match=r"do not recognise .*prompts/check_dilemma\.txt.*keep these as shipped"):
         asyncio.run(check_scenarios(many, value_set, simulated(), "filter_judge", seed=0))
