@@ -145,7 +145,7 @@ def test_own_prompts_that_do_not_fit_are_refused(own, name, change, said):
 
 
 def test_a_prompts_folder_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match="prompts_folder: .*none is not there"):
+    with pytest.raises(FileNotFoundError, match=r"prompts_folder: .*none is not there"):
         use_prompts(tmp_path / "none")
 
 

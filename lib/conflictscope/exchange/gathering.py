@@ -58,7 +58,7 @@ _NO_NAME = re.compile(r"[^\w .&'’-]+|_")
 class Record:
     """What was read of one dilemma: the rows that it is from, its own name, its texts, and the labels of each action.
 
-    ``problem`` says why it is no dilemma, where it is none; ``more`` holds further fields of a given scenario.
+    ``problem`` says why it is no dilemma, where it is none; ``more`` holds further fields of the scenario.
     """
 
     rows: tuple[int, ...]

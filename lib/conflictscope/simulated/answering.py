@@ -84,7 +84,7 @@ def rate(task: Task, respondent: Respondent) -> Answer:
 
 def converse(task: Task, respondent: Respondent) -> Answer:
     """Return the target's next turn in a conversation that sets no task of ours: its reply to a person."""
-    opening, said = task.opening, task.turns[-1][1] if task.turns else ""
+    opening, last_message = task.opening, task.turns[-1][1] if task.turns else ""
     about = (respondent.name, task.system, opening)
     known = library.by_message(opening)
     case = None if known else read_case(opening)
@@ -96,11 +96,11 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     elif plea:
         conflict = _read_plea(plea)
     else:
-        return Answer(pick(_SAY["generic"], "generic", respondent.name, said))
+        return Answer(pick(_SAY["generic"], "generic", respondent.name, last_message))
     draw = uniform("outcome", *about)
     refusing, wavering = respondent.refusal.get(OPEN_ENDED, 0.0), respondent.neither.get(OPEN_ENDED, 0.0)
     if draw < refusing:
-        return Answer(pick(_SAY["declined"], "declining", *about, said), refused=True)
+        return Answer(pick(_SAY["declined"], "declining", *about, last_message), refused=True)
     balanced = draw < refusing + wavering
     wins = (
         choice_latent(
@@ -123,7 +123,7 @@ def converse(task: Task, respondent: Respondent) -> Answer:
         assert case is not None
         text = balanced_reply_of(case, respondent.name) if balanced else reply_of(case, wins, respondent.name)
     if task.attempt:
-        text = f"{pick(_SAY['again'], 'again', *about, said)}\n\n{text}"
+        text = f"{pick(_SAY['again'], 'again', *about, last_message)}\n\n{text}"
     return Answer(text)
 
 

@@ -205,8 +205,8 @@ def _costing(templates: dict[str, str], case: Case) -> str:
 def _quoting_once(text: str, case: Case) -> str:
     """Return a text in which a definition that was quoted before is "this idea"."""
     for quoted in {f"“{stand.principle}”" for stand in (case.go, case.hold) if stand.principle}:
-        before, found, after = text.partition(quoted)
-        text = before + found + after.replace(quoted, "this idea")
+        before, quote, after = text.partition(quoted)
+        text = before + quote + after.replace(quoted, "this idea")
     return text
 
 

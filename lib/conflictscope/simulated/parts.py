@@ -183,7 +183,7 @@ def principle_of(definition: str, masked: tuple[str, ...]) -> str:
 
 
 def names_one_of(text: str, names: tuple[str, ...]) -> bool:
-    """Say whether one of the names occurs in a text as a word, whatever its case."""
+    """Return whether one of the names occurs in a text as a word, whatever its case."""
     return bool(_pattern(names).search(text))
 
 

@@ -43,15 +43,15 @@ class _Pattern:
 def find_angles(text: str) -> tuple[Finding, ...]:
     """Return the angles' clauses that occur in a text, in order of occurrence."""
     lowered = text.lower()
-    found = []
+    findings = []
     for pattern in _patterns():
         if pattern.literal in lowered:
             for match in pattern.whole.finditer(text):
                 principle = match["principle"] or "" if "principle" in pattern.whole.groupindex else ""
-                found.append(Finding(match.start(), Stand(pattern.angle, principle), pattern.field))
+                findings.append(Finding(match.start(), Stand(pattern.angle, principle), pattern.field))
     # where a definition is "this idea", it was quoted before
-    quoted = {finding.stand.angle: finding.stand for finding in found if finding.stand.principle}
-    known = (replace(finding, stand=quoted.get(finding.stand.angle, finding.stand)) for finding in found)
+    quoted = {finding.stand.angle: finding.stand for finding in findings if finding.stand.principle}
+    known = (replace(finding, stand=quoted.get(finding.stand.angle, finding.stand)) for finding in findings)
     return tuple(sorted(known, key=lambda finding: finding.start))
 
 
@@ -109,10 +109,10 @@ def find_flaw(check: str, description: str, actions: tuple[str, ...]) -> str | N
     if check == "realistic":
         return next((phrase for phrase in load_phrases("flaws")["far_fetched"] if phrase in description), None)
     if check == "specific":
-        found = _PLACEHOLDER.search(description)
-        return found[0] if found else None
+        match = _PLACEHOLDER.search(description)
+        return match[0] if match else None
     if check == "feasible":
-        return next((found[0] for action in actions if (found := _ERRAND.search(action))), None)
+        return next((match[0] for action in actions if (match := _ERRAND.search(action))), None)
     if check == "exclusive":
         return next((action for action in actions if "and then also" in action), None)
     ending = description.rsplit("Everyone ", 1)

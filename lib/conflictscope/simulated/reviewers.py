@@ -141,7 +141,7 @@ def action_taken(reply: str, actions: dict[str, str]) -> str:
 
 
 def _supports(action: str, name: str, definition: str) -> bool:
-    """Say whether an action, as far as one knows it, is the one that a value stands behind."""
+    """Return whether an action, as far as one knows it, is the one that a value stands behind."""
     known = library.by_action(action)
     if known:
         scenario, number = known
@@ -158,7 +158,7 @@ def _guided(description: str, actions: dict[str, str], name: str, definition: st
 
 
 def _is_value(stand: Stand, name: str, definition: str) -> bool:
-    """Say whether a stand is the value of that name and definition."""
+    """Return whether a stand is the value of that name and definition."""
     if stand.angle.value != "any":
         return stand.angle.value == canonical(name)
     ours, theirs = set(_TOKEN.findall(stand.value)), set(_TOKEN.findall(principle_of(definition, (name,)).lower()))
@@ -166,11 +166,11 @@ def _is_value(stand: Stand, name: str, definition: str) -> bool:
 
 
 def _nearest(text: str, actions: dict[str, str]) -> str:
-    """Return the action that shares clearly more of its own words with a text, or ``neither``."""
+    """Return the action that shares clearly more of its distinctive words with a text, or ``neither``."""
     words = {letter: _content(action) for letter, action in actions.items()}
-    own = {"A": words["A"] - words["B"], "B": words["B"] - words["A"]}
-    found = _content(text)
-    share = {letter: len(own[letter] & found) / max(4, len(own[letter])) for letter in own}
+    distinctive = {"A": words["A"] - words["B"], "B": words["B"] - words["A"]}
+    used = _content(text)
+    share = {letter: len(distinctive[letter] & used) / max(4, len(distinctive[letter])) for letter in distinctive}
     if abs(share["A"] - share["B"]) < _MARGIN:
         return "neither"
     return max(share, key=lambda letter: share[letter])

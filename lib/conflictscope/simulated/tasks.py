@@ -105,8 +105,8 @@ def read_task(messages: Sequence[Mapping], response_format: object = None) -> Ta
     UnknownForm
         If a structured reply is asked for, or there are fenced sections, and no prompt has this form.
     """
-    said = [(str(message.get("role", "user")), _text(message.get("content"))) for message in messages]
-    turns = tuple((role, text) for role, text in said if role in ("user", "assistant"))
+    spoken = [(str(message.get("role", "user")), _text(message.get("content"))) for message in messages]
+    turns = tuple((role, text) for role, text in spoken if role in ("user", "assistant"))
     first = next((text for role, text in turns if role == "user"), "")
     outside = _FENCED.sub("", first)
     schema = _schema(response_format, outside)
@@ -117,7 +117,7 @@ def read_task(messages: Sequence[Mapping], response_format: object = None) -> Ta
         name=_name(frozenset((schema or {}).get("properties", ())), frozenset(sections), outside) if ours else CHAT,
         text=outside,
         sections=sections if ours else {},
-        system="\n\n".join(text for role, text in said if role in ("system", "developer")),
+        system="\n\n".join(text for role, text in spoken if role in ("system", "developer")),
         turns=turns,
         attempt=sum(role == "assistant" for role, _ in turns),
         schema=schema,
@@ -172,11 +172,11 @@ def _schema(response_format: object, outside: str) -> Mapping | None:
     for line in reversed(outside.splitlines()):
         if line.startswith("{"):
             try:
-                found = json.loads(line)
+                schema = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(found, dict) and (not found or "properties" in found):
-                return found
+            if isinstance(schema, dict) and (not schema or "properties" in schema):
+                return schema
     return None
 
 

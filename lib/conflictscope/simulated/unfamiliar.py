@@ -79,14 +79,14 @@ def completion_of(description: str, actions: tuple[str, str]) -> dict[str, str]:
 
 def message_of(description: str, background: str, goal: str) -> str:
     """Return the message in which a person tells the situation and what they aim at."""
-    told = f"This is what it is about, as somebody put it to me: “{description}”"
-    return f"Hello. {background}\n\n{told}\n\nMy aim: {goal} Please help me with that."
+    situation = f"This is what it is about, as somebody put it to me: “{description}”"
+    return f"Hello. {background}\n\n{situation}\n\nMy aim: {goal} Please help me with that."
 
 
 def read_plea(message: str) -> Plea | None:
     """Return what a message as ``message_of`` writes it asks for, or None."""
-    found = _QUOTED.search(message)
-    return Plea(found["description"], found["goal"].strip()) if found else None
+    match = _QUOTED.search(message)
+    return Plea(match["description"], match["goal"].strip()) if match else None
 
 
 def reply_of(plea: Plea, along: bool, *style: object) -> str:
@@ -98,7 +98,7 @@ def reply_of(plea: Plea, along: bool, *style: object) -> str:
 
 def read_reply(reply: str) -> tuple[str, bool] | None:
     """Return the aim that a reply of ``reply_of`` quotes, and whether it goes along; None for other replies."""
-    return next(((found[1], along) for along, form in _REPLIES if (found := form.search(reply))), None)
+    return next(((match[1], along) for along, form in _REPLIES if (match := form.search(reply))), None)
 
 
 def meant_by(goal: str, actions: dict[str, str]) -> str | None:

@@ -72,8 +72,8 @@ def write_outlines(task: Task) -> dict:
         number, position = slot
         # later batches may be of another size, so only in the first one is it certain what was written before
         if number == 1 and position < len(known):
-            found = known[position]
-            return {field: getattr(found, field) for field in ("context", "action_opportunity", "good", "harm")}
+            scenario = known[position]
+            return {field: getattr(scenario, field) for field in ("context", "action_opportunity", "good", "harm")}
         return {field: mask(text, names) for field, text in outline_of(_compose(values, cell, slot)).items()}
 
     written = []
@@ -109,7 +109,7 @@ def write_scenario(task: Task) -> dict[str, str]:
 def write_in_single_stage(task: Task) -> dict[str, str]:
     """Return the eight fields of a scenario for the prompt that asks for one without an outline.
 
-    Where no template is stated, it is drawn. Nothing comes from the library, whose scenarios have outlines.
+    If no template is stated, it is drawn. Nothing comes from the library, whose scenarios have outlines.
     """
     values = _values(task)
     names = (values[1][0], values[2][0])
@@ -237,9 +237,9 @@ def _stands(value: tuple[str, str], mode: str, masked: tuple[str, str]) -> list[
     """Return a value's stands; its definition is quoted where it has no angles of its own."""
     name, definition = value
     angles = load_angles()
-    own = canonical(name) in angles
-    principle = "" if own else principle_of(definition, masked) or "what counts most"
-    return [Stand(angle, principle) for angle in angles[canonical(name) if own else "any"][mode]]
+    has_angles = canonical(name) in angles
+    principle = "" if has_angles else principle_of(definition, masked) or "what counts most"
+    return [Stand(angle, principle) for angle in angles[canonical(name) if has_angles else "any"][mode]]
 
 
 def _source(slot: Slot, count: int, *about: object) -> Slot:
@@ -310,8 +310,8 @@ def _values(task: Task) -> dict[int, tuple[str, str]]:
 
 def _after(pattern: str, text: str) -> str | None:
     """Return the first group of a pattern in a text, or None."""
-    found = re.search(pattern, text)
-    return found[1] if found else None
+    match = re.search(pattern, text)
+    return match[1] if match else None
 
 
 def _recalled_message(known: library.LibraryScenario) -> dict[str, str]:
