@@ -1,6 +1,7 @@
 """The order of the tests, and a scripted model: the real client and call store, with a function for the network."""
 
 import asyncio
+import inspect
 import json
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def pytest_collection_modifyitems(items):
 
 
 class ScriptedTransport(httpx2.AsyncBaseTransport):
-    """Answers each request with what ``script(body)`` returns: text, a JSON object, or a dict under ``message``."""
+    """Answers each request with what ``script(body)`` returns or is awaited for: text, an object, or a message."""
 
     def __init__(self, script):
         self.script, self.bodies = script, []
@@ -32,6 +33,8 @@ class ScriptedTransport(httpx2.AsyncBaseTransport):
         body = json.loads(await request.aread())
         self.bodies.append(body)
         said = self.script(body)
+        if inspect.isawaitable(said):
+            said = await said
         if isinstance(said, int):
             return httpx2.Response(said, json={"error": {"message": "scripted failure"}}, request=request)
         if isinstance(said, dict) and "message" in said and "logprobs" in said:

@@ -46,7 +46,7 @@ def study(driver, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     for name in ("notebooks", "params"):
         shutil.copytree(driver.ROOT / name, folder / name)
-    command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--set", "scenarios_per_pair=16"]
+    command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--set", "outlines_per_pair=16"]
     command += ["--set", "target_rankings=[reverse_of_default]"]
     command += [word for name in (*STAGES, "06_steer") for word in ("--only", name)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
@@ -181,7 +181,7 @@ def test_from_a_cell_to_the_conversations_to_a_dispute_to_kappa(page, lab, study
     kappa = cohen_kappa_score(mine, [judged[scenario, target, "default"] for scenario in said])
     assert found["read"] == "3" and found["agreed"] == "0.00" and float(found["kappa"]) == round(kappa, 2) <= 0
     assert (
-        "simulated conversation labels" in page.locator("caption", has_text="Agreement between readers").text_content()
+        "simulated conversation labels" in page.locator("caption", has_text="Agreement between raters").text_content()
     )
     disputed = page.locator("table", has=page.locator("caption", has_text="Disputed readings"))
     for scenario in said:
@@ -214,7 +214,7 @@ def test_three_blind_labels_by_keyboard_survive_a_reload_and_give_kappa(page, la
     expect(status).to_have_text("3 of 40 answered by me; this is question 4")
 
     driver.run_all(page, lab, "validate_judges")
-    found = table_row(page, "Agreement between readers of conversations", "me", "simulated/judge")
+    found = table_row(page, "Agreement between raters of conversations", "me", "simulated/judge")
     judged = readings(archive)
     mine = [line["answer"] for line in labels()]
     its = [judged[line["scenario_id"], line["target"], line["arm"]] for line in labels()]

@@ -1,4 +1,4 @@
-"""Target rankings as wanted, and system prompts that say them."""
+"""Target rankings as wanted, system prompts that say them, and targets that are asked under them side by side."""
 
 import asyncio
 import itertools
@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from conflictscope.elicit import ask_multiple_choice
+from conflictscope.elicit import ask_multiple_choice, hold_conversations
 from conflictscope.elicit.system_prompts import choose_target_rankings, steered_prompts
 from conflictscope.scenarios import Value, ValueSet
 
@@ -140,9 +140,42 @@ def test_a_target_ranking_that_is_not_full_is_refused():
 def test_a_target_is_told_the_ranking_and_the_answers_say_so(scripted, value_set, scenarios):
     models, transport = scripted(lambda body: {"answer": "A"})
     prompts = steered_prompts(value_set, {"tact>candour": ("tact", "candour")}, 0)
-    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], system_prompts=prompts))
+    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], arms={"m": prompts}))
     assert answers["arm"].value_counts().to_dict() == {"steered:tact>candour": 6, "placebo": 6}
     told = Counter(
         body["messages"][0]["content"] for body in transport.bodies if body["messages"][0]["role"] == "system"
     )
     assert told[prompts["steered:tact>candour"]("s0")] == 6 and sum(told.values()) == 12
+
+
+@pytest.mark.parametrize("condition", ["multiple_choice", "open_ended"])
+def test_all_targets_are_asked_at_once_each_under_its_own_arms(scripted, value_set, scenarios, condition):
+    asked = {name: asyncio.Event() for name in "mn"}
+
+    async def answer_when_both_were_asked(body):
+        asked[body["model"]].set()
+        # a target that is asked only after the other one is through would be waited for in vain
+        await asyncio.wait_for(asyncio.gather(*(event.wait() for event in asked.values())), timeout=20)
+        return {"answer": "A"} if condition == "multiple_choice" else "Here you are."
+
+    models, transport = scripted(answer_when_both_were_asked)
+    orders = {"m": ("tact", "candour"), "n": ("candour", "tact")}
+    arms = {target: steered_prompts(value_set, {">".join(order): order}, 0) for target, order in orders.items()}
+    messages = scenarios[["scenario_id"]].assign(message="Hello", usable=True)
+    if condition == "multiple_choice":
+        table = asyncio.run(ask_multiple_choice(scenarios, models, ["m", "n"], arms=arms))
+    else:
+        table = asyncio.run(hold_conversations(scenarios, messages, models, ["m", "n"], "m", arms=arms))
+        table = table[table["role"] == "assistant"]
+    # target by target, arm by arm, in the order of the scenarios
+    rows = list(table[["target", "arm", "scenario_id"]].itertuples(index=False, name=None))
+    sides = 2 if condition == "multiple_choice" else 1
+    assert rows == [
+        (target, arm, scenario_id)
+        for target in "mn"
+        for arm in arms[target]
+        for scenario_id in scenarios["scenario_id"]
+        for _ in range(sides)
+    ]
+    told = {(body["model"], body["messages"][0]["content"]) for body in transport.bodies}
+    assert {(target, arms[target][f"steered:{'>'.join(order)}"]("s0")) for target, order in orders.items()} <= told

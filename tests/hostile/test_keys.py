@@ -113,7 +113,7 @@ class Project:
             shutil.copytree(ROOT / name, folder / name)
         (folder / "tmp").mkdir()
         (folder / "params" / "mine.yaml").write_text(
-            "value_set: hhh\ncast: loopback\nscenarios_per_pair: 8\nfiltered: false\n"
+            "value_set: hhh\ncast: loopback\noutlines_per_pair: 8\nfiltered: false\n"
         )
 
     def call(self, *words, key=KEY):
@@ -204,7 +204,7 @@ def change(study, file, old, new):
 @pytest.mark.parametrize(
     ("file", "old", "new", "why", "first"),
     [
-        ("mine.yaml", "pair: 8", "pair: 9", "parameter scenarios_per_pair was 8, is 9", "outlines"),
+        ("mine.yaml", "pair: 8", "pair: 9", "parameter outlines_per_pair was 8, is 9", "outlines"),
         ("mine.yaml", "cast:", "repetitions: 2\ncast:", "parameter repetitions was 1, is 2", "answers"),
         ("value_sets/hhh.yaml", "honesty: ", "honesty: always ", "value honesty has another definition", "outlines"),
         ("models.yaml", "id: asked-for", "id: another", "model loopback has another entry", "outlines"),

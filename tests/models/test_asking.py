@@ -243,3 +243,44 @@ def test_the_loopback_server_fills_schemas(ask, make_request, start_loopback):
     for json_schema in (True, False):
         (reply,) = ask([make_request("?", schema=Answer)], base_url=server.url, json_schema=json_schema)
         assert reply.outcome == "ok" and json.loads(reply.text) == reply.parsed.model_dump()
+
+
+def test_a_list_is_worked_off_a_few_calls_at_a_time(ask, script, make_request):
+    """As many again wait, ready to be sent, as may be in flight."""
+
+    class Counting(httpx2.AsyncBaseTransport):
+        under_way = most = 0
+
+        async def handle_async_request(self, request):
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            await asyncio.sleep(0.001)
+            self.under_way -= 1
+            message = {"role": "assistant", "content": last(json.loads(request.content))}
+            return httpx2.Response(200, json={"choices": [{"finish_reason": "stop", "message": message}]})
+
+    transport = Counting()
+    replies = ask([make_request(str(i)) for i in range(50)], transport, concurrency=4)
+    assert [reply.text for reply in replies] == [str(i) for i in range(50)] and transport.most == 4
+
+
+def test_the_first_exception_stops_the_rest_of_the_list(make_request, store_url, script):
+    class Broken(CallStore):
+        async def add(self, key, reply, **about):
+            if reply.text == "5":
+                raise RuntimeError("five")
+            return await super().add(key, reply, **about)
+
+    scripted = script(lambda body, nth: last(body))
+
+    async def go():
+        registry = Registry({"m": Model("m", "http://x.invalid/v1", "m", concurrency=2)})
+        models = Models(registry, Broken(store_url), transport=scripted)
+        try:
+            await models.ask("m", [make_request(str(i)) for i in range(1000)], label="x")
+        finally:
+            await models.close()
+
+    with pytest.raises(RuntimeError, match="five"):
+        asyncio.run(go())
+    assert len(scripted.bodies) < 30

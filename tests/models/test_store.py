@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from conflictscope.models import CallStore
+from conflictscope.models.records import Usage
 from conflictscope.models.requests import RawReply
-from conflictscope.models.store import Usage
 
 REPLY = RawReply("m-1", "Hello, \N{GRINNING FACE}", None, "stop", 7, 3, [{"A": -0.5}], 0.25)
 ABOUT = {"model": "m", "prompt": "p", "prompt_hash": "h", "request": "{}"}

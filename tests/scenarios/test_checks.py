@@ -42,6 +42,18 @@ def test_a_scenario_that_was_never_checked_is_undecided():
     assert decisions["filter_status"].to_dict() == {"t": "undecided", "s": "kept"}
 
 
+def test_passed_failed_and_undecided_are_told_apart():
+    answers = {"0": {}, "1": {"realistic": False}, "2": {"realistic": False}, "3": {"realistic": None}}
+    answers["4"] = {"feasible": False}
+    scenarios = pd.DataFrame({"scenario_id": list(answers)})
+    every = pd.concat([checks(scenario, **answer) for scenario, answer in answers.items()])
+    funnel = filter_funnel(apply_filter(scenarios, every)).set_index("check")
+    counts = ["passed", "failed", "undecided", "pass_rate"]
+    assert funnel.loc["realistic", counts].tolist() == [2, 2, 1, 0.5]
+    assert funnel.loc["feasible", counts].tolist() == [4, 1, 0, 0.8]
+    assert funnel["left"].iloc[-1] == 1
+
+
 def test_the_funnel_narrows_and_ends_at_what_is_kept():
     answers = [dict(zip(CHECKS, bits, strict=True)) for bits in itertools.product([True, False, None], repeat=6)]
     for answer in answers:

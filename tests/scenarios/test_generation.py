@@ -28,7 +28,7 @@ def numbered():
 
 
 def write(models, value_set, wanted=16, per_call=5):
-    return asyncio.run(write_outlines(value_set, models, "m", scenarios_per_pair=wanted, outlines_per_call=per_call))
+    return asyncio.run(write_outlines(value_set, models, "m", outlines_per_pair=wanted, outlines_per_call=per_call))
 
 
 def test_outlines_come_back_with_their_cells(scripted, value_set):

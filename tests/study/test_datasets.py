@@ -70,13 +70,14 @@ def test_a_study_s_own_answers_are_taken_and_are_what_a_file_of_its_questions_wo
     assert (ours.name, file.name) == ("ours", "CLASH") and file.answers is None
     tables = [asyncio.run(answer(found, models, TARGETS)) for found in (ours, file)]
     assert len(tables[0][0]) == len(answers[answers["target"].isin(TARGETS)])
+    settings = measure.Settings(resamples=50)
     measured = [
-        measure.observed_agreement(measure.gather_choices(found.questions, answers=told), resamples=50)
+        measure.observed_agreement(measure.gather_choices(found.questions, answers=told), settings)
         for found, (told, _) in zip((ours, file), tables, strict=True)
     ]
     pd.testing.assert_frame_equal(*measured)
     rates = [
-        measure.likert_difference_rate(rated, found.questions, resamples=50)
+        measure.likert_difference_rate(rated, found.questions, settings)
         for found, (_, rated) in zip((ours, file), tables, strict=True)
     ]
     pd.testing.assert_frame_equal(*rates)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from conflictscope.models import load_registry
-from conflictscope.study.parameters import lint_study, load_parameters
+from conflictscope.study.parameters import load_parameters
 from conflictscope.study.plan import plan_study
+from conflictscope.study.validation import validate_study
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,10 +21,10 @@ def looked_over(tmp_path):
 
     def look(*judges):
         file = tmp_path / "params" / "mine.yaml"
-        file.write_text(f"value_set: hhh\nscenarios_per_pair: 4\nfurther_judges: [{', '.join(judges)}]\n")
+        file.write_text(f"value_set: hhh\noutlines_per_pair: 4\nfurther_judges: [{', '.join(judges)}]\n")
         parameters = load_parameters(file)
         registry = load_registry(parameters.path("models_file"))
-        return (lambda: plan_study(parameters, registry)), lint_study(parameters, registry)
+        return (lambda: plan_study(parameters, registry)), validate_study(parameters, registry)
 
     return look
 
@@ -45,7 +46,11 @@ def test_without_further_judges_there_is_nothing_to_plan(looked_over):
     assert not plan()["step"].str.contains("further").any() and not problems
 
 
-def test_a_judge_named_twice_and_an_unknown_one_are_said(looked_over):
-    _, problems = looked_over("simulated/judge", "simulated/stranger")
-    assert any("expected each judge once" in problem for problem in problems)
-    assert any("further_judges: unknown model 'simulated/stranger'" in problem for problem in problems)
+def test_a_judge_named_twice_and_an_unknown_one_are_refused(looked_over):
+    with pytest.raises(ValueError, match="found 'simulated/judge' in both; expected each judge once"):
+        looked_over("simulated/judge")
+    with pytest.raises(ValueError, match=r"further_judges: found .*expected each once"):
+        looked_over("simulated/hasty_judge", "simulated/hasty_judge")
+    _, problems = looked_over("simulated/hastyjudge")
+    assert any("further_judges: unknown model 'simulated/hastyjudge'" in problem for problem in problems)
+    assert any("did you mean 'simulated/hasty_judge'" in problem for problem in problems)

@@ -35,7 +35,7 @@ from conflictscope.study import open_run
 
 async def main(folder):
     run = open_run("s", folder, "params/value_sets/hhh.yaml", "params/models.yaml")
-    written, _ = await sc.write_outlines(run.value_set, run.models, "loopback", scenarios_per_pair=8)
+    written, _ = await sc.write_outlines(run.value_set, run.models, "loopback", outlines_per_pair=8)
     marked, _ = await sc.mark_duplicates(written, run.models, embedder="tfidf")
     full, _ = await sc.write_scenarios(run.write(marked, "outlines"), run.value_set, run.models, "loopback")
     run.write(full, "scenarios")
@@ -50,7 +50,7 @@ TABLES = ("outlines", "scenarios", "checks")
 @pytest.fixture
 def asked(project, loopback):
     """A loopback server that the study's models are at; what it has been asked."""
-    (project / "params" / "mine.yaml").write_text("value_set: hhh\ncast: loopback\nscenarios_per_pair: 64\n")
+    (project / "params" / "mine.yaml").write_text("value_set: hhh\ncast: loopback\noutlines_per_pair: 64\n")
     (project / "stages.py").write_text(SCRIPT, encoding="utf-8")
     (project / "params" / "models.yaml").write_text(MODELS.format(port=loopback.port, concurrency=CONCURRENCY))
     return loopback
@@ -127,12 +127,12 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
             "from conflictscope import scenarios as sc\n"
             "from conflictscope.study import open_run\n"
             'run = open_run("s", "runs/s", "params/value_sets/hhh.yaml", "params/models.yaml")\n'
-            'cell = sc.write_outlines(run.value_set, run.models, "loopback", scenarios_per_pair=64, '
+            'cell = sc.write_outlines(run.value_set, run.models, "loopback", outlines_per_pair=64, '
             "outlines_per_call=1)",
             timeout=120,
         )
         cell = (
-            'written, _ = await sc.write_outlines(run.value_set, run.models, "loopback", scenarios_per_pair=64, '
+            'written, _ = await sc.write_outlines(run.value_set, run.models, "loopback", outlines_per_pair=64, '
             "outlines_per_call=1)\nlen(written)"
         )
         for _ in range(2):

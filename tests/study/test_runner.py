@@ -20,7 +20,7 @@ ENDS = {
 
 @pytest.mark.parametrize("source", ENDS)
 def test_a_notebook_that_does_not_come_to_its_end_is_said_with_words(project, source, capfd):
-    (project / "params" / "mine.yaml").write_text("value_set: hhh\nscenarios_per_pair: 8\n")
+    (project / "params" / "mine.yaml").write_text("value_set: hhh\noutlines_per_pair: 8\n")
     path = project / "notebooks" / f"{FIRST}.ipynb"
     notebook = nbformat.read(path, as_version=4)
     # after the parameters and what is imported, before anything is asked

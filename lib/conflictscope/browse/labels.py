@@ -18,15 +18,16 @@ In: a judge's answers about a sample. Out: labels under a name that begins with 
 that the instrument works and what a given slip rate does to κ; it says nothing about any judge. Never written to disk.
 """
 
-import fcntl
 import json
 import os
 import re
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from conflictscope.browse.archive import Archive
 from conflictscope.tables import CHECKS
@@ -129,20 +130,17 @@ def write_label(label: Label, folder: Path | str) -> None:
     path = labels_path(folder, label.annotator)
     path.parent.mkdir(parents=True, exist_ok=True)
     line = (json.dumps(asdict(label), ensure_ascii=False) + "\n").encode()
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-    try:
-        # two tabs of one person: neither may see the other's line half written
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        before = os.fstat(handle).st_size
+    # two tabs of one person: neither may see the other's line half written
+    with _lock(path), path.open("ab+", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        file.seek(max(before - 1, 0))
         # a line that a power cut left unfinished must not swallow this one
-        if before and os.pread(handle, 1, before - 1) != b"\n":
+        if file.read(1) not in (b"", b"\n"):
             line = b"\n" + line
-        if os.write(handle, line) < len(line):
-            os.ftruncate(handle, before)
+        if file.write(line) < len(line):
+            file.truncate(before)
             raise OSError(f"{path}: the disk took only part of a label; it was taken back. Free some space.")
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        os.fsync(file.fileno())
 
 
 def read_labels(folder: Path | str) -> pd.DataFrame:
@@ -178,11 +176,16 @@ def labels_path(folder: Path | str, annotator: str) -> Path:
     return Path(folder) / "labels" / f"{check_annotator(annotator)}.jsonl"
 
 
+def _lock(path: Path) -> FileLock:
+    """Return the lock of an annotator's file; its own file beside it is no link that is followed."""
+    return FileLock(path.with_name(f".{path.stem}.lock"))
+
+
 def _read(path: Path) -> list[Label]:
     """Return the labels of one file."""
-    with path.open(encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        lines = file.read().split("\n")
+    # a folder that cannot be written to takes no lock, and no label
+    with _lock(path) if os.access(path.parent, os.W_OK) else nullcontext():
+        lines = path.read_text(encoding="utf-8").split("\n")
     labels = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

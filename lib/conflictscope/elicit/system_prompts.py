@@ -1,13 +1,8 @@
-"""The system prompts under which a target is asked.
+"""The arms under which targets are asked, and steering: target rankings and their system prompts (paper, section 5).
 
-A system prompt is named as in the tables' ``arm`` column; its text may depend on the scenario.
-
-Steering: which target rankings to ask for, and the system prompts that give them (paper, section 5).
-
-In: the value set, the default rankings, and the target rankings wanted, as in the parameters. Out: for each target
-the full orders to steer it to, then the system prompts: ``steered:<order>`` lists the values by priority, ``placebo``
-lists the same values with no priority stated, in an order drawn per scenario. A target ranking's name spells its
-order, so the same name means the same order for every target.
+In: the value set, the default rankings, and the target rankings wanted. Out: the orders to steer each target to, then
+its arms: ``steered:<order>`` lists the values by priority, ``placebo`` lists them with no priority stated, in an order
+drawn per scenario. An arm's name spells its order, so the same name means the same order for every target.
 """
 
 import hashlib
@@ -21,10 +16,10 @@ import pandas as pd
 from conflictscope.prompts import render
 from conflictscope.scenarios import Value, ValueSet
 
-SystemPrompts = Mapping[str, Callable[[str], str | None]]
-"""Name → function from a scenario's id to the system prompt's text (None: no system message)."""
+Arms = Mapping[str, Callable[[str], str | None]]
+"""Name, as in the tables' ``arm`` column → function from a scenario's id to the system prompt's text (None: none)."""
 
-DEFAULT: SystemPrompts = {"default": lambda scenario_id: None}
+DEFAULT: Arms = {"default": lambda scenario_id: None}
 
 
 def system_message(text: str | None) -> tuple[dict[str, str], ...]:
@@ -85,8 +80,8 @@ def choose_target_rankings(
     return chosen
 
 
-def steered_prompts(value_set: ValueSet, target_rankings: Mapping[str, Sequence[str]], seed: int) -> SystemPrompts:
-    """Give the system prompts of one target: one for each target ranking, and the placebo.
+def steered_prompts(value_set: ValueSet, target_rankings: Mapping[str, Sequence[str]], seed: int) -> Arms:
+    """Return the arms of one target: one for each target ranking, and the placebo.
 
     Parameters
     ----------
@@ -99,7 +94,7 @@ def steered_prompts(value_set: ValueSet, target_rankings: Mapping[str, Sequence[
 
     Returns
     -------
-    SystemPrompts
+    Arms
         ``steered:<name>`` for each target ranking, then ``placebo``. The default is not among them.
 
     Raises

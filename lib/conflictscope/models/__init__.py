@@ -1,21 +1,14 @@
 """Models: a list of requests to one model becomes a list of replies, in order (the roles of the paper's section 3).
 
 - ``registry``: which models there are, and who plays which role
-- ``requests``: what is asked, what comes back
-- ``structured``: replies of a given form, read strictly
-- ``calls``: a request becomes a call with a key
-- ``replies``: an endpoint's answer becomes a reply with an outcome
+- ``requests``: what is asked, the call that it becomes, the reply that is read
 - ``embeddings``: the same for vectors
-- ``usage``: tokens and attempts
-- ``store_rows``, ``store_versions``, ``store``: every reply that was paid for
-- ``store_reading``: what a store holds, summed up or copied
-- ``keys``: an endpoint's key, from the environment and to nowhere
-- ``retrying``, ``breaker``, ``client``: an endpoint, its limits, retries, when it is given up
-- ``workers``: many jobs, few tasks
-- ``budget``, ``ledger``: what a study may cost, what it has cost
-- ``under_way``, ``calling``: a call is made where the budget allows it, and stored whatever stops its list
+- ``records``, ``store``: attempts, tokens and tables; the cache of every reply that was paid for
+- ``patience``: retries and circuit breaker
+- ``client``: one endpoint, its key and its limits
+- ``spending``: budget and ledger
 - ``progress``: how far a list is
-- ``asking``: all of it together
+- ``asking``: stored already? → allowed? → sent → stored → read
 """
 
 from conflictscope.models.asking import Models

@@ -1,15 +1,8 @@
-"""The key of an endpoint: read from the environment, and taken out of whatever comes back.
+"""One model's endpoint: its key, calls in flight, rate limits, time limits, retries.
 
-In: a model; what its endpoint sent. Out: its key; the same without the key. An endpoint may echo the key in an error,
-or a model in a reply, and what comes back is stored, shown and packed.
-
-One model's endpoint: calls in flight, rate limits, retries, time limits.
-
-In: the body of a call. Out: the endpoint's JSON, or an ``openai`` exception once it has finally failed. The ``openai``
-client sends the call and makes its exceptions of what goes wrong; its own retries are off, because ours honour
-``Retry-After``, keep to the rate limits and give a slot back while they wait. A call has the model's ``max_attempts``,
-which answers of 429 do not count against, and ``PATIENCE_S`` seconds; when the endpoint itself is given up, ``breaker``
-says.
+In: the body of a call. Out: what the endpoint's JSON is read as, or an exception of the ``openai`` package once the
+call has finally failed. Nothing is sent but the body and the key, read from the environment variable that the file of
+models names; the key is taken out of whatever comes back, since that is stored, shown and packed.
 """
 
 import asyncio
@@ -18,33 +11,32 @@ import json
 import os
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
-from functools import cache, partial
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
+import aiohttp
 import httpx2
 import openai
+from aiohttp.http_exceptions import HttpProcessingError
 from aiolimiter import AsyncLimiter
-from openai import AsyncOpenAI, DefaultAioHttpClient, RequestOptions
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay
 
-from conflictscope.models.patience import Breaker, is_throttled, is_transient, seconds_to_wait
-from conflictscope.models.registry import Model
-from conflictscope.models.store import Attempts, estimate_tokens
+from conflictscope.models.patience import Breaker
+from conflictscope.models.records import Attempts, estimate_tokens
+from conflictscope.models.registry import SIMULATED, Model
 
 HIDDEN = "…"
-# what stands in the place of a key where an endpoint wants none (`EMPTY`) is shorter, no secret, and may be a word
+# what stands in the place of a key if an endpoint wants none (`EMPTY`) is shorter, no secret, and may be a word
 _SHORTEST = 12
 
 
 def read_key(model: Model) -> str | None:
-    """Return the key, or None where the endpoint asks for none.
+    """Return the key, or None if the endpoint asks for none.
 
     Raises
     ------
     ValueError
-        Where the environment variable that is to hold it is not set.
+        If the environment variable that is to hold it is not set, or holds what cannot be sent.
     """
     if model.key_variable is None:
         return None
@@ -54,23 +46,27 @@ def read_key(model: Model) -> str | None:
             f"model {model.name!r} needs its key in the environment variable {model.key_variable}, which is not set. "
             f"Set it (export {model.key_variable}=…) and run again; no call has been made."
         )
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(
+            f"{model.key_variable} holds a line break or a character that no key has; no call has been made."
+        )
     return key
 
 
-def hide_key(found: Any, key: str | None) -> Any:
+def hide_key(value: Any, key: str | None) -> Any:
     """Return text, or what JSON can hold, with ``…`` wherever the key stood: as it is, URL-quoted or in base64."""
     if key is None or len(key) < _SHORTEST:
-        return found
-    if isinstance(found, str):
+        return value
+    if isinstance(value, str):
         for form in _forms(key):
-            found = found.replace(form, HIDDEN)
-        return found
-    if isinstance(found, list):
+            value = value.replace(form, HIDDEN)
+        return value
+    if isinstance(value, list):
         # a vector's numbers hold no key, and there are many of them
-        return [item if isinstance(item, float) else hide_key(item, key) for item in found]
-    if isinstance(found, dict):
-        return {hide_key(name, key): hide_key(item, key) for name, item in found.items()}
-    return found
+        return [item if isinstance(item, float) else hide_key(item, key) for item in value]
+    if isinstance(value, dict):
+        return {hide_key(name, key): hide_key(item, key) for name, item in value.items()}
+    return value
 
 
 @cache
@@ -87,40 +83,17 @@ def _forms(key: str) -> list[str]:
 
 T = TypeVar("T")
 
-# seconds after which a call that keeps failing is given up, however many attempts are left
-PATIENCE_S = 900
-# attempts while the endpoint has never answered: a wrong address should not take minutes to notice
-_FIRST_CONTACT_ATTEMPTS = 3
-_OPTIONS: RequestOptions = {"headers": {"Content-Type": "application/json"}}
-_ATTEMPTS: ContextVar[Attempts] = ContextVar("attempts")
-
-
-class _BoundedClient(DefaultAioHttpClient):
-    """The ``openai`` package's aiohttp client, with so many calls on the wire at most, each within its time.
-
-    A slot is held from sending to the last byte. Making a request and reading its reply cost the ``openai`` client
-    a millisecond; done within the slot, they would leave the endpoint idle.
-    """
-
-    def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None):
-        limits = httpx2.Limits(max_connections=model.concurrency, max_keepalive_connections=model.concurrency)
-        super().__init__(transport=transport, limits=limits, timeout=model.timeout_s)
-        self._seconds = model.timeout_s
-        self._slots = asyncio.Semaphore(model.concurrency)
-
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        attempts = _ATTEMPTS.get()
-        async with self._slots:
-            attempts.made += 1
-            attempts.on_wire = True
-            start = time.perf_counter()
-            try:
-                async with asyncio.timeout(self._seconds):
-                    response = await super().send(request, **options)
-            except TimeoutError as late:
-                raise httpx2.ReadTimeout("the time for one attempt is over", request=request) from late
-            response.extensions["seconds"] = time.perf_counter() - start
-            return response
+# whatever goes wrong on the way: aiohttp's errors are not all made httpx2's
+_TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, HttpProcessingError, OSError)
+_STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {
+    400: openai.BadRequestError,
+    401: openai.AuthenticationError,
+    403: openai.PermissionDeniedError,
+    404: openai.NotFoundError,
+    409: openai.ConflictError,
+    422: openai.UnprocessableEntityError,
+    429: openai.RateLimitError,
+}
 
 
 class Endpoint:
@@ -135,28 +108,35 @@ class Endpoint:
     Raises
     ------
     ValueError
-        Where the environment variable that is to hold the key is not set.
+        If the environment variable that is to hold the key is not set.
     """
 
     def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None = None):
         self.model = model
         self.loop = asyncio.get_running_loop()
+        self.breaker = Breaker(model)
         self._key = read_key(model)
-        if model.simulated and transport is None:
-            # loaded where it is needed: it brings its library of scenarios
+        simulated = model.base_url == SIMULATED
+        if simulated and transport is None:
+            # loaded when it is needed: it brings its library of scenarios
             from conflictscope.simulated import SimulatedTransport
 
             transport = SimulatedTransport()
-        self._client = AsyncOpenAI(
-            api_key=self._key or "none",
-            base_url="http://simulated.invalid/v1" if model.simulated else model.base_url,
-            max_retries=0,
+        self._url = "http://simulated.invalid/v1" if simulated else model.base_url.rstrip("/")
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
+        if self._key is not None:
+            self._headers["Authorization"] = f"Bearer {self._key}"
+        self._http = openai.DefaultAioHttpClient(
+            transport=transport,
+            limits=httpx2.Limits(max_connections=model.concurrency, max_keepalive_connections=model.concurrency),
             timeout=model.timeout_s,
-            http_client=_BoundedClient(model, transport),
+            # a redirect would carry the prompt to another address
+            follow_redirects=False,
         )
+        self._slots = asyncio.Semaphore(model.concurrency)
+        self._in_flight = 0
         self._request_limit = _per_second(model.requests_per_minute)
         self._token_limit = _per_second(model.tokens_per_minute)
-        self.breaker = Breaker(model)
 
     async def call(
         self,
@@ -178,126 +158,117 @@ class Endpoint:
             JSON.
         read : callable
             ``read(payload, seconds)`` makes the result of the JSON that came back and the time that the attempt took,
-            or raises ``ValueError`` where it is no answer; that counts as a failed attempt.
+            or raises ``ValueError`` if it is no answer; that counts as a failed attempt.
         max_tokens : int, optional
             Length of the reply, as far as it counts against the tokens per minute.
         attempts : Attempts, optional
-            Takes note of what is tried; after an answer it stays ``on_wire``, until whoever asked has stored it.
+            Records what is tried; after an answer it stays ``on_wire``, until whoever asked has stored it.
         calls : int
             How many calls the list has that this one is of.
 
         Raises
         ------
         openai.OpenAIError
-            Where the call has finally failed.
+            If the call has finally failed.
         """
         attempts = attempts or Attempts()
-        _ATTEMPTS.set(attempts)
-        tokens = estimate_tokens(len(body)) + (max_tokens or 0)
-        attempt = partial(self._attempt, path, body, read, tokens, attempts)
-        self.breaker.begin_call()
+        if not self._in_flight:
+            self.breaker.end_silence()
+        self._in_flight += 1
         try:
-            try:
-                result = await attempt()
-            except openai.OpenAIError as problem:
-                if not is_transient(problem):
-                    raise
-                result = await self._try_again(problem, attempt, attempts, calls)
-        except openai.OpenAIError as problem:
-            self.breaker.hear_last_failure(problem)
-            raise
+            while True:
+                if self._token_limit is not None:
+                    await _take(self._token_limit, estimate_tokens(len(body)) + (max_tokens or 0))
+                if self._request_limit is not None:
+                    await self._request_limit.acquire()
+                try:
+                    result = await self._attempt(path, body, read, attempts)
+                except openai.OpenAIError as problem:
+                    seconds = self.breaker.hear_failure(problem, attempts, calls)
+                    if seconds is None:
+                        raise
+                else:
+                    self.breaker.hear_answer()
+                    return result
+                await asyncio.sleep(seconds)
         finally:
-            self.breaker.end_call()
-        return result
+            self._in_flight -= 1
 
     def why_given_up(self, problem: openai.OpenAIError, calls: int) -> str | None:
-        """Return what to tell the user where a stage of so many calls should end on this problem, else None."""
+        """Return what to tell the user if a stage of so many calls should end on this problem, else None."""
         return self.breaker.why_given_up(problem, self.describe(problem), calls)
 
     def describe(self, problem: openai.OpenAIError) -> str:
         """Return in a line what went wrong, without the key."""
-        cause = problem.__cause__ or problem.__context__
-        if isinstance(problem, openai.APIStatusError):
-            said = problem.message
-        elif isinstance(cause, httpx2.ReadTimeout):
-            said = f"no reply within {self.model.timeout_s:g} s"
+        cause = problem.__cause__
+        if isinstance(problem, openai.APITimeoutError):
+            words = f"no reply within {self.model.timeout_s:g} s"
         elif isinstance(problem, openai.APIConnectionError):
-            said = f"no connection ({cause or type(problem).__name__})"
+            words = f"no connection ({cause or type(problem).__name__})"
         else:
-            said = str(problem)
-        return hide_key(" ".join(said.split()), self._key)[:500]
+            words = str(problem)
+        return hide_key(" ".join(words.split()), self._key)[:500]
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._http.aclose()
 
-    async def _try_again(
-        self, problem: openai.OpenAIError, attempt: Callable[[], Any], attempts: Attempts, calls: int
-    ) -> Any:
-        """Go on after a first attempt that failed in passing; it is the one that waiting and counting begin with."""
-        made: list[openai.OpenAIError] = [problem]
-
-        async def next_attempt() -> Any:
-            if made:
-                raise made.pop()
-            return await attempt()
-
-        retrying = AsyncRetrying(
-            wait=seconds_to_wait,
-            stop=partial(self._stop, attempts, calls),
-            retry=retry_if_exception(is_transient),
-            reraise=True,
-        )
-        return await retrying(next_attempt)
-
-    def _stop(self, attempts: Attempts, calls: int, state: RetryCallState) -> bool:
-        """Say whether a call has had its attempts."""
-        problem = state.outcome.exception() if state.outcome else None
-        allowed = self.model.max_attempts
-        if not self.breaker.answered and isinstance(
-            problem, openai.APIConnectionError | openai.APIResponseValidationError
-        ):
-            allowed = min(allowed, _FIRST_CONTACT_ATTEMPTS)
-        over = attempts.called_off or attempts.counted >= allowed or self.breaker.is_down(calls)
-        return over or stop_before_delay(PATIENCE_S)(state)
-
-    async def _attempt(
-        self, path: str, body: bytes, read: Callable[[object, float], T], tokens: int, attempts: Attempts
-    ) -> T:
-        """Make one attempt, within the limits."""
-        if self._token_limit is not None:
-            await _take(self._token_limit, tokens)
-        if self._request_limit is not None:
-            await self._request_limit.acquire()
+    async def _attempt(self, path: str, body: bytes, read: Callable[[object, float], T], attempts: Attempts) -> T:
+        """Make one attempt and return the result of its answer."""
+        request = self._http.build_request("POST", self._url + path, content=body, headers=self._headers)
+        # held from sending to the last byte: what is done before and after would leave the endpoint idle
+        async with self._slots:
+            attempts.made += 1
+            attempts.on_wire = True
+            start = time.perf_counter()
+            try:
+                async with asyncio.timeout(self.model.timeout_s):
+                    response = await self._http.send(request, stream=True)
+                    try:
+                        content = await self._receive(response)
+                    finally:
+                        await response.aclose()
+            except (TimeoutError, httpx2.ReadTimeout) as late:
+                raise openai.APITimeoutError(request) from late
+            except _TRANSPORT_ERRORS as problem:
+                raise openai.APIConnectionError(request=request) from problem
+            seconds = time.perf_counter() - start
+        if not response.is_success:
+            raise _status_error(response, content)
         try:
-            response = await self._client.post(path, cast_to=httpx2.Response, content=body, options=_OPTIONS)
-            result = self._read(response, read, body, attempts)
-        except openai.OpenAIError as problem:
-            attempts.on_wire = False
-            attempts.counted += not is_throttled(problem)
-            self.breaker.hear_failure(attempts)
-            raise
-        self.breaker.hear_answer()
-        return result
-
-    def _read(
-        self, response: httpx2.Response, read: Callable[[object, float], T], body: bytes, attempts: Attempts
-    ) -> T:
-        """Return the result of an answer; of one that is none, take note: it may have been charged for."""
-        try:
-            return read(hide_key(json.loads(response.content), self._key), response.extensions["seconds"])
+            return read(hide_key(json.loads(content), self._key), seconds)
         except (ValueError, RecursionError) as problem:
+            # it may have been charged for
             attempts.unreadable += 1
             attempts.characters_in += len(body)
-            attempts.characters_out += len(response.content)
+            attempts.characters_out += len(content)
             raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
+
+    async def _receive(self, response: httpx2.Response) -> bytes:
+        """Return the body of a response."""
+        content = b"".join([chunk async for chunk in response.stream])  # type: ignore[union-attr]
+        return content
+
+
+def _status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:
+    """Return the ``openai`` package's exception for a response that tells of a failure."""
+    status, error = response.status_code, None
+    try:
+        payload = json.loads(content)
+        error = payload.get("error", payload) if isinstance(payload, dict) else None
+    except (ValueError, RecursionError):
+        pass  # pages of proxies: the status says what there is to say
+    message = error.get("message") if isinstance(error, dict) else error
+    words = f"Error code: {status}" + (f" - {message}" if message and isinstance(message, str) else "")
+    kind = openai.InternalServerError if status >= 500 else _STATUS_ERRORS.get(status, openai.APIStatusError)
+    return kind(words, response=response, body=error)
 
 
 def _per_second(per_minute: int | None) -> AsyncLimiter | None:
     """Return a limiter that spreads a minute's allowance evenly, so that no minute holds much more than it."""
     if per_minute is None:
         return None
-    # room for a second's worth, or for one where that is less
+    # room for a second's worth, or for one if that is less
     return AsyncLimiter(per_minute / 60, 1) if per_minute >= 60 else AsyncLimiter(1, 60 / per_minute)
 
 

@@ -32,7 +32,7 @@ def make_embedding_call(model: Model, text: str) -> EmbeddingCall:
     Raises
     ------
     ValueError
-        Where the model is not one for embeddings.
+        If the model is not one for embeddings.
     """
     if model.kind != "embeddings":
         raise ValueError(f"model {model.name!r} has kind {model.kind!r}; expected one of kind 'embeddings'.")
@@ -53,7 +53,7 @@ def read_embeddings(payload: object, seconds: float, *, texts: Sequence[str]) ->
     Raises
     ------
     ValueError
-        Where it does not hold one vector of numbers a text.
+        If it does not hold one vector of numbers a text.
     """
     data = payload.get("data") if isinstance(payload, dict) else None
     if not isinstance(payload, dict) or not isinstance(data, list) or len(data) != len(texts):
@@ -82,13 +82,13 @@ def read_embeddings(payload: object, seconds: float, *, texts: Sequence[str]) ->
 
 
 def as_vectors(replies: Iterable[RawReply]) -> np.ndarray:
-    """Return the vectors in stored replies: shape (n_texts, n_dimensions), float32; (0, 1) where there are none."""
+    """Return the vectors in stored replies: shape (n_texts, n_dimensions), float32; (0, 1) if there are none."""
     vectors = [np.frombuffer(base64.b64decode(reply.text or ""), dtype=_FLOATS) for reply in replies]
     return np.stack(vectors) if vectors else np.zeros((0, 1), dtype=_FLOATS)
 
 
 def _tokens(usage: object, texts: Sequence[str]) -> list[int | None]:
-    """Return the tokens of each text, whole numbers that add up to what was counted; None where nothing was."""
+    """Return the tokens of each text, whole numbers that add up to what was counted; None if nothing was."""
     total = read_count(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
     if total is None:
         return [None] * len(texts)
@@ -97,5 +97,5 @@ def _tokens(usage: object, texts: Sequence[str]) -> list[int | None]:
 
 
 def _finite(vector: np.ndarray) -> bool:
-    """Say whether all of a vector's numbers are finite."""
+    """Return whether all of a vector's numbers are finite."""
     return bool(np.isfinite(vector).all())

@@ -1,22 +1,17 @@
-"""When a call is tried again, and after how long.
+"""Patience with an endpoint: when a call is tried again (retries), and when an endpoint is given up (circuit breaker).
 
-In: what an attempt failed with. Out: whether the same call may well succeed later, and the seconds to wait: those that
-the endpoint asks for, else more each time.
+In: what attempts failed with, and which were answered. Out: the seconds to wait before a retry, or why the stage should
+stop, so that it ends in minutes instead of grinding through thousands of errors. An endpoint is given up
 
-When an endpoint is given up, so that a stage ends in minutes instead of grinding through thousands of errors.
-
-In: which attempts were answered or failed, and which calls finally failed. Out: whether the stage should stop, and what
-to tell the user. An endpoint is given up
-
-- that has answered no call for ``DOWN_S`` seconds, or for twice the model's ``timeout_s`` where that is longer, while
+- that has answered no call for ``DOWN_S`` seconds, or for twice the model's ``timeout_s`` if that is longer, while
   ``FEW`` calls or more kept failing; one that fails a share of its calls, or a few calls for ever, is not;
 - that cannot be reached, or sends something else than answers, and has not answered since the study was opened: after
   ``FEW`` calls;
-- that turns calls away (401, 402, 403, 404, no credit, a wait that is too long): after ``FEW`` calls in a row, or
-  ``MANY`` where it has answered such calls before;
+- that turns calls away (401, 402, 403, 404, no credit, a redirect, a wait that is too long): after ``FEW`` calls in a
+  row, or ``MANY`` if it has answered such calls before;
 - that finds fault with each call (400 and the like) and has never answered one: after ``MANY``.
 
-Of a list of fewer than ``FEW`` calls, all of them are enough; where fewer are under way at once, all of those.
+Of a list of fewer than ``FEW`` calls, all of them are enough; if fewer are in flight at once, all of those.
 """
 
 import math
@@ -26,46 +21,51 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 import openai
-from tenacity import RetryCallState
 
+from conflictscope.models.records import Attempts
 from conflictscope.models.registry import Model
-from conflictscope.models.store import Attempts
 
-_TRANSIENT_STATUS = (408, 409, 425, 429)
+# seconds after which a call that keeps failing is given up, however many attempts are left
+PATIENCE_S = 900
+DOWN_S = 300
+FEW, MANY = 5, 25
+# attempts while the endpoint has never answered: a wrong address should not take minutes to notice
+_FIRST_CONTACT_ATTEMPTS = 3
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT = 30
 _TIMES_TAKEN_AT_ITS_WORD = 3
+_TRANSIENT = (408, 409, 425, 429)
+_TURNED_AWAY = (401, 402, 403, 404, 429)
 
 
-def is_transient(problem: BaseException) -> bool:
-    """Say whether the same call may well succeed later."""
+def is_transient(problem: openai.OpenAIError) -> bool:
+    """Return whether the same call may well succeed later."""
     if isinstance(problem, openai.APIStatusError):
-        transient = problem.status_code in _TRANSIENT_STATUS or problem.status_code >= 500
-        # an account without credit is told so with the status of one that asks too fast; waiting does not fill it
+        transient = problem.status_code in _TRANSIENT or problem.status_code >= 500
+        # an account without credit gets the status of one that asks too fast; waiting does not fill it
         return transient and problem.code != "insufficient_quota"
     return isinstance(problem, openai.APIConnectionError | openai.APIResponseValidationError)
 
 
-def is_throttled(problem: BaseException) -> bool:
-    """Say whether the endpoint asked to be asked more slowly; that is no failure of the call."""
-    return isinstance(problem, openai.RateLimitError)
-
-
-def seconds_to_wait(state: RetryCallState) -> float:
-    """Return seconds to wait: what the endpoint asks for, else longer each time, with jitter.
+def seconds_to_wait(problem: openai.OpenAIError, attempt: int) -> float:
+    """Return seconds to wait after an attempt failed: what the endpoint asks for, else longer each time, with jitter.
 
     At least half of 1, 2, 4, 8, 16, 30, 30 … seconds, so that the eight attempts of a call outlast a failure of 45 s;
     an endpoint that only asks to be asked more slowly is taken at its word the first few times.
+
+    Parameters
+    ----------
+    attempt : int
+        1 for the first.
     """
-    problem = state.outcome.exception() if state.outcome else None
-    asked = retry_after(problem.response.headers) if isinstance(problem, openai.APIStatusError) else None
-    longest = _FIRST_WAIT_S * min(_LONGEST_WAIT, 2.0 ** min(state.attempt_number - 1, 5))
-    # the jitter spreads out calls that failed, or were all told to come back, at the same moment
+    longest = _FIRST_WAIT_S * min(_LONGEST_WAIT, 2.0 ** min(attempt - 1, 5))
+    # the jitter spreads out calls that failed, or were all asked to come back, at the same moment
     backoff = longest * (1 + random.random()) / 2
-    if asked is None or problem is None:
+    asked = retry_after(problem.response.headers) if isinstance(problem, openai.APIStatusError) else None
+    if asked is None:
         return backoff
-    told = asked + random.random() / 4
-    return told if is_throttled(problem) and state.attempt_number <= _TIMES_TAKEN_AT_ITS_WORD else max(told, backoff)
+    asked += random.random() / 4
+    return asked if _is_throttled(problem) and attempt <= _TIMES_TAKEN_AT_ITS_WORD else max(asked, backoff)
 
 
 def retry_after(headers: httpx2.Headers) -> float | None:
@@ -79,17 +79,12 @@ def retry_after(headers: httpx2.Headers) -> float | None:
             return seconds
     try:
         return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
 
 
-DOWN_S = 300
-FEW, MANY = 5, 25
-_TURNED_AWAY = (401, 402, 403, 404, 429)
-
-
 class Breaker:
-    """What one model's endpoint has done lately."""
+    """The circuit breaker of one model's endpoint: what it has done lately."""
 
     def __init__(self, model: Model):
         self.model = model
@@ -97,79 +92,88 @@ class Breaker:
         """Whether it has answered a call since it was opened."""
         self.known = False
         """Whether it is known to have answered calls like these, now or in an earlier run."""
-        self._under_way = 0
         self._silent_since = 0.0
         self._failing: set[Attempts] = set()
         self._failed_in_a_row = 0
 
-    @property
-    def patience_s(self) -> float:
-        """Seconds without an answer after which the endpoint is given up."""
-        return max(DOWN_S, 2 * self.model.timeout_s)
-
-    @property
-    def silent_s(self) -> float:
-        """Seconds for which calls have been under way and none was answered."""
-        return time.monotonic() - self._silent_since
-
-    def is_down(self, calls: int) -> bool:
-        """Say whether the endpoint has failed too many of so many calls for too long."""
-        # a list has twice as many calls under way as are on the wire
-        enough = min(FEW, calls, 2 * self.model.concurrency)
-        return len(self._failing) >= enough and self.silent_s >= self.patience_s
-
-    def begin_call(self) -> None:
-        """Say that a call begins; silence while none is under way does not count."""
-        if not self._under_way:
-            self._hear()
-        self._under_way += 1
-
-    def end_call(self) -> None:
-        """Say that a call has ended."""
-        self._under_way -= 1
-
-    def hear_answer(self) -> None:
-        """Say that a call was answered."""
-        self.answered = self.known = True
-        self._failed_in_a_row = 0
-        self._hear()
-
-    def hear_failure(self, attempts: Attempts) -> None:
-        """Say that an attempt at a call has failed."""
-        self._failing.add(attempts)
-
-    def hear_last_failure(self, problem: openai.OpenAIError) -> None:
-        """Say that a call has finally failed."""
-        self._failed_in_a_row += 1
-        if _finds_fault(problem):
-            # it is there, and has read the call
-            self._hear()
-
-    def _hear(self) -> None:
-        """Begin to count silence anew."""
+    def end_silence(self) -> None:
+        """Begin to count silence anew, as when a call begins while none is in flight."""
         self._silent_since = time.monotonic()
         self._failing.clear()
 
-    def why_given_up(self, problem: openai.OpenAIError, said: str, calls: int) -> str | None:
-        """Return what to tell the user where the stage should end on this failure, else None.
+    def hear_answer(self) -> None:
+        """Record that a call was answered."""
+        self.answered = self.known = True
+        self._failed_in_a_row = 0
+        self.end_silence()
+
+    def hear_failure(self, problem: openai.OpenAIError, attempts: Attempts, calls: int) -> float | None:
+        """Record that an attempt at a call, of a list of so many, has failed.
+
+        Returns
+        -------
+        float or None
+            Seconds to wait before the next attempt; None: the call has finally failed.
+        """
+        attempts.on_wire = False
+        # an endpoint that asks to be asked more slowly has not failed
+        attempts.counted += not _is_throttled(problem)
+        attempts.failing_since = attempts.failing_since or time.monotonic()
+        self._failing.add(attempts)
+        seconds = self._seconds_to_next(problem, attempts, calls)
+        if seconds is None:
+            self._failed_in_a_row += 1
+            if _finds_fault(problem):
+                # it is there, and has read the call
+                self.end_silence()
+        return seconds
+
+    def why_given_up(self, problem: openai.OpenAIError, words: str, calls: int) -> str | None:
+        """Return what to tell the user if a stage of so many calls should end on this failure, else None.
 
         Parameters
         ----------
-        said : str
+        words : str
             The failure in a line.
-        calls : int
-            How many calls the list has.
         """
-        if self.is_down(calls):
-            what = f"no call was answered for {self.silent_s:.0f} s (it is given up after {self.patience_s:g} s)"
+        if self._is_down(calls):
+            what = f"no call was answered for {self._silent_s:.0f} s (it is given up after {self._patience_s:g} s)"
         elif self._failed_in_a_row >= self._bound(problem, calls):
             what = f"{self._failed_in_a_row} calls in a row failed"
         else:
             return None
         return (
-            f"model {self.model.name!r} at {self.model.base_url}: {what}, the last with: {said}. "
+            f"model {self.model.name!r} at {self.model.base_url}: {what}, the last with: {words}. "
             f"To do: {self._advice(problem)}, then run the same command again; what was answered is in the call store."
         )
+
+    @property
+    def _patience_s(self) -> float:
+        """Seconds without an answer after which the endpoint is given up."""
+        return max(DOWN_S, 2 * self.model.timeout_s)
+
+    @property
+    def _silent_s(self) -> float:
+        """Seconds for which calls have been in flight and none was answered."""
+        return time.monotonic() - self._silent_since
+
+    def _is_down(self, calls: int) -> bool:
+        """Return whether the endpoint has failed too many of so many calls for too long."""
+        # a list has twice as many calls in flight as are on the wire
+        enough = min(FEW, calls, 2 * self.model.concurrency)
+        return len(self._failing) >= enough and self._silent_s >= self._patience_s
+
+    def _seconds_to_next(self, problem: openai.OpenAIError, attempts: Attempts, calls: int) -> float | None:
+        """Return the seconds before the next attempt, None if there is to be none."""
+        allowed = self.model.max_attempts
+        if not self.answered and _has_not_answered(problem):
+            allowed = min(allowed, _FIRST_CONTACT_ATTEMPTS)
+        over = attempts.called_off or attempts.counted >= allowed or self._is_down(calls)
+        if over or not is_transient(problem):
+            return None
+        seconds = seconds_to_wait(problem, attempts.made)
+        tried_for = time.monotonic() - (attempts.failing_since or 0.0)
+        return seconds if tried_for + seconds < PATIENCE_S else None
 
     def _bound(self, problem: openai.OpenAIError, calls: int) -> float:
         """Return how many failures in a row of this kind end the stage."""
@@ -177,7 +181,7 @@ class Breaker:
             return MANY if self.known else min(FEW, calls)
         if _finds_fault(problem):
             return float("inf") if self.known else MANY
-        if isinstance(problem, openai.APIConnectionError | openai.APIResponseValidationError) and not self.answered:
+        if _has_not_answered(problem) and not self.answered:
             return min(FEW, calls)
         return float("inf")  # it is the time that counts
 
@@ -197,13 +201,15 @@ class Breaker:
                 "lower its concurrency in the file of models, set requests_per_minute or tokens_per_minute there, "
                 "or wait until the account's limit is lifted"
             )
+        if status is not None and status < 400:
+            return "set base_url in the file of models to the address that it should have; redirects are not followed"
         if status is not None and status >= 500:
-            return "wait until the endpoint works again, or restart it where it is yours"
+            return "wait until the endpoint works again, or restart it if it is yours"
         if status is not None:
             return "see what the endpoint finds wrong; refused_options and json_schema in the file of models may help"
         if isinstance(problem, openai.APIResponseValidationError):
             return "check base_url: what came back is no answer of a model"
-        if isinstance(problem.__cause__, httpx2.ReadTimeout):
+        if isinstance(problem, openai.APITimeoutError):
             return (
                 "start the endpoint anew if it hangs; if it is slow, raise its timeout_s, "
                 f"{self.model.timeout_s:g} now, or set max_attempts: 1, so that what takes too long counts as an error"
@@ -211,19 +217,30 @@ class Breaker:
         return "start the endpoint, or check base_url"
 
 
+def _is_throttled(problem: openai.OpenAIError) -> bool:
+    """Return whether the endpoint asks to be asked more slowly."""
+    return isinstance(problem, openai.RateLimitError)
+
+
+def _has_not_answered(problem: openai.OpenAIError) -> bool:
+    """Return whether what came back, if anything, was no answer of a model."""
+    return isinstance(problem, openai.APIConnectionError | openai.APIResponseValidationError)
+
+
 def _status(problem: openai.OpenAIError) -> int | None:
-    """Return the HTTP status that a call failed with, None where it got none or one that tells of no failure."""
+    """Return the HTTP status that a call failed with, None if it got none."""
     return problem.status_code if isinstance(problem, openai.APIStatusError) else None
 
 
 def _turns_away(problem: openai.OpenAIError) -> bool:
-    """Say whether the endpoint will have nothing of the call, now or for long."""
+    """Return whether the endpoint will have nothing of the call, now or for long."""
     if not isinstance(problem, openai.APIStatusError):
         return False
-    return problem.status_code in _TURNED_AWAY or (retry_after(problem.response.headers) or 0) >= DOWN_S
+    status = problem.status_code
+    return status in _TURNED_AWAY or status < 400 or (retry_after(problem.response.headers) or 0) >= DOWN_S
 
 
 def _finds_fault(problem: openai.OpenAIError) -> bool:
-    """Say whether the endpoint has read a call and finds fault with it."""
+    """Return whether the endpoint has read a call and finds fault with it."""
     status = _status(problem)
-    return status is not None and 400 <= status < 500 and status not in (*_TURNED_AWAY, 408, 409, 425)
+    return status is not None and 400 <= status < 500 and status not in (*_TURNED_AWAY, *_TRANSIENT)

@@ -1,6 +1,6 @@
 """How far a list of requests is, for whoever is watching.
 
-In: a label, counts and a note. Out: lines of JSON for the runner where it asked for them, else a bar in an open
+In: a label, counts and a note. Out: lines of JSON for the runner if it asked for them, else a bar in an open
 notebook or on a terminal, else nothing: an executed notebook holds no residue of bars.
 """
 
@@ -24,14 +24,14 @@ class Progress(Protocol):
     """Counts up."""
 
     def advance(self, count: int = 1) -> None:
-        """Say that so many more are done."""
+        """Count so many more as done."""
 
     def close(self) -> None:
-        """Say that no more will be."""
+        """End the count."""
 
 
 class Silent:
-    """Tells nobody."""
+    """Shows nothing."""
 
     def advance(self, count: int = 1) -> None:
         """Do nothing."""

@@ -1,23 +1,8 @@
-"""Structured replies: the form that is asked for, and strict reading of what came back.
+"""A request to a model, the call that it becomes, and the reply.
 
-In: a pydantic class, or the text of a reply. Out: a JSON schema for the endpoint (or the instruction to reply in JSON,
-for one that takes no schemas), or an object of the class. The whole reply has to be one JSON object; nothing is fished
-out of a sentence or mended.
-
-What is asked of a model and what comes back.
-
-In: a filled-in prompt and how it is to be answered (schema, sampling, repetition). Out: a ``Reply`` with exactly one
-outcome. An unusable reply keeps its text and says why it could not be used; it is never a default and never a vote.
-
-From a request to the call that is made, and its key.
-
-In: a model and a request. Out: the body that is sent and a key: a hash of everything that determines the reply. The
-same key is never paid for twice; a change of anything that is sent, of the model or of the repetition gives another.
-
-From an endpoint's answer to a reply with an outcome.
-
-In: the JSON body of a chat completion. Out: a ``RawReply``, which is what the call store keeps, and from it a
-``Reply``, read strictly. Reading is done anew each time, so a stored reply can be read by a stricter reader later.
+In: a filled-in prompt and how it is to be answered (schema, sampling, repetition). Out: the body that is sent, under a
+key that is a hash of everything that determines the reply, so that the same is never paid for twice; and a ``Reply``
+with exactly one outcome. A reply is read strictly: an unusable one keeps its text and is never a default or a vote.
 """
 
 import hashlib
@@ -33,106 +18,6 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 from conflictscope.models.registry import Model
 from conflictscope.prompts import Prompt, render
 
-_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
-_PROBLEMS_SHOWN = 5
-
-
-@cache
-def response_format(schema: type[BaseModel]) -> dict:
-    """Return the ``response_format`` that asks for a class, with its fields in the order in which they are declared.
-
-    Raises
-    ------
-    ValueError
-        Where the class allows extra fields or has optional ones, which strict schemas do not permit.
-    """
-    found = _without_docstrings(schema.model_json_schema())
-    for part in (found, *found.get("$defs", {}).values()):
-        if part.get("type") != "object":
-            continue
-        fields = list(part.get("properties", ()))
-        if part.get("additionalProperties") is not False or part.get("required", []) != fields:
-            raise ValueError(
-                f"{schema.__name__} cannot be asked for strictly: every class in it needs extra='forbid', and "
-                f"every field has to be required; found fields {fields}, required {part.get('required', [])}."
-            )
-    return {"type": "json_schema", "json_schema": {"name": schema.__name__, "strict": True, "schema": found}}
-
-
-@cache
-def json_instruction(schema: type[BaseModel]) -> str:
-    """Return the instruction to reply with one JSON object of the class."""
-    text = json.dumps(response_format(schema)["json_schema"]["schema"], ensure_ascii=False)
-    return render("json_only", schema=text).messages[0]["content"]
-
-
-def read_object(text: str, schema: type[BaseModel]) -> BaseModel:
-    """Read a reply that is one JSON object, bare or in one fenced block, and nothing else.
-
-    Raises
-    ------
-    ValueError
-        Saying what is wrong with it, in words that the model can be shown.
-    """
-    stripped = text.strip()
-    fenced = _FENCED.fullmatch(stripped)
-    content = fenced[1] if fenced else stripped
-    try:
-        found = json.loads(content, object_pairs_hook=_unrepeated, parse_constant=_no_number)
-    except json.JSONDecodeError as problem:
-        raise ValueError(f"not one JSON object and nothing else ({problem})") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"not one JSON object but a {type(found).__name__}")
-    try:
-        return schema.model_validate_json(content, strict=True)
-    except ValidationError as problem:
-        raise ValueError("; ".join(_in_words(problem))) from None
-
-
-def _in_words(problem: ValidationError) -> list[str]:
-    """Return a phrase for each of the first problems: where, and what was expected."""
-    errors = problem.errors(include_url=False, include_context=False, include_input=False)
-    words = [f"{'.'.join(map(str, error['loc'])) or 'the object'}: {error['msg']}" for error in errors]
-    return words[:_PROBLEMS_SHOWN] + (
-        [f"and {len(words) - _PROBLEMS_SHOWN} more"] if len(words) > _PROBLEMS_SHOWN else []
-    )
-
-
-def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return the object, unless it gives one key twice and so says two things."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"gives {sorted({key for key in keys if keys.count(key) > 1})} more than once")
-    return found
-
-
-def _no_number(name: str) -> float:
-    """Refuse NaN and the infinities, which are not JSON."""
-    raise ValueError(f"{name} is not JSON")
-
-
-def _without_docstrings(schema: dict) -> dict:
-    """Return a JSON schema without titles and docstrings: they are ours, and a change in them is no new request."""
-    return {key: _untitled(value) for key, value in schema.items() if key not in ("title", "description", "$defs")} | (
-        {"$defs": {name: _without_docstrings(part) for name, part in schema["$defs"].items()}}
-        if "$defs" in schema
-        else {}
-    )
-
-
-def _untitled(value):
-    """Return part of a schema without the titles that pydantic makes of field names."""
-    if isinstance(value, list):
-        return [_untitled(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    # a title is text; a field that is called `title` has a schema
-    return {key: _untitled(item) for key, item in value.items() if key != "title" or not isinstance(item, str)}
-
-
 Message = Mapping[str, str]
 """``role`` (``system``, ``user`` or ``assistant``) and ``content``."""
 
@@ -140,7 +25,7 @@ Outcome = Literal["ok", "refusal", "invalid", "error"]
 
 
 def _not_blank(text: str) -> str:
-    """Return the text unless there is nothing in it to read."""
+    """Return the text unless it is blank."""
     if not text.strip():
         raise ValueError("must not be blank")
     return text
@@ -163,7 +48,7 @@ class Request:
     schema : type of BaseModel, optional
         The form of a structured reply; its class forbids extra fields and requires all of its own. None: free text.
     temperature, max_tokens : optional
-        Sampling; not sent where None or where the model refuses the option.
+        Sampling; not sent if None or if the model refuses the option.
     repetition : int
         0 for the first time of asking; another number asks the same again.
     logprobs : bool
@@ -207,9 +92,9 @@ class Reply:
         ``ok``; ``refusal`` (the endpoint says that the model declined); ``invalid`` (empty, cut off, or not of the form
         that was asked for); ``error`` (no reply was got).
     text : str or None
-        The reply as received; None where none was.
+        The reply as received; None if none was.
     parsed : BaseModel or None
-        The structured reply, where one was asked for and the outcome is ``ok``.
+        The structured reply, if one was asked for and the outcome is ``ok``.
     problem : str or None
         Why the outcome is not ``ok``.
     model_id : str or None
@@ -237,7 +122,108 @@ class Reply:
     top_logprobs: list[dict[str, float]] | None = None
 
 
+_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+_PROBLEMS_SHOWN = 5
+
+
+@cache
+def response_format(schema: type[BaseModel]) -> dict:
+    """Return the ``response_format`` that asks for a class, with its fields in the order in which they are declared.
+
+    Raises
+    ------
+    ValueError
+        If the class allows extra fields or has optional ones, which strict schemas do not permit.
+    """
+    asked = _without_docstrings(schema.model_json_schema())
+    for part in (asked, *asked.get("$defs", {}).values()):
+        if part.get("type") != "object":
+            continue
+        fields = list(part.get("properties", ()))
+        if part.get("additionalProperties") is not False or part.get("required", []) != fields:
+            raise ValueError(
+                f"{schema.__name__} cannot be asked for strictly: every class in it needs extra='forbid', and "
+                f"every field has to be required; found fields {fields}, required {part.get('required', [])}."
+            )
+    return {"type": "json_schema", "json_schema": {"name": schema.__name__, "strict": True, "schema": asked}}
+
+
+def json_instruction(schema: type[BaseModel]) -> str:
+    """Return the instruction to reply with one JSON object of the class."""
+    text = json.dumps(response_format(schema)["json_schema"]["schema"], ensure_ascii=False)
+    return render("json_only", schema=text).messages[0]["content"]
+
+
+def read_object(text: str, schema: type[BaseModel]) -> BaseModel:
+    """Read a reply that is one JSON object, bare or in one fenced block, and nothing else.
+
+    Raises
+    ------
+    ValueError
+        Saying what is wrong with it, in words that the model can be shown.
+    """
+    stripped = text.strip()
+    fenced = _FENCED.fullmatch(stripped)
+    content = fenced[1] if fenced else stripped
+    try:
+        value = json.loads(content, object_pairs_hook=_unrepeated, parse_constant=_no_number)
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"not one JSON object and nothing else ({problem})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"not one JSON object but a {type(value).__name__}")
+    try:
+        return schema.model_validate_json(content, strict=True)
+    except ValidationError as problem:
+        raise ValueError("; ".join(_in_words(problem))) from None
+
+
+def _in_words(problem: ValidationError) -> list[str]:
+    """Return a phrase for each of the first problems: where, and what was expected."""
+    errors = problem.errors(include_url=False, include_context=False, include_input=False)
+    words = [f"{'.'.join(map(str, error['loc'])) or 'the object'}: {error['msg']}" for error in errors]
+    more = len(words) - _PROBLEMS_SHOWN
+    return words[:_PROBLEMS_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object, unless it gives one key twice and so says two things."""
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"gives {sorted({key for key in keys if keys.count(key) > 1})} more than once")
+    return unique
+
+
+def _no_number(name: str) -> float:
+    """Refuse NaN and the infinities, which are not JSON."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_docstrings(schema: dict) -> dict:
+    """Return a JSON schema without titles and docstrings: they are ours, and a change in them is no new request."""
+    return {key: _untitled(value) for key, value in schema.items() if key not in ("title", "description", "$defs")} | (
+        {"$defs": {name: _without_docstrings(part) for name, part in schema["$defs"].items()}}
+        if "$defs" in schema
+        else {}
+    )
+
+
+def _untitled(value):
+    """Return part of a schema without the titles that pydantic makes of field names."""
+    if isinstance(value, list):
+        return [_untitled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    # a title is text; a field that is called `title` has a schema
+    return {key: _untitled(item) for key, item in value.items() if key != "title" or not isinstance(item, str)}
+
+
 TOP_LOGPROBS = 10
+# beyond these, numbers of an endpoint are none: what is stored has to fit into a database, and be added up exactly
+_MOST_TOKENS = 2**40
+_MOST_NATS = 1e6
 # an endpoint may refuse an empty assistant message, so an empty reply is shown to the model by name
 _NO_TEXT = "(empty reply)"
 # what is wrong may quote the reply, as long as that is
@@ -270,7 +256,7 @@ def make_call(model: Model, request: Request) -> Call:
     Raises
     ------
     ValueError
-        Where the model is for embeddings, or log-probabilities are asked of one that gives none.
+        If the model is for embeddings, or log-probabilities are asked of one that gives none.
     """
     if model.kind != "chat":
         raise ValueError(f"model {model.name!r} has kind {model.kind!r}; expected one of kind 'chat'.")
@@ -288,10 +274,9 @@ def make_call(model: Model, request: Request) -> Call:
 
 def make_repair(model: Model, call: Call, text: str | None, problem: str) -> Call:
     """Return the call that shows the model its unusable reply and what is wrong with it, and asks again."""
-    said = {"role": "assistant", "content": text if text and text.strip() else _NO_TEXT}
-    return _call(
-        model, call.request, (*call.messages, said, *render("repair", problem=problem[:_PROBLEM_SHOWN]).messages)
-    )
+    unusable = {"role": "assistant", "content": text if text and text.strip() else _NO_TEXT}
+    repair = render("repair", problem=problem[:_PROBLEM_SHOWN]).messages
+    return _call(model, call.request, (*call.messages, unusable, *repair))
 
 
 def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) -> Call:
@@ -341,7 +326,7 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     Raises
     ------
     ValueError
-        Where it is none: an error in place of choices, or something else altogether.
+        If it is none: an error in place of choices, or something else altogether.
     """
     if not isinstance(payload, dict):
         raise ValueError(f"the endpoint's answer is {type(payload).__name__}, not a chat completion")
@@ -349,8 +334,8 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        said = payload.get("error")
-        raise ValueError(f"the endpoint's answer holds no choice with a message{f': {said}' if said else ''}")
+        error = payload.get("error")
+        raise ValueError(f"the endpoint's answer holds no choice with a message{f': {error}' if error else ''}")
     usage = payload.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     return RawReply(
@@ -406,34 +391,42 @@ def _reply(call: Call, raw: RawReply, outcome: Outcome, text: str | None, proble
     )
 
 
-def _text(found: object) -> str | None:
+def _text(value: object) -> str | None:
     """Return text that any database takes: no lone surrogates, no NUL."""
-    if not isinstance(found, str):
+    if not isinstance(value, str):
         return None
-    if found.isascii() and "\x00" not in found:
-        return found
-    whole = found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if value.isascii() and "\x00" not in value:
+        return value
+    whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
-def read_count(found: object) -> int | None:
-    """Return a count of tokens, where it is one."""
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+def read_count(value: object) -> int | None:
+    """Return a count of tokens, if it is one that can be."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None
 
 
-def _top_logprobs(found: object) -> list[dict[str, float]] | None:
-    """Return, for each token of the reply, token → log-probability; None where there are none."""
-    tokens = found.get("content") if isinstance(found, dict) else None
+def _top_logprobs(logprobs: object) -> list[dict[str, float]] | None:
+    """Return, for each token of the reply, token → log-probability; None if there are none."""
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(tokens, list):
         return None
     return [
-        {
-            str(_text(alternative["token"])): float(alternative["logprob"])
-            for alternative in (token.get("top_logprobs") or [token])
-            if isinstance(alternative, dict)
-            and isinstance(alternative.get("token"), str)
-            and isinstance(alternative.get("logprob"), int | float)
-        }
+        {str(_text(one["token"])): float(one["logprob"]) for one in _alternatives(token) if _is_weighed(one)}
         for token in tokens
         if isinstance(token, dict)
     ]
+
+
+def _alternatives(token: dict) -> list:
+    """Return the likeliest tokens at the place of a token, or the token itself if none are given."""
+    alternatives = token.get("top_logprobs")
+    return alternatives if isinstance(alternatives, list) and alternatives else [token]
+
+
+def _is_weighed(token: object) -> bool:
+    """Return whether this is a token with a log-probability that is a finite number."""
+    if not isinstance(token, dict) or not isinstance(token.get("token"), str):
+        return False
+    logprob = token.get("logprob")
+    return isinstance(logprob, int | float) and not isinstance(logprob, bool) and abs(logprob) <= _MOST_NATS

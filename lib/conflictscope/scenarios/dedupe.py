@@ -19,7 +19,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from conflictscope.models import Models
 from conflictscope.tables import TABLES
@@ -69,6 +68,9 @@ async def embed_texts(texts: Sequence[str], embedder: str, models: Models) -> np
     if not texts:
         return np.zeros((0, 1))
     if embedder == "tfidf":
+        # slow to import, and needed here alone
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         vectors = TfidfVectorizer(sublinear_tf=True).fit_transform(texts).toarray()
     elif embedder == "minilm":
         vectors = _minilm(texts)

@@ -54,7 +54,7 @@ class Batch:
         return self.value_2 if self.acting_value == self.value_1 else self.value_1
 
 
-def plan_outlines(value_set: ValueSet, scenarios_per_pair: int, outlines_per_call: int) -> list[Batch]:
+def plan_outlines(value_set: ValueSet, outlines_per_pair: int, outlines_per_call: int) -> list[Batch]:
     """Spread the outlines of each pair over its eight cells.
 
     Where the number is not a multiple of eight the remainder goes to different cells from pair to pair, so that over
@@ -65,13 +65,13 @@ def plan_outlines(value_set: ValueSet, scenarios_per_pair: int, outlines_per_cal
     ValueError
         Where either number is below 1.
     """
-    for name, number in (("scenarios_per_pair", scenarios_per_pair), ("outlines_per_call", outlines_per_call)):
+    for name, number in (("outlines_per_pair", outlines_per_pair), ("outlines_per_call", outlines_per_call)):
         if number < 1:
             raise ValueError(f"{name}: found {number}; expected at least 1.")
     batches = []
     for p, (value_1, value_2) in enumerate(value_set.pairs):
         cells = list(itertools.product(STRUCTURES, SEVERITIES, (value_1, value_2)))
-        each, rest = divmod(scenarios_per_pair, len(cells))
+        each, rest = divmod(outlines_per_pair, len(cells))
         for c, (structure, severity, acting_value) in enumerate(cells):
             # a stride of 3 visits all 8 cells, alternating direction
             wanted = each + (((c * 3 + p) % len(cells)) < rest)
@@ -86,7 +86,7 @@ async def write_outlines(
     models: Models,
     author: str,
     *,
-    scenarios_per_pair: int,
+    outlines_per_pair: int,
     outlines_per_call: int = 5,
     temperature: float | None = 1.0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -100,7 +100,7 @@ async def write_outlines(
         One row for each call that gave fewer outlines than asked: the cell, ``asked``, ``got`` and ``problem``. A
         call that gave more is cut to what was asked.
     """
-    batches = plan_outlines(value_set, scenarios_per_pair, outlines_per_call)
+    batches = plan_outlines(value_set, outlines_per_pair, outlines_per_call)
     replies = await models.ask(author, [_request(batch, value_set, temperature) for batch in batches], label="outlines")
     rows, shortfalls = [], []
     for batch, reply in zip(batches, replies, strict=True):

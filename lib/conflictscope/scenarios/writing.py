@@ -99,7 +99,7 @@ GENERATIONS = ("two_stage", "single_stage", "direct")
 _CELL = ("value_1", "value_2", "structure", "severity", "acting_value")
 
 
-def plan_single_stage(value_set: ValueSet, scenarios_per_pair: int, generation: str) -> list[Batch]:
+def plan_single_stage(value_set: ValueSet, outlines_per_pair: int, generation: str) -> list[Batch]:
     """Return one call for each scenario: over the eight cells for ``single_stage``, without a cell for ``direct``.
 
     Raises
@@ -108,12 +108,12 @@ def plan_single_stage(value_set: ValueSet, scenarios_per_pair: int, generation: 
         Where `generation` is neither.
     """
     if generation == "single_stage":
-        return plan_outlines(value_set, scenarios_per_pair, outlines_per_call=1)
+        return plan_outlines(value_set, outlines_per_pair, outlines_per_call=1)
     if generation == "direct":
         return [
             Batch(first, second, "none", "none", "", 1, number)
             for first, second in value_set.pairs
-            for number in range(1, scenarios_per_pair + 1)
+            for number in range(1, outlines_per_pair + 1)
         ]
     raise ValueError(f"generation: found {generation!r}; expected one of {list(GENERATIONS)}.")
 
@@ -123,7 +123,7 @@ async def write_in_single_stage(
     models: Models,
     author: str,
     *,
-    scenarios_per_pair: int,
+    outlines_per_pair: int,
     generation: str,
     temperature: float | None = 1.0,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -139,7 +139,7 @@ async def write_in_single_stage(
     shortfalls : DataFrame
         As from ``write_outlines``: one row for each call without a readable scenario.
     """
-    batches = plan_single_stage(value_set, scenarios_per_pair, generation)
+    batches = plan_single_stage(value_set, outlines_per_pair, generation)
     requests = [Request.of(_prompt(batch, value_set), schema=Scenario, temperature=temperature) for batch in batches]
     replies = await models.ask(author, requests, label="scenarios in one step")
     outlines, scenarios, shortfalls = [], [], []

@@ -1,13 +1,11 @@
-"""The panel: a truth table of votes, and α against another implementation of it."""
+"""The jury: a truth table of votes."""
 
 from itertools import product
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import alpha_between_readers, gather_choices, jury_verdicts, read_verdicts
-from conflictscope.measure.difficulty import krippendorff_alpha
+from conflictscope.measure import gather_choices, jury_verdicts
 from conflictscope.table_files import check_table
 
 SHOWN = {"1": ("choice", 1), "2": ("choice", 2), "r": ("refusal", None), "n": ("neither", None)}
@@ -105,23 +103,3 @@ def test_an_incomplete_panel_is_refused():
         jury_verdicts(both.assign(action_shown_first=[1, 2, 1, 1]), "unanimous")
     with pytest.raises(ValueError, match="rule: found 'most'"):
         jury_verdicts(both, "most")
-
-
-def test_alpha_is_krippendorff_s_and_its_interval_is_of_scenarios():
-    rng = np.random.default_rng(5)
-    truth = rng.integers(1, 3, 150).astype(str)
-    cases = ["".join(t if rng.random() < 0.8 else rng.choice(list("12nri")) for _ in range(3)) for t in truth]
-    readings = read_verdicts(verdicts(*cases))
-    row = alpha_between_readers(readings, resamples=400).iloc[0]
-    wide = readings.pivot(index="scenario_id", columns="reader", values="reading").to_numpy(object)
-    assert row["alpha"] == pytest.approx(krippendorff_alpha(wide), abs=1e-12)
-    assert row["alpha_low"] < row["alpha"] < row["alpha_high"]
-    # two copies of each scenario's readings are no further scenarios
-    twice = alpha_between_readers(pd.concat([readings, readings.assign(repetition=1)]), resamples=400).iloc[0]
-    assert twice["alpha_high"] - twice["alpha_low"] == pytest.approx(row["alpha_high"] - row["alpha_low"], rel=0.1)
-    assert twice["read"] == 2 * row["read"] == 2 * readings.groupby("scenario_id").size().gt(1).sum()
-
-
-def test_alpha_of_readings_that_never_vary_is_not_defined():
-    row = alpha_between_readers(read_verdicts(verdicts("11", "11")), resamples=10).iloc[0]
-    assert np.isnan(row["alpha"]) and np.isnan(row["alpha_low"]) and row["undefined_resamples"] == 10

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from types import SimpleNamespace
 
 import httpx2
 import openai
@@ -75,8 +74,8 @@ def test_the_attempts_of_a_call_outlast_such_a_storm(monkeypatch):
     monkeypatch.setattr(patience.random, "random", lambda: 0.0)
     request = httpx2.Request("POST", "http://x.invalid")
     response = httpx2.Response(503, headers={"retry-after": "0"}, request=request)
-    failed = SimpleNamespace(exception=lambda: openai.InternalServerError("down", response=response, body=None))
-    shortest = [patience.seconds_to_wait(SimpleNamespace(outcome=failed, attempt_number=nth)) for nth in range(1, 8)]
+    problem = openai.InternalServerError("down", response=response, body=None)
+    shortest = [patience.seconds_to_wait(problem, nth) for nth in range(1, 8)]
     assert sum(shortest) > 37 and max(shortest) <= 30
 
 

@@ -9,21 +9,26 @@ import pytest
 from scipy.integrate import dblquad
 from scipy.stats import kendalltau, logistic, norm
 
-from conflictscope.calibration.recovery import (
-    NAIVE,
+from conflictscope.calibration import (
+    ALL_VALUES,
+    Replications,
     naive_treatments,
     rank_recovery,
     shift_recovery,
+    simulate_choices,
     steering_recovery,
     strength_coverage,
+    true_steering,
+    true_strengths,
+    win_chance,
 )
-from conflictscope.calibration.replications import ALL_VALUES, Replications, summarise
-from conflictscope.calibration.studies import simulate_choices
-from conflictscope.calibration.truths import true_steering, true_strengths, win_chance
-from conflictscope.measure.rates import flip_rate, position_effect, preference_rates
-from conflictscope.measure.steering import alignment
+from conflictscope.calibration.recovery import NAIVE
+from conflictscope.calibration.replications import summarise
+from conflictscope.measure import Settings, flip_rate, position_effect, preference_rates, steering_effects
 from conflictscope.simulated import Respondent, choice_latent
 from conflictscope.table_files import check_table
+
+pytestmark = pytest.mark.filterwarnings("error", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 UTILITIES = {"a": 0.8, "b": 0.1, "c": -0.6}
 PAIRS = list(itertools.combinations(UTILITIES, 2))
@@ -156,11 +161,11 @@ def test_true_steering_is_what_a_large_study_finds():
         conditions=["open_ended"],
         target_rankings={"back": order},
     )
-    found = alignment(table, order).set_index("arm")["alignment"]
+    found = steering_effects(table, {"back": order}, Settings(resamples=1))[0].iloc[0]
     true = true_steering(steered, PAIRS, "open_ended", order)
-    assert found["default"] == pytest.approx(true["before"], abs=0.008)
-    assert found["placebo"] == pytest.approx(true["before"], abs=0.008)
-    assert found["steered:back"] == pytest.approx(true["after"], abs=0.008)
+    assert found["before"] == pytest.approx(true["before"], abs=0.008)
+    assert found["placebo"] * (1 - found["before"]) == pytest.approx(0, abs=0.008)
+    assert found["after"] == pytest.approx(true["after"], abs=0.008)
     assert true["effect"] == pytest.approx((true["after"] - true["before"]) / (1 - true["before"]))
     assert true_steering(NOISY, PAIRS, "open_ended", order)["effect"] == 0
 
@@ -179,7 +184,7 @@ def test_bad_input_is_refused():
 
 
 def test_attainable_coverage_is_that_of_quantiles_of_few_draws():
-    runs = Replications(PAIRS, resamples=39)
+    runs = Replications(PAIRS, settings=Settings(resamples=39))
     draws = np.random.default_rng(0).random((20_000, 40))
     low, high = np.quantile(draws[:, 1:], [0.025, 0.975], axis=1)
     held = ((low <= draws[:, 0]) & (draws[:, 0] <= high)).mean()
@@ -208,7 +213,7 @@ def test_summary_by_hand():
 
 
 def test_rank_recovery_is_kendalls_tau_and_grows_with_size():
-    runs = Replications(PAIRS, studies=40, seed=1)
+    runs = Replications(PAIRS, 40, Settings(seed=1))
     table = rank_recovery(NOISY, runs, scenarios_per_pair=[4, 60], noises=[1.5])
     small, large = table["tau"]
     assert small < large
@@ -220,7 +225,7 @@ def test_rank_recovery_is_kendalls_tau_and_grows_with_size():
 
 
 def test_strengths_of_middling_studies_are_covered():
-    runs = Replications(PAIRS, studies=150, resamples=200, seed=2)
+    runs = Replications(PAIRS, 150, Settings(resamples=200, seed=2))
     table = strength_coverage(NOISY, runs, scenarios_per_pair=[60]).set_index(["quantity", "what"])
     pooled = table.loc[("strength", ALL_VALUES)]
     assert abs(pooled["coverage"] - runs.attainable) < 3.5 * pooled["coverage_error"]
@@ -229,7 +234,7 @@ def test_strengths_of_middling_studies_are_covered():
 
 
 def test_planted_shift_and_none_are_told_apart():
-    runs = Replications(PAIRS, studies=60, resamples=100, seed=3)
+    runs = Replications(PAIRS, 60, Settings(resamples=100, seed=3))
     none = shift_recovery(replace(PLAIN, noise=0.7), runs, scenarios_per_pair=60).set_index("what")
     assert (none["true"].dropna() == 0).all()
     assert none.loc[ALL_VALUES, "detected"] < 0.15
@@ -240,7 +245,7 @@ def test_planted_shift_and_none_are_told_apart():
 
 
 def test_planted_steering_effect_is_found():
-    runs = Replications(PAIRS, studies=60, resamples=100, seed=3)
+    runs = Replications(PAIRS, 60, Settings(resamples=100, seed=3))
     table = steering_recovery(
         replace(NOISY, steerability=0.8), runs, target_rankings={"back": ["c", "b", "a"]}, scenarios_per_pair=60
     ).set_index("measure")
@@ -250,7 +255,7 @@ def test_planted_steering_effect_is_found():
 
 
 def test_naive_treatments_do_harm():
-    runs = Replications(PAIRS, studies=60, resamples=100, seed=4)
+    runs = Replications(PAIRS, 60, Settings(resamples=100, seed=4))
     table = naive_treatments(NOISY, runs, scenarios_per_pair=60).set_index(["treatment", "way"])
     for naive in NAIVE:
         right, wrong = table.loc[(naive.name, "right")], table.loc[(naive.name, "naive")]

@@ -15,13 +15,17 @@ from conflictscope.exchange.dilemma_sets import MORALCHOICE_FORM
 from conflictscope.models import load_registry
 from conflictscope.scenarios import Value, load_value_set, read_scenario_file
 from conflictscope.study import command_line
-from conflictscope.study.parameters import lint_study, load_parameters, read_labels
+from conflictscope.study.parameters import load_parameters
 from conflictscope.study.plan import plan_study
-from conflictscope.study.provenance import LINEAGE, changes, origin_of, stale_tables
+from conflictscope.study.provenance import origin_of, unfinished_tables
+from conflictscope.study.stages import WRITERS
+from conflictscope.study.transfer import read_labels
+from conflictscope.study.validation import validate_study
 from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
+RELEASED = ROOT / "params" / "samples" / "conflictscope.csv"
 # what is done, what goes against it, and what it is for: in our own words, in the form of the published file
 DEEDS = (
     ("You sell used bicycles, and the frame of this one has a crack.", "hide the crack from the buyer", "deceive", ()),
@@ -96,15 +100,8 @@ def given_study(project, text=GIVEN, more=""):
     return load_parameters(project / "params" / "mine.yaml")
 
 
-def origin(parameters, notebook, table):
-    """Return what a table would be made from now."""
-    values, registry = load_value_set(parameters.path("value_set")), load_registry(parameters.path("models_file"))
-    told, folder = parameters.of(notebook), parameters.path("run_folder")
-    return origin_of(LINEAGE[table], folder, told, values, registry, seen_from=parameters.notebooks_folder)
-
-
-def lint(parameters):
-    return lint_study(parameters, load_registry(parameters.path("models_file")))
+def problems_of(parameters):
+    return validate_study(parameters, load_registry(parameters.path("models_file")))
 
 
 def test_an_import_says_what_it_kept_and_writes_what_a_study_needs(project, moralchoice):
@@ -115,7 +112,7 @@ def test_an_import_says_what_it_kept_and_writes_what_a_study_needs(project, mora
     assert "1  no rule is violated by exactly one of the two actions" in done.output
     assert f"Next: conflictscope plan {file}" in done.output
     parameters = load_parameters(file)
-    assert lint(parameters) == []
+    assert problems_of(parameters) == []
     assert parameters.values["filtered"] is False
     values = load_value_set(parameters.path("value_set"))
     given = read_scenario_file(parameters.path("scenarios"), values)
@@ -167,23 +164,26 @@ def test_values_that_make_no_study_are_said_and_nothing_is_written(project, mora
     assert "is of no known format" in str(done.exception)
 
 
-def test_another_content_of_the_given_file_makes_its_tables_stale(project):
+def test_of_a_given_file_it_is_the_content_that_counts(project):
     parameters = given_study(project)
-    before = {name: origin(parameters, "01_generate_scenarios", name) for name in ("outlines", "scenarios")}
-    later = origin(parameters, "03_multiple_choice", "answers")
-    assert list(before["outlines"]["inputs"]) == ["scenarios"]
+    values, registry = load_value_set(parameters.path("value_set")), load_registry(parameters.path("models_file"))
+
+    def made_from(table):
+        folder = parameters.path("run_folder")
+        return origin_of(WRITERS[table], table, folder, parameters.values, values, registry, tables=())
+
+    before, later = made_from("outlines"), made_from("answers")
+    assert list(before["inputs"]) == ["scenarios"]
     file = parameters.path("scenarios")
     file.write_text(GIVEN.replace("more salt", "more pepper"))
-    for name, then in before.items():
-        now = origin(parameters, "01_generate_scenarios", name)
-        assert changes(then, now) == ["what scenarios names holds something else"]
-    # later tables rest on those, not on the file
-    assert changes(later, origin(parameters, "03_multiple_choice", "answers")) == []
+    assert made_from("outlines")["inputs"] != before["inputs"]
+    # later tables rest on the earlier ones, not on the file
+    assert made_from("answers") == later
     # with the same content again, or the file at another place, nothing has changed
     file.write_text(GIVEN)
     moved = file.rename(file.with_name("moved.yaml"))
-    parameters.values["scenarios"] = f"../params/{moved.name}"
-    assert changes(before["outlines"], origin(parameters, "01_generate_scenarios", "outlines")) == []
+    parameters.values["scenarios"] = f"params/{moved.name}"
+    assert made_from("outlines") == before
 
 
 def test_a_plan_counts_given_scenarios_and_what_they_lack(project):
@@ -201,12 +201,11 @@ def test_a_plan_counts_given_scenarios_and_what_they_lack(project):
     [
         (GIVEN.replace("value_1: candour", "value_1: grace"), "", "scenario 1: value_1, value_2: found ['grace']"),
         (GIVEN.replace("persona:", "person:"), "", "scenario 2: unknown key 'person'"),
-        (GIVEN, "generation: direct\n", "generation: found 'direct', but scenarios are given"),
         ("text", "", "found str; expected a list"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_before_anything_is_asked(project, text, more, said):
-    (problem,) = lint(given_study(project, text, more))
+    (problem,) = problems_of(given_study(project, text, more))
     assert said in problem and "mine.yaml" in problem
 
 
@@ -214,7 +213,7 @@ def test_a_data_set_in_place_of_scenarios_is_recognised(project, moralchoice):
     given_study(project)
     path = project / "params" / "mine.yaml"
     path.write_text("value_set: two.yaml\nscenarios: ../small.csv\n")
-    (problem,) = lint(load_parameters(path))
+    (problem,) = problems_of(load_parameters(path))
     assert "format 'moralchoice'" in problem and "conflictscope import" in problem
     path.write_text("value_set: two.yaml\nscenarios: nowhere.csv\n")
     with pytest.raises(FileNotFoundError, match=r"scenarios: found 'nowhere.csv'"):
@@ -279,10 +278,10 @@ def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
     assert sorted(request["repetition"] for request in requests) == [0] * 8 + [1] * 8
     assert {request["body"]["temperature"] for request in requests} == {0.7}
     # the file as it is now is what the tables are made from, and another is not
-    assert stale_tables(parameters).empty
+    assert unfinished_tables(parameters).empty
     run(project, "bundle", "runs/mine")
     parameters.path("scenarios").write_text(GIVEN.replace("more salt", "more pepper"))
-    stale = stale_tables(parameters).set_index("table")["why"]
+    stale = unfinished_tables(parameters).set_index("table")["why"]
     assert stale["outlines"] == "what scenarios names holds something else" and "answers" in stale
 
     # the bundle holds what it takes: neither the study nor the file that it started from is there any more
@@ -292,3 +291,48 @@ def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project):
         (project / "params" / gone).unlink()
     assert count >= 8
     assert f"{count} of {count} tables and figures are the same" in run(project, "replay", "runs/mine.bundle.zip")
+
+
+@pytest.fixture
+def ids():
+    with RELEASED.open(encoding="utf-8", newline="") as file:
+        return [(row["scenario_id"], row["value1"], row["value2"]) for row in csv.DictReader(file)]
+
+
+def results_file(path, ids, **more):
+    columns = ["scenario_id", "generating_model", "value1", "value2", "choice", "likert", *more]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([own, "m", one, two, "A", "-1", *more.values()] for own, one, two in ids)
+    return path
+
+
+def test_the_release_s_files_become_tables_of_one_folder(project, tmp_path, ids):
+    folder = tmp_path / "release"
+    chosen = results_file(tmp_path / "chosen.csv", ids, model="target", likert_a="1", likert_b="-1")
+    models = {"user_model": "u", "assistant_model": "target", "judge_model": "judge", "reasoning": "r"}
+    talked = results_file(tmp_path / "talked.csv", ids, **models, conversation="USER: x")
+    opened = tmp_path / "prompts.json"
+    opened.write_text(json.dumps({own: "What now?" for own, _, _ in ids} | {"seven": "?"}), encoding="utf-8")
+    for file in (RELEASED, chosen, talked, opened):
+        done = command(project, "import", file, "--tables", folder, "--scenarios", RELEASED)
+        assert done.exit_code == 0, done.output
+    assert f"of {len(ids) + 1} rows were left out" in done.output
+    tables = {
+        name: read_table(name, folder, study="release")
+        for name in ("checks", "choices", "ratings", "verdicts", "opening_messages")
+    }
+    known = set(tables["checks"]["scenario_id"])
+    # both conditions stand in the one table, of the same scenarios
+    assert tables["choices"].groupby("condition")["scenario_id"].agg(set).tolist() == [known, known]
+    assert set(tables["opening_messages"]["scenario_id"]) == known and len(tables["ratings"]) == 2 * len(known)
+    again = command(project, "import", chosen, "--tables", folder, "--scenarios", RELEASED)
+    assert isinstance(again.exception, ValueError) and "repeats the key" in str(again.exception)
+
+
+def test_without_scenarios_the_release_s_ids_stand_for_them(project, tmp_path, ids):
+    chosen = results_file(tmp_path / "chosen.csv", ids, model="target", likert_a="1", likert_b="-1")
+    assert command(project, "import", chosen, "--tables", tmp_path / "release").exit_code == 0
+    choices = read_table("choices", tmp_path / "release", study="release")
+    assert set(choices["scenario_id"]) <= {own for own, _, _ in ids}

@@ -1,18 +1,19 @@
-"""Saving: three files, the same bytes for the same table, and whole or not at all."""
+"""Style and saving: one colour a value, letters of any script; the same bytes for the same table, or nothing."""
 
 import os
 import subprocess
 import sys
+import warnings
 
 import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
-
-from conflictscope.figures import save_figure
+from conflictscope.figures import STYLE_FILE, save_figure, use_style, value_colors
+from conflictscope.figures.panels import plot_panels
+from conflictscope.figures.style import CONDITION_MARKS
 
 SCRIPT = """
 import sys, time
@@ -74,3 +75,38 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(figure, tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(files)
     assert files[2].read_bytes() == before[files[2]]
     assert files[0].read_bytes() != before[files[0]]
+
+
+def test_a_value_has_one_colour_in_a_study_and_none_that_a_condition_has():
+    for count in (1, 8, 9, 20):
+        colors = value_colors([f"v{n}" for n in range(count)])
+        assert len(set(colors.values())) == count
+        with use_style():
+            taken = {matplotlib.colors.to_rgb(mark.color) for mark in CONDITION_MARKS.values()}
+        assert all(np.abs(np.subtract(color, other)).max() > 0.05 for color in colors.values() for other in taken)
+    assert value_colors(["a", "b", "c"])["b"] == value_colors(["a", "b"])["b"]
+
+
+def test_letters_without_a_font_are_warned_of_once_in_words(tmp_path):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure = plot_panels({"诚实 \U000e0100 honesty": lambda ax: ax.plot([1, 2])}, height=1.0)
+        save_figure(figure, tmp_path, "name", table=pd.DataFrame({"a": [1]}))
+    words = [str(warning.message) for warning in caught]
+    assert len(words) == 1 and words[0].startswith("fonts: none of [") and "Noto Sans" in words[0]
+
+
+def test_names_in_letters_that_are_there_are_not_warned_of():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot_panels({"honnêteté честность τιμή": lambda ax: ax.plot([1, 2])}, height=1.0).draw_without_rendering()
+
+
+def test_only_installed_families_are_asked_for_and_other_scripts_have_theirs():
+    named = matplotlib.rc_params_from_file(STYLE_FILE, use_default_template=False)["font.family"]
+    for script in ("CJK SC", "Devanagari", "Thai", "Tamil"):
+        assert f"Noto Sans {script}" in named
+    with use_style():
+        asked = plt.rcParams["font.family"]
+    installed = {font.name for font in matplotlib.font_manager.fontManager.ttflist}
+    assert asked == [family for family in named if family in installed] and asked[0] == "DejaVu Sans"

@@ -1,0 +1,254 @@
+import json
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from conflictscope.models import Model, NonBlank
+from conflictscope.models.requests import (
+    json_instruction,
+    make_call,
+    make_repair,
+    read_completion,
+    read_object,
+    read_reply,
+    response_format,
+)
+
+
+class Part(BaseModel):
+    """A docstring."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: str
+
+
+class Answer(BaseModel):
+    """A docstring that no model is shown."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: NonBlank
+    answer: Literal["A", "B"]
+    rating: int = Field(ge=1, le=7, description="from 1 to 7")
+    parts: list[Part] = Field(max_length=2)
+
+
+GOOD = '{"reason": "x", "answer": "A", "rating": 3, "parts": []}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        f"  {GOOD}\n",
+        f"```json\n{GOOD}\n```",
+        f"```\n{GOOD}\n```\n",
+        GOOD.replace(", ", ",\n  "),
+        GOOD.replace('"x"', '"in ```json blocks, {braces} and \\"quotes\\""'),
+    ],
+)
+def test_reads_one_object(text):
+    assert read_object(text, Answer).answer == "A"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"Here it is: {GOOD}", "not one JSON object and nothing else"),
+        (f"{GOOD} I hope that helps.", "not one JSON object and nothing else"),
+        (f"Sure!\n```json\n{GOOD}\n```", "not one JSON object and nothing else"),
+        (f"```json\n{GOOD}\n```\n```json\n{GOOD}\n```", "not one JSON object and nothing else"),
+        (f"{GOOD}\n{GOOD}", "not one JSON object and nothing else"),
+        (f"[{GOOD}]", "not one JSON object but a list"),
+        ('"A"', "not one JSON object but a str"),
+        (GOOD[:-5], "not one JSON object and nothing else"),
+        (GOOD.replace('"', "'"), "not one JSON object and nothing else"),
+        (GOOD.replace('"A"', '"True North"'), "answer: Input should be 'A' or 'B'"),
+        (GOOD.replace('"A"', '"a"'), "answer: Input should be 'A' or 'B'"),
+        (GOOD.replace('"A"', '"A", "answer": "B"'), r"gives \['answer'\] more than once"),
+        (GOOD.replace("3", '"3"'), "rating: Input should be a valid integer"),
+        (GOOD.replace("3", "3.0"), "rating: Input should be a valid integer"),
+        (GOOD.replace("3", "true"), "rating: Input should be a valid integer"),
+        (GOOD.replace("3", "8"), "rating: Input should be less than or equal to 7"),
+        (GOOD.replace("3", "NaN"), "NaN is not JSON"),
+        (GOOD.replace('"x"', '"  "'), "reason: .*must not be blank"),
+        (GOOD.replace('"x"', '"x", "mood": "fine"'), "mood: Extra inputs are not permitted"),
+        (GOOD.replace('"reason": "x", ', ""), "reason: Field required"),
+        (GOOD.replace("[]", '[{"title": 1}]'), r"parts\.0\.title"),
+        ("[" * 100_000, "nested too deeply|not one JSON object"),
+    ],
+)
+def test_does_not_fish(text, said):
+    with pytest.raises(ValueError, match=said):
+        read_object(text, Answer)
+
+
+def test_asks_for_the_fields_in_their_order_and_without_our_words():
+    schema = response_format(Answer)["json_schema"]
+    assert schema["strict"] is True and schema["name"] == "Answer"
+    assert list(schema["schema"]["properties"]) == ["reason", "answer", "rating", "parts"]
+    assert "docstring" not in json_instruction(Answer)
+    assert schema["schema"]["properties"]["rating"]["description"] == "from 1 to 7"
+    assert schema["schema"]["$defs"]["Part"]["properties"] == {"title": {"type": "string"}}
+
+
+def test_refuses_what_strict_schemas_do_not_permit():
+    class Loose(BaseModel):
+        answer: str
+
+    class Optional(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        answer: str = "A"
+
+    for schema in (Loose, Optional):
+        with pytest.raises(ValueError, match=f"{schema.__name__} cannot be asked for strictly"):
+            response_format(schema)
+
+
+MODEL = Model("m", "http://x/v1", "m-1", json_schema=True, logprobs=True)
+
+
+class Choice(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    answer: Literal["A", "B"]
+
+
+class Rating(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    rating: int
+
+
+@pytest.fixture
+def request_(make_request):
+    return make_request("Hello", schema=Choice, temperature=0.5, max_tokens=9)
+
+
+def test_the_key_changes_with_whatever_determines_the_reply(request_, make_request):
+    changed = {
+        "nothing": make_call(MODEL, request_),
+        "text": make_call(MODEL, replace(make_request("Hallo"), schema=Choice, temperature=0.5, max_tokens=9)),
+        "role": make_call(MODEL, replace(request_, messages=({"role": "system", "content": "Hello"},))),
+        "schema": make_call(MODEL, replace(request_, schema=Rating)),
+        "no schema": make_call(MODEL, replace(request_, schema=None)),
+        "temperature": make_call(MODEL, replace(request_, temperature=0.0)),
+        "no temperature": make_call(MODEL, replace(request_, temperature=None)),
+        "max_tokens": make_call(MODEL, replace(request_, max_tokens=10)),
+        "repetition": make_call(MODEL, replace(request_, repetition=1)),
+        "logprobs": make_call(MODEL, replace(request_, logprobs=True)),
+        "name": make_call(replace(MODEL, name="n"), request_),
+        "id": make_call(replace(MODEL, id="m-2"), request_),
+        "base_url": make_call(replace(MODEL, base_url="http://y/v1"), request_),
+        "way of asking": make_call(replace(MODEL, json_schema=False), request_),
+    }
+    assert len({call.key for call in changed.values()}) == len(changed)
+
+
+def test_the_key_stays_with_whatever_does_not(request_):
+    key = make_call(MODEL, request_).key
+    assert make_call(MODEL, replace(request_, prompt="renamed", prompt_hash="other")).key == key
+    assert make_call(replace(MODEL, concurrency=1, key_variable="K", timeout_s=1, max_attempts=1), request_).key == key
+    reordered = replace(request_, messages=({"content": "Hello", "role": "user"},))
+    assert make_call(MODEL, reordered).key == key
+
+
+def test_options_that_a_model_refuses_are_not_sent(request_):
+    body = json.loads(make_call(replace(MODEL, refused_options=("temperature", "max_tokens")), request_).body)
+    assert set(body) == {"model", "messages", "response_format"}
+    assert json.loads(make_call(MODEL, request_).body)["temperature"] == 0.5
+
+
+def test_a_model_without_schemas_is_told_to_reply_in_json(request_):
+    body = json.loads(make_call(replace(MODEL, json_schema=False), request_).body)
+    assert "response_format" not in body
+    (message,) = body["messages"]
+    assert message["content"].startswith("Hello\n\n") and '"enum": ["A", "B"]' in message["content"]
+    assert request_.messages[0]["content"] == "Hello"
+
+
+def test_text_that_is_no_valid_unicode_can_be_sent(make_request):
+    assert json.loads(make_call(MODEL, make_request("\ud83d")).body)["messages"][0]["content"] == "\ud83d"
+
+
+def test_a_repair_shows_the_reply_and_the_problem(request_):
+    first = make_call(MODEL, request_)
+    repair = make_repair(MODEL, first, "C", "answer: no such letter")
+    body = json.loads(repair.body)
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
+    assert body["messages"][1]["content"] == "C" and "no such letter" in body["messages"][2]["content"]
+    assert repair.key != first.key
+    assert json.loads(make_repair(MODEL, first, "", "empty").body)["messages"][1]["content"].strip()
+
+
+def test_refuses_what_the_model_cannot_do(request_):
+    with pytest.raises(ValueError, match="gives no log-probabilities"):
+        make_call(replace(MODEL, logprobs=False), replace(request_, logprobs=True))
+    with pytest.raises(ValueError, match="kind 'embeddings'"):
+        make_call(replace(MODEL, kind="embeddings"), request_)
+
+
+def payload(content, *, finish="stop", **message):
+    return {"model": "x", "choices": [{"message": {"content": content} | message, "finish_reason": finish}]}
+
+
+@pytest.mark.parametrize(
+    ("found", "free", "structured"),
+    [
+        (payload('{"answer": "A"}'), "ok", "ok"),
+        (payload("A"), "ok", "invalid"),
+        (payload(None), "invalid", "invalid"),
+        (payload(" \n"), "invalid", "invalid"),
+        (payload('{"answer": "A"}', finish="length"), "invalid", "invalid"),
+        (payload(None, refusal="I cannot help with that."), "refusal", "refusal"),
+        (payload('{"answer": "A"}', finish="content_filter"), "refusal", "refusal"),
+        (payload('{"answer": "A"}', refusal=None), "ok", "ok"),
+        (payload('{"answer": "A"}', finish=None), "ok", "ok"),
+    ],
+)
+def test_every_reply_has_one_outcome(make_request, found, free, structured):
+    model = Model("m", "http://x/v1", "m", json_schema=True)
+    for schema, outcome in ((None, free), (Choice, structured)):
+        raw = read_completion(found, 0.1)
+        reply = read_reply(make_call(model, make_request("?", schema=schema)), raw)
+        assert reply.outcome == outcome
+        assert (reply.parsed is not None) == (outcome == "ok" and schema is not None)
+        assert (reply.problem is None) == (outcome == "ok")
+        # what there is of it is kept
+        assert reply.text == (raw.refusal or raw.text)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        [],
+        "A",
+        {},
+        {"choices": []},
+        {"choices": None},
+        {"choices": [{}]},
+        {"choices": [None]},
+        {"choices": [{"message": "A"}]},
+        {"error": {"message": "overloaded"}},
+    ],
+)
+def test_what_is_no_completion_is_no_reply(found):
+    with pytest.raises(ValueError, match="the endpoint's answer"):
+        read_completion(found, 0.1)
+
+
+def test_odd_fields_are_left_out_and_odd_text_is_made_storable():
+    found = payload("fine \ud83d and \x00, \N{GRINNING FACE}")
+    found |= {"usage": {"prompt_tokens": "many", "completion_tokens": True}, "model": 5}
+    found["choices"][0]["logprobs"] = {"content": [None, {"token": "A", "logprob": -1, "top_logprobs": [3]}]}
+    raw = read_completion(found, 0.1)
+    assert raw.text == "fine \ufffd and \ufffd, \N{GRINNING FACE}"
+    assert raw.prompt_tokens is None and raw.completion_tokens is None and raw.model_id is None
+    assert raw.top_logprobs == [{}]
+
+
+def test_reads_log_probabilities():
+    found = payload("A")
+    both = [{"token": "A", "logprob": -0.1}, {"token": "B", "logprob": -2.5}]
+    found["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": both}]}
+    assert read_completion(found, 0.1).top_logprobs == [{"A": -0.1, "B": -2.5}]
