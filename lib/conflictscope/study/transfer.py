@@ -1,7 +1,8 @@
 """Transfer: a study starts from somebody else's scenarios, and leaves tables for others.
 
 In: an ``Imported``, or a study's folder. Out: a parameter file, a value set and a file of scenarios, all of which a
-person can read and change before anything is asked; or a folder of tables with data dictionary and data-set card.
+person can read and change before anything is asked; or a folder of tables with data dictionary and data-set card. The
+published release's checks, messages and results become tables of a folder.
 """
 
 import itertools
