@@ -40,6 +40,7 @@ _TEXT = Field(strict=True, min_length=1, description="text")
 _ABILITY = Field(strict=True, description="true or false")
 _COUNT = Field(strict=True, gt=0, description="a whole number above 0")
 _SECONDS = Field(strict=True, gt=0, allow_inf_nan=False, description="a number above 0")
+_SIZE = Field(strict=True, gt=0, le=1000, description="a number above 0, 1000 at most")
 _PRICE = Field(strict=True, ge=0, allow_inf_nan=False, description="a number of 0 or above")
 _VARIABLE = Field(
     strict=True,
@@ -72,6 +73,8 @@ class Model:
     """Seconds after which one attempt is given up; a silent endpoint is after 300 s, or twice as long if longer."""
     max_attempts: Annotated[int, _COUNT] = 8
     """Attempts for one call, the first one included; those answered with 429 do not count."""
+    max_reply_mb: Annotated[float, _SIZE] = 8
+    """Millions of bytes that an answer may have, once unpacked; a longer one is an error and is not read to its end."""
     input_price: Annotated[float | None, _PRICE] = None
     output_price: Annotated[float | None, _PRICE] = None
     """Dollars per million tokens; None: unknown."""
