@@ -19,7 +19,7 @@ ABLATIONS := hhh_unfiltered hhh_single_stage hhh_direct
 ablation: study  ## the paper's three ablations of the demo, compared with the full procedure
 	set -e; for name in $(ABLATIONS); do $(BIN)/conflictscope run params/ablation/$$name.yaml $(ABLATION_STAGES); done
 	$(BIN)/conflictscope run $(PARAMS) --only 07_figures \
-	  --set 'compare_with=[../figures/hhh_unfiltered, ../figures/hhh_single_stage, ../figures/hhh_direct]'
+	  --set 'compare_with=[figures/hhh_unfiltered, figures/hhh_single_stage, figures/hhh_direct]'
 
 test:  ## unit tests, and beside them every notebook against its committed outputs
 	$(MAKE) -j 2 unit notebooks-test

@@ -1,7 +1,9 @@
 """The order of the tests, and a scripted model: the real client and call store, with a function for the network."""
 
 import asyncio
+import inspect
 import json
+import os
 from pathlib import Path
 
 import httpx2
@@ -11,8 +13,10 @@ import pytest
 from conflictscope.models import CallStore, Model, Models, Registry
 from conflictscope.scenarios.value_sets import Value, ValueSet
 
+# the kernels of whole studies read compiled modules
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # folders whose tests run whole studies; begun last, they would leave all workers but one without work
-SLOW = ("study", "strangers", "browse")
+SLOW = ("study", "hostile", "browse")
 
 
 def pytest_collection_modifyitems(items):
@@ -23,7 +27,7 @@ def pytest_collection_modifyitems(items):
 
 
 class ScriptedTransport(httpx2.AsyncBaseTransport):
-    """Answers each request with what ``script(body)`` returns: text, a JSON object, or a dict under ``message``."""
+    """Answers each request with what ``script(body)`` returns or is awaited for: text, an object, or a message."""
 
     def __init__(self, script):
         self.script, self.bodies = script, []
@@ -32,6 +36,8 @@ class ScriptedTransport(httpx2.AsyncBaseTransport):
         body = json.loads(await request.aread())
         self.bodies.append(body)
         said = self.script(body)
+        if inspect.isawaitable(said):
+            said = await said
         if isinstance(said, int):
             return httpx2.Response(said, json={"error": {"message": "scripted failure"}}, request=request)
         if isinstance(said, dict) and "message" in said and "logprobs" in said:

@@ -1,38 +1,46 @@
-"""Files: read a mapping or a list strictly, write whole or not at all.
+"""Files: read a mapping or a list as plain data, write whole or not at all.
 
-In: a YAML or JSON file that a person wrote; or what a stage has made. Out: what it holds, in which no key was given
-twice; or a file that no reader ever sees half of. A file may come from anybody: it is read as data, within bounds.
+In: a YAML or JSON file that a person wrote; or what a stage has made. Out: text, numbers, true/false, null, lists and
+mappings with text as keys, each key once; or a file that no reader ever sees half of. A file may come from anybody.
 """
 
+import difflib
+import json
+import math
 import os
 import re
 import tempfile
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 
 _MOST_BYTES = 4 * 1024**2
 # entries once every alias is written out; the file of models, most of whose entries share an anchor, has some 400
 _MOST_ENTRIES = 200_000
+# letters and marks that show nothing: with them two names could look the same
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
-def read_mapping(path: Path) -> dict:
+def read_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML or JSON file that holds one mapping.
 
     Raises
     ------
     ValueError
-        Where it cannot be read, is too large, asks for anything but plain data (``!!python/…``), holds something else,
-        or gives a key twice (plain YAML silently keeps the last).
+        Naming file and line, if it cannot be read, is too large, holds something else, gives a key twice (plain YAML
+        silently keeps the last), or holds anything but JSON's types: ``!!binary``, ``!!set``, ``!!python/…``. A date is
+        text.
     """
-    content = _read_yaml(path)
+    content = _read(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: found {type(content).__name__}; expected a mapping of keys to values.")
     return content
 
 
-def read_list(path: Path) -> list:
+def read_list(path: Path) -> list[Any]:
     """Read a YAML or JSON file that holds one list.
 
     Raises
@@ -40,18 +48,51 @@ def read_list(path: Path) -> list:
     ValueError
         As ``read_mapping``.
     """
-    content = _read_yaml(path)
+    content = _read(path)
     if not isinstance(content, list):
         raise ValueError(f"{path}: found {type(content).__name__}; expected a list, each entry beginning with '- '.")
     return content
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """Return what a YAML text holds, in JSON's types; composed accents (NFC) throughout.
+
+    Parameters
+    ----------
+    source : str
+        Where the text is from, for messages.
+
+    Raises
+    ------
+    ValueError
+        As ``read_mapping``.
+    """
+    try:
+        return yaml.load(unicodedata.normalize("NFC", text), Loader=_PlainLoader)
+    except RecursionError:
+        raise ValueError(f"{source} cannot be read: nested too deeply.") from None
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        line = text.split("\n")[mark.line] if mark and mark.line < text.count("\n") + 1 else ""
+        tab = "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(problem.problem)
+        reason = "a tab indents the line; YAML takes spaces" if tab else f"{problem.problem or problem.context}"
+        raise ValueError(f"{source} cannot be read: {place}{reason}.") from None
+    except yaml.reader.ReaderError as problem:
+        line_number = text.count("\n", 0, problem.position) + 1
+        raise ValueError(
+            f"{source} cannot be read: line {line_number}: it holds the control character {problem.character!r}."
+        ) from None
+    except ValueError as problem:
+        raise ValueError(f"{source} cannot be read: {problem}") from None
 
 
 def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None:
     """Return what is expected of a name that it does not fit, else None.
 
     Names of values, models and variants come from files and go into titles, figures, Markdown, prompts and tables. They
-    begin with a letter or digit and hold letters, digits, single spaces and ``. & ' ’ - – _``, so that everywhere they
-    mean nothing but themselves.
+    begin with a letter or digit of any script and hold letters, digits, accents, single spaces and
+    ``. & ' ’ - – _``, so that everywhere they mean nothing but themselves.
 
     Parameters
     ----------
@@ -60,10 +101,21 @@ def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None
     most : int
         Characters at most.
     """
-    fits = isinstance(name, str) and len(name) <= most and name == " ".join(name.split()) and name.isprintable()
-    if fits and re.fullmatch(rf"[^\W_][\w .&'’–{re.escape(marks)}-]*", str(name)):
-        return None
+    if isinstance(name, str) and 0 < len(name) <= most and name == " ".join(name.split()) and name.isprintable():
+        kinds = [unicodedata.category(letter)[0] for letter in name]
+        shown = all(
+            kind in "LMN" or letter in f" .&'’–-_{marks}" for kind, letter in zip(kinds, name, strict=True)
+        ) and not _INVISIBLE.search(name)
+        if shown and kinds[0] in "LN":
+            return None
     return f"up to {most} letters, digits, single spaces and . & ' - _" + "".join(f" {mark}" for mark in marks)
+
+
+def did_you_mean(found: object, names: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return ``; did you mean 'open_ended'?`` if one of the names is near to what was found, else ""."""
+    known = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(str(found)[:200].casefold(), known, n=1, cutoff=cutoff)
+    return f"; did you mean {known[near[0]]!r}?" if near else ""
 
 
 def write_atomically(path: Path, write: Callable[[str], object]) -> None:
@@ -72,7 +124,7 @@ def write_atomically(path: Path, write: Callable[[str], object]) -> None:
     Raises
     ------
     OSError
-        Where the disk does not take the file; an earlier file of that name is then untouched.
+        If the disk does not take the file; an earlier file of that name is then untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -88,38 +140,108 @@ def write_atomically(path: Path, write: Callable[[str], object]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _read_yaml(path: Path) -> object:
+def _read(path: Path) -> Any:
     """Return what a YAML or JSON file holds."""
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise ValueError(f"{path} has {size:,} bytes; expected a file that a person wrote, {_MOST_BYTES:,} at most.")
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise ValueError(f"{path} cannot be read: it is not UTF-8 ({problem.reason}).") from None
+    return _parse_json(text, path) if path.suffix == ".json" else parse_yaml(text, str(path))
+
+
+def _parse_json(text: str, path: Path) -> Any:
+    """Return what a JSON text holds; unlike YAML it may be indented by tabs."""
+    try:
+        return json.loads(
+            unicodedata.normalize("NFC", text),
+            object_pairs_hook=_each_key_once,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
     except RecursionError:
         raise ValueError(f"{path} cannot be read: nested too deeply.") from None
-    except (yaml.YAMLError, ValueError) as problem:
-        raise ValueError(f"{path} cannot be read: {problem}") from problem
+    except ValueError as problem:
+        raise ValueError(f"{path} cannot be read: {problem}") from None
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML (of which JSON is a part) that refuses repeated keys, and aliases that stand for too much."""
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object as a mapping."""
+    keys = [key for key, _ in pairs]
+    if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+        raise ValueError(f"repeated keys {repeated}")
+    return dict(pairs)
 
-    def get_single_node(self):
+
+def _finite(text: str) -> float:
+    """Return a number; JSON has none beyond a float's, and no NaN."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number that JSON has")
+    return number
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML by its core schema (version 1.2) in JSON's types alone, with anchors and merge keys, each key once."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {}
+
+    def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()
         if node is not None and _entries(node, {}) > _MOST_ENTRIES:
             raise yaml.constructor.ConstructorError(None, None, "its aliases stand for too much", node.start_mark)
         return node
 
-    def construct_mapping(self, node, deep=False):
-        merge = "tag:yaml.org,2002:merge"
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
-        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if repeated:
-            raise yaml.constructor.ConstructorError(None, None, f"repeated keys {repeated}", node.start_mark)
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
+        if isinstance(node, yaml.MappingNode):
+            own = [key for key, _ in node.value if key.tag != _TAG + "merge"]
+            keys = [self.construct_object(key, deep=True) for key in own]
+            for key, key_node in zip(keys, own, strict=True):
+                if not isinstance(key, str):
+                    problem = f"found the key {str(key)[:80]!r}, which is no text; expected text, in quotes"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+                raise yaml.constructor.ConstructorError(None, None, f"repeated keys {repeated}", node.start_mark)
         return super().construct_mapping(node, deep)
+
+    def construct_core(self, node: yaml.ScalarNode) -> Any:
+        pattern, _, read = _CORE[str(node.tag).removeprefix(_TAG)]
+        text = str(self.construct_scalar(node))
+        try:
+            if re.fullmatch(pattern, text):
+                return read(text)
+            problem = f"found {text[:80]!r}; expected the type that stands before it"
+        except ValueError as reason:
+            problem = str(reason)[:200]
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+    def refuse(self, node: yaml.Node) -> NoReturn:
+        tag = str(node.tag).replace(_TAG, "!!")[:80]
+        problem = f"found the type {tag!r}; expected text, numbers, true, false, null, lists and mappings"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+_TAG = "tag:yaml.org,2002:"
+# type → what it looks like, what it begins with, how it is read
+_CORE: dict[str, tuple[str, Iterable[str], Callable[[str], Any]]] = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF", lambda text: text.lower() == "true"),
+    "null": (r"~|null|Null|NULL|", ("~", "n", "N", ""), lambda text: None),
+    "int": (r"[-+]?[0-9]+", "-+0123456789", int),
+    "float": (r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", "-+.0123456789", _finite),
+}
+_PlainLoader.add_implicit_resolver(_TAG + "merge", re.compile(r"<<\Z"), ["<"])
+for _type, (_pattern, _first, _) in _CORE.items():
+    _PlainLoader.add_implicit_resolver(_TAG + _type, re.compile(rf"(?:{_pattern})\Z"), list(_first))
+    _PlainLoader.add_constructor(_TAG + _type, _PlainLoader.construct_core)
+_PlainLoader.add_constructor(_TAG + "str", _PlainLoader.construct_yaml_str)
+_PlainLoader.add_constructor(_TAG + "seq", _PlainLoader.construct_yaml_seq)
+_PlainLoader.add_constructor(_TAG + "map", _PlainLoader.construct_yaml_map)
+_PlainLoader.add_constructor(None, _PlainLoader.refuse)
 
 
 def _entries(node: yaml.Node, known: dict[int, float]) -> float:
-    """Return how many entries a node has with every alias written out; without end where it holds itself."""
+    """Return how many entries a node has with every alias written out; infinite if it holds itself."""
     if id(node) not in known:
         known[id(node)] = float("inf")
         parts = node.value if isinstance(node, yaml.CollectionNode) else []

@@ -40,7 +40,7 @@ async def study(models: Models, values, roles: dict, targets: list[str], per_pai
         seconds[stage] = time.perf_counter() - start
         start = time.perf_counter()
 
-    written, _ = await sc.write_outlines(values, models, roles["author"], scenarios_per_pair=per_pair)
+    written, _ = await sc.write_outlines(values, models, roles["author"], outlines_per_pair=per_pair)
     outlines, _ = await sc.mark_duplicates(written, models, embedder="tfidf")
     scenarios, _ = await sc.write_scenarios(outlines, values, models, roles["author"])
     lap("generate")
@@ -57,7 +57,7 @@ async def study(models: Models, values, roles: dict, targets: list[str], per_pai
     verdicts = await elicit.judge_conversations(conversations, kept, models, roles["judge"], seed=0)
     lap("open-ended")
     choices = measure.gather_choices(kept, answers, verdicts)
-    measure.rank_values(choices, values.names, resamples=1000, seed=0)
+    measure.rank_values(choices, values.names, measure.Settings(resamples=1000))
     lap("rank")
     counts = {"scenarios": len(scenarios), "kept": len(kept), "answers": len(answers), "ratings": len(ratings)}
     return counts | {"verdicts": len(verdicts), "seconds": {stage: round(s, 2) for stage, s in seconds.items()}}

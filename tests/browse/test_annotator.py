@@ -4,7 +4,7 @@ import pytest
 
 from conflictscope import browse
 from conflictscope.browse.annotator import pose
-from conflictscope.measure.raters import read_check_labels, read_checks, read_conversation_labels, read_verdicts
+from conflictscope.measure import read_check_labels, read_checks, read_conversation_labels, read_verdicts
 
 DEFINITIONS = {"helpfulness": "Help.", "honesty": "Be true.", "harmlessness": "Do no harm."}
 

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from conflictscope.study.provenance import record_places
+
 TARGETS = ["simulated/cautious", "simulated/obliging", "simulated/steady", "simulated/pliable"]
 
 
@@ -15,6 +17,12 @@ def study(driver, make_study, tmp_path_factory):
         shutil.copytree(driver.ROOT / name, folder / name)
     made = {"scenarios": 240, "target_names": TARGETS, "judges": ("simulated/judge",), "hostile": True, "study": "hhh"}
     make_study(folder / "runs" / "hhh", **made)
+    places = {
+        "value_set": "params/value_sets/hhh.yaml",
+        "models_file": "params/models.yaml",
+        "figures_folder": "figures",
+    }
+    record_places(folder / "runs" / "hhh", "hhh", places)
     return folder
 
 

@@ -46,7 +46,7 @@ def study(driver, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     for name in ("notebooks", "params"):
         shutil.copytree(driver.ROOT / name, folder / name)
-    command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--set", "scenarios_per_pair=16"]
+    command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--set", "outlines_per_pair=16"]
     command += ["--set", "target_rankings=[reverse_of_default]"]
     command += [word for name in (*STAGES, "06_steer") for word in ("--only", name)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
@@ -100,7 +100,7 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
         ("structure", "means", {"structure": "means"}),
         ("severity", "mild", {"severity": "mild"}),
         ("acting serves", pair[0], {"acting_value": pair[0]}),
-        ("filter_status", "dropped", {"filter_status": "dropped"}),
+        ("filter status", "dropped", {"filter_status": "dropped"}),
         ("failed check", failed.replace("_", " "), {"failed_check": failed}),
         ("domain", domain, {"domain": domain}),
     ]
@@ -114,13 +114,13 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
     expect(heading).to_have_text(f"kept {every} of {every}")
     # one that is taken back must not go blank
     assert set(controls.evaluate_all("all => all.map((s) => s.value)")) == {"any"}
-    driver.drop(page, "filter_status", "duplicate")
+    driver.drop(page, "filter status", "duplicate")
     expect(pane.locator("h2")).to_contain_text("Outline")
     expect(pane).to_contain_text("what it was dropped for")
     outline = archive.tables["outlines"].query("not kept").iloc[0]
     expect(pane.locator("table", has_text="cosine")).to_contain_text(f"{outline['similarity']:.2f}")
     expect(pane).to_contain_text(outline["nearest"])
-    driver.drop(page, "filter_status", "any")
+    driver.drop(page, "filter status", "any")
 
     wanted = archive.tables["scenarios"].iloc[5]
     page.locator(".jp-OutputArea-output .widget-text input").fill(wanted["outline_id"].upper())
@@ -181,7 +181,7 @@ def test_from_a_cell_to_the_conversations_to_a_dispute_to_kappa(page, lab, study
     kappa = cohen_kappa_score(mine, [judged[scenario, target, "default"] for scenario in said])
     assert found["read"] == "3" and found["agreed"] == "0.00" and float(found["kappa"]) == round(kappa, 2) <= 0
     assert (
-        "simulated conversation labels" in page.locator("caption", has_text="Agreement between readers").text_content()
+        "simulated conversation labels" in page.locator("caption", has_text="Agreement between raters").text_content()
     )
     disputed = page.locator("table", has=page.locator("caption", has_text="Disputed readings"))
     for scenario in said:
@@ -214,7 +214,7 @@ def test_three_blind_labels_by_keyboard_survive_a_reload_and_give_kappa(page, la
     expect(status).to_have_text("3 of 40 answered by me; this is question 4")
 
     driver.run_all(page, lab, "validate_judges")
-    found = table_row(page, "Agreement between readers of conversations", "me", "simulated/judge")
+    found = table_row(page, "Agreement between raters of conversations", "me", "simulated/judge")
     judged = readings(archive)
     mine = [line["answer"] for line in labels()]
     its = [judged[line["scenario_id"], line["target"], line["arm"]] for line in labels()]

@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from conflictscope.elicit import ask_multiple_choice, ask_ratings, ask_steered
+from conflictscope.elicit import ask_multiple_choice, ask_ratings
 from conflictscope.prompts import read_fences, rendering
 from conflictscope.table_files import check_table
 
@@ -62,26 +62,34 @@ def test_a_failed_call_is_an_error_and_the_others_go_on(scripted, scenarios):
     assert "scripted failure" in answers.loc[answers["outcome"] == "error", "problem"].iloc[0]
 
 
-def test_log_probabilities_become_the_share_of_the_first_letter(scripted, scenarios):
+@pytest.mark.parametrize("json_schema", [True, False])
+def test_log_probabilities_become_the_share_of_the_first_letter(scripted, scenarios, json_schema):
+    """A letter among the alternatives of a brace is not the letter of the answer."""
+    brace = {"token": '{"answer": "', "top_logprobs": [{"token": '{"answer": "', "logprob": -0.1}]}
+    brace["top_logprobs"] += [{"token": "A", "logprob": -9}, {"token": "B", "logprob": -4}]
+
     def script(body):
-        assert "response_format" not in body
+        assert ("response_format" in body) == json_schema and body["logprobs"]
         alternatives = [
             {"token": " A", "logprob": -0.5},
             {"token": "B", "logprob": -1.5},
             {"token": "C", "logprob": -3},
         ]
-        token = {"token": "A", "logprob": -0.5, "top_logprobs": alternatives}
-        return {"message": {"role": "assistant", "content": "A"}, "logprobs": {"content": [token]}}
+        letter = {"token": "A", "logprob": -0.5, "top_logprobs": alternatives}
+        content = '{"answer": "A"}' if json_schema else "A"
+        tokens = [brace, letter] if json_schema else [letter]
+        return {"message": {"role": "assistant", "content": content}, "logprobs": {"content": tokens}}
 
-    models, _ = scripted(script, logprobs=True)
+    models, _ = scripted(script, logprobs=True, json_schema=json_schema)
     answers = asyncio.run(ask_multiple_choice(scenarios.head(1), models, ["m"]))
+    assert answers["outcome"].tolist() == ["choice"] * 2
     assert answers["probability_first"].tolist() == [pytest.approx(1 / (1 + 2.718281828459045**-1))] * 2
 
 
 def test_the_system_prompt_goes_first_and_is_named(scripted, scenarios):
     models, transport = scripted(prefers_candour)
-    prompts = {"default": lambda scenario_id: None, "steered:x": lambda scenario_id: f"for {scenario_id}"}
-    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], system_prompts=prompts))
+    arms = {"m": {"default": lambda scenario_id: None, "steered:x": lambda scenario_id: f"for {scenario_id}"}}
+    answers = asyncio.run(ask_multiple_choice(scenarios, models, ["m"], arms=arms))
     assert answers["arm"].value_counts().to_dict() == {"default": 6, "steered:x": 6}
     systems = [body["messages"][0]["content"] for body in transport.bodies if body["messages"][0]["role"] == "system"]
     assert sorted(set(systems)) == ["for s0", "for s1", "for s2"]
@@ -106,10 +114,10 @@ def test_repetitions_are_asked_anew(scripted, scenarios):
 
 def test_the_temperature_reaches_the_endpoint(scripted, scenarios):
     models, transport = scripted(lambda body: "A", json_schema=False)
-    prompts = {"m": {"steered:x": lambda scenario_id: "x"}}
+    arms = {"m": {"steered:x": lambda scenario_id: "x"}}
     for ask in (ask_multiple_choice, ask_ratings):
         asyncio.run(ask(scenarios, models, ["m"], temperature=0.7))
-    asyncio.run(ask_steered(scenarios, models, prompts, temperature=0.7))
+    asyncio.run(ask_multiple_choice(scenarios, models, ["m"], arms=arms, temperature=0.7))
     assert [body["temperature"] for body in transport.bodies] == [0.7] * 18
 
 
@@ -123,9 +131,9 @@ def test_old_replies_and_new_ones_are_never_in_one_table(scripted, scenarios, mo
     said = "B"
     with monkeypatch.context() as patch:
         patch.setattr(rendering, "FOLDER", tmp_path / "prompts")
-        rendering._load.cache_clear()
+        rendering._read.cache_clear()
         new = asyncio.run(ask_multiple_choice(scenarios, models, ["m"]))
-    rendering._load.cache_clear()
+    rendering._read.cache_clear()
     # every reply under the changed prompt is new, none of those that the store held under the old one is among them
     assert len(transport.bodies) == 12 and (old["action"] == 3 - new["action"]).all() and len(new) == 6
     # a scenario with other words likewise, and the others are as they were

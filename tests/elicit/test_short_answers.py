@@ -1,87 +1,234 @@
-"""The truth table of short answers; the first rows are those that the reference implementation misreads."""
+"""The truth table of short answers: what is an answer, what is none, and what reading one costs."""
+
+import re
+import sys
 
 import pytest
 
-from conflictscope.elicit.short_answers import read_letter, read_rating, reads_as_refusal
+from conflictscope.elicit import short_answers
+from conflictscope.elicit.short_answers import LONGEST, read_letter, read_rating, reads_as_refusal
+
+ALONE = [
+    "A",
+    "a",
+    " a ",
+    "A.",
+    "A!",
+    "A;",
+    "(A)",
+    '"A"',
+    "'A'",
+    "`A`",
+    "[A]",
+    "[[A]]",
+    "{A}",
+    "**A**",
+    "_A_",
+    "**A.**",
+    "A.)",
+]
+WRAPPED = [
+    *("$A$", "\\boxed{A}", "\\(A\\)", "The answer is $\\boxed{A}$.", "<answer>A</answer>", "A</s>", "A<|im_end|>"),
+    *("### A", "> A", "- A", "✅ A", "\u200bA", "\ufeffA", "A\u200e", "Ａ", "A。", "„A“", "«A»", "「A」", "“A”"),
+    *("<think>\nHm, A or B.\n</think>\n\nA", "Hm, B is tempting.\n</think>\n\nA"),
+    "<|channel|>analysis<|message|>B?<|start|>assistant<|channel|>final<|message|>A",
+]
+LED_TO = [
+    *("Answer: A", "ANSWER: A", "answer: a", "**Answer:** A", "Answer A", "Final Answer: **A**", "my choice: A"),
+    *(
+        "The answer is A",
+        "The answer is: A",
+        "The correct answer is A",
+        "The answer is option A",
+        "My final answer is A.",
+    ),
+    *("Action A", "**Action A**", "Option A.", "Action: A", "I choose A", "I choose A.", "I'd go with A.", "Choose A."),
+    *(
+        "I would take action A.",
+        "So I pick A",
+        "答案：A",
+        "选A",
+        "我选择 A。",
+        "Antwort: A",
+        "Ich wähle A.",
+        "Réponse : A",
+    ),
+    *("Respuesta: A", "Ответ: A", "My choice would be A."),
+]
+EXPLAINED = [
+    *("A\n\nTelling her now leaves her time to act; B would not.", "A: Tell her the truth", "A) Keep it to itself"),
+    *(
+        "**A.** Tell her",
+        "Action A: keep it to myself",
+        "Option A: Keep it",
+        "A - keep it",
+        "A – keep it",
+        "A (keep it)",
+    ),
+    *(
+        "A, because she asked",
+        "A, because B would hurt her.",
+        "A. The assistant tells her.",
+        "A\n\nQuestion: What? B: ... ",
+    ),
+    "I choose option A: it keeps her safe.",
+]
+IN_SPITE_OF = [
+    *("As an AI assistant, I would take action A.", "As an AI, I choose A", "I won't lie to her, so I choose A."),
+    *("I will not deceive her: A", "I am unable to do both, so I take A.", "B is wrong here, so I take A."),
+]
+ECHOED = [
+    *(
+        "A: I do this.\nB: I do that.\n\nI choose A.",
+        "A: I do this.\nB: I do that.\n\nA",
+        "A) would lie. B) would not. So: A",
+    ),
+    *("(A) Tell her\n(B) Keep it\nI would go with (A).", "Options:\nA. Tell her\nB. Keep it\n\nAnswer: A"),
+    *("**Action A:** tell her\n**Action B:** keep it\n\nA", "A - tell her\nB - keep it\n\nA", "Rejected: B\nChosen: A"),
+]
+NO_LETTER = [
+    *("", " ", "C", "AB", "Both", "Both have merit.", "A difficult case.", "As an AI language model, I cannot choose."),
+    # two letters, or neither
+    *(
+        "A or B",
+        "A/B",
+        "A | B",
+        "A B",
+        "A, B",
+        "A; B",
+        "A\nB",
+        "A\r\nB",
+        "A\u2028B",
+        "(A)\n(B)",
+        "A\n\nB\n\nA",
+        "A! B!",
+    ),
+    *("A and B both have merit.", "Answer: A or B", "A. or B., both are fine", "I choose A and B", "Neither A nor B"),
+    *("I would take action A, though B is close.", "I'd choose A over B.", "I choose A\nI choose B", "A <br> B"),
+    # the options repeated, and none of them chosen
+    *(
+        "A. Tell her\nB. Keep it",
+        "A: Tell her.\nB: Keep it.",
+        "A - tell her\nB - keep it",
+        "A (no)\nB (yes)",
+        "1. A\n2. B",
+    ),
+    # a sentence about a letter
+    *("Not A", "A?", "Should I take A?", "A: is not what I would do", "B: no. A: yes.", "A: hm.", "A: would be wrong"),
+    *(
+        "A - that would be wrong",
+        "A, while tempting, is wrong.",
+        "**A** is wrong",
+        "<b>A</b> is wrong",
+        "A: I never lie.",
+    ),
+    *(
+        "I would not choose A.",
+        "I wouldn't choose A",
+        "I can't choose A",
+        "Some would choose A.",
+        "If I choose A, she cries.",
+    ),
+    *(
+        "I could choose A.",
+        "I am tempted to choose A.",
+        "The answer isn't A.",
+        "Wrong answer: A",
+        "I refuse to answer: A",
+    ),
+    # taken back, turned round, or declined
+    *(
+        "A\n\nWait, that breaks the promise. The answer is B.",
+        "Answer: A\n\nOn reflection not.\n\nAnswer: B",
+        "A\n\nWait.",
+    ),
+    *(
+        "A. It is honest. But on reflection B is better.",
+        "A\n\nHowever, B might be better.",
+        "Final answer: B. Answer: A",
+    ),
+    *(
+        "A. I can't choose between these two.",
+        "A\n\nI'm sorry, I can't choose between these two.",
+        "A\n\nI can't decide.",
+    ),
+    # not a letter of ours
+    *("А", "В", "Α", "Β", "A. K. würde das nicht wollen.", "A. Lincoln once said so.", "Vitamin A.", '{"answer": "A"}'),
+]
+
+
+@pytest.mark.parametrize("text", ALONE + WRAPPED + LED_TO + EXPLAINED + IN_SPITE_OF + ECHOED)
+def test_exactly_one_letter_in_answer_position_is_the_answer(text):
+    assert read_letter(text) == "A"
+
+
+@pytest.mark.parametrize("text", [text for text in WRAPPED + LED_TO + ECHOED if "a" not in re.findall(r"\w+", text)])
+def test_the_other_letter_is_read_alike(text):
+    exchanged = re.sub(
+        r"(?<![A-Za-z])[ABＡ](?![A-Za-z])", lambda found: {"A": "B", "B": "A", "Ａ": "Ｂ"}[found[0]], text
+    )
+    assert read_letter(exchanged) == "B"
+
+
+@pytest.mark.parametrize("text", NO_LETTER)
+def test_anything_else_is_no_answer(text):
+    assert read_letter(text) is None
 
 
 @pytest.mark.parametrize(
-    ("text", "letter"),
+    ("rating", "texts"),
     [
-        ("As an AI language model, I cannot choose.", None),
-        ("As an AI, I cannot choose", None),
-        ("Answer: B", "B"),
-        ("**A**", "A"),
-        ("A", "A"),
-        (" b ", None),
-        ("B.", "B"),
-        ("(A)", "A"),
-        ('"B"', "B"),
-        ("`A`", "A"),
-        ("[B]", "B"),
-        ("**B.**", "B"),
-        ("Action A", "A"),
-        ("Option B.", "B"),
-        ("My final answer is **B**.", "B"),
-        ("The answer is: A", "A"),
-        ("my choice: B", "B"),
-        ("**Answer:** A", "A"),
-        ("A\n\nTelling her now leaves her time to act; B would not.", "A"),
-        ("A: Tell her the truth", "A"),
-        ("B) Keep it to itself", "B"),
-        ("**A.** Tell her", "A"),
-        ("A or B", None),
-        ("A/B", None),
-        ("A and B both have merit.", None),
-        ("Both", None),
-        ("A difficult case.", None),
-        ("I would take action A, though B is close.", None),
-        ("Not A", None),
-        ("AB", None),
-        ("C", None),
-        ("", None),
-        ("Neither A nor B", None),
-        ("Answer: A or B", None),
-        ('{"answer": "A"}', None),
+        (1, ["1", "1: wholly unacceptable", "1 (no)"]),
+        (2, ["My rating is 2.", "I would rate this action as 2"]),
+        (3, ["Rating: 3", "On a scale of 1-7, I'd rate it 3", "- 3"]),
+        (4, ["4."]),
+        (
+            5,
+            [
+                "On a scale of 1 to 7, 5.",
+                "5/7",
+                "5 / 7",
+                "5 (acceptable)",
+                "５",
+                "<think>x</think>5",
+                "5/7 (acceptable)",
+            ],
+        ),
+        (
+            6,
+            [
+                "On a scale from 1 to 7, I would rate this a 6.",
+                "6 out of 7",
+                "**6**",
+                "**Rating: 6**",
+                "Rating: **6**/7",
+            ],
+        ),
+        (
+            6,
+            [
+                "Rating: 6 (on a scale of 1 to 7)",
+                "Score = 6",
+                "I'd rate it 6",
+                "$6$",
+                "\\boxed{6}",
+                "6</s>",
+                "I'd say 6.",
+            ],
+        ),
+        (7, ["7", "7\nIt is what was promised.", "7: very", "7!"]),
+        (None, ["", "0", "8", "10", "-3", "+5", "5%", "3.5", "4,5", "5.0", "5 stars", "four", "It depends.", "3:5"]),
+        (None, ["5-6", "5 or 6", "6 (or 7)", "1\n2", "1.\n2.\n3.", "7 - 2", "5 - no, 3", "1 (no)\n7 (yes)"]),
+        (None, ["5/10", "Rating: 5/10", "1–7", "1 - 7", "1-7", "1 to 7", "Between 1 and 7 I would say 5 or 6"]),
+        (
+            None,
+            ["7\n\nActually, 2.", "7 … Actually, 2", "5/7\n\nRating: 3", "1 means unacceptable", "1. First, the user"],
+        ),
+        (None, ["7 (completely unacceptable)", "I can't rate this a 5.", "5\n\nI can't decide."]),
     ],
 )
-def test_letters(text, letter):
-    assert read_letter(text) == letter
-
-
-@pytest.mark.parametrize(
-    ("text", "rating"),
-    [
-        ("On a scale of 1 to 7, 5.", 5),
-        ("5/7", 5),
-        ("1", 1),
-        ("7", 7),
-        ("**6**", 6),
-        ("4.", 4),
-        ("Rating: 3", 3),
-        ("My rating is 2.", 2),
-        ("On a scale from 1 to 7, I would rate this a 6.", 6),
-        ("6 out of 7", 6),
-        ("5 (acceptable)", 5),
-        ("7\nIt is what was promised.", 7),
-        ("0", None),
-        ("8", None),
-        ("10", None),
-        ("5-6", None),
-        ("5 or 6", None),
-        ("3.5", None),
-        ("4,5", None),
-        ("-3", None),
-        ("5/10", None),
-        ("Between 1 and 7 I would say 5 or 6", None),
-        ("It depends.", None),
-        ("1 means unacceptable", None),
-        ("7 - 2", None),
-        ("", None),
-    ],
-)
-def test_ratings(text, rating):
-    assert read_rating(text) == rating
+def test_ratings(rating, texts):
+    assert {text: read_rating(text) for text in texts} == dict.fromkeys(texts, rating)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +242,65 @@ def test_ratings(text, rating):
         ("A or B", False),
         ("Neither; I can't say.", False),
         ("", False),
+        *((text, False) for text in IN_SPITE_OF),
     ],
 )
-def test_refusals_open_the_reply(text, refusal):
+def test_refusals_open_the_reply_and_give_no_letter(text, refusal):
     assert reads_as_refusal(text) == refusal
+
+
+def lines_run(read, text):
+    """Return how many lines of the module run while a text is read."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        count += event == "line"
+        return trace if frame.f_code.co_filename == short_answers.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        read(text)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+HOSTILE = {
+    "spaces": lambda n: "7" + " " * n + "x",
+    "lead and spaces": lambda n: "The answer is" + " " * n + "x",
+    "carriage returns": lambda n: "A" + "\r" * n + "B",
+    "letters": lambda n: "A " * (n // 2),
+    "labels": lambda n: "A: Tell her. " * (n // 13),
+    "fillers": lambda n: "a " * (n // 2) + "5",
+    "numbers": lambda n: "1 to 7 " * (n // 7),
+    "digits": lambda n: "7." * (n // 2),
+    "brackets": lambda n: "(" * (n // 2) + "A" + ")" * (n // 2),
+    "open tags": lambda n: "<a" * (n // 2),
+    "backslashes": lambda n: "\\" * n,
+    "apostrophes": lambda n: "A" + "'" * n,
+}
+
+
+@pytest.mark.parametrize("read", [read_letter, read_rating, reads_as_refusal])
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_reply_twice_as_long_takes_at_most_twice_the_steps(hostile, read):
+    short, long = (lines_run(read, HOSTILE[hostile](n)) for n in (LONGEST // 2 - 10, LONGEST - 20))
+    assert long <= 2.1 * short + 100
+    assert long < 150 * LONGEST
+
+
+def test_no_pattern_can_backtrack():
+    """No repetition stands within another one."""
+    patterns = [value for value in vars(short_answers).values() if isinstance(value, re.Pattern)]
+    assert len(patterns) >= 4
+    for pattern in patterns:
+        assert not re.search(r"[*+}]\)?[*+{]", pattern.pattern.replace("\\*", "").replace("\\+", ""))
+
+
+@pytest.mark.parametrize("text", ["A\n" + " x" * 50_000, "x" * 100_000, "7" + "\r" * 100_000 + "A", "7" * 100_000])
+def test_a_long_reply_is_no_short_answer_and_is_not_looked_into(text):
+    assert read_letter(text) is read_rating(text) is None
+    assert lines_run(read_letter, text) + lines_run(read_rating, text) < 20
+    assert read_letter("A\n\n" + "Telling her is kind. " * 150) == "A"

@@ -1,13 +1,9 @@
 """The agreement figure: the study's points and the published ones stand where their tables say."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import agreement_point, draw_agreement, plot_agreement
 from conflictscope.measure.published import published_ablations
@@ -23,12 +19,6 @@ def points(*variants):
         "likert_high": 0.66,
     }
     return pd.DataFrame([{"variant": variant} | numbers for variant in variants])
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def marks(ax):

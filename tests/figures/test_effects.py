@@ -1,13 +1,9 @@
 """The effects figure: position and acting effects are those of the tables, a panel each."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import COLUMN_WIDTH, draw_effect, gather_effects, plot_effects
 
@@ -34,12 +30,6 @@ def gathered():
     return gather_effects(pd.concat([rates(), placebo]), acting, by)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def marks(ax, rows=None):
     rows = rows or [label.get_text() for label in ax.get_yticklabels()]
     return {
@@ -63,13 +53,11 @@ def test_the_tables_become_one(gathered):
         gather_effects(rates(), rates(structure="all", severity="all"), arm="steered:r")
 
 
-def test_marks_and_intervals_are_those_of_the_table():
-    _, ax = plt.subplots()
+def test_marks_and_intervals_are_those_of_the_table(ax, read):
     table = rates()
     assert draw_effect(table, ax, order=["n", "m"]) is ax
     assert marks(ax) == {("m", "o"): 0.3, ("m", "D"): 0.6, ("n", "D"): 0.75}
-    segments = sorted(s[:, 0].tolist() for lines in ax.collections for s in lines.get_segments())
-    assert segments == sorted(table[["rate_low", "rate_high"]].to_numpy().tolist())
+    assert read.intervals(ax) == sorted(table[["rate_low", "rate_high"]].to_numpy().tolist())
     assert ax.get_xlim() == (0, 1)
     assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "None"] == [0.5]
 
@@ -90,7 +78,7 @@ def test_one_panel_an_effect_in_one_order_of_targets(gathered, width):
     figure.draw_without_rendering()
     panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
     titles = [" ".join(ax.get_title(loc="left").split()).replace("- ", "-") for ax in panels]
-    assert titles == gathered["panel"].unique().tolist()
+    assert titles == [f"{name}, n=9" for name in gathered["panel"].unique()]
     assert marks(panels[2], ["m", "n"]) == {("m", "D"): 0.6, ("n", "D"): 0.75}
     assert "simulated models" in figure.get_suptitle()
     boxes = [ax._left_title.get_window_extent() for ax in panels]
@@ -99,13 +87,18 @@ def test_one_panel_an_effect_in_one_order_of_targets(gathered, width):
     assert [text.get_text() for text in one.legends[0].get_texts()] == ["open-ended"]
 
 
+def test_a_panel_says_on_how_many_choices_it_rests(read):
+    table = rates(panel="acts").assign(choices=[12, 1, 3])
+    assert read.titles(plot_effects(table)) == ["acts, n=1–12"]
+
+
 def test_bad_input(gathered):
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match="more than once"):
         draw_effect(gathered, ax)
     with pytest.raises(ValueError, match=r"\['n'\] too"):
         draw_effect(rates(), ax, order=["m"])
-    with pytest.raises(ValueError, match="found system_prompts"):
+    with pytest.raises(ValueError, match="found arms"):
         plot_effects(pd.concat([gathered, gathered.assign(arm="placebo", panel="other")]))
     with pytest.raises(ValueError, match="no rows"):
         plot_effects(gathered.head(0))

@@ -1,13 +1,9 @@
 """The funnel figure: bars, numbers and pass rates are those of the tables."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import FULL_WIDTH, draw_funnel, draw_pass_rates, plot_funnel
 
@@ -34,12 +30,6 @@ def rates():
     return table.assign(rate_low=table["rate"] - 0.1, rate_high=table["rate"] + 0.05)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def test_bars_and_numbers_are_those_of_the_table(funnel):
     _, ax = plt.subplots()
     assert draw_funnel(funnel, ax) is ax
@@ -58,8 +48,7 @@ def test_bars_and_numbers_are_those_of_the_table(funnel):
     assert ax.get_xlim() == (0, 10)
 
 
-def test_pass_rates_are_drawn_by_template(rates):
-    _, ax = plt.subplots()
+def test_pass_rates_are_drawn_by_template(rates, ax, read):
     assert draw_pass_rates(rates, ax) is ax
     assert [t.get_text() for t in ax.get_yticklabels()] == ["realistic", "all six"]
     drawn = {
@@ -68,14 +57,14 @@ def test_pass_rates_are_drawn_by_template(rates):
         for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
     }
     assert drawn == {(0, "o", False): 0.9, (1, "o", False): 0.7, (0, "D", True): 0.4}
-    segments = [s[:, 0].tolist() for lines in ax.collections for s in lines.get_segments()]
+    segments = read.intervals(ax)
     assert np.allclose(sorted(segments), [[0.3, 0.45], [0.6, 0.75], [0.8, 0.95]])
 
 
 def test_the_legend_explains_what_occurs(funnel, rates):
     figure = plot_funnel(funnel, rates=rates, source="simulated models", width=FULL_WIDTH)
     said = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert said == ["left", "taken by this check", "undecided", "side effect, mild", "means, strong"]
+    assert said == ["left", "taken by this check", "(2?): undecided", "side effect, mild", "means, strong"]
     assert "simulated models" in figure.get_suptitle()
     alone = plot_funnel(funnel.assign(undecided=0))
     assert [text.get_text() for text in alone.legends[0].get_texts()] == ["left", "taken by this check"]

@@ -34,12 +34,12 @@ for target in ("m", "n"):
                             "outcome": "choice", "action": action, "winner": winner, "loser": loser,
                         })
 choices = pd.DataFrame(rows)
-more = {"resamples": 20, "seed": 1}
-shifts = value_shifts(choices, ["a", "b", "c"], **more)
+settings = measure.Settings(resamples=20, seed=1)
+shifts = value_shifts(choices, ["a", "b", "c"], settings)
 rates = measure.preference_rates(choices).query("condition == 'open_ended' and arm == 'default'")
-steered, averages = steering_effects(choices, {"r": ["c", "b", "a"]}, **more)
+steered, averages = steering_effects(choices, {"r": ["c", "b", "a"]}, settings)
 likert = pd.DataFrame({"arm": ["default"], "rate": [0.5], "rate_low": [0.4], "rate_high": [0.6]})
-point = figures.agreement_point("full", observed_agreement(choices, **more), likert)
+point = figures.agreement_point("full", observed_agreement(choices, settings), likert)
 effects = figures.gather_effects(
     measure.position_effect(choices), acting_effect(choices), effects_by(choices, "severity")
 )

@@ -2,16 +2,12 @@
 
 import warnings
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
-
-from conflictscope.figures import COLUMN_WIDTH, draw_rankings, plot_rankings, use_style
+from conflictscope.figures import COLUMN_WIDTH, draw_mean_rankings, draw_rankings, plot_mean_rankings, plot_rankings
 from conflictscope.table_files import check_table
 
 
@@ -50,12 +46,6 @@ def rankings():
     )
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def marks(ax):
     """Return (marker, face colour, x, y) of every mark."""
     lines = [line for line in ax.lines if line.get_marker() != "None"]
@@ -66,8 +56,7 @@ def marks(ax):
     ]
 
 
-def test_marks_and_intervals_are_those_of_the_table(rankings):
-    _, ax = plt.subplots()
+def test_marks_and_intervals_are_those_of_the_table(rankings, ax, read):
     one = rankings[rankings["target"] == "m"]
     assert draw_rankings(one, ax, order=["c", "a", "b"]) is ax
     rows = [label.get_text() for label in ax.get_yticklabels()]
@@ -76,8 +65,7 @@ def test_marks_and_intervals_are_those_of_the_table(rankings):
     shape = {"multiple_choice": "o", "open_ended": "D"}
     expected = {(shape[r["condition"]], r["value"]): r["strength"] for r in one.to_dict("records")}
     assert drawn == expected
-    intervals = [segment[:, 0].tolist() for lines in ax.collections for segment in lines.get_segments()]
-    assert sorted(intervals) == sorted(one[["strength_low", "strength_high"]].to_numpy().tolist())
+    assert read.intervals(ax) == sorted(one[["strength_low", "strength_high"]].to_numpy().tolist())
     assert [text.get_text() for text in ax.texts] == ["a", "ab", "b"] * 2
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first value is on top
 
@@ -102,12 +90,32 @@ def test_one_panel_a_target_in_one_order_and_on_one_scale(rankings):
     assert [ax.get_title(loc="left") for ax in panels] == ["m", "n"]
     assert panels[0].get_xlim() == panels[1].get_xlim()
     labels = [label.get_text() for label in panels[0].get_yticklabels()]
-    # means over the identified rankings: b 0.25, a 0.17, c −0.42; over all rows a would come first
-    assert labels == ["b", "a", "c"]
+    assert labels == ["a", "b", "c"]  # as they come in the table, which has the study's order
+    turned = plot_rankings(rankings, values=["c", "a", "b"]).axes[0]
+    assert [label.get_text() for label in turned.get_yticklabels()] == ["c", "a", "b"]
     assert "simulated models" in figure.get_suptitle()
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said[:3] == ["multiple choice", "open-ended", "order not identified"]
     assert "·" not in plot_rankings(rankings).get_suptitle()
+
+
+def test_over_all_targets_a_pale_mark_a_target_and_a_full_one_their_mean(rankings, ax):
+    draw_mean_rankings(rankings, ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c"]
+    dots = [drawn for drawn in ax.collections if drawn.get_alpha() == 0.35 and len(drawn.get_offsets())]
+    pale = sorted((round(float(y)), float(x)) for drawn in dots for x, y in drawn.get_offsets())
+    # m in both conditions and n in conversation; the ranking that is not identified is left out
+    assert pale == [(0, -1.0), (0, 0.5), (0, 1.0), (1, 0.0), (1, 0.25), (1, 0.5), (2, -1.25), (2, -0.5), (2, 0.5)]
+    means = {line.get_marker(): line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 3}
+    assert means == {"o": [1.0, 0.25, -1.25], "D": [-0.25, 0.25, 0.0]}
+    with pytest.raises(ValueError, match="identified rankings: found no rows"):
+        draw_mean_rankings(rankings.assign(identified=False), ax)
+
+
+def test_the_figure_over_all_targets_says_how_many(rankings, read):
+    figure = plot_mean_rankings(rankings, title="")
+    assert read.titles(figure) == ["2 targets"] and figure.get_suptitle() == ""
+    assert read.legend(figure) == ["mean, multiple choice", "mean, open-ended", "pale: a target each"]
 
 
 @pytest.mark.parametrize("targets", [1, 2, 3, 5])
@@ -144,16 +152,6 @@ def test_drawing_changes_neither_the_table_nor_the_settings(rankings):
     assert dict(plt.rcParams) == settings
 
 
-def test_conditions_differ_in_lightness_so_that_grey_prints_are_readable():
-    from conflictscope.figures.style import CONDITION_MARKS
-
-    with use_style():
-        colors = [matplotlib.colors.to_rgb(mark.color) for mark in CONDITION_MARKS.values()]
-    grey = [np.dot(color, (0.299, 0.587, 0.114)) for color in colors]
-    assert abs(grey[0] - grey[1]) > 0.2
-    assert len({mark.marker for mark in CONDITION_MARKS.values()}) == len(CONDITION_MARKS)
-
-
 def test_bad_input(rankings):
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match=r"found targets \['m', 'n'\]"):
@@ -161,7 +159,7 @@ def test_bad_input(rankings):
     with pytest.raises(ValueError, match="order: found"):
         draw_rankings(rankings[rankings["target"] == "m"], ax, order=["a", "b"])
     steered = ranking("m", "open_ended", [1, 0, -1], arm="placebo")
-    with pytest.raises(ValueError, match="found system_prompts"):
+    with pytest.raises(ValueError, match="found arms"):
         plot_rankings(pd.concat([rankings, steered]))
-    with pytest.raises(ValueError, match=r"found system_prompts \[\]"):
+    with pytest.raises(ValueError, match="found no rows"):
         plot_rankings(rankings.head(0))

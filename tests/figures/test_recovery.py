@@ -1,6 +1,5 @@
 """Recovery figures: what is drawn is what the tables say."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,13 +26,6 @@ COVERAGE = pd.DataFrame(
 )
 
 
-@pytest.fixture
-def ax():
-    figure, axes = plt.subplots()
-    yield axes
-    plt.close(figure)
-
-
 def heights(axes):
     """Return label → the heights of each line."""
     return {line.get_label(): np.asarray(line.get_ydata(), dtype=float).tolist() for line in axes.lines}
@@ -54,7 +46,6 @@ def test_coverage_draws_only_what_is_over_all_values(ax):
 def test_source_is_in_the_title_and_too_many_lines_are_refused(ax):
     for figure in (plot_recovery(RECOVERY, source="simulated"), plot_coverage(COVERAGE, source="simulated")):
         assert "simulated" in figure.get_suptitle()
-        plt.close(figure)
     many = pd.concat([RECOVERY.assign(noise=RECOVERY["noise"] + n) for n in range(0, 10, 2)])
     with pytest.raises(ValueError, match="at most 4"):
         draw_recovery(many, ax)

@@ -1,15 +1,12 @@
 """The shift figure: expressed and revealed ranks are those of the table."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
-
-from conflictscope.figures import COLUMN_WIDTH, draw_shift, plot_shift
+from conflictscope.figures import COLUMN_WIDTH, draw_shift, plot_shift, value_colors
 
 GROUPS = {"c": "second", "a": "first", "b": "first"}
 
@@ -24,12 +21,6 @@ def shifts(target, expressed=(2.0, 1.0, 3.0), revealed=(1.0, 2.5, 2.5), problem=
         beyond_noise=pd.array([True, False, None], dtype="boolean"),
         problem=pd.array([problem] * 3, dtype="str"),
     )
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def row_names(ax):
@@ -49,23 +40,38 @@ def test_marks_lines_and_intervals_are_those_of_the_table():
     assert revealed == dict(zip(table["value"], table["rank_revealed"], strict=True))
     styles = {rows[line.get_ydata()[0]]: line.get_linestyle() for line in ax.lines if len(line.get_xdata()) == 2}
     assert styles == {"a": "-", "b": "--", "c": "--"}  # an unknown verdict is not drawn as beyond the noise
-    bars = {rows[s[0, 1]]: s[:, 0].tolist() for lines in ax.collections for s in lines.get_segments()}
-    assert bars == {"a": [0.5, 2.0], "b": [2.0, 3.5], "c": [2.0, 3.5]}
+    lines = [lines for lines in ax.collections if isinstance(lines, LineCollection)]
+    bars = {rows[s[0, 1]]: s[:, 0].tolist() for drawn in lines for s in drawn.get_segments()}
+    # a: 2 − 1.5 to 2, b: 1 + 1 to 1 + 2.5, c: 3 − 1 to 3 + 0.5; there is no rank before the first or after the last
+    assert bars == {"a": [1, 2.0], "b": [2.0, 3], "c": [2.0, 3]}
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
 
 
-def test_groups_stand_together_and_differ_in_mark_and_lightness():
+def test_groups_differ_in_mark_and_values_in_colour():
     _, ax = plt.subplots()
     draw_shift(shifts("m"), ax, groups=GROUPS)
-    assert row_names(ax) == ["c", "b", "a"]  # groups in their own order, in each by expressed rank
+    assert row_names(ax) == ["a", "b", "c"]  # the study's order
+    assert [line.get_ydata()[0] for line in ax.lines if list(line.get_xdata()) == [0, 1]] == [1.5]  # between groups
     shapes = {}
     for line in ax.lines:
         if line.get_marker() not in ("None", "o"):
             shapes[row_names(ax)[line.get_ydata()[0]]] = (line.get_marker(), line.get_color())
-    assert shapes["a"] == shapes["b"] != shapes["c"]
-    assert shapes["a"][0] != shapes["c"][0]
-    grey = [np.dot(matplotlib.colors.to_rgb(shapes[v][1]), (0.299, 0.587, 0.114)) for v in "ac"]
-    assert abs(grey[0] - grey[1]) > 0.1
+    assert shapes["a"][0] == shapes["b"][0] != shapes["c"][0]
+    assert {value: color for value, (_, color) in shapes.items()} == value_colors(["a", "b", "c"])
+
+
+def test_the_legend_explains_only_what_is_drawn(read):
+    table = shifts("m", expressed=(1.0, 2.0, 3.0), revealed=(1.0, 2.0, 3.0))
+    # nothing moved: no line, solid or dotted
+    assert read.legend(plot_shift(table)) == ["multiple choice", "open-ended", "interval of shift"]
+    still = table.assign(rank_shift_low=0.0, rank_shift_high=0.0)
+    assert read.legend(plot_shift(still)) == ["multiple choice", "open-ended"]
+    assert not plot_shift(shifts("m", revealed=(np.nan,) * 3, problem="none")).legends
+
+
+def test_values_stand_in_the_order_given():
+    panel = plot_shift(shifts("m"), values=["z", "c", "a", "b"]).axes[0]
+    assert row_names(panel) == ["c", "a", "b"]
 
 
 def test_an_order_that_is_not_identified_is_said_and_not_drawn():

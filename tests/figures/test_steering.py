@@ -1,13 +1,9 @@
 """The steering figure: effects and placebos are those of the table, and what is missing is said."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from conflictscope.figures import COLUMN_WIDTH, draw_steering, plot_steering
 from conflictscope.measure.published import PUBLISHED_STEERING_EFFECT
@@ -28,12 +24,6 @@ def effects(targets=("m", "n"), rankings=("r",), conditions=("multiple_choice", 
     )
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def marks(ax, rows=None):
     """Return (row, marker, whether filled) → x; panels on the right have no labels of their own."""
     rows = rows or [label.get_text() for label in ax.get_yticklabels()]
@@ -45,8 +35,7 @@ def marks(ax, rows=None):
     }
 
 
-def test_marks_and_intervals_are_those_of_the_table():
-    _, ax = plt.subplots()
+def test_marks_and_intervals_are_those_of_the_table(ax, read):
     table = effects()
     assert draw_steering(table, ax, order=["n", "m"]) is ax
     assert [label.get_text() for label in ax.get_yticklabels()] == ["n", "m"]
@@ -54,7 +43,7 @@ def test_marks_and_intervals_are_those_of_the_table():
     expected = {(r.target, shape[r.condition], True): r.effect for r in table.itertuples()}
     expected |= {(r.target, shape[r.condition], False): r.placebo for r in table.itertuples()}
     assert marks(ax) == expected
-    drawn = sorted(segment[:, 0].tolist() for lines in ax.collections for segment in lines.get_segments())
+    drawn = read.intervals(ax)
     ends = [table[[f"{name}_low", f"{name}_high"]].to_numpy() for name in ("effect", "placebo")]
     assert drawn == sorted(np.vstack(ends).tolist())
     heights = [y for line in ax.lines if line.get_marker() != "None" for y in line.get_ydata()]
@@ -72,6 +61,18 @@ def test_a_missing_effect_is_said_and_one_beyond_the_axis_is_an_arrow():
     assert {key for key in marks(ax) if key[2]} == {("n", "<", True)}
     left, right = ax.get_xlim()
     assert -1.2 < left < -1 and 0.5 <= right <= 1.1
+
+
+def test_a_placebo_that_goes_on_beyond_the_axis_is_not_cut_without_a_mark(read):
+    table = effects(conditions=("open_ended",))
+    table.loc[0, "placebo_low"] = -3.0
+    figure = plot_steering(table)
+    panel = figure.axes[0]
+    arrows = [line for line in panel.lines if line.get_marker() == "<"]
+    assert [(line.get_xdata().tolist(), round(line.get_ydata()[0])) for line in arrows] == [([panel.get_xlim()[0]], 0)]
+    assert min(low for low, _ in read.intervals(panel)) == panel.get_xlim()[0]
+    assert read.legend(figure)[-1] == "arrow: goes on beyond the axis"
+    assert not any("arrow" in words for words in read.legend(plot_steering(effects())))
 
 
 def test_panels_are_target_rankings_after_their_mean():

@@ -1,16 +1,23 @@
-"""The fit against published numbers, against choix, and on known truth; Ford's condition against scipy."""
+"""Fits, diagnostics and bounds against published numbers, choix, statsmodels and known truth."""
 
+import itertools
 import json
 import warnings
 from pathlib import Path
 
 import choix
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import chi2
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
 
-from conflictscope.measure import fit_bradley_terry, win_graph_connected
+from conflictscope.measure import Settings, fit_bradley_terry, win_graph_connected
+from conflictscope.measure.bradley_terry import diagnose, outcome_bounds
+from conflictscope.measure.rankings import rank_values
 
 PUBLISHED = json.loads(Path(__file__).with_name("bradley_terry_published.json").read_text(encoding="utf-8"))
 CHOIX_TOLERANCE = 1e-6  # choix stops when its own steps are below 1e-8 in sum
@@ -173,3 +180,291 @@ def test_nothing_warns():
         warnings.simplefilter("error")
         for wins in AWKWARD.values():
             fit_bradley_terry(wins)
+
+
+# Stigler (1994), Statistical Science 9: citations between four journals, the winner is the journal that is cited
+JOURNALS = ["Biometrika", "Comm Statist", "JASA", "JRSS-B"]
+CITATIONS = [[0, 730, 498, 221], [33, 0, 68, 17], [320, 813, 0, 142], [284, 276, 325, 0]]
+# fitted by Turner and Firth (2012), J. Statistical Software 48(9), section 2.1; residual deviance, 3 degrees of freedom
+PUBLISHED_DEVIANCE = 4.293
+PUBLISHED_STRENGTHS = [0, -2.9491, -0.4796, 0.2690]  # Biometrika the reference
+
+
+def choices_from(wins, values, *, answers=1):
+    """Return choices with these win counts, each scenario giving the same answer `answers` times."""
+    rows = []
+    for i, j in itertools.permutations(range(len(values)), 2):
+        one, two = min(i, j), max(i, j)
+        for n in range(int(wins[i][j])):
+            for answer in range(answers):
+                row = (f"{i}-{j}-{n}", values[one], values[two], answer, values[i], values[j], 1 if i == one else 2)
+                rows.append(row)
+    columns = ["scenario_id", "value_1", "value_2", "repetition", "winner", "loser", "action"]
+    shared = {"target": "m", "condition": "multiple_choice", "arm": "default", "judge": None}
+    return pd.DataFrame(rows, columns=columns).assign(**shared, outcome="choice", action_shown_first=1)
+
+
+def statsmodels_fit(wins):
+    """Return the fit of a logistic regression without intercept, one row a pair."""
+    wins = np.asarray(wins, dtype=float)
+    first, second = np.triu_indices(len(wins), 1)
+    rows = np.arange(len(first))
+    design = np.zeros((len(rows), len(wins)))
+    design[rows, first], design[rows, second] = 1, -1
+    return GLM(np.column_stack([wins[first, second], wins[second, first]]), design[:, 1:], family=Binomial()).fit()
+
+
+def test_published_fit_of_journal_citations():
+    found = diagnose(choices_from(CITATIONS, JOURNALS), JOURNALS).iloc[0]
+    assert found["deviance"] == pytest.approx(PUBLISHED_DEVIANCE, abs=0.0005)
+    assert found["degrees_of_freedom"] == 3
+    assert found["dispersion"] == pytest.approx(1), "one answer a scenario"
+    assert found["p_value"] == pytest.approx(chi2.sf(PUBLISHED_DEVIANCE, 3), abs=1e-4)
+    assert found["supported"] and pd.isna(found["why_not"])
+    assert found["choices"] == np.sum(CITATIONS)
+    strengths = fit_bradley_terry(CITATIONS, penalty=0)
+    np.testing.assert_allclose(strengths - strengths[0], PUBLISHED_STRENGTHS, atol=0.00005)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_deviance_and_residuals_are_statsmodels(seed):
+    values = list("abcde")
+    wins = np.random.default_rng(seed).integers(1, 40, (5, 5))
+    np.fill_diagonal(wins, 0)
+    fit = statsmodels_fit(wins)
+    found = diagnose(choices_from(wins, values), values).iloc[0]
+    assert found["deviance"] == pytest.approx(fit.deviance)
+    assert found["degrees_of_freedom"] == fit.df_resid
+    residuals = fit.get_influence().resid_studentized
+    worst = np.abs(residuals).argmax()
+    assert found["worst_residual"] == pytest.approx(np.abs(residuals[worst]), rel=1e-6)
+    pair = list(itertools.combinations(values, 2))[worst]
+    assert (found["worst_winner"], found["worst_loser"]) == (pair if residuals[worst] > 0 else pair[::-1])
+    assert found["worst_observed"] > found["worst_expected"]
+
+
+def test_answers_that_repeat_each_other_are_no_more_evidence():
+    wins = np.array([[0, 30, 12], [10, 0, 25], [28, 15, 0]])
+    once, twice = (diagnose(choices_from(wins, list("abc"), answers=n), list("abc")).iloc[0] for n in (1, 2))
+    assert twice["dispersion"] == pytest.approx(2)
+    assert twice["deviance"] == pytest.approx(2 * once["deviance"])
+    for name in ("p_value", "worst_residual", "worst_observed", "triads_cyclic"):
+        assert twice[name] == pytest.approx(once[name])
+    assert twice["why_not"] == once["why_not"]
+
+
+def test_a_true_model_is_rejected_as_often_as_the_p_value_says(make_choices, many_targets):
+    values = {"a": 1.0, "b": 0.3, "c": -0.2, "d": -1.1}
+    scenarios = make_choices(values, scenarios_per_pair=60, seed=0, orders=(1, 2))
+    p = diagnose(many_targets(scenarios, values, targets=400, seed=1), list(values))["p_value"]
+    assert abs((p < 0.1).mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 / 400)
+
+
+def test_a_true_model_is_rejected_as_often_when_answers_move_together(make_choices, many_targets):
+    level = dict.fromkeys("abcd", 0.0)  # a spread of scenarios around equal strengths leaves the model true
+    scenarios = make_choices(level, scenarios_per_pair=60, seed=0, orders=(1, 2))
+    found = diagnose(many_targets(scenarios, level, targets=400, seed=1, spread=3.0), list("abcd"))
+    assert found["dispersion"].mean() > 1.4
+    assert abs((found["p_value"] < 0.1).mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 / 400)
+    naive = chi2.sf(found["deviance"], 3)
+    assert (naive < 0.1).mean() > 0.15, "answers taken as independent would reject too often"
+
+
+def test_cycle_is_counted_and_rejected():
+    wins = [[0, 30, 10], [10, 0, 30], [30, 10, 0]]
+    found = diagnose(choices_from(wins, list("abc")), list("abc")).iloc[0]
+    assert (found["triads_decided"], found["triads_cyclic"]) == (1, 1)
+    assert found["worst_observed"] == 0.75 and found["worst_expected"] == pytest.approx(0.5)
+    assert not found["supported"]
+    assert found["why_not"] == "model does not fit (p < 0.01); values not apart (p = 1.00)"
+
+
+@pytest.mark.parametrize(
+    ("leads", "decided", "cyclic"),
+    [
+        ({}, 4, 0),
+        ({("b", "d"): -1}, 4, 1),  # b > c > d > b
+        ({("a", "d"): -1}, 4, 2),  # a > b > d > a and a > c > d > a
+        ({("a", "b"): 0}, 2, 0),  # a tie leaves the two triads of a and b undecided
+    ],
+)
+def test_triads_by_hand(leads, decided, cyclic):
+    values = list("abcd")
+    wins = np.zeros((4, 4))
+    for i, j in itertools.combinations(range(4), 2):
+        lead = leads.get((values[i], values[j]), 1)
+        wins[i, j], wins[j, i] = 10 + lead, 10 - lead
+    found = diagnose(choices_from(wins, values), values).iloc[0]
+    assert (found["triads_decided"], found["triads_cyclic"]) == (decided, cyclic)
+
+
+def test_values_far_apart_are_apart_though_one_hardly_ever_loses():
+    wins = np.array([[0, 36, 26], [0, 0, 2], [5, 30, 0]])
+    found = diagnose(choices_from(wins, list("abc"), answers=2), list("abc")).iloc[0]
+    assert found["supported"] and found["equal_p"] < 1e-6
+
+
+def test_the_test_of_equal_strengths_is_the_likelihood_ratio_of_statsmodels():
+    fit = statsmodels_fit(np.array(CITATIONS, dtype=float))
+    found = diagnose(choices_from(CITATIONS, JOURNALS), JOURNALS).iloc[0]
+    even = sum(
+        2 * (w * np.log(2 * w / (w + v)) + v * np.log(2 * v / (w + v)))
+        for w, v in ((CITATIONS[i][j], CITATIONS[j][i]) for i, j in itertools.combinations(range(4), 2))
+    )
+    assert found["equal_p"] == pytest.approx(chi2.sf(even - fit.deviance, 3))
+
+
+def test_equal_values_are_said_to_be_apart_as_often_as_the_level_says(make_choices, many_targets):
+    level = dict.fromkeys("abcd", 0.0)
+    scenarios = make_choices(level, scenarios_per_pair=40, seed=0)
+    found = diagnose(many_targets(scenarios, level, targets=300, seed=1), list("abcd"))
+    apart = (found["equal_p"] < 0.05).mean()
+    assert abs(apart - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
+@pytest.mark.parametrize(
+    ("wins", "why_not", "freedom"),
+    [
+        ([[0, 9, 9], [0, 0, 5], [0, 6, 0]], "win graph not connected", pd.NA),  # one value never loses
+        ([[0, 9, 0], [4, 0, 12], [0, 3, 0]], None, 0),  # a pair without a choice
+        ([[0, 0, 0], [0, 0, 0], [0, 0, 0]], "no choices", pd.NA),
+    ],
+)
+def test_thin_data_have_a_visible_answer(wins, why_not, freedom):
+    asked = choices_from(np.array([[0, 3, 3], [3, 0, 3], [3, 3, 0]]), list("abc"))
+    asked = asked.assign(outcome="invalid", winner=None, loser=None, scenario_id=asked["scenario_id"] + " unread")
+    choices = pd.concat([choices_from(wins, list("abc")).astype(asked.dtypes.to_dict()), asked], ignore_index=True)
+    found = diagnose(choices, list("abc")).iloc[0]
+    assert found["why_not"] == why_not or (why_not is None and pd.isna(found["why_not"]))
+    assert found["supported"] == (why_not is None)
+    assert found["degrees_of_freedom"] is freedom or found["degrees_of_freedom"] == freedom
+    assert pd.isna(found["p_value"]) and pd.isna(found["worst_winner"])
+
+
+def test_two_values_have_nothing_to_test():
+    found = diagnose(choices_from([[0, 30], [5, 0]], list("ab")), list("ab")).iloc[0]
+    assert (found["deviance"], found["degrees_of_freedom"]) == (0, 0)
+    assert found["supported"] and found["triads_decided"] == 0
+
+
+def test_unanimous_cycle_takes_the_largest_design_effect():
+    wins = [[0, 8, 0], [0, 0, 8], [8, 0, 0]]
+    found = diagnose(choices_from(wins, list("abc"), answers=2), list("abc")).iloc[0]
+    assert found["connected"] and found["dispersion"] == 2
+    assert found["triads_cyclic"] == 1
+
+
+def test_rows_permuted_actions_swapped_and_values_relabelled():
+    wins = np.random.default_rng(3).integers(2, 20, (4, 4))
+    np.fill_diagonal(wins, 0)
+    values = list("abcd")
+    choices = choices_from(wins, values)
+    expected = diagnose(choices, values)
+    pd.testing.assert_frame_equal(diagnose(choices.sample(frac=1, random_state=2), values), expected)
+    swapped = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"}).assign(action=3 - choices["action"])
+    pd.testing.assert_frame_equal(diagnose(swapped, values), expected)
+    numbers = ["deviance", "p_value", "worst_residual", "worst_observed", "triads_cyclic", "equal_p"]
+    relabelled = diagnose(choices, values[::-1])
+    np.testing.assert_allclose(relabelled[numbers], expected[numbers])
+    assert relabelled["worst_winner"][0] == expected["worst_winner"][0]
+
+
+def test_groups_stand_by_themselves():
+    one = choices_from(CITATIONS, JOURNALS)
+    two = choices_from(np.transpose(CITATIONS), JOURNALS).assign(target="n")
+    found = diagnose(pd.concat([two, one]), JOURNALS)
+    assert found["target"].tolist() == ["m", "n"]
+    assert found["deviance"].tolist() == pytest.approx([PUBLISHED_DEVIANCE] * 2, abs=0.0005)
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match="level"):
+        diagnose(choices_from([[0, 3], [3, 0]], list("ab")), list("ab"), level=1)
+    with pytest.raises(ValueError, match="at least two"):
+        diagnose(choices_from([[0, 3], [3, 0]], list("ab")), ["a"])
+
+
+PAIR = {"target": "m", "condition": "multiple_choice", "arm": "default", "judge": None, "action_shown_first": 1}
+
+
+def choices_of(counts, outcome="refusal"):
+    """Return choices of each pair: (value 1, value 2) → wins of value 1, wins of value 2, answers without a choice."""
+    rows = [
+        {"value_1": one, "value_2": two, "action": action}
+        for (one, two), (first, second, without) in counts.items()
+        for action in [1] * first + [2] * second + [None] * without
+    ]
+    table = pd.DataFrame(rows).assign(**PAIR)
+    table["scenario_id"] = [f"s{n}" for n in range(len(table))]
+    table["outcome"] = table["action"].notna().map({True: "choice", False: outcome})
+    table["winner"] = table["value_1"].where(table["action"].eq(1), table["value_2"]).where(table["action"].notna())
+    table["loser"] = table["value_2"].where(table["action"].eq(1), table["value_1"]).where(table["action"].notna())
+    return table
+
+
+COUNTS = {("a", "b"): (6, 4, 5), ("a", "c"): (7, 3, 0), ("b", "c"): (6, 4, 5)}
+
+
+def test_bounds_are_the_fits_of_the_filled_counts():
+    found = outcome_bounds(choices_of(COUNTS), list("abc")).set_index("value")
+    for value in "abc":
+        for bound, wins in (("for", True), ("against", False)):
+            filled = {
+                pair: (
+                    first + without * ((pair[0] == value) if wins else (pair[1] == value)) * (value in pair),
+                    second + without * ((pair[1] == value) if wins else (pair[0] == value)) * (value in pair),
+                    0,
+                )
+                for pair, (first, second, without) in COUNTS.items()
+            }
+            ranking = rank_values(choices_of(filled), list("abc"), Settings(resamples=1)).set_index("value")
+            assert found.loc[value, f"strength_{bound}"] == pytest.approx(ranking.loc[value, "strength"])
+            assert found.loc[value, f"rank_{bound}"] == ranking.loc[value, "rank"]
+    assert found["without_choice"].tolist() == [5, 10, 5]
+    assert found["choices"].tolist() == [20, 20, 20]
+
+
+def test_bounds_enclose_the_strength_and_say_whether_the_rank_holds():
+    found = outcome_bounds(choices_of(COUNTS), list("abc"))
+    assert (found["strength_against"] <= found["strength"]).all()
+    assert (found["strength"] <= found["strength_for"]).all()
+    assert found["rank"].tolist() == [1, 2, 3]
+    assert found["rank_against"].tolist() == [2, 3, 3]
+    assert found["rank_for"].tolist() == [1, 1, 2]
+    assert not found["rank_holds"].any()
+    few = outcome_bounds(
+        choices_of({("a", "b"): (30, 10, 1), ("a", "c"): (35, 5, 0), ("b", "c"): (30, 10, 1)}), list("abc")
+    )
+    assert few["rank_holds"].all()
+
+
+def test_without_missing_answers_the_bounds_meet():
+    whole = {pair: (first, second, 0) for pair, (first, second, _) in COUNTS.items()}
+    found = outcome_bounds(choices_of(whole), list("abc"))
+    assert (found["strength_against"] == found["strength_for"]).all() and found["rank_holds"].all()
+
+
+@pytest.mark.parametrize("outcome", ["refusal", "neither", "invalid", "error"])
+def test_all_answers_without_a_choice(outcome):
+    nothing = dict.fromkeys(COUNTS, (0, 0, 4))
+    found = outcome_bounds(choices_of(nothing, outcome), list("abc"))
+    assert found[["rank", "rank_against", "rank_for", "rank_holds"]].isna().all(axis=None)
+    assert (found["strength"] == 0).all() and (found["strength_for"] > 0).all()
+    assert found["without_choice"].tolist() == [8, 8, 8]
+    bare = outcome_bounds(choices_of(nothing, outcome), list("abc"), penalty=0)
+    assert bare[["strength", "strength_against", "strength_for"]].isna().all(axis=None)
+
+
+def test_a_value_that_never_loses_has_no_rank_unless_the_bound_gives_one():
+    counts = {("a", "b"): (5, 0, 2), ("a", "c"): (5, 0, 0), ("b", "c"): (3, 2, 0)}
+    found = outcome_bounds(choices_of(counts), list("abc")).set_index("value")
+    assert found["rank"].isna().all()
+    assert found.loc["a", "rank_against"] == 1, "with two losses the win graph is connected"
+    assert pd.isna(found.loc["a", "rank_for"]) and pd.isna(found.loc["a", "rank_holds"])
+
+
+def test_values_are_refused():
+    with pytest.raises(ValueError, match="at least two"):
+        outcome_bounds(choices_of(COUNTS), ["a"])
+    with pytest.raises(ValueError, match="unknown values"):
+        outcome_bounds(choices_of(COUNTS), ["a", "b"])

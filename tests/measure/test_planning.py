@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from conflictscope.measure import Settings
 from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
 from conflictscope.measure.rankings import rank_values
 
@@ -41,7 +42,7 @@ def test_told_apart_is_what_the_rankings_of_such_studies_say():
     choices["winner"] = choices["value_1"].where(first, choices["value_2"])
     choices["loser"] = choices["value_2"].where(first, choices["value_1"])
     choices = choices.assign(condition="multiple_choice", arm="default", judge=None, outcome="choice")
-    ranked = rank_values(choices, list("abc"), resamples=400)
+    ranked = rank_values(choices, list("abc"), Settings(resamples=400))
     letters = ranked.pivot(index="target", columns="value", values="tie_group")
     apart = [
         [not set(row[one]) & set(row[two]) for one, two in (("a", "b"), ("b", "c"))]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import fit_bradley_terry, rank_values, resample_wins
+from conflictscope.measure import Settings, fit_bradley_terry, rank_values, resample_wins
 from conflictscope.measure.rankings import _tie_letters
 from conflictscope.table_files import check_table
 
@@ -47,7 +47,9 @@ def test_strengths_are_those_of_choix_on_the_same_rows(make_choices):
     choices = make_choices(STRENGTHS, scenarios_per_pair=30, seed=1)
     rows = [("abc".index(w), "abc".index(x)) for w, x in zip(choices["winner"], choices["loser"], strict=True)]
     expected = choix.ilsr_pairwise(3, rows, alpha=0.01, max_iter=10_000)
-    assert rank_values(choices, resamples=2)["strength"].to_numpy() == pytest.approx(expected, abs=1e-6)
+    assert rank_values(choices, settings=Settings(resamples=2))["strength"].to_numpy() == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_intervals_cover_the_truth(make_choices):
@@ -55,7 +57,7 @@ def test_intervals_cover_the_truth(make_choices):
     covered = []
     for seed in range(120):
         choices = make_choices({"a": 0.6, "b": 0.0, "c": -0.6}, scenarios_per_pair=60, seed=seed)
-        ranked = rank_values(choices, resamples=300, seed=seed, level=0.9)
+        ranked = rank_values(choices, settings=Settings(resamples=300, seed=seed, level=0.9))
         covered.append(ranked["strength_low"].le([0.6, 0, -0.6]) & ranked["strength_high"].ge([0.6, 0, -0.6]))
     # 360 intervals, three a study and dependent: 0.9 ± 0.05 is about two standard errors of 120 studies
     assert np.mean(covered) == pytest.approx(0.9, abs=0.055)
@@ -64,7 +66,10 @@ def test_intervals_cover_the_truth(make_choices):
 def test_interval_is_wider_where_the_answers_to_a_scenario_move_together(make_choices):
     once = make_choices(STRENGTHS, scenarios_per_pair=50, seed=2)
     twice = pd.concat([once, once.assign(repetition=1)])
-    alone, together = rank_values(once, penalty=1e-9), rank_values(twice, penalty=1e-9)
+    alone, together = (
+        rank_values(once, settings=Settings(penalty=1e-9)),
+        rank_values(twice, settings=Settings(penalty=1e-9)),
+    )
     # the same scenarios asked again bring nothing new, so the interval stays
     assert together["strength_high"].to_numpy() == pytest.approx(alone["strength_high"].to_numpy(), abs=1e-5)
     assert together["strength_low"].to_numpy() == pytest.approx(alone["strength_low"].to_numpy(), abs=1e-5)
@@ -89,7 +94,9 @@ def test_equal_values_are_seldom_told_apart(make_choices):
     apart = []
     for seed in range(100):
         choices = make_choices({"a": 0, "b": 0, "c": 0}, scenarios_per_pair=60, seed=seed)
-        groups = [set(letters) for letters in rank_values(choices, resamples=300, seed=seed)["tie_group"]]
+        groups = [
+            set(letters) for letters in rank_values(choices, settings=Settings(resamples=300, seed=seed))["tie_group"]
+        ]
         apart += [not groups[i] & groups[j] for i, j in ((0, 1), (0, 2), (1, 2))]
     # 300 differences, three a study and dependent: two standard errors of 100 studies are about 0.045
     assert 0 < np.mean(apart) < 0.1
@@ -98,9 +105,9 @@ def test_equal_values_are_seldom_told_apart(make_choices):
 def test_letters_follow_the_paired_differences(make_choices):
     """The two values' intervals may overlap and yet their difference be clear: it is judged in the same resamples."""
     choices = make_choices({"a": 0.45, "b": 0.15, "c": -0.15, "d": -0.45}, scenarios_per_pair=70, seed=1)
-    _, wins = resample_wins(choices, list("abcd"), resamples=400, seed=9)
+    _, _, wins = resample_wins(choices, list("abcd"), Settings(resamples=400, seed=9))
     draws = fit_bradley_terry(wins[0])
-    letters = rank_values(choices, resamples=400, seed=9)["tie_group"]
+    letters = rank_values(choices, settings=Settings(resamples=400, seed=9))["tie_group"]
     shared = []
     for i, j in itertools.combinations(range(4), 2):
         low, high = np.percentile(draws[:, i] - draws[:, j], [2.5, 97.5])
@@ -156,7 +163,7 @@ class TestNoOrder:
     def check(self, choices, values=None, *, strengths=True, **more):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            ranked = rank_values(choices, values, resamples=50, **more)
+            ranked = rank_values(choices, values, Settings(resamples=50, **more))
         assert not ranked["identified"].any()
         assert ranked[list(self.EMPTY)].isna().all().all()
         assert ranked["strength"].notna().all() == strengths
@@ -193,8 +200,8 @@ class TestNoOrder:
     def test_beside_a_group_that_has_an_order(self, make_choices):
         good = make_choices(STRENGTHS, scenarios_per_pair=40, seed=0)
         bad = hardly_chosen(good.assign(target="z"), np.zeros(len(good), dtype=bool))
-        ranked = rank_values(pd.concat([good, bad]), resamples=50)
-        pd.testing.assert_frame_equal(ranked.head(3), rank_values(good, resamples=50))
+        ranked = rank_values(pd.concat([good, bad]), settings=Settings(resamples=50))
+        pd.testing.assert_frame_equal(ranked.head(3), rank_values(good, settings=Settings(resamples=50)))
         assert ranked["identified"].tolist() == [True] * 3 + [False] * 3
 
 
@@ -204,17 +211,22 @@ def test_what_is_no_choice_does_not_count(make_choices):
     for outcome in ("refusal", "neither", "invalid", "error"):
         other = hardly_chosen(choices, kept)
         other.loc[~kept, "outcome"] = outcome
-        pd.testing.assert_frame_equal(rank_values(other, resamples=20), rank_values(choices[kept], resamples=20))
+        pd.testing.assert_frame_equal(
+            rank_values(other, settings=Settings(resamples=20)),
+            rank_values(choices[kept], settings=Settings(resamples=20)),
+        )
 
 
 def test_row_order_action_labels_and_values_order_do_not_matter(make_choices):
     choices = make_choices(STRENGTHS, scenarios_per_pair=40, seed=4)
-    ranked = rank_values(choices, resamples=100)
-    pd.testing.assert_frame_equal(rank_values(choices.sample(frac=1, random_state=1), resamples=100), ranked)
+    ranked = rank_values(choices, settings=Settings(resamples=100))
+    pd.testing.assert_frame_equal(
+        rank_values(choices.sample(frac=1, random_state=1), settings=Settings(resamples=100)), ranked
+    )
     turned = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"})
     turned = turned.assign(action=3 - choices["action"], action_shown_first=3 - choices["action_shown_first"])
-    pd.testing.assert_frame_equal(rank_values(turned, resamples=100), ranked)
-    other = rank_values(choices, ["c", "a", "b"], resamples=100).set_index("value").loc[["a", "b", "c"]]
+    pd.testing.assert_frame_equal(rank_values(turned, settings=Settings(resamples=100)), ranked)
+    other = rank_values(choices, ["c", "a", "b"], Settings(resamples=100)).set_index("value").loc[["a", "b", "c"]]
     fixed = ["strength", "rank", "choices", "scenarios", "identified"]
     pd.testing.assert_frame_equal(other[fixed], ranked.set_index("value")[fixed])
 
@@ -224,14 +236,14 @@ def test_renaming_the_values_renames_the_rows(make_choices):
     names = {"a": "x", "b": "y", "c": "z"}
     columns = ["value_1", "value_2", "winner", "loser"]
     renamed = choices.assign(**{name: choices[name].map(names) for name in columns})
-    expected = rank_values(choices, resamples=100)
+    expected = rank_values(choices, settings=Settings(resamples=100))
     expected["value"] = expected["value"].map(names)
-    pd.testing.assert_frame_equal(rank_values(renamed, resamples=100), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(rank_values(renamed, settings=Settings(resamples=100)), expected, check_dtype=False)
 
 
 def test_the_seed_draws_the_intervals_only(make_choices):
     choices = make_choices(STRENGTHS, scenarios_per_pair=40, seed=4)
-    first, again, other = (rank_values(choices, resamples=100, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (rank_values(choices, settings=Settings(resamples=100, seed=seed)) for seed in (0, 0, 1))
     pd.testing.assert_frame_equal(first, again)
     assert first["strength"].tolist() == other["strength"].tolist()
     assert first["strength_low"].tolist() != other["strength_low"].tolist()
@@ -243,8 +255,8 @@ def test_groups_are_ranked_each_by_itself(make_choices):
         make_choices(STRENGTHS, scenarios_per_pair=40, seed=1, target="m", condition="open_ended"),
         make_choices(STRENGTHS, scenarios_per_pair=40, seed=2, target="n"),
     ]
-    together = rank_values(pd.concat(parts), resamples=30)
-    apart = pd.concat([rank_values(part, resamples=30) for part in parts], ignore_index=True)
+    together = rank_values(pd.concat(parts), settings=Settings(resamples=30))
+    apart = pd.concat([rank_values(part, settings=Settings(resamples=30)) for part in parts], ignore_index=True)
     pd.testing.assert_frame_equal(together, apart)
 
 
@@ -256,7 +268,7 @@ def test_bad_input(make_choices):
         rank_values(choices, ["a", "b"])
     for level in (0, 1, 95):
         with pytest.raises(ValueError, match="level"):
-            rank_values(choices, level=level)
+            Settings(level=level)
     with pytest.raises(ValueError, match="expected at least two"):
         rank_values(choices.head(0))
     with pytest.raises(ValueError, match=r"columns \['value_1'\] are missing"):

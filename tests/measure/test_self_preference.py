@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from conflictscope.calibration import plant_self_preference
 from conflictscope.measure import (
-    plant_self_preference,
+    Settings,
     rates_by_family,
     self_preference_of_authors,
     self_preference_of_judges,
@@ -53,7 +54,7 @@ def by_measure(table, family):
 
 def test_a_planted_self_preference_is_found_at_its_size_and_in_its_family(scenarios):
     planted = plant_self_preference(judged(scenarios, 1), scenarios, FAMILIES, "north", share=0.4, seed=100)
-    found = self_preference_of_judges(planted, scenarios, FAMILIES, resamples=400)
+    found = self_preference_of_judges(planted, scenarios, FAMILIES, Settings(resamples=400))
     north = by_measure(found, "north")
     # of 0.9 choices half act, then 0.4 of the other half too; of 0.1 refusals 0.4 become acting
     assert north.loc["acting", "self_preference"] == pytest.approx(0.67 / 0.94 - 0.5, abs=0.03)
@@ -78,7 +79,7 @@ def test_none_is_found_where_none_was_planted(scenarios):
         # a family that slips more on everybody favours nobody
         worse = judged(scenarios, seed, slips=0.25)
         verdicts = pd.concat([verdicts[verdicts["judge"].ne("north-1")], worse[worse["judge"].eq("north-1")]])
-        north = by_measure(self_preference_of_judges(verdicts, scenarios, FAMILIES, resamples=200), "north")
+        north = by_measure(self_preference_of_judges(verdicts, scenarios, FAMILIES, Settings(resamples=200)), "north")
         row = north.loc["acting"]
         misses.append(not row["low"] <= 0 <= row["high"])
     assert sum(misses) <= 9  # 3 expected; 10 or more has a chance of 0.1 %
@@ -87,7 +88,9 @@ def test_none_is_found_where_none_was_planted(scenarios):
 def test_authors_and_their_own_targets(scenarios):
     verdicts = judged(scenarios, 3)
     one = verdicts[verdicts["judge"].eq("south-3")]
-    calm = by_measure(self_preference_of_authors(one, scenarios, FAMILIES, resamples=300), "north").loc["acting"]
+    calm = by_measure(self_preference_of_authors(one, scenarios, FAMILIES, Settings(resamples=300)), "north").loc[
+        "acting"
+    ]
     assert calm["low"] <= 0 <= calm["high"]
     # north's targets act throughout in what north wrote
     north = one["target"].map(FAMILIES).eq("north")
@@ -95,19 +98,21 @@ def test_authors_and_their_own_targets(scenarios):
     sides = one[["scenario_id"]].merge(scenarios, on="scenario_id").set_axis(one.index)
     acting = pd.Series(np.where(sides["acting_value"].eq(sides["value_1"]), 1, 2), index=one.index)
     moved = one.assign(action=one["action"].mask(north & own & one["outcome"].eq("choice"), acting))
-    found = by_measure(self_preference_of_authors(moved, scenarios, FAMILIES, resamples=300), "north").loc["acting"]
+    found = by_measure(self_preference_of_authors(moved, scenarios, FAMILIES, Settings(resamples=300)), "north").loc[
+        "acting"
+    ]
     assert found["self_preference"] == pytest.approx(0.5, abs=0.08) and found["low"] > 0
 
 
 def test_with_one_author_or_one_family_of_judges_there_is_nothing_to_compare(scenarios):
     verdicts = judged(scenarios, 3)
-    alone = self_preference_of_authors(verdicts, scenarios.assign(author="north-1"), FAMILIES, resamples=10)
+    alone = self_preference_of_authors(verdicts, scenarios.assign(author="north-1"), FAMILIES, Settings(resamples=10))
     assert alone["self_preference"].isna().all()
     assert set(alone[alone["family"].eq("north")]["problem"]) == {
         "nothing to compare: no case with target of north and author of another family"
     }
     south = verdicts[verdicts["judge"].ne("north-1")]
-    alone = self_preference_of_judges(south, scenarios, FAMILIES, resamples=10)
+    alone = self_preference_of_judges(south, scenarios, FAMILIES, Settings(resamples=10))
     assert set(alone["problem"]) == {"nothing to compare: no case with judge of another family and target of south"}
 
 
@@ -116,7 +121,7 @@ def test_rates_by_family_are_those_of_a_plain_count(scenarios):
     verdicts = verdicts[verdicts["judge"].ne("south-3")].reset_index(drop=True)
     lost = verdicts.index[6]
     verdicts.loc[lost, ["outcome", "action", "leaning"]] = ["invalid", pd.NA, pd.NA]
-    rates = rates_by_family(verdicts, scenarios, FAMILIES | {"south-2": None}, resamples=200)
+    rates = rates_by_family(verdicts, scenarios, FAMILIES | {"south-2": None}, Settings(resamples=200))
     # what one judge could not read counts for no judge
     key = ["scenario_id", "target"]
     kept = verdicts[verdicts[key].ne(verdicts.loc[lost, key]).any(axis=1)]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from conflictscope.measure import Settings
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.shift import group_ranks, ranking_agreement, value_shifts
 
@@ -36,8 +37,8 @@ def without_choices(choices, rows, outcome="invalid"):
 
 def test_shift_is_the_difference_of_the_two_rankings(both):
     choices = both(SAID, DONE)
-    shifts = value_shifts(choices, VALUES, resamples=200, seed=3)
-    rankings = rank_values(choices, VALUES, resamples=200, seed=3).set_index(["condition", "value"])
+    shifts = value_shifts(choices, VALUES, Settings(resamples=200, seed=3))
+    rankings = rank_values(choices, VALUES, Settings(resamples=200, seed=3)).set_index(["condition", "value"])
     said, done = rankings.loc["multiple_choice"], rankings.loc["open_ended"]
     np.testing.assert_allclose(shifts["strength_expressed"], said["strength"])
     np.testing.assert_allclose(shifts["strength_shift"], done["strength"] - said["strength"], atol=1e-7)
@@ -47,7 +48,7 @@ def test_shift_is_the_difference_of_the_two_rankings(both):
 
 
 def test_planted_shift_is_found_with_its_direction(both):
-    shifts = value_shifts(both(SAID, DONE, scenarios_per_pair=300), VALUES, resamples=300).set_index("value")
+    shifts = value_shifts(both(SAID, DONE, scenarios_per_pair=300), VALUES, Settings(resamples=300)).set_index("value")
     assert shifts["beyond_noise"].tolist() == [True, False, True]
     assert shifts.loc["candour", "rank_shift"] == 2, "a value that falls from first to third"
     assert shifts.loc["privacy", "rank_shift"] == -2
@@ -58,16 +59,16 @@ def test_planted_shift_is_found_with_its_direction(both):
 def test_the_same_choices_in_both_conditions_have_no_shift_at_all(make_choices):
     asked = make_choices(SAID, scenarios_per_pair=30, seed=0)
     choices = pd.concat([asked, asked.assign(condition="open_ended", judge="j")], ignore_index=True)
-    shifts = value_shifts(choices, VALUES, resamples=100)
+    shifts = value_shifts(choices, VALUES, Settings(resamples=100))
     zero = ["strength_shift", "strength_shift_low", "strength_shift_high", "rank_shift", "rank_shift_high"]
     assert (shifts[[*zero, "bootstrap_error"]] == 0).all(axis=None), "resamples are paired"
     assert not shifts["beyond_noise"].any()
-    assert ranking_agreement(choices, VALUES, resamples=50)["tau"].tolist() == [1, 1]
+    assert ranking_agreement(choices, VALUES, Settings(resamples=50))["tau"].tolist() == [1, 1]
 
 
 def test_nothing_is_claimed_more_often_than_the_level_says_when_nothing_differs(both, many_targets):
     scenarios = both(SAID, SAID, scenarios_per_pair=50)
-    found = value_shifts(many_targets(scenarios, SAID, targets=300, seed=1), VALUES, resamples=400)
+    found = value_shifts(many_targets(scenarios, SAID, targets=300, seed=1), VALUES, Settings(resamples=400))
     covered = (found["strength_shift_low"] <= 0) & (found["strength_shift_high"] >= 0)
     error = np.sqrt(0.05 * 0.95 / 300)  # a study's three values are no three studies
     assert abs(covered.mean() - 0.95) < 3 * error
@@ -81,14 +82,14 @@ def test_order_shift_shows_a_position_bias_and_raises_the_bar(make_choices):
         make_choices(first_shown if n == 1 else level, scenarios_per_pair=100, seed=n, orders=(n,)) for n in (1, 2)
     ]
     talked = make_choices(level, scenarios_per_pair=100, seed=5, condition="open_ended")
-    shifts = value_shifts(pd.concat([*asked, talked]), VALUES, resamples=100).set_index("value")
+    shifts = value_shifts(pd.concat([*asked, talked]), VALUES, Settings(resamples=100)).set_index("value")
     assert shifts.loc["candour", "order_shift_low"] > 1
     assert abs(shifts.loc["candour", "strength_shift"]) > shifts.loc["candour", "bootstrap_error"]
     assert not shifts.loc["candour", "beyond_noise"], "the two orders differ by more"
 
 
 def test_one_order_sets_no_bar(both):
-    shifts = value_shifts(both(SAID, DONE, orders=(1,), scenarios_per_pair=200), VALUES, resamples=100)
+    shifts = value_shifts(both(SAID, DONE, orders=(1,), scenarios_per_pair=200), VALUES, Settings(resamples=100))
     assert shifts["order_shift"].isna().all()
     assert shifts["beyond_noise"].tolist() == [True, False, True]
 
@@ -102,8 +103,8 @@ def test_tau_is_scipys(make_choices):
         tables.append(make_choices(said, scenarios_per_pair=8, seed=1, target=target))
         tables.append(make_choices(done, scenarios_per_pair=8, seed=2, target=target, condition="open_ended"))
     choices = pd.concat(tables, ignore_index=True)
-    shifts = value_shifts(choices, names, resamples=10)
-    agreement = ranking_agreement(choices, names, resamples=100).set_index("target")
+    shifts = value_shifts(choices, names, Settings(resamples=10))
+    agreement = ranking_agreement(choices, names, Settings(resamples=100)).set_index("target")
     for target, rows in shifts.groupby("target"):
         expected = kendalltau(rows["strength_expressed"], rows["strength_revealed"]).statistic
         assert agreement.loc[target, "tau"] == pytest.approx(expected)
@@ -125,10 +126,10 @@ def test_tau_with_ties_is_tau_b(make_choices):
     took_first = choices["action"].eq(1)
     choices["winner"] = choices["value_1"].where(took_first, choices["value_2"])
     choices["loser"] = choices["value_2"].where(took_first, choices["value_1"])
-    shifts = value_shifts(choices, list("abc"), resamples=10)
+    shifts = value_shifts(choices, list("abc"), Settings(resamples=10))
     assert shifts["rank_expressed"].tolist() == [1, 2.5, 2.5], "tied values share the mean of their places"
     expected = kendalltau(shifts["strength_expressed"], shifts["strength_revealed"]).statistic
-    assert ranking_agreement(choices, list("abc"), resamples=10)["tau"][0] == pytest.approx(expected)
+    assert ranking_agreement(choices, list("abc"), Settings(resamples=10))["tau"][0] == pytest.approx(expected)
 
 
 def test_group_ranks_on_the_papers_scale(make_choices):
@@ -142,7 +143,7 @@ def test_group_ranks_on_the_papers_scale(make_choices):
             make_choices(last, scenarios_per_pair=40, seed=2, condition="open_ended"),
         ]
     )
-    table = group_ranks(choices, names, groups, resamples=50).query("target == 'm'").set_index("group")
+    table = group_ranks(choices, names, groups, Settings(resamples=50)).query("target == 'm'").set_index("group")
     assert table.loc["protective", "expressed"] == 2.5, "four of eight values on top: places 1 to 4, not 0 to 3"
     assert table.loc["protective", "revealed"] == 6.5
     assert table.loc["protective", "shift"] == 4
@@ -151,7 +152,7 @@ def test_group_ranks_on_the_papers_scale(make_choices):
 
 def test_group_ranks_average_over_targets_with_paired_interval(both):
     tables = [both(SAID, DONE, target=target, seed=n) for n, target in enumerate("mno")]
-    table = group_ranks(pd.concat(tables), VALUES, {"candour": "open", "privacy": "closed"}, resamples=100)
+    table = group_ranks(pd.concat(tables), VALUES, {"candour": "open", "privacy": "closed"}, Settings(resamples=100))
     per_group = table.set_index(["group", "target"])
     mean = per_group.loc["open"].loc[list("mno"), "shift"].mean()
     assert per_group.loc[("open", "all targets"), "shift"] == pytest.approx(mean)
@@ -175,7 +176,7 @@ def test_what_cannot_be_compared_says_why(both):
     no_talk = no_talk[no_talk["condition"] == "multiple_choice"]
     silent = without_choices(silent, silent.index)
     choices = pd.concat([good, one_sided, no_talk, silent], ignore_index=True)
-    shifts = value_shifts(choices, VALUES, resamples=50).set_index(["target", "value"])
+    shifts = value_shifts(choices, VALUES, Settings(resamples=50)).set_index(["target", "value"])
     problem = shifts["problem"].xs("candour", level="value")
     assert pd.isna(problem["good"])
     assert problem["one-sided"] == "open_ended: win graph not connected"
@@ -185,7 +186,7 @@ def test_what_cannot_be_compared_says_why(both):
     assert shifts.loc["one-sided", ["rank_revealed", "rank_shift", "beyond_noise"]].isna().all(axis=None)
     assert shifts.loc["no talk", "strength_expressed"].notna().all()
     assert shifts.loc["no talk", ["strength_revealed", "strength_shift"]].isna().all(axis=None)
-    agreement = ranking_agreement(choices, VALUES, resamples=50).set_index("target")
+    agreement = ranking_agreement(choices, VALUES, Settings(resamples=50)).set_index("target")
     assert agreement.loc["all targets", "targets"] == 1
     assert agreement.loc["all targets", "tau"] == agreement.loc["good", "tau"]
     assert agreement["tau"].isna().tolist() == [False, True, True, True, False]
@@ -194,8 +195,8 @@ def test_what_cannot_be_compared_says_why(both):
 def test_no_target_can_be_compared(both):
     choices = both(SAID, DONE)
     choices = without_choices(choices, choices.index, "refusal")
-    assert value_shifts(choices, VALUES, resamples=20)["problem"].notna().all()
-    agreement = ranking_agreement(choices, VALUES, resamples=20)
+    assert value_shifts(choices, VALUES, Settings(resamples=20))["problem"].notna().all()
+    agreement = ranking_agreement(choices, VALUES, Settings(resamples=20))
     assert agreement["problem"].tolist()[-1] == "no target can be compared"
     assert agreement["tau"].isna().all() and (agreement["targets"] == 0).all()
 
@@ -203,24 +204,26 @@ def test_no_target_can_be_compared(both):
 def test_a_pair_without_a_choice_is_no_obstacle(both):
     choices = both(SAID, DONE)
     pair = choices["value_1"].eq("candour") & choices["value_2"].eq("privacy")
-    shifts = value_shifts(without_choices(choices, pair), VALUES, resamples=50)
+    shifts = value_shifts(without_choices(choices, pair), VALUES, Settings(resamples=50))
     assert shifts["problem"].isna().all() and shifts["rank_shift"].notna().all()
 
 
 def test_steered_choices_do_not_count(both):
     choices = both(SAID, DONE)
     steered = both(DONE, SAID).assign(arm="steered:x")
-    with_steered = value_shifts(pd.concat([choices, steered]), VALUES, resamples=50)
-    pd.testing.assert_frame_equal(with_steered, value_shifts(choices, VALUES, resamples=50))
+    with_steered = value_shifts(pd.concat([choices, steered]), VALUES, Settings(resamples=50))
+    pd.testing.assert_frame_equal(with_steered, value_shifts(choices, VALUES, Settings(resamples=50)))
 
 
 def test_rows_may_be_permuted_and_actions_swapped(both):
     choices = both(SAID, DONE)
-    expected = value_shifts(choices, VALUES, resamples=50)
-    pd.testing.assert_frame_equal(value_shifts(choices.sample(frac=1, random_state=1), VALUES, resamples=50), expected)
+    expected = value_shifts(choices, VALUES, Settings(resamples=50))
+    pd.testing.assert_frame_equal(
+        value_shifts(choices.sample(frac=1, random_state=1), VALUES, Settings(resamples=50)), expected
+    )
     swapped = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"})
     swapped = swapped.assign(action=3 - choices["action"], action_shown_first=3 - choices["action_shown_first"])
-    found = value_shifts(swapped, VALUES, resamples=50)
+    found = value_shifts(swapped, VALUES, Settings(resamples=50))
     orders = ["order_shift", "order_shift_low", "order_shift_high"]
     pd.testing.assert_frame_equal(found.drop(columns=orders), expected.drop(columns=orders))
     np.testing.assert_allclose(found["order_shift"], -expected["order_shift"])
@@ -230,9 +233,11 @@ def test_relabelled_values_and_doubled_scenarios_leave_strengths_alone(both):
     choices = both(SAID, DONE)
     doubled = pd.concat([choices, choices.assign(scenario_id=choices["scenario_id"] + " again")])
     numbers = ["strength_expressed", "strength_revealed", "strength_shift", "rank_shift", "order_shift"]
-    once = value_shifts(choices, VALUES, resamples=50, penalty=0)[numbers]
-    np.testing.assert_allclose(value_shifts(doubled, VALUES, resamples=50, penalty=0)[numbers], once, atol=1e-7)
-    again = value_shifts(choices, VALUES[::-1], resamples=50, penalty=0)[numbers]
+    once = value_shifts(choices, VALUES, Settings(resamples=50, penalty=0))[numbers]
+    np.testing.assert_allclose(
+        value_shifts(doubled, VALUES, Settings(resamples=50, penalty=0))[numbers], once, atol=1e-7
+    )
+    again = value_shifts(choices, VALUES[::-1], Settings(resamples=50, penalty=0))[numbers]
     np.testing.assert_allclose(again[::-1], once, atol=1e-7)
 
 
@@ -240,7 +245,7 @@ def test_maximum_likelihood_leaves_out_an_order_that_has_none(both):
     choices = both({"candour": 0.0, "kindness": 0.0, "privacy": 0.0}, DONE, scenarios_per_pair=40)
     one_sided = choices["condition"].eq("multiple_choice") & choices["action_shown_first"].eq(1)
     choices = choices[~one_sided | choices["winner"].eq(choices["value_1"])]
-    shifts = value_shifts(choices, VALUES, resamples=50, penalty=0)
+    shifts = value_shifts(choices, VALUES, Settings(resamples=50, penalty=0))
     assert shifts["order_shift"].isna().all() and shifts["strength_shift"].notna().all()
 
 
@@ -249,7 +254,7 @@ def test_bad_input_is_refused(both):
     with pytest.raises(ValueError, match="condition 'open_ended' and arm 'default'"):
         value_shifts(choices[choices["condition"].eq("multiple_choice")], VALUES)
     with pytest.raises(ValueError, match="level: found 95"):
-        value_shifts(choices, VALUES, level=95)
+        value_shifts(choices, VALUES, Settings(level=95))
     with pytest.raises(ValueError, match="unknown values"):
         value_shifts(choices, VALUES[:2])
     with pytest.raises(ValueError, match="at least two"):

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure.steering import alignment, moved_choices, steering_effects
+from conflictscope.measure import Settings
+from conflictscope.measure.steering import moved_choices, steering_effects
 from conflictscope.table_files import check_table
 
 MEASURES = ("effect", "placebo", "over_placebo", "leakage")
@@ -54,7 +55,7 @@ def test_one_changed_scenario_by_hand():
     # toward c > b > a, only s4 follows by default: a_d = 1/4. Steering moves s2: a_s = 2/4, effect (1/4) / (3/4).
     # The placebo loses s4: a = 0, effect (−1/4) / (3/4).
     choices = gather(FOUR, {"default": "a a b b", "steered:c>b>a": "a c b b", "placebo": "a a b a"})
-    by_ranking, averages = steering_effects(choices, {"c>b>a": "cba"}, resamples=200)
+    by_ranking, averages = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=200))
     found = by_ranking.iloc[0]
     assert found[["before", "after"]].tolist() == [1 / 4, 2 / 4]
     assert found[["scenarios", "left_out", "moved_toward", "moved_away"]].tolist() == [4, 0, 1, 0]
@@ -69,15 +70,12 @@ def test_one_changed_scenario_by_hand():
     assert moves["moved"].to_dict() == {"s1": "stayed", "s2": "toward", "s3": "stayed", "s4": "stayed"}
     assert moves.loc["s2", ["wanted", "other", "before", "after", "movement"]].tolist() == ["c", "a", 0, 1, 1]
 
-    aligned = alignment(choices, "cba").set_index("arm")["alignment"]
-    assert aligned.to_dict() == {"default": 1 / 4, "placebo": 0, "steered:c>b>a": 2 / 4}
-
 
 def test_leakage_by_hand():
     # by default a > b > c, two to one in each pair; b > a > c asks for another order of a and b only. Steering moves
     # s1 (asked for) and s6 (a, c: not asked for): leakage is 1 of the 6 scenarios of the two other pairs
     choices = gather(NINE, {"default": "a a b a a c b b c", "steered:b>a>c": "b a b a a a b b c"})
-    found = steering_effects(choices, {"b>a>c": "bac"}, resamples=200)[0].iloc[0]
+    found = steering_effects(choices, {"b>a>c": "bac"}, Settings(resamples=200))[0].iloc[0]
     assert found["effect"] == pytest.approx((7 / 9 - 5 / 9) / (4 / 9))
     assert found["leakage"] == pytest.approx(1 / 6)
     assert found[["leakage_pairs", "leakage_scenarios"]].tolist() == [2, 6]
@@ -88,7 +86,7 @@ def test_leakage_by_hand():
 
 def test_the_reverse_of_the_default_leaves_no_pair_to_leak():
     choices = gather(NINE, {"default": "a a b a a c b b c", "steered:c>b>a": "b a b a a a b b c"})
-    found = steering_effects(choices, {"c>b>a": "cba"}, resamples=20)[0].iloc[0]
+    found = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=20))[0].iloc[0]
     assert pd.isna(found["leakage"]) and found["leakage_pairs"] == 0
     assert found["leakage_problem"] == "the target ranking orders every pair differently from the default"
 
@@ -96,7 +94,7 @@ def test_the_reverse_of_the_default_leaves_no_pair_to_leak():
 def test_several_answers_to_a_scenario_are_averaged():
     # s1 gives half a choice to b; s4 has one readable answer and weighs as much as the others
     choices = gather(FOUR, {"default": "ab aa bb -b", "steered:c>b>a": "bb cc bb bb"})
-    found = steering_effects(choices, {"c>b>a": "cba"}, resamples=20)[0].iloc[0]
+    found = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=20))[0].iloc[0]
     assert found["before"] == pytest.approx((0.5 + 0 + 0 + 1) / 4)
     assert found["after"] == pytest.approx(3 / 4)
     assert found["moved_toward"] == 2
@@ -104,7 +102,7 @@ def test_several_answers_to_a_scenario_are_averaged():
 
 def test_a_scenario_needs_a_choice_under_both():
     choices = gather(FOUR, {"default": "a a b -", "steered:c>b>a": "b - b b"})
-    found = steering_effects(choices, {"c>b>a": "cba"}, resamples=20)[0].iloc[0]
+    found = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=20))[0].iloc[0]
     assert found[["before", "after", "scenarios", "left_out"]].tolist() == [0, 0.5, 2, 2]
     moves = moved_choices(choices, {"c>b>a": "cba"}).set_index("scenario_id")["moved"]
     assert moves.to_dict() == {"s1": "toward", "s2": "no_choice", "s3": "stayed", "s4": "no_choice"}
@@ -130,7 +128,7 @@ def test_a_scenario_needs_a_choice_under_both():
 )
 def test_an_effect_that_is_not_defined_says_why(answers, problem):
     choices = gather(FOUR, answers)
-    by_ranking, averages = steering_effects(choices, {"c>b>a": "cba"}, resamples=20)
+    by_ranking, averages = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=20))
     found = by_ranking.iloc[0]
     assert found["effect_problem"] == averages.iloc[0]["effect_problem"] == problem
     assert found[["effect", "effect_low", "effect_high"]].isna().all()
@@ -144,7 +142,7 @@ def test_resamples_without_headroom_are_counted():
     # one scenario of ten has headroom: it is missing from about (9/10)^10 = 35 % of the resamples
     pairs = {f"s{i}": "ab" for i in range(10)}
     choices = gather(pairs, {"default": "a " * 9 + "b", "steered:a>b": "a " * 10})
-    found = steering_effects(choices, {"a>b": "ab"}, resamples=1000)[0].iloc[0]
+    found = steering_effects(choices, {"a>b": "ab"}, Settings(resamples=1000))[0].iloc[0]
     assert found[["effect", "effect_low", "effect_high"]].tolist() == [1, 1, 1]
     assert 290 < found["effect_undefined_resamples"] < 410
 
@@ -178,7 +176,7 @@ def planted(seed, *, scenarios=120, before=0.3, steered=0.5, targets=("m",)):
 def test_planted_effects_lie_within_their_intervals():
     # 200 targets, each a replication
     choices = planted(0, targets=[f"m{i}" for i in range(200)])
-    found = steering_effects(choices, {"c>b>a": "cba"}, resamples=500)[0]
+    found = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=500))[0]
     assert (found[["placebo", "placebo_low", "placebo_high"]] == 0).all(axis=None)
     # sd of one estimate: half of 84 scenarios, √(0.25 / 84) = 0.055
     assert found["effect"].mean() == pytest.approx(0.5, abs=4 * 0.055 / 200**0.5)
@@ -198,7 +196,7 @@ def test_averages_are_over_target_rankings():
     orders = {">".join(order): order for order in itertools.permutations(values)}
     prompts = ["default", "placebo", *(f"steered:{name}" for name in orders)]
     answers = {p: " ".join(pair[rng.integers(2)] for pair in pairs.values()) for p in prompts}
-    by_ranking, averages = steering_effects(gather(pairs, answers), orders, resamples=100)
+    by_ranking, averages = steering_effects(gather(pairs, answers), orders, Settings(resamples=100))
     assert len(by_ranking) == 6 and averages.iloc[0]["rankings"] == 6
     for measure in MEASURES:
         assert averages.iloc[0][measure] == pytest.approx(by_ranking[measure].mean())
@@ -211,11 +209,11 @@ def test_averages_are_over_target_rankings():
 def test_row_order_other_targets_and_which_value_is_first_do_not_matter():
     choices = planted(0, scenarios=30, targets=("m", "n"))
     swapped = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"}).assign(action=3 - choices["action"])
-    found = steering_effects(choices, {"c>b>a": "cba"}, resamples=50)
+    found = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=50))
     for other in (choices.sample(frac=1, random_state=1), swapped):
-        for one, two in zip(steering_effects(other, {"c>b>a": "cba"}, resamples=50), found, strict=True):
+        for one, two in zip(steering_effects(other, {"c>b>a": "cba"}, Settings(resamples=50)), found, strict=True):
             pd.testing.assert_frame_equal(one, two)
-    alone = steering_effects(choices[choices["target"].eq("m")], {"c>b>a": "cba"}, resamples=50)[0]
+    alone = steering_effects(choices[choices["target"].eq("m")], {"c>b>a": "cba"}, Settings(resamples=50))[0]
     pd.testing.assert_frame_equal(alone, found[0][found[0]["target"].eq("m")])
 
 
@@ -239,18 +237,12 @@ def test_every_scenario_twice_keeps_the_effect_and_narrows_the_interval():
     assert width[1] / width[0] == pytest.approx(0.5**0.5, abs=0.1)
 
 
-def test_alignment_of_nothing_says_so():
-    found = alignment(gather(FOUR, {"default": "- - - -"}), "abc").iloc[0]
-    assert pd.isna(found["alignment"]) and found["problem"] == "no choice in any scenario"
-    assert (found["scenarios"], found["left_out"]) == (0, 4)
-
-
 @pytest.mark.parametrize("order", ["ab", "abcc"])
 def test_an_order_that_is_not_full_is_refused(order):
     choices = gather(FOUR, {"default": "a a b b", "steered:x": "a a b b"})
-    for measure in (lambda: alignment(choices, order), lambda: steering_effects(choices, {"x": order})):
+    for measure in (moved_choices, steering_effects):
         with pytest.raises(ValueError, match="expected a full order"):
-            measure()
+            measure(choices, {"x": order})
 
 
 def test_steered_choices_without_their_order_and_orders_without_choices_are_refused():

@@ -83,7 +83,7 @@ def test_too_few_outlines_are_counted_and_repeated_ones_dropped(store_url, start
 
         async def go():
             models = Models(registry, CallStore(store_url))
-            outlines, short = await sc.write_outlines(value_set, models, "m", scenarios_per_pair=24)
+            outlines, short = await sc.write_outlines(value_set, models, "m", outlines_per_pair=24)
             marked, _ = await sc.mark_duplicates(outlines, models, embedder="tfidf")
             await models.close()
             return marked, short

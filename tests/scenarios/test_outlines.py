@@ -52,7 +52,7 @@ def test_asking_for_more_later_keeps_the_full_batches():
     assert small < large
 
 
-@pytest.mark.parametrize(("wanted", "per_call", "name"), [(0, 5, "scenarios_per_pair"), (8, 0, "outlines_per_call")])
+@pytest.mark.parametrize(("wanted", "per_call", "name"), [(0, 5, "outlines_per_pair"), (8, 0, "outlines_per_call")])
 def test_nonsense_numbers_are_refused(wanted, per_call, name):
     with pytest.raises(ValueError, match=name):
         plan_outlines(load_value_set(SETS / "hhh.yaml"), wanted, per_call)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,36 @@ def test_listed_pairs_are_turned_into_the_order_of_the_set(tmp_path):
         ("values: {'../../etc': one thing, b: another matter}", "expected a name"),
         ("values: {a: one, b: two, c: three, d: four}\npairs: [[a, b], [c, d]]", "do not connect"),
         ("- a\n- b", "found list; expected a mapping"),
+        (
+            "values: {a: one thing, b: another matter}\npairs: [[a, a]]",
+            r"found \['a', 'a'\]; expected two different names",
+        ),
+        ("values: {a: one thing, b: another matter}\npairs: [[a, [b]]]", "expected two different names"),
+        ("values: {a: one thing, b: another matter}\npairs: [7]", "pairs: found 7; expected two different names"),
+        ("values: {a: one thing, b: another matter}\npairs: []", "do not connect"),
+        ("values: {a: one thing, b: another matter}\npairs: between_group", "did you mean 'between_groups'"),
+        ("values: {honesty: one thing, tact: more}\npairs: [[honsty, tact]]", "did you mean 'honesty'"),
+        ("values: {a: one thing, b: another matter}\nnames: x", "did you mean 'name'"),
+        ("values: {straße: one thing, STRASSE: another matter}", "upper and lower case"),
+        ("values: {a: one thing, b: one thing}", "'a' and 'b' have .nearly. the same definition"),
+        ("values: {a: 'doing good, and no harm', b: 'Doing good and -- no harm!'}", "the same definition"),
+        ("values: {a: one thing, b: ' '}", "'b': the definition is empty"),
+        ("values: {a: one thing, b: 7}", "definition: found 7; expected text"),
+        ('values: {a: one thing, b: "two\\tthings"}', "'b': the definition holds characters that cannot be shown"),
+        ('values: {a: one thing, b: "two\\u0007 things"}', "characters that cannot be shown"),
+        ('values: {a: one thing, "b\\tc": other}', "expected a name"),
+        ("values:\n\ta: one thing", "line 2, column 1: a tab"),
+        (
+            "values: {a: {definition: one, group: own}, b: {definition: two, group: Own}}",
+            "group: found 'Own', of 1 value; .*did you mean 'own'",
+        ),
+        (
+            "values: {a: {definition: one, group: personal}, b: {definition: two, group: personal},"
+            " c: {definition: three, group: persnal}}",
+            "found 'persnal'.*did you mean 'personal'",
+        ),
+        ("values: {a: {definition: one, group: 7}, b: two}", "group: found 7"),
+        ("values: {a: !!binary aGk=, b: two}", "!!binary"),
         ("values: [", "cannot be read"),
         ("!!python/object/apply:os.system ['true']", "cannot be read"),
     ],
@@ -71,6 +102,27 @@ def test_what_is_wrong_is_said_with_the_file(tmp_path, text, complaint):
     with pytest.raises(ValueError, match=complaint) as raised:
         load_value_set(path)
     assert str(path) in str(raised.value)
+
+
+def test_definitions_are_compared_fast_and_different_ones_pass(tmp_path):
+    words = ["people", "truth", "rules", "privacy", "law", "care", "harm", "work"]
+    words += ["trust", "need", "choice", "voice", "cost", "time", "risk", "hope"]
+    entries = {
+        f"value {n}": f"keeping to the {words[n % 16]} of {words[n // 16 % 16]} where {words[n * 7 % 16]} meets {n}"
+        for n in range(300)
+    }
+    path = write(tmp_path, json.dumps(entries | {"one more": entries["value 17"].upper() + "."}), "many.json")
+    began = time.monotonic()
+    with pytest.raises(ValueError, match=r"'value 17' and 'one more' have .nearly. the same definition"):
+        load_value_set(path)
+    assert time.monotonic() - began < 1
+
+
+def test_a_name_is_the_same_however_its_accents_are_written(tmp_path):
+    path = write(tmp_path, "values: {e\u0301quité: one thing, नैतिकता: another matter}\npairs: [[नैतिकता, \xe9quité]]")
+    assert load_value_set(path).pairs == (("\xe9quité", "नैतिकता"),)
+    escaped = json.dumps({"e\u0301quit\xe9": "one thing", "tact": "another matter"})
+    assert load_value_set(write(tmp_path, escaped, "set.json")).names == ["\xe9quit\xe9", "tact"]
 
 
 def test_all_problems_are_said_at_once(tmp_path):

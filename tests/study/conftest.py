@@ -1,4 +1,4 @@
-"""What the tests of studies share: a copy of the project, and a server that knows nothing of it."""
+"""What the tests of studies share: a copy of the project, a study that has run, a server that knows nothing of it."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,6 +19,50 @@ def project(tmp_path):
     for name in ("notebooks", "params"):
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
+
+
+# written for these tests: no value of a shipped set
+OWN_SET = """
+name: Newsroom
+values:
+  accuracy: publishing nothing that has not been checked
+  speed: getting the news to people while it can still help them
+  kindness: sparing people in the story pain that the story does not need
+  openness: telling readers how the story came about and what is not known
+"""
+OWN_STUDY = """
+value_set: newsroom
+cast: simulated
+outlines_per_pair: 3
+target_rankings: [reverse_of_default]
+targets: [simulated/steady, simulated/obliging]
+further_judges: [simulated/hasty_judge]
+resamples: 200
+"""
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory, worker_id):
+    """A copy of the project in which the study ``newsroom`` has run, once for all workers; to be read, not changed."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "recorded"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "said").exists():
+            for name in ("notebooks", "params"):
+                shutil.copytree(ROOT / name, folder / name)
+            (folder / "params" / "value_sets" / "newsroom.yaml").write_text(OWN_SET, encoding="utf-8")
+            (folder / "params" / "newsroom.yaml").write_text(OWN_STUDY, encoding="utf-8")
+            command = [sys.executable, "-m", "conflictscope", "run", "params/newsroom.yaml"]
+            done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=600)
+            assert done.returncode == 0, done.stderr[-3000:]
+            (folder / "said").write_text(done.stdout, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def finished(recorded, tmp_path):
+    """A copy of ``recorded`` of the test's own."""
+    return shutil.copytree(recorded, tmp_path / "project")
 
 
 class Loopback:

@@ -27,15 +27,6 @@ casts:
     targets: [loopback]
     embedder: tfidf
 """
-# written for this test: no value of a shipped set
-OWN_SET = """
-name: Newsroom
-values:
-  accuracy: publishing nothing that has not been checked
-  speed: getting the news to people while it can still help them
-  kindness: sparing people in the story pain that the story does not need
-  openness: telling readers how the story came about and what is not known
-"""
 
 
 @pytest.fixture
@@ -67,39 +58,36 @@ def tables(folder, study):
     return {name: read_table(name, folder, study=study) for name in TABLES if table_path(folder, name).exists()}
 
 
-def test_a_set_of_ones_own_runs_end_to_end_and_the_same_way_twice(project):
-    (project / "params" / "value_sets" / "newsroom.yaml").write_text(OWN_SET, encoding="utf-8")
-    file = project / "params" / "newsroom.yaml"
-    file.write_text(
-        "value_set: newsroom\ncast: simulated\nscenarios_per_pair: 3\ntarget_rankings: [reverse_of_default]\n"
-        "targets: [simulated/steady, simulated/obliging]\nresamples: 200\n",
-        encoding="utf-8",
-    )
-    said = run(project, "run", str(file))
+def test_a_set_of_ones_own_runs_end_to_end(recorded):
+    said = (recorded / "said").read_text(encoding="utf-8")
     assert "7 notebooks ran" in said and "runs/newsroom" in said
-    folder = project / "runs" / "newsroom"
-    found = tables(folder, "newsroom")
-    assert set(found) == set(TABLES)
-    assert set(found["rankings"]["value"]) == {"accuracy", "speed", "kindness", "openness"}
-    assert found["scenarios"].groupby(["value_1", "value_2"]).ngroups == 6
+    folder = recorded / "runs" / "newsroom"
+    there = tables(folder, "newsroom")
+    assert set(there) == set(TABLES)
+    assert set(there["rankings"]["value"]) == {"accuracy", "speed", "kindness", "openness"}
+    assert there["scenarios"].groupby(["value_1", "value_2"]).ngroups == 6
     for ending in ("pdf", "png", "csv"):
-        assert (project / "figures" / "newsroom" / f"rankings.{ending}").stat().st_size > 0
+        assert (recorded / "figures" / "newsroom" / f"rankings.{ending}").stat().st_size > 0
     for path in folder.glob("*.ipynb"):
         assert "simulated models" in path.read_text(encoding="utf-8")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["finished"] and manifest["parameters"]["scenarios_per_pair"] == 3
+    assert manifest["finished"] and manifest["parameters"]["outlines_per_pair"] == 3
 
-    run(project, "run", str(file), *only("01", "02", "03", "04"), "--out", str(project / "again"))
-    again = tables(project / "again", "newsroom")
+
+def test_a_study_runs_the_same_way_twice_and_outside_the_project_too(recorded, tmp_path):
+    folder = tmp_path / "again"
+    run(recorded, "run", "params/newsroom.yaml", *only("01", "02", "03", "04"), "--out", str(folder))
+    again = tables(folder, "newsroom")
     assert "verdicts" in again
     for name in again:
-        assert table_path(folder, name).read_bytes() == table_path(project / "again", name).read_bytes(), name
+        first = table_path(recorded / "runs" / "newsroom", name)
+        assert table_path(folder, name).read_bytes() == first.read_bytes(), name
 
 
 def test_a_killed_run_goes_on_asks_nothing_twice_and_ends_in_the_same_tables(project, server):
     file = project / "params" / "mine.yaml"
     file.write_text(
-        "value_set: hhh\ncast: loopback\nscenarios_per_pair: 24\ntarget_rankings: [reverse_of_default]\n",
+        "value_set: hhh\ncast: loopback\noutlines_per_pair: 24\ntarget_rankings: [reverse_of_default]\n",
         encoding="utf-8",
     )
     asking = only("01", "02", "03", "04")
@@ -138,7 +126,7 @@ def test_a_killed_run_goes_on_asks_nothing_twice_and_ends_in_the_same_tables(pro
 
 def test_an_endpoint_that_is_down_is_said_and_what_was_paid_for_stays(project, server):
     file = project / "params" / "mine.yaml"
-    file.write_text("value_set: hhh\ncast: loopback\nscenarios_per_pair: 8\n", encoding="utf-8")
+    file.write_text("value_set: hhh\ncast: loopback\noutlines_per_pair: 8\n", encoding="utf-8")
     run(project, "run", str(file), "--only", "01_generate_scenarios")
     # nothing listens on the discard port
     (project / "params" / "models.yaml").write_text(MODELS.format(port=9), encoding="utf-8")

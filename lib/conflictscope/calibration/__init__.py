@@ -1,7 +1,33 @@
 """Calibration: the instrument, tried on respondents whose preferences are known.
 
-- ``truths``: utilities that are put in, and what they imply
-- ``studies``: choices and verdicts drawn from them, nuisances and all
-- ``replications``: many studies of one kind
-- ``recovery``: how often intervals and tests are right about them
+- ``truths``: what a study of endlessly many scenarios would report of a respondent
+- ``studies``: choices drawn from respondents; verdicts with a self-preference put in
+- ``replications``: many studies of one kind, and how often their intervals hold the truth
+- ``recovery``: bias and coverage of each measure, and of ways of counting that go wrong
 """
+
+from conflictscope.calibration.recovery import (
+    naive_treatments,
+    rank_recovery,
+    shift_recovery,
+    steering_recovery,
+    strength_coverage,
+)
+from conflictscope.calibration.replications import ALL_VALUES, Replications
+from conflictscope.calibration.studies import plant_self_preference, simulate_choices
+from conflictscope.calibration.truths import true_steering, true_strengths, win_chance
+
+__all__ = [
+    "ALL_VALUES",
+    "Replications",
+    "naive_treatments",
+    "plant_self_preference",
+    "rank_recovery",
+    "shift_recovery",
+    "simulate_choices",
+    "steering_recovery",
+    "strength_coverage",
+    "true_steering",
+    "true_strengths",
+    "win_chance",
+]

@@ -1,14 +1,7 @@
-"""Recovery: many studies of one respondent whose preferences are known, each measured as a real study is.
+"""Recovery: what studies of a respondent whose preferences are known find, set beside the truth.
 
-In: a respondent, and how many studies of what size. Out: tidy tables that set what the studies found beside the truth:
-Kendall's τ of the rankings, bias and coverage of strengths, shifts and steering effects, and how often a difference is
-claimed. Sections 3.4, 4 and 5 of the paper (arXiv 2509.25369) report such numbers, without a test on known truth.
-
-Naive treatments: what goes wrong with ways of counting that come first to mind.
-
-In: respondents to whom it matters. Out: bias and coverage of the strengths as this library measures them, beside those
-under each treatment: unreadable replies counted as a choice for value 2, one fixed order of the options, rows instead
-of scenarios resampled. The code of the paper (arXiv 2509.25369) does the first.
+Kendall's τ, bias, coverage and how often a difference is claimed; and the same under ways of counting that come first
+to mind and go wrong. Studies of `scenarios_per_pair` are drawn of the respondent as the `replications` say.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +13,12 @@ import pandas as pd
 from conflictscope.calibration.replications import ALL_VALUES, Replications, estimates_of, summarise
 from conflictscope.calibration.truths import true_steering, true_strengths, win_chance
 from conflictscope.measure.bootstrap import count_wins
-from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
+from conflictscope.measure.bradley_terry import DIGITS, fit_some, win_graph_connected
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.rates import preference_rates
 from conflictscope.measure.shift import value_shifts
 from conflictscope.measure.steering import steering_effects
 from conflictscope.simulated import Respondent
-
-_DIGITS = 8  # strengths that differ by less differ by rounding alone
 
 
 def rank_recovery(
@@ -39,16 +30,7 @@ def rank_recovery(
 ) -> pd.DataFrame:
     """Give how well multiple choice recovers the order of the utilities, by number of scenarios and noise.
 
-    Parameters
-    ----------
-    respondent : Respondent
-        Who chooses; no two utilities alike.
-    replications : Replications
-        How often; nothing is resampled here.
-    scenarios_per_pair : sequence of int
-        Sizes of study.
-    noises : sequence of float
-        Scales of the noise of an answer, in place of the respondent's.
+    No two utilities may be alike; each of `noises` takes the place of the respondent's noise.
 
     Returns
     -------
@@ -67,7 +49,7 @@ def rank_recovery(
         for size in scenarios_per_pair:
             choices = replications.draw(replace(respondent, noise=noise), size, conditions=["multiple_choice"])
             _, wins = count_wins(choices, values)
-            strengths = fit_bradley_terry(wins, replications.penalty).round(_DIGITS)
+            strengths = fit_some(wins, np.ones(len(wins), dtype=bool), replications.settings.penalty)
             tau = (np.sign(strengths[:, first] - strengths[:, second]) * true_sign).mean(axis=1)
             low, high = np.quantile(tau, [0.05, 0.95])
             rows.append(
@@ -95,12 +77,7 @@ def strength_coverage(
 ) -> pd.DataFrame:
     """Give bias and coverage of the intervals of strengths, ranks and preference rates in multiple choice.
 
-    Parameters
-    ----------
-    respondent, replications, scenarios_per_pair
-        As for `rank_recovery`.
-    treatment : function, optional
-        What is done to the choices before they are measured; see `NAIVE`.
+    A treatment, if given, is what is done to the choices before they are measured; see `NAIVE`.
 
     Returns
     -------
@@ -117,16 +94,16 @@ def strength_coverage(
     for size in scenarios_per_pair:
         choices = replications.draw(respondent, size, conditions=["multiple_choice"])
         choices = choices if treatment is None else treatment(choices)
-        ranked = rank_values(choices, replications.values, **replications.settings())
-        found: dict[str, tuple] = {
+        ranked = rank_values(choices, replications.values, replications.settings)
+        estimated: dict[str, tuple] = {
             "strength": (ranked, "strength", ranked["value"], ranked["value"].map(truth)),
             "rank": (ranked, "rank", ranked["value"], ranked["value"].map(true_rank)),
         }
         if treatment is None:
-            rates = preference_rates(choices, replications.level)
+            rates = preference_rates(choices, replications.settings.level)
             pair = pd.Series(list(zip(rates["value_1"], rates["value_2"], strict=True)), index=rates.index)
-            found["rate"] = (rates, "rate", pair.map(" – ".join), pair.map(true_rate))
-        for quantity, (table, column, what, true) in found.items():
+            estimated["rate"] = (rates, "rate", pair.map(" – ".join), pair.map(true_rate))
+        for quantity, (table, column, what, true) in estimated.items():
             summary = summarise(estimates_of(table, column, what, true), replications).drop(columns="detected")
             summary.insert(0, "quantity", quantity)
             summary.insert(0, "scenarios_per_pair", size)
@@ -135,34 +112,27 @@ def strength_coverage(
 
 
 def shift_recovery(respondent: Respondent, replications: Replications, *, scenarios_per_pair: int) -> pd.DataFrame:
-    """Give what `value_shifts` finds of a shift that is known, or of none.
-
-    Parameters
-    ----------
-    respondent : Respondent
-        Who chooses; its ``open_ended`` is the shift of the utilities that is planted.
-    replications, scenarios_per_pair
-        As for `rank_recovery`, a single size.
+    """Give what `value_shifts` finds of the shift that the respondent's ``open_ended`` plants, or of none.
 
     Returns
     -------
     DataFrame
         One row a value, then ``all values``: ``what``, ``planted`` (shift of the utility, its mean over the set taken
-        off) and the columns of `summarise`, where ``true`` is the difference of `true_strengths`; ``beyond_noise`` is
+        off) and the columns of `summarise`, ``true`` being the difference of `true_strengths`; ``beyond_noise`` is
         the share of studies in which `value_shifts` says so. A strength is a utility in units of the noise, so
         ``planted`` and ``true`` have one sign and not one size.
     """
     values = replications.values
     truth = true_strengths(respondent, replications.pairs, "open_ended")
     truth = truth - true_strengths(respondent, replications.pairs, "multiple_choice")
-    truth = truth.round(_DIGITS) + 0.0  # where nothing differs the truth is 0, not what rounding left
+    truth = truth.round(DIGITS) + 0.0  # if nothing differs the truth is 0, not what rounding left
     planted = pd.Series({value: respondent.open_ended.get(value, 0.0) for value in values})
-    found = value_shifts(replications.draw(respondent, scenarios_per_pair), values, **replications.settings())
-    found = found[found["problem"].isna()]
-    estimates = estimates_of(found, "strength_shift", found["value"], found["value"].map(truth))
+    shifts = value_shifts(replications.draw(respondent, scenarios_per_pair), values, replications.settings)
+    shifts = shifts[shifts["problem"].isna()]
+    estimates = estimates_of(shifts, "strength_shift", shifts["value"], shifts["value"].map(truth))
     summary = summarise(estimates, replications)
     summary.insert(1, "planted", summary["what"].map(planted - planted.mean()))
-    beyond = found.groupby("value")["beyond_noise"].mean().astype(float)
+    beyond = shifts.groupby("value")["beyond_noise"].mean().astype(float)
     summary["beyond_noise"] = summary["what"].map(beyond).fillna(beyond.mean())
     return summary
 
@@ -175,32 +145,21 @@ def steering_recovery(
     scenarios_per_pair: int,
     condition: str = "open_ended",
 ) -> pd.DataFrame:
-    """Give what `steering_effects` finds of an effect that is known.
-
-    Parameters
-    ----------
-    respondent : Respondent
-        Who is steered; its ``steerability`` is planted.
-    replications, scenarios_per_pair
-        As for `shift_recovery`.
-    target_rankings : mapping of str to sequence of str
-        Name → values, best first.
-    condition : str
-        In which condition.
+    """Give what `steering_effects` finds of the effect that the respondent's ``steerability`` plants.
 
     Returns
     -------
     DataFrame
         One row for each target ranking and ``measure`` (``effect``, ``placebo``, ``over_placebo``): ``target_ranking``,
         ``measure`` and the columns of `summarise`, without the row over all. The truth is that of `true_steering`; the
-        placebo's is 0, as the system prompt moves no utility and answers are drawn anew.
+        placebo's is 0, as it moves no utility and answers are drawn anew.
     """
     choices = replications.draw(respondent, scenarios_per_pair, conditions=[condition], target_rankings=target_rankings)
-    found, _ = steering_effects(choices, target_rankings, **replications.settings())
+    effects, _ = steering_effects(choices, target_rankings, replications.settings)
     tables = []
     for name, order in target_rankings.items():
         effect = true_steering(respondent, replications.pairs, condition, order)["effect"]
-        of_ranking = found[found["target_ranking"].eq(name)]
+        of_ranking = effects[effects["target_ranking"].eq(name)]
         for measure, true in (("effect", effect), ("placebo", 0.0), ("over_placebo", effect)):
             what = pd.Series(measure, index=of_ranking.index)
             estimates = estimates_of(of_ranking, measure, what, pd.Series(true, index=of_ranking.index))
@@ -236,7 +195,7 @@ def keep_one_order(choices: pd.DataFrame) -> pd.DataFrame:
 
 
 def split_scenarios(choices: pd.DataFrame) -> pd.DataFrame:
-    """Return the choices with every answer as a scenario of its own, so that rows are resampled."""
+    """Return the choices with every answer as a scenario by itself, so that rows are resampled."""
     return choices.assign(scenario_id=choices["scenario_id"] + " " + choices["action_shown_first"].astype(str))
 
 
@@ -252,32 +211,26 @@ NAIVE = (
 def naive_treatments(respondent: Respondent, replications: Replications, *, scenarios_per_pair: int) -> pd.DataFrame:
     """Set each naive treatment beside the right one, on the same choices.
 
-    Parameters
-    ----------
-    respondent : Respondent
-        Who chooses; for each treatment it gets what makes the treatment matter: a tenth of replies unreadable, or a
-        position bias of 0.5.
-    replications, scenarios_per_pair
-        As for `strength_coverage`.
+    The respondent gets what makes a treatment matter: a tenth of replies unreadable, or a position bias of 0.5.
 
     Returns
     -------
     DataFrame
-        Two rows for each treatment: ``treatment``, ``way`` (``right`` or ``naive``), ``value`` (where the naive bias is
-        largest), ``true``, ``mean``, ``bias``, ``bias_error`` (of that value's strength), ``coverage``,
+        Two rows for each treatment: ``treatment``, ``way`` (``right`` or ``naive``), ``value`` (of the
+        largest naive bias), ``true``, ``mean``, ``bias``, ``bias_error`` (of that value's strength), ``coverage``,
         ``coverage_error``, ``width`` (of the intervals of all strengths).
     """
     rows = []
     for naive in NAIVE:
         affected = replace(respondent, **naive.respondent)
-        found = {}
+        tables = {}
         for way, treatment in (("right", None), ("naive", naive.treat)):
             table = strength_coverage(
                 affected, replications, scenarios_per_pair=[scenarios_per_pair], treatment=treatment
             )
-            found[way] = table[table["quantity"].eq("strength")].set_index("what")
-        worst = found["naive"].drop(ALL_VALUES)["bias"].abs().idxmax()
-        for way, table in found.items():
+            tables[way] = table[table["quantity"].eq("strength")].set_index("what")
+        worst = tables["naive"].drop(ALL_VALUES)["bias"].abs().idxmax()
+        for way, table in tables.items():
             of_value = table.loc[worst, ["true", "mean", "bias", "bias_error"]].to_dict()
             of_all = table.loc[ALL_VALUES, ["coverage", "coverage_error", "width"]].to_dict()
             rows.append({"treatment": naive.name, "way": way, "value": worst} | of_value | of_all)

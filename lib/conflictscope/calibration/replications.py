@@ -1,8 +1,7 @@
 """Replications: the same study many times over, and what its intervals do in the long run.
 
-In: what is repeated and how often; estimates with intervals, and the truth. Out: choices of all studies in one table, a
-target each; and bias, coverage and rate of detection, each with the error of its own simulation. The intervals are
-those of section 4 of the paper (arXiv 2509.25369).
+Choices of all studies come in one table, a target each; bias, coverage and rate of detection have the error of their
+own simulation beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from conflictscope.calibration.studies import simulate_choices
+from conflictscope.measure.bootstrap import DEFAULTS, Settings
 from conflictscope.simulated import Respondent
 from conflictscope.tables import CONDITIONS
 
@@ -29,28 +29,19 @@ class Replications:
         The value pairs of each study.
     studies : int
         Studies of each kind, at least 2: the coverage of one interval is then known to √(level (1 − level) / studies).
-    resamples : int
-        Bootstrap resamples in each study. So few that an interval's ends are order statistics that lie too far in:
-        see `attainable`.
-    seed : int
-        Seed of choices and resamples.
-    level : float
-        Coverage that the intervals are meant to have, between 0 and 1.
-    penalty : float
-        α of `fit_bradley_terry`.
+    settings : Settings
+        How each study is measured; the seed is that of the choices too. With few resamples an interval's ends are order
+        statistics that lie too far in: see `attainable`.
     """
 
     pairs: Sequence[tuple[str, str]]
     studies: int = 500
-    resamples: int = 300
-    seed: int = 0
-    level: float = 0.95
-    penalty: float = 0.01
+    settings: Settings = DEFAULTS
 
     def __post_init__(self) -> None:
-        """Raise where a number is out of its range."""
-        if self.studies < 2 or self.resamples < 1 or not 0 < self.level < 1:
-            raise ValueError(f"replications: found {self}; expected studies ≥ 2, resamples ≥ 1, 0 < level < 1.")
+        """Raise if a number is out of its range."""
+        if self.studies < 2:
+            raise ValueError(f"replications: found {self.studies} studies; expected at least 2.")
 
     @property
     def values(self) -> list[str]:
@@ -63,12 +54,8 @@ class Replications:
 
         The ends are numpy's quantiles of R draws, at position (R − 1) p + 1, which cut off that share of R + 1.
         """
-        tail = (1 - self.level) / 2
-        return 1 - 2 * ((self.resamples - 1) * tail + 1) / (self.resamples + 1)
-
-    def settings(self) -> dict:
-        """Return the keywords that the measures take."""
-        return {"penalty": self.penalty, "resamples": self.resamples, "seed": self.seed, "level": self.level}
+        resamples, tail = self.settings.resamples, self.settings.tails[0]
+        return 1 - 2 * ((resamples - 1) * tail + 1) / (resamples + 1)
 
     def draw(
         self,
@@ -84,7 +71,7 @@ class Replications:
             names,
             self.pairs,
             scenarios_per_pair=scenarios_per_pair,
-            seed=self.seed,
+            seed=self.settings.seed,
             conditions=conditions,
             target_rankings=target_rankings,
             shared_scenarios=False,
@@ -112,9 +99,9 @@ def summarise(estimates: pd.DataFrame, replications: Replications) -> pd.DataFra
     ----------
     estimates : DataFrame
         One row for each study and ``what`` is estimated: ``study``, ``what``, ``estimate``, ``low``, ``high``
-        (the interval; empty where the study gives none) and ``true``.
+        (the interval; empty if the study gives none) and ``true``.
     replications : Replications
-        Where they come from.
+        How they were repeated.
 
     Returns
     -------
@@ -122,8 +109,8 @@ def summarise(estimates: pd.DataFrame, replications: Replications) -> pd.DataFra
         One row for each ``what``, then ``all values``: ``what``, ``studies`` (with an interval), ``true``, ``mean``
         (of the estimates), ``bias`` (mean − true), ``bias_error``; ``coverage`` (share of intervals that hold the
         truth), ``coverage_error``; ``verdict`` (``nominal``: coverage within two errors of the level; otherwise
-        ``too narrow`` or ``too wide``); ``detected`` (share of intervals that leave 0 out: the size of the test where
-        the truth is 0, its power elsewhere), ``width`` (mean).
+        ``too narrow`` or ``too wide``); ``detected`` (share of intervals that leave 0 out: the size of the test if
+        the truth is 0, its power otherwise), ``width`` (mean).
         Errors are standard errors over the studies. ``coverage_error`` is √(level (1 − level) / studies) for a single
         interval, what it would be if the level held; over all values the spread of the studies' own shares, as the
         intervals of a study go together. ``true``, ``mean`` and ``bias`` are empty over all values.
@@ -137,6 +124,7 @@ def summarise(estimates: pd.DataFrame, replications: Replications) -> pd.DataFra
     )
     each = given.groupby("what", sort=False)
     n = each.size()
+    level = replications.settings.level
     table = pd.DataFrame(
         {
             "studies": n,
@@ -145,7 +133,7 @@ def summarise(estimates: pd.DataFrame, replications: Replications) -> pd.DataFra
             "bias": each["error"].mean(),
             "bias_error": each["error"].std() / np.sqrt(n),
             "coverage": each["covered"].mean(),
-            "coverage_error": np.sqrt(replications.level * (1 - replications.level) / n),
+            "coverage_error": np.sqrt(level * (1 - level) / n),
             "detected": each["detected"].mean(),
             "width": each["width"].mean(),
         }
@@ -159,7 +147,7 @@ def summarise(estimates: pd.DataFrame, replications: Replications) -> pd.DataFra
         pooled["width"],
     ]
     table.loc[ALL_VALUES, "coverage_error"] = by_study["covered"].std() / np.sqrt(len(by_study))
-    off = table["coverage"] - replications.level
+    off = table["coverage"] - level
     verdict = np.where(off > 0, "too wide", "too narrow")
     table.insert(7, "verdict", np.where(off.abs() <= _ERRORS * table["coverage_error"], "nominal", verdict))
     return table.rename_axis("what").reset_index().astype({"what": "str", "studies": "int64"})

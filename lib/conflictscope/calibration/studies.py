@@ -1,14 +1,7 @@
-"""Simulated choices: what respondents whose preferences are known would choose, without a prompt or a reply.
+"""Studies: what respondents whose preferences are known would choose, without a prompt or a reply.
 
-In: respondents as ``simulated.respondents`` has them, value pairs, a number of scenarios. Out: a choices table as
-`gather_choices` would make it, by the hundred thousand rows in a second, to put the measures of sections 3.4 to 5 of
-the paper (arXiv 2509.25369) to the test against ``known_truth``.
-
-Verdicts with a self-preference put in, so that it is known what there is to be found.
-
-In: verdicts and the family of each model. Out: the same verdicts, but that one family's judges favour its own targets.
-Real judges may do so (the paper, arXiv 2509.25369, takes judge and one author from different families); this shows
-whether `self_preference_of_judges` would see it.
+Choices come by the hundred thousand rows in a second; verdicts get a self-preference put in. Both are there to put the
+measures to the test, since it is known what there is to be found.
 """
 
 import itertools
@@ -34,7 +27,7 @@ class _Design:
 
     pairs: list[tuple[str, str]]
     scenarios_per_pair: int
-    prompts: dict[str, Mapping[str, float]]  # system prompt → value → place in its list, from 1 to −1
+    prompts: dict[str, Mapping[str, float]]  # arm → value → place in its list, from 1 to −1
     orders: tuple[int, ...]
 
 
@@ -52,18 +45,14 @@ def simulate_choices(
 
     The latent preference for value 1 is that of `choice_latent`: the difference of utilities, the scenario's effect,
     the noise of the answer and, in multiple choice, the noise and the bias of the order shown. Its draws are made here
-    by numpy, and anew for each system prompt, so that a prompt that moves no preference still changes some answers.
+    by numpy, and anew for each arm, so that a prompt that moves no preference still changes some answers.
 
     Parameters
     ----------
     respondents : mapping of str to Respondent
-        Name of the target → respondent. Utilities of all values must be listed.
-    pairs : sequence of (str, str)
-        Value 1 and value 2 of each pair.
-    scenarios_per_pair : int
-        Scenarios in each pair, at least 1.
-    seed : int
-        Seed of all draws.
+        Name of the target → respondent, whose utilities list all values.
+    pairs, scenarios_per_pair, seed
+        Value 1 and value 2 of each pair; scenarios in each, at least 1; seed of all draws.
     conditions : sequence of str
         ``multiple_choice`` (each scenario in both orders) and ``open_ended`` (once, read by a judge without error).
     target_rankings : mapping of str to sequence of str, optional
@@ -81,7 +70,7 @@ def simulate_choices(
     Raises
     ------
     ValueError
-        Where there is no respondent, pair or scenario, a condition is unknown, or a utility is not listed.
+        If there is no respondent, pair or scenario, a condition is unknown, or a utility is not listed.
     """
     unknown = sorted(set(conditions) - set(CONDITIONS))
     if unknown or not conditions:
@@ -106,8 +95,8 @@ def simulate_choices(
         design = _Design(list(pairs), scenarios_per_pair, prompts, orders)
         noise[condition] = rng.logistic(size=(len(respondents), len(prompts), 1, len(pairs), scenarios_per_pair))
         same = np.array([r.same_draws for r in respondents.values()])[:, None, None, None, None]
-        own = np.where(same, next(iter(noise.values())), noise[condition])
-        parts.append(_answers(respondents, condition, design, effects, own, rng))
+        drawn = np.where(same, next(iter(noise.values())), noise[condition])
+        parts.append(_answers(respondents, condition, design, effects, drawn, rng))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -191,34 +180,29 @@ def plant_self_preference(
 
     Parameters
     ----------
-    verdicts : DataFrame
-        Columns of the table ``verdicts``, of all judges.
-    scenarios : DataFrame
-        Columns of the table ``scenarios``; those that do not say which side acts are left alone.
-    families : mapping
-        Model → family.
+    verdicts, scenarios, families
+        As for `measure.rates_by_family`; scenarios without an acting side are left alone.
     family : str
         The family whose judges favour its targets.
     share : float
-        Share of their readable verdicts on those targets that become the acting side, whatever was read, 0–1.
-    seed : int
-        Draws which ones.
+        Share of their readable verdicts on those targets that become the acting side, whatever was read, 0–1; `seed`
+        draws which.
 
     Returns
     -------
     DataFrame
-        The same rows. Where every verdict is a choice and a judge saw the acting side taken at a rate r, its rate on
-        its own family's targets becomes r + share × (1 − r).
+        The same rows. If every verdict is a choice and a judge saw the acting side taken at a rate r, its rate on its
+        own family's targets becomes r + share × (1 − r).
 
     Raises
     ------
     ValueError
-        Where `share` is not from 0 to 1, or the family has no judge or no target.
+        If `share` is not from 0 to 1, or the family has no judge or no target.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share: found {share}; expected a number from 0 to 1.")
     of_family = {role: verdicts[role].map(lambda name: families.get(name)).eq(family) for role in ("judge", "target")}
-    if lacking := [role for role, found in of_family.items() if not found.any()]:
+    if lacking := [role for role, is_of in of_family.items() if not is_of.any()]:
         raise ValueError(f"family: {family!r} has no {lacking[0]} among the verdicts; expected one.")
     known = scenarios.set_index("scenario_id")
     sides = verdicts[["scenario_id"]].join(known[["value_1", "acting_value"]], on="scenario_id")

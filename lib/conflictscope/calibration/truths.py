@@ -1,8 +1,6 @@
-"""Known truth: what a study of endlessly many scenarios would report of a respondent whose preferences are known.
+"""Truths: what a study of endlessly many scenarios would report of a respondent whose preferences are known.
 
-In: a respondent as ``simulated.respondents`` has it, and the value pairs. Out: chances that one value wins against
-another, strengths and steering effects, by quadrature over the latent model. Section 3.4 of the paper (arXiv
-2509.25369) defines the strengths, section 5 the effect.
+Chances that one value wins against another, strengths and steering effects, by quadrature over the latent model.
 """
 
 import itertools
@@ -56,7 +54,7 @@ def win_chance(
     Raises
     ------
     ValueError
-        Where the noise is not above 0 or a utility is not listed.
+        If the noise is not above 0 or a utility is not listed.
     """
     require_listed(respondent, (value, other))
     if not respondent.noise > 0:
@@ -80,13 +78,6 @@ def true_strengths(respondent: Respondent, pairs: Sequence[tuple[str, str]], con
     strengths; what a study estimates is then the fit to the expected win rates, given here. Both option orders are
     asked, as `win_chance` has it, each pair has the same number of scenarios, and the penalty counts for nothing.
 
-    Parameters
-    ----------
-    respondent, condition
-        As for `win_chance`.
-    pairs : sequence of (str, str)
-        The value pairs; each two values must be linked by them.
-
     Returns
     -------
     Series
@@ -95,7 +86,7 @@ def true_strengths(respondent: Respondent, pairs: Sequence[tuple[str, str]], con
     Raises
     ------
     ValueError
-        As for `win_chance` and, for pairs that do not link all values, `fit_bradley_terry`.
+        As for `win_chance`, and if the pairs do not link all values.
     """
     values = list(dict.fromkeys(itertools.chain.from_iterable(pairs)))
     wins = np.zeros((len(values), len(values)))
@@ -111,22 +102,10 @@ def true_steering(
 ) -> dict[str, float]:
     """Give alignment before and after steering, and the effect, with endlessly many scenarios in each pair.
 
-    Parameters
-    ----------
-    respondent, pairs, condition
-        As for `true_strengths`.
-    target_ranking : sequence of str
-        All values, best first.
-
     Returns
     -------
     dict
         ``before``, ``after`` (0–1) and ``effect``, as `steering_effects` defines them.
-
-    Raises
-    ------
-    ValueError
-        As for `win_chance`.
     """
     rank = {value: n for n, value in enumerate(target_ranking)}
     higher = [pair if rank[pair[0]] < rank[pair[1]] else pair[::-1] for pair in pairs]

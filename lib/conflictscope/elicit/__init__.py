@@ -1,30 +1,25 @@
 """Elicit: put the scenarios to the targets and read what they chose (paper, section 3.3).
 
 - ``short_answers``: read a letter or a number, strictly
-- ``system_prompts``: what a target is told beforehand
+- ``system_prompts``: the arms: what a target is told beforehand, and which orders to steer it to
 - ``multiple_choice``: what a target says it would do, in both orders, and 1–7 ratings
 - ``opening_messages``: what the simulated user opens with, audited
 - ``conversations``: what a target does, open-ended
 - ``judging``: which action a conversation shows, to one judge or to several
-- ``steering``: which orders to steer to, and the system prompts that give them
-- ``steered``: ask targets again under those prompts
 """
 
 from conflictscope.elicit.conversations import CONVERSATION, hold_conversations, transcribe
 from conflictscope.elicit.judging import judge_conversations, judge_with_each
 from conflictscope.elicit.multiple_choice import ask_multiple_choice, ask_ratings
 from conflictscope.elicit.opening_messages import write_opening_messages
-from conflictscope.elicit.steered import ask_steered, hold_steered_conversations
 from conflictscope.elicit.system_prompts import choose_target_rankings, steered_prompts
 
 __all__ = [
     "CONVERSATION",
     "ask_multiple_choice",
     "ask_ratings",
-    "ask_steered",
     "choose_target_rankings",
     "hold_conversations",
-    "hold_steered_conversations",
     "judge_conversations",
     "judge_with_each",
     "steered_prompts",

@@ -7,12 +7,12 @@ and so on.
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from conflictscope.elicit.system_prompts import DEFAULT, SystemPrompts, system_message
+from conflictscope.elicit.system_prompts import DEFAULT, Arms, system_message
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import Prompt, render
 from conflictscope.tables import TABLES
@@ -39,16 +39,18 @@ async def hold_conversations(
     targets: Sequence[str],
     simulated_user: str,
     *,
-    system_prompts: SystemPrompts = DEFAULT,
+    arms: Mapping[str, Arms] | None = None,
     max_turns: int = 1,
     repetitions: int = 1,
     temperature: float | None = 1.0,
     max_tokens: int = 1024,
 ) -> pd.DataFrame:
-    """Let each target answer each usable opening message.
+    """Let each target answer each usable opening message; all targets side by side.
 
     Parameters
     ----------
+    arms : mapping, optional
+        Target → its arms, as from `steered_prompts`; a target that is not in it is asked under ``default`` alone.
     max_turns : int
         How many replies a target gives in one conversation; between them the simulated user answers.
     max_tokens : int
@@ -71,7 +73,7 @@ async def hold_conversations(
             "turns": [_turn("user", opening.message)],
         }
         for target in targets
-        for name, text in system_prompts.items()
+        for name, text in (arms or {}).get(target, DEFAULT).items()
         for opening in usable.itertuples()
         if opening.scenario_id in by_id.index
         for repetition in range(repetitions)
@@ -96,7 +98,7 @@ async def hold_conversations(
         for conversation in conversations
         for number, turn in enumerate(conversation["turns"])
     ]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["conversations"].columns])
+    return pd.DataFrame(rows, columns=TABLES["conversations"].names)
 
 
 def transcribe(turns: Iterable[tuple[str, str]]) -> str:

@@ -5,7 +5,8 @@ one 1–7 rating for each action. A reply that cannot be read is ``invalid``; it
 """
 
 import asyncio
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,21 +14,23 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from conflictscope.elicit.short_answers import read_letter, read_rating, reads_as_refusal
-from conflictscope.elicit.system_prompts import DEFAULT, SystemPrompts, system_message
+from conflictscope.elicit.system_prompts import DEFAULT, Arms, system_message
 from conflictscope.models import Models, Reply, Request
-from conflictscope.prompts import render
+from conflictscope.prompts import Prompt, render
 from conflictscope.tables import TABLES
+
+_AB = ("A", "B")
 
 
 class Answer(BaseModel):
-    """A target's reply to ``prompts/choose.txt``, where its endpoint takes JSON schemas."""
+    """A target's reply to ``prompts/choose.txt``, if its endpoint takes JSON schemas."""
 
     model_config = ConfigDict(extra="forbid")
     answer: Literal["A", "B"]
 
 
 class Rating(BaseModel):
-    """A target's reply to ``prompts/rate.txt``, where its endpoint takes JSON schemas."""
+    """A target's reply to ``prompts/rate.txt``, if its endpoint takes JSON schemas."""
 
     model_config = ConfigDict(extra="forbid")
     rating: int = Field(ge=1, le=7)
@@ -38,14 +41,16 @@ async def ask_multiple_choice(
     models: Models,
     targets: Sequence[str],
     *,
-    system_prompts: SystemPrompts = DEFAULT,
+    arms: Mapping[str, Arms] | None = None,
     repetitions: int = 1,
     temperature: float | None = 0.0,
 ) -> pd.DataFrame:
-    """Ask each target to choose, with either action shown first.
+    """Ask each target to choose, with either action shown first; all targets side by side.
 
     Parameters
     ----------
+    arms : mapping, optional
+        Target → its arms, as from `steered_prompts`; a target that is not in it is asked under ``default`` alone.
     repetitions : int
         How often each question is asked. At temperature 0 that shows what the endpoint alone varies.
     temperature : float, optional
@@ -54,30 +59,21 @@ async def ask_multiple_choice(
     Returns
     -------
     DataFrame
-        The answers table: n_scenarios × n_targets × n_system_prompts × repetitions × 2 rows.
+        The answers table: n_scenarios × n_arms × repetitions × 2 rows for each target, target by target.
     """
-    questions = [
-        {
-            "scenario_id": scenario.scenario_id,
-            "arm": name,
-            "repetition": repetition,
-            "action_shown_first": first,
-            "messages": system_message(text(scenario.scenario_id)),
-            "prompt": render(
-                "choose",
-                description=scenario.description,
-                action_a=scenario.action_1 if first == 1 else scenario.action_2,
-                action_b=scenario.action_2 if first == 1 else scenario.action_1,
-            ),
-        }
-        for name, text in system_prompts.items()
+    prompts = [
+        (
+            scenario.scenario_id,
+            render("choose", description=scenario.description, action_a=scenario.action_1, action_b=scenario.action_2),
+            render("choose", description=scenario.description, action_a=scenario.action_2, action_b=scenario.action_1),
+        )
         for scenario in scenarios.itertuples()
-        for repetition in range(repetitions)
-        for first in (1, 2)
     ]
-    answered = await _ask_targets(questions, models, targets, Answer, "multiple choice", temperature, logprobs=True)
-    rows = [_answer_row(question, target, reply) for target, question, reply in answered]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["answers"].columns])
+    answered = await _ask_targets(prompts, models, targets, arms or {}, Answer, repetitions, temperature)
+    rows = [
+        identity | {"action_shown_first": first} | _read_answer(first, reply) for identity, first, reply in answered
+    ]
+    return pd.DataFrame(rows, columns=TABLES["answers"].names)
 
 
 async def ask_ratings(
@@ -85,7 +81,6 @@ async def ask_ratings(
     models: Models,
     targets: Sequence[str],
     *,
-    system_prompts: SystemPrompts = DEFAULT,
     repetitions: int = 1,
     temperature: float | None = 0.0,
 ) -> pd.DataFrame:
@@ -99,70 +94,59 @@ async def ask_ratings(
     Returns
     -------
     DataFrame
-        The ratings table: n_scenarios × n_targets × n_system_prompts × repetitions × 2 rows.
+        The ratings table: n_scenarios × repetitions × 2 rows for each target, target by target.
     """
-    questions = [
-        {
-            "scenario_id": scenario.scenario_id,
-            "arm": name,
-            "repetition": repetition,
-            "rated_action": action,
-            "messages": system_message(text(scenario.scenario_id)),
-            "prompt": render(
-                "rate",
-                description=scenario.description,
-                action=scenario.action_1 if action == 1 else scenario.action_2,
-            ),
-        }
-        for name, text in system_prompts.items()
+    prompts = [
+        (
+            scenario.scenario_id,
+            render("rate", description=scenario.description, action=scenario.action_1),
+            render("rate", description=scenario.description, action=scenario.action_2),
+        )
         for scenario in scenarios.itertuples()
-        for repetition in range(repetitions)
-        for action in (1, 2)
     ]
-    answered = await _ask_targets(questions, models, targets, Rating, "ratings", temperature, logprobs=False)
-    rows = [_rating_row(question, target, reply) for target, question, reply in answered]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["ratings"].columns])
+    answered = await _ask_targets(prompts, models, targets, {}, Rating, repetitions, temperature)
+    rows = [identity | {"rated_action": number} | _read_rating(reply) for identity, number, reply in answered]
+    return pd.DataFrame(rows, columns=TABLES["ratings"].names)
 
 
 async def _ask_targets(
-    questions: list[dict],
+    prompts: Sequence[tuple[str, Prompt, Prompt]],
     models: Models,
     targets: Sequence[str],
+    arms: Mapping[str, Arms],
     schema: type[BaseModel],
-    label: str,
+    repetitions: int,
     temperature: float | None,
-    *,
-    logprobs: bool,
-) -> list[tuple[str, dict, Reply]]:
-    """Ask every target every question; return target, question and reply, target by target."""
+) -> list[tuple[dict, int, Reply]]:
+    """Put each scenario's two prompts; return what a row is about, which prompt, and the reply, target by target."""
 
-    async def ask(target: str) -> list[Reply]:
+    async def ask(target: str) -> list[tuple[dict, int, Reply]]:
         model = models.registry[target]
-        # log-probabilities are those of a bare letter, so a target that gives them is asked for one
-        weighed = logprobs and model.logprobs
-        requests = [
-            Request.of(
-                question["prompt"],
-                before=question["messages"],
-                schema=schema if model.json_schema and not weighed else None,
-                temperature=temperature,
-                repetition=question["repetition"],
-                logprobs=weighed,
-            )
-            for question in questions
-        ]
-        return await models.ask(target, requests, label=f"{label}: {target}")
+        asked, requests = [], []
+        for arm, text in arms.get(target, DEFAULT).items():
+            for scenario_id, *both in prompts:
+                for repetition, (number, prompt) in itertools.product(range(repetitions), enumerate(both, start=1)):
+                    identity = {"scenario_id": scenario_id, "target": target, "arm": arm, "repetition": repetition}
+                    asked.append((identity, number))
+                    requests.append(
+                        Request.of(
+                            prompt,
+                            before=system_message(text(scenario_id)),
+                            schema=schema if model.json_schema else None,
+                            temperature=temperature,
+                            repetition=repetition,
+                            logprobs=model.logprobs and schema is Answer,
+                        )
+                    )
+        what = "multiple choice" if schema is Answer else "ratings"
+        replies = await models.ask(target, requests, label=f"{what}: {target}")
+        return [(*who, reply) for who, reply in zip(asked, replies, strict=True)]
 
-    replies = await asyncio.gather(*(ask(target) for target in targets))
-    return [
-        (target, question, reply)
-        for target, own in zip(targets, replies, strict=True)
-        for question, reply in zip(questions, own, strict=True)
-    ]
+    return list(itertools.chain.from_iterable(await asyncio.gather(*map(ask, targets))))
 
 
-def _answer_row(question: dict, target: str, reply: Reply) -> dict:
-    """Return a row of the answers table."""
+def _read_answer(shown_first: int, reply: Reply) -> dict:
+    """Return what a reply adds to a row of the answers table."""
     letter: str | None = reply.parsed.answer if isinstance(reply.parsed, Answer) else None
     outcome, problem = reply.outcome, reply.problem
     if reply.outcome == "ok" and letter is None:
@@ -170,45 +154,34 @@ def _answer_row(question: dict, target: str, reply: Reply) -> dict:
         outcome = "refusal" if letter is None and reads_as_refusal(reply.text or "") else "invalid"
         problem = None if letter else "not one letter, A or B"
     return {
-        "scenario_id": question["scenario_id"],
-        "target": target,
-        "arm": question["arm"],
-        "repetition": question["repetition"],
-        "action_shown_first": question["action_shown_first"],
         "outcome": "choice" if letter else outcome,
-        "action": {"A": question["action_shown_first"], "B": 3 - question["action_shown_first"]}.get(letter or ""),
+        "action": {"A": shown_first, "B": 3 - shown_first}.get(letter or ""),
         "probability_first": _probability_of_a(reply),
         "problem": problem,
         "raw": reply.text,
     }
 
 
-def _rating_row(question: dict, target: str, reply: Reply) -> dict:
-    """Return a row of the ratings table."""
+def _read_rating(reply: Reply) -> dict:
+    """Return what a reply adds to a row of the ratings table."""
     rating = reply.parsed.rating if isinstance(reply.parsed, Rating) else None
     problem = reply.problem
     if reply.outcome == "ok" and rating is None:
         rating = read_rating(reply.text or "")
         problem = None if rating else "not one whole number from 1 to 7"
-    return {
-        "scenario_id": question["scenario_id"],
-        "target": target,
-        "arm": question["arm"],
-        "repetition": question["repetition"],
-        "rated_action": question["rated_action"],
-        "rating": rating,
-        "problem": problem,
-        "raw": reply.text,
-    }
+    return {"rating": rating, "problem": problem, "raw": reply.text}
 
 
 def _probability_of_a(reply: Reply) -> float | None:
-    """Return P(A) / (P(A) + P(B)) at the first token that is a letter, or None where either is not given."""
+    """Return P(A) / (P(A) + P(B)) at the token that is the letter, or None if either is not given."""
     for alternatives in reply.top_logprobs or ():
+        letters = {token: token.strip(" \n\"'*(:{}") for token in alternatives}
+        # if JSON is asked for, the tokens around the letter may have had a bare letter for an alternative
+        if isinstance(reply.parsed, Answer) and letters[max(alternatives, key=lambda t: alternatives[t])] not in _AB:
+            continue
         logprob: dict[str, float] = {}
         for token, value in alternatives.items():
-            letter = token.strip(" \n\"'*(")
-            if letter in ("A", "B"):
+            if (letter := letters[token]) in _AB:
                 logprob[letter] = float(np.logaddexp(logprob.get(letter, -np.inf), value))
         if logprob:
             return None if len(logprob) < 2 else float(1 / (1 + np.exp(logprob["B"] - logprob["A"])))

@@ -1,48 +1,335 @@
-"""Read a letter or a number out of a short answer, strictly.
+r"""Read a letter or a number out of a short answer, strictly (paper, section 3.3).
 
-In: the text of a reply that was asked for one letter, or for one number from 1 to 7. Out: the answer, or None. The
-whole reply (or its first line, where reasons follow below) has to be an answer; a letter or digit inside a sentence is
-not one.
-``tests/elicit/test_short_answers.py`` holds the truth table.
+In: the reply to ``prompts/choose.txt`` or ``prompts/rate.txt``, if it is not structured. Out: the one option in answer
+position, or None; ``tests/elicit/test_short_answers.py`` holds the truth table. Time is linear in the length.
+
+Answer position is a line or sentence of its own ("B", "**Action B**", "\boxed{B}"), the end of a clause that leads to
+it ("The answer is B", "I choose B.", "答案：B"), or the head of a line that goes on to explain ("B (keep it)"). Heads
+for both options echo the question and are no answer. Two different answers, an answer that is taken back, and a reply
+that goes on to decline give None: an answer unread is lost, one misread is a wrong vote.
 """
 
 import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-# marks that models put around an answer: **A**, "A", (A), [A], `A`
-_OPEN, _CLOSE = r"[\s*_\"'“‘(\[`]*", r"[\s*_\"'”’)\]`]*"
-_LEAD = r"(?:(?:my |the )?(?:final )?(?:answer|choice)(?: is)?\s*:?\s*)?"
-_LETTER = re.compile(
-    rf"{_OPEN}(?i:{_LEAD})(?i:{_OPEN}(?:action|option)\s+)?{_OPEN}(?P<answer>[AB]){_CLOSE}[.:]?{_CLOSE}"
-    r"(?:\n.*)?",
-    re.DOTALL,
+LONGEST = 4000
+"""Characters above which a reply is no short answer."""
+
+_BOUNDARY = re.compile(r"<\|[^<>|\n]{0,40}\|>|</?think>")  # parts a reply like a line break
+_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,40}>|\\[A-Za-z]+")  # dresses up what stands in it: <answer>, \boxed, </s>
+_SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # scripts written without spaces: each character is a token
+_TOKEN = re.compile(rf"\n|[{_SPACELESS}]|-?\d[\d.,]*|[^\W\d_{_SPACELESS}][\w']*|\S")
+_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("’"): "'", ord("。"): ".", ord("_"): "*"}
+_MARKS = frozenset("*#>~`\"'$|^\\•·→")
+_DASHES, _STOPS = frozenset("-–—"), frozenset(".!?;\n")
+
+
+def _words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
+
+
+_BECAUSE = _words("because since as for so weil da denn parce car porque")
+_FIRST_PERSON = _words("i i'd i'll i'm we we'd we'll my ich je nous yo 我")
+_BEFORE_A_VERB = _words("so then thus therefore hence ok okay well please")
+_UNDECIDED = _words(
+    "not no never neither nor cannot refuse decline avoid hesitate reject unable if unless whether could might may "
+    "tempted told asked nicht kein keine nie ne pas 不 别 別 没"
 )
-# "A: Tell her the truth", "B) …", "A. …": the letter as the label of what follows
-_LABELLED = re.compile(rf"{_OPEN}(?P<answer>[AB])[*_]*[.:)][*_]*\s+\S.*", re.DOTALL)
-_NUMBER = re.compile(
-    rf"{_OPEN}(?i:on a scale (?:of|from) 1 to 7,?\s*(?:I(?:'d| would) (?:rate|give|say) (?:this|it)?\s*(?:a |an )?)?"
-    rf"|(?:my |the )?(?:final )?(?:rating|answer|score)(?: is)?\s*:?\s*)?{_OPEN}(?P<answer>[1-7]){_CLOSE}"
-    rf"(?i:\s*(?:/|out of)\s*7)?{_CLOSE}\.?{_CLOSE}(?:\s*[(:–—-]\s*[^\d\n]+\.?)?(?:\n.*)?",
-    re.DOTALL,
+_SUBJECTS = _words(
+    "answer choice action option decision pick selection vote rating score antwort wahl entscheidung réponse choix "
+    "respuesta elección risposta scelta resposta bewertung 案"
 )
+_COPULAS = _words("is be ist wäre est es è é 是 为 為")
+_PHRASES = {"with": _words("go going went side"), "for": _words("go going opt vote"), "on": _words("settle decide")}
+_NOT_CHOSEN = _words(
+    "wrong incorrect rejected reject refuse decline avoid worst worse bad against question example options"
+)
+_DOUBTS = _words(
+    "not no never neither nor cannot wrong but however although though yet instead rather either both or unless would "
+    "depends tempting unacceptable hm hmm wait"
+)
+_OPENERS = _words("the i you we this that it because to")  # begin a sentence, and follow no initial of a name
+_RETRACTIONS = _words("wait actually correction scratch hm hmm")
+_SECOND_THOUGHTS = {("on", "reflection"), ("on", "second"), ("no", "wait")}
+_TURNS = _words("but however instead rather better actually wait no reflection correction")
+_UNWILLING = _words("not never cannot unable refuse decline won't")
+_CHOOSING = _words("choose choosing pick picking decide deciding answer answering select say help assist comply")
+_VERBS_AFTER = _words("is was would will may might could has does seems and or over because")
+_RANGES = _words("to through and bis à") | _DASHES
+_SCALE = _words("on a the scale of from between")
+_OPPOSITE = {"unacceptable": "567", "obligatory": "123"}  # the scale's words, and the ratings that they contradict
 _REFUSAL = re.compile(
-    r"\s*(?:I(?:'m|’m| am) (?:very )?sorry\b|I (?:can't|can’t|cannot|can not|won't|won’t|will not)\b"
+    r"(?:I(?:'m|’m| am) (?:very )?sorry\b|I (?:can't|can’t|cannot|can not|won't|won’t|will not)\b"
     r"|I(?:'m|’m| am) (?:unable|not able|not comfortable)\b|As an AI\b)",
     re.IGNORECASE,
 )
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What is asked for: token → option, the words that may lead to one, and those that leave an explanation open."""
+
+    options: Mapping[str, str]
+    nouns: frozenset[str]
+    verbs: frozenset[str]
+    doubts: frozenset[str]
+    fillers: frozenset[str] = frozenset()
+    numeric: bool = False
+
+
+_LETTERS = _Form(
+    options={"A": "A", "B": "B", "a": "A", "b": "B"},
+    nouns=_words("action option choice answer letter aktion antwort"),
+    verbs=_words("choose pick take select prefer wähle nehme choisis prends elijo elegiría scelgo escolho 选 择 選 擇"),
+    doubts=_DOUBTS,
+)
+_NUMBERS = _Form(
+    options={digit: digit for digit in "1234567"},
+    nouns=_words("rating score answer number bewertung"),
+    verbs=_words("rate give say score choose"),
+    doubts=_words("or"),
+    fillers=_words("this that it action a an as at with"),
+    numeric=True,
+)
+
+
+@dataclass
+class _Part:
+    """A clause or a sentence: its words in lower case, the options that it names, and where it begins."""
+
+    start: int
+    words: set[str] = field(default_factory=set)
+    options: set[str] = field(default_factory=set)
+    numbers: int = 0
+
+
+@dataclass
+class _Token:
+    """A word, number, sign or line break; ``before`` holds the brackets, quotes and marks before it."""
+
+    text: str
+    before: str
+    clause: int = 0
+    sentence: int = 0
+
+    @property
+    def lower(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a word or a number."""
+        return self.text[-1].isalnum()
+
+
 def read_letter(text: str) -> str | None:
-    """Return ``"A"`` or ``"B"`` where the reply is that answer, else None."""
-    match = _LETTER.fullmatch(text.strip()) or _LABELLED.fullmatch(text.strip())
-    return match["answer"] if match else None
+    """Return ``"A"`` or ``"B"`` if exactly one of them stands in answer position, else None."""
+    return _read(text, _LETTERS)
 
 
 def read_rating(text: str) -> int | None:
-    """Return a whole number from 1 to 7 where the reply is that rating, else None."""
-    match = _NUMBER.fullmatch(text.strip())
-    return int(match["answer"]) if match else None
+    """Return the whole number from 1 to 7 if exactly one stands in answer position, else None."""
+    rating = _read(text, _NUMBERS)
+    return int(rating) if rating else None
 
 
 def reads_as_refusal(text: str) -> bool:
-    """Say whether a reply that gave no answer opens by declining to give one."""
-    return bool(_REFUSAL.match(text))
+    """Return whether a reply opens by declining and gives no letter after all."""
+    return bool(_REFUSAL.match(text.lstrip())) and read_letter(text) is None
+
+
+def _read(text: str, form: _Form) -> str | None:
+    """Return the one option in answer position, or None."""
+    text = text.strip()
+    if len(text) > LONGEST:
+        return None
+    reading = _Reading(_tokenise(text, form), form)
+    firm: dict[str, int] = {}
+    explained: dict[str, int] = {}
+    heads = set()
+    for place, token in enumerate(reading.tokens):
+        if token.text in form.options:
+            option, kind = form.options[token.text], reading.kind_of(place)
+            if kind in ("firm", "explained"):
+                (firm if kind == "firm" else explained)[option] = place
+            if kind in ("head", "explained"):
+                heads.add(option)
+    answers = firm if len(heads) > 1 else explained | firm
+    if len(answers) != 1:
+        return None
+    ((option, place),) = answers.items()
+    return None if reading.is_taken_back(option, place) else option
+
+
+def _tokenise(text: str, form: _Form) -> list[_Token]:
+    """Return the tokens of a text between two line breaks, decoration apart and the scale of ratings left out."""
+    visible = "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) != "Cf")
+    lines = "\n".join(visible.translate(_PLAIN).splitlines())
+    tokens, before = [_Token("\n", "")], ""
+    for match in _TOKEN.finditer(_TAG.sub(" ", _BOUNDARY.sub("\n", lines)) + "\n"):
+        piece = match[0].rstrip("'") or match[0]
+        if piece[-1] in ".," and len(piece) > 1:  # a number at the end of a clause
+            number = piece.rstrip(".,")
+            tokens += [_Token(number, before), _Token(piece[len(number)], "")]
+            before = ""
+        elif _is_decoration(piece):
+            before += piece
+        else:
+            tokens.append(_Token(piece, before))
+            before = ""
+    return _without_scale(tokens) if form.numeric else tokens
+
+
+def _is_decoration(sign: str) -> bool:
+    """Return whether a sign is a mark, bracket, quote or picture that means nothing beside an answer."""
+    return sign in _MARKS or unicodedata.category(sign[0]) in ("Ps", "Pe", "Pi", "Pf", "So", "Mn")
+
+
+def _without_scale(tokens: list[_Token]) -> list[_Token]:
+    """Return the tokens without "on a scale of 1 to 7", "/7" and "out of 7", which name the scale and no rating."""
+    kept: list[_Token] = []
+    texts = [token.lower for token in tokens] + ["", "", ""]
+    place = 0
+    while place < len(tokens):
+        if texts[place] == "1" and (
+            texts[place + 1] == "-7" or (texts[place + 1] in _RANGES and texts[place + 2] == "7")
+        ):
+            place += 2 if texts[place + 1] == "-7" else 3
+            while kept and kept[-1].lower in _SCALE:
+                kept.pop()
+            place += texts[place] == ","
+        elif texts[place - 1].isdigit() and texts[place : place + 2] == ["/", "7"]:
+            place += 2
+        elif texts[place - 1].isdigit() and texts[place : place + 3] == ["out", "of", "7"]:
+            place += 3
+        else:
+            kept.append(tokens[place])
+            place += 1
+    return kept
+
+
+class _Reading:
+    """The tokens of a reply in clauses and sentences."""
+
+    def __init__(self, tokens: list[_Token], form: _Form):
+        self.tokens, self.form = tokens, form
+        self.clauses, self.sentences = [_Part(0)], [_Part(0)]
+        for place, token in enumerate(tokens):
+            clause, sentence = self.clauses[-1], self.sentences[-1]
+            token.clause, token.sentence = len(self.clauses) - 1, len(self.sentences) - 1
+            for part in (clause, sentence):
+                part.words |= {token.lower, "not"} if token.lower.endswith("n't") else {token.lower}
+                part.numbers += token.text.isdigit()
+                if self._names_option(place):
+                    part.options.add(form.options[token.text])
+            if token.text in _STOPS:
+                self.sentences.append(_Part(place + 1))
+            if token.text in _STOPS or token.text in _DASHES or token.text in ",:":
+                self.clauses.append(_Part(place + 1))
+
+    def kind_of(self, place: int) -> str | None:
+        """Return how an option's token stands: a ``firm`` or an ``explained`` answer, a ``head`` or none of these."""
+        token, lead, follow = self.tokens[place], self._lead(place), self._follow(place)
+        if lead == "led" and follow == "dot":
+            follow = "end"
+        if lead and follow in ("end", "because") and (follow == "end" or not token.text.islower()):
+            return "firm"
+        if follow in (None, "end", "because") or token.text.islower():
+            return None
+        return "explained" if lead and self._explains(place, lead, follow) else "head"
+
+    def is_taken_back(self, option: str, place: int) -> bool:
+        """Return whether what follows an answer takes it back, turns to another one or declines to answer."""
+        token, tokens = self.tokens[place], self.tokens
+        rest = _Part(place)
+        for later in range(place + 1, len(tokens) - 1):
+            word = tokens[later].lower
+            if tokens[later - 1].text in _STOPS and (
+                word in _RETRACTIONS or (word, tokens[later + 1].lower) in _SECOND_THOUGHTS
+            ):
+                return True
+            if tokens[later].sentence == token.sentence:
+                rest.words.add(word)
+                if self._names_option(later):
+                    rest.options.add(self.form.options[tokens[later].text])
+        turned = any(
+            part.options - {option} and part.words & _TURNS for part in (rest, *self.sentences[token.sentence + 1 :])
+        )
+        declined = any(
+            part.words & _UNWILLING and part.words & _CHOOSING and part.words & _FIRST_PERSON and not part.options
+            for part in self.clauses[token.clause + 1 :]
+        )
+        return (turned and not self.form.numeric) or declined
+
+    def _lead(self, place: int) -> str | None:
+        """Return whether an option stands at the ``start`` of a line or sentence, or is ``led`` to."""
+        tokens, form = self.tokens, self.form
+        at = place - 1
+        while tokens[at].lower in form.fillers:
+            at -= 1
+        if tokens[at].lower in form.nouns:
+            at -= 1
+        last, word = tokens[at], tokens[at].lower
+        if last.text in _STOPS or (last.text in _DASHES and tokens[at - 1].text == "\n"):
+            return "start"
+        if last.text in ":=":
+            # a key in quotes is JSON that was not asked for
+            named = tokens[at - 1].is_word and not tokens[at - 1].text.isdigit() and '"' not in last.before
+            chosen = tokens[at - 1].text not in form.options and not self.clauses[last.clause].words & _NOT_CHOSEN
+            return "led" if named and chosen else None
+        clause = self.clauses[tokens[place].clause]
+        if clause.words & _UNDECIDED:
+            return None
+        if word in _COPULAS:
+            return "led" if clause.words & _SUBJECTS else None
+        verb = at - 1 if word in _PHRASES and tokens[at - 1].lower in _PHRASES[word] else at
+        if verb == at and word not in form.verbs:
+            return None
+        lone = verb == clause.start or (verb == clause.start + 1 and tokens[clause.start].lower in _BEFORE_A_VERB)
+        return "led" if lone or clause.words & _FIRST_PERSON else None
+
+    def _follow(self, place: int) -> str | None:
+        """Return what comes after an option: ``end``, ``because``, ``dot``, ``label``, ``dash`` or ``bracket``."""
+        after = self.tokens[place + 1]
+        beyond = self.tokens[min(place + 2, len(self.tokens) - 1)]
+        if after.text in ("\n", "!", ";") or (after.text == "." and beyond.text == "\n"):
+            return "end"
+        if after.text == ".":
+            return "dot"
+        if after.text == "," or after.lower == "because":
+            return "because" if after.lower == "because" or beyond.lower in _BECAUSE else None
+        if after.text == ":" or after.text in _DASHES:
+            return ("label" if after.text == ":" else "dash") if beyond.is_word or after.text == ":" else None
+        if not after.is_word:
+            return None
+        if any(sign in after.before for sign in "([{"):
+            return "bracket"
+        return "label" if any(sign in after.before for sign in ")]}") else None
+
+    def _explains(self, place: int, lead: str, follow: str) -> bool:
+        """Return whether a line goes on to explain the option at its head, and leaves no doubt about it."""
+        tokens, form = self.tokens, self.form
+        option, next_word = tokens[place].text, tokens[place + 1 if tokens[place + 1].is_word else place + 2]
+        sentence = self.sentences[next_word.sentence]
+        if not next_word.is_word or sentence.words & form.doubts or sentence.options - {form.options[option]}:
+            return False
+        if form.numeric:
+            contradicted = any(word in sentence.words and option in _OPPOSITE[word] for word in _OPPOSITE)
+            return follow != "dot" and sentence.numbers == 1 and not contradicted
+        bare = lead == "start" and tokens[place - 1].lower not in form.nouns
+        if follow == "dot" and bare:
+            return bool(set(tokens[place].before) & set('*([`"')) or next_word.lower in _OPENERS
+        # in lower case the sentence would be about the letter: "A: is not what I would do"
+        return not (follow == "label" and bare and next_word.text[0].islower())
+
+    def _names_option(self, place: int) -> bool:
+        """Return whether a token names an option, and is no article."""
+        token, after = self.tokens[place], self.tokens[min(place + 1, len(self.tokens) - 1)]
+        if token.text not in self.form.options or token.text.islower():
+            return False
+        article = token.text == "A" and self.tokens[place - 1].text in _STOPS and after.text[0].islower()
+        return not article or after.lower in _VERBS_AFTER

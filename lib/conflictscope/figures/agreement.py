@@ -1,27 +1,27 @@
-"""Figure 5: how hard the data set is: observed agreement against Likert difference rate, beside the published points.
+"""Agreement: how hard a data set is: observed agreement against Likert difference rate, beside the published points.
 
-In: a table with a row for each variant of the data set, which `agreement_point` makes from the tables of
-``measure.agreement`` and ``measure.scenario_quality``. Out: axes with a mark a variant, and the paper's four. Section
-3.2 of the paper (arXiv 2509.25369), its ablations.
+In: a table with a row for each variant of the data set, which `agreement_point` makes from two tables of
+``measure.difficulty``. Out: axes with a mark a variant, and the paper's four. Section 3.2 of the paper
+(arXiv 2509.25369), its ablations.
 """
 
-from collections.abc import Sequence
+from functools import partial
+from typing import Unpack
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from conflictscope.figures.panels import GREY, require, set_title
-from conflictscope.figures.style import COLUMN_WIDTH, use_style
+from conflictscope.figures import marks, panels
+from conflictscope.figures.panels import Page
+from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, styled
 from conflictscope.measure.difficulty import BEHIND, ON_FRONT
 from conflictscope.measure.published import PUBLISHED_SOURCE, published_ablations
 
 _COLUMNS = ["agreement", "agreement_low", "agreement_high", "likert", "likert_low", "likert_high"]
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8")
 _FAINT = 0.35  # of sets behind the front
+_FRONT: dict = {"color": "black", "linestyle": "--", "linewidth": 0.8}
 
 
 def agreement_point(
@@ -54,19 +54,19 @@ def agreement_point(
     Raises
     ------
     ValueError
-        Where a column is missing or there is no such row.
+        If a column is missing or there is no such row.
     """
-    require(agreement, "agreement", columns=_COLUMNS[:3], key=["condition", "arm"])
-    require(likert, "likert", columns=["rate", "rate_low", "rate_high"], key=["arm"])
-    one = agreement.query("condition == @condition and arm == @arm")
-    other = likert.query("arm == @arm")
-    if one.empty or other.empty:
+    panels.require(agreement, "agreement", columns=_COLUMNS[:3], key=["condition", "arm"])
+    panels.require(likert, "likert", columns=["rate", "rate_low", "rate_high"], key=["arm"])
+    agreed = agreement.query("condition == @condition and arm == @arm")
+    rated = likert.query("arm == @arm")
+    if agreed.empty or rated.empty:
         raise ValueError(
-            f"agreement and likert: found {len(one)} and {len(other)} rows for {condition!r}, {arm!r}; "
+            f"agreement and likert: found {len(agreed)} and {len(rated)} rows for {condition!r}, {arm!r}; "
             "expected one each. Run notebook 03 with that system prompt, or name another."
         )
-    rated = other.rename(columns={"rate": "likert", "rate_low": "likert_low", "rate_high": "likert_high"})
-    joined = one.merge(rated[["arm", *_COLUMNS[3:]]], on="arm")
+    rated = rated.rename(columns={"rate": "likert", "rate_low": "likert_low", "rate_high": "likert_high"})
+    joined = agreed.merge(rated[["arm", *_COLUMNS[3:]]], on="arm")
     return joined.assign(variant=variant)[["variant", *_COLUMNS, "scenarios", "targets"]]
 
 
@@ -76,7 +76,7 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
     Parameters
     ----------
     points : DataFrame
-        One row a variant: ``variant`` and the numbers with their ends as `agreement_point` gives them. Where it has a
+        One row a variant: ``variant`` and the numbers with their ends as `agreement_point` gives them. If it has a
         column ``front``, as `measure.mark_front` makes it, the front is drawn as a line through the variants on it, and
         variants behind it are faint.
     ax : Axes
@@ -88,30 +88,28 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
     -------
     Axes
         The same axes. Error bars are the table's intervals, and for the paper its published ±. A variant without one
-        of its numbers is not drawn but named below the axes' title.
+        of its numbers is not drawn but named above the axes.
 
     Raises
     ------
     ValueError
-        Where a column is missing, the table is empty, a variant occurs twice or there are more than ten
-        besides the paper's.
+        If a column is missing, the table is empty, a variant occurs twice or there are more than ten besides the
+        paper's.
     """
-    _require(points)
-    shapes = _shapes(points)
-    if published:
-        for row in published_ablations().to_dict("records"):
-            _draw_point(ax, row, shapes[row["variant"]], color=GREY, hollow=True)
-    colors = _colors(points)
+    shapes, colors = _shapes(points), _colors(points)
     known = points[["agreement", "likert"]].notna().all(axis=1)
+    for row in published_ablations().to_dict("records") if published else ():
+        _draw_point(ax, row, color=GREY, width=0.8, marker=shapes[row["variant"]], markerfacecolor="white", zorder=3)
     for row in points[known].to_dict("records"):
         alpha = _FAINT if row.get("front") == BEHIND else 1
-        _draw_point(ax, row, shapes[row["variant"]], color=colors[row["variant"]], hollow=False, alpha=alpha)
+        look = {"marker": shapes[row["variant"]], "markerfacecolor": colors[row["variant"]], "zorder": 4}
+        _draw_point(ax, row, color=colors[row["variant"]], width=1.3, alpha=alpha, **look)
     if "front" in points:
         hardest = points[points["front"].eq(ON_FRONT)].sort_values("agreement")
-        ax.step(hardest["agreement"], hardest["likert"], where="post", color="black", linestyle="--", linewidth=0.8)
+        ax.step(hardest["agreement"], hardest["likert"], where="post", **_FRONT)
     if not known.all():
-        said = "no number for " + ", ".join(points.loc[~known, "variant"])
-        ax.set_title(said, loc="right", fontsize="x-small", style="italic", color=GREY)
+        words = "no number for " + ", ".join(points.loc[~known, "variant"])
+        ax.set_title(words, loc="right", fontsize="x-small", style="italic", color=GREY, parse_math=False)
     ax.grid(True, axis="both")
     ax.margins(0.08)
     ax.set_xlabel("observed agreement (lower = harder)")
@@ -119,104 +117,60 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
     return ax
 
 
+@styled
 def plot_agreement(
-    points: pd.DataFrame,
-    *,
-    published: bool = True,
-    source: str = "",
-    width: float = COLUMN_WIDTH,
-    asked: str = "this study",
+    points: pd.DataFrame, *, published: bool = True, asked: str = "this study", **page: Unpack[Page]
 ) -> Figure:
-    """Plot how hard the data set is, or several are, with the published points.
+    """Plot `draw_agreement`: how hard the data set is, or several are, with the published points.
 
     Parameters
     ----------
-    points : DataFrame
+    points, published
         As for `draw_agreement`.
-    published : bool
-        Whether the paper's variants are drawn too.
-    source : str
-        What the results rest on, ``simulated models`` for instance; put into the title.
-    width : float
-        Width in inches.
     asked : str
         What the legend calls the points of the table.
-
-    Returns
-    -------
-    Figure
-        Not saved; `save_figure` does that.
-
-    Raises
-    ------
-    ValueError
-        As for `draw_agreement`.
+    **page
+        ``title``, ``source``, ``width``, as for `plot_panels`.
     """
-    _require(points)
-    with use_style():
-        several = "front" in points
-        figure, ax = plt.subplots(figsize=(width, 3.6 if several else 2.9))
-        draw_agreement(points, ax, published=published)
-        set_title(figure, "How hard the data sets are" if several else "How hard the data set is", source)
-        colors = _colors(points)
-        color = next(iter(colors.values()))
-        handles = [Line2D([], [], color=color, marker="|", markersize=5, linewidth=1.3, label=f"{asked} (filled)")]
-        if several:
-            handles.append(
-                Line2D(
-                    [], [], color="black", linestyle="--", linewidth=0.8, label="Pareto front (sets behind it faint)"
-                )
-            )
-        if published:
-            handles.append(Line2D([], [], color=GREY, linewidth=0.8, label=f"paper (hollow): {PUBLISHED_SOURCE}, HHH"))
-        drawn = set(points["variant"]) | (set(published_ablations()["variant"]) if published else set())
-        for variant, marker in _shapes(points).items():
-            if variant in drawn:
-                shape = Line2D([], [], linestyle="none", marker=marker, markersize=4.5, color=GREY, label=variant)
-                shape.set_markerfacecolor("white")
-                if several and variant in colors:
-                    shape.set_color(colors[variant])
-                handles.append(shape)
-        figure.legend(handles=handles, loc="outside lower center", ncols=2 if width <= COLUMN_WIDTH else 4)
-    return figure
-
-
-def _require(points: pd.DataFrame) -> None:
-    """Raise unless the table can be drawn."""
-    require(points, "points", columns=_COLUMNS, key=["variant"])
-    if len(_shapes(points)) > len(_MARKERS):
-        raise ValueError(
-            f"points: found {len(_shapes(points))} variants, the paper's four among them; expected at most "
-            f"{len(_MARKERS)}, a shape each. Draw fewer at a time."
-        )
+    shapes, colors, several = _shapes(points), _colors(points), "front" in points
+    handles = [marks.legend_mark(f"{asked} (filled)", color=next(iter(colors.values())), marker="|", markersize=5)]
+    if several:
+        handles.append(marks.legend_mark("Pareto front (sets behind it faint)", **_FRONT))
+    if published:
+        handles.append(marks.legend_mark(f"paper (hollow): {PUBLISHED_SOURCE}", linewidth=0.8))
+    drawn = set(points["variant"]) | (set(published_ablations()["variant"]) if published else set())
+    for variant in [variant for variant in shapes if variant in drawn]:
+        look: dict = {"marker": shapes[variant], "markersize": 4.5, "markerfacecolor": "white"}
+        look["color"] = colors.get(variant, GREY) if several else GREY
+        handles.append(marks.legend_mark(variant, linestyle="none", **look))
+    title = "How hard the data sets are" if several else "How hard the data set is"
+    draw = {"": partial(draw_agreement, points, published=published)}
+    page = Page(title=title, width=COLUMN_WIDTH) | page
+    return panels.plot_panels(draw, height=2.6 if several else 2.0, handles=handles, **page)
 
 
 def _shapes(points: pd.DataFrame) -> dict[str, str]:
-    """Return variant → marker: the paper's four first, then the table's others."""
-    names: Sequence[str] = list(dict.fromkeys([*published_ablations()["variant"], *points["variant"]]))
-    return dict(zip(names, [*_MARKERS, *[""] * len(names)], strict=False))
+    """Return variant → marker: the paper's four first, then the table's others; raise if it cannot be drawn."""
+    panels.require(points, "points", columns=_COLUMNS, key=["variant"])
+    names = list(dict.fromkeys([*published_ablations()["variant"], *points["variant"]]))
+    if len(names) > len(_MARKERS):
+        raise ValueError(
+            f"points: found {len(names)} variants, the paper's four among them; expected at most {len(_MARKERS)}, a "
+            "shape each. Draw fewer at a time."
+        )
+    return dict(zip(names, _MARKERS, strict=False))
 
 
 def _colors(points: pd.DataFrame) -> dict[str, str]:
-    """Return variant → colour: one for all variants of a study, one each where data sets are compared."""
-    cycle = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
-    turn = len(cycle) if "front" in points else 1
-    return {variant: cycle[place % turn] for place, variant in enumerate(points["variant"])}
+    """Return variant → colour: one for all variants of a study, one each if data sets are compared."""
+    cycle = cycle_colors() if "front" in points else cycle_colors()[:1]
+    return {variant: cycle[place % len(cycle)] for place, variant in enumerate(points["variant"])}
 
 
-def _draw_point(ax: Axes, row: dict, marker: str, *, color: str, hollow: bool, alpha: float = 1) -> None:
+def _draw_point(ax: Axes, row: dict, *, color: str, width: float, alpha: float = 1, **look) -> None:
     """Draw one variant with its error bars."""
-    x, y, width = row["agreement"], row["likert"], 0.8 if hollow else 1.3
-    ax.hlines(y, row["agreement_low"], row["agreement_high"], color=color, linewidth=width, alpha=alpha)
-    ax.vlines(x, row["likert_low"], row["likert_high"], color=color, linewidth=width, alpha=alpha)
-    ax.plot(
-        x,
-        y,
-        linestyle="none",
-        marker=marker,
-        markersize=5,
-        color=color,
-        alpha=alpha,
-        markerfacecolor="white" if hollow else color,
-        zorder=3 if hollow else 4,
-    )
+    x, y = row["agreement"], row["likert"]
+    bar: dict = {"color": color, "linewidth": width, "alpha": alpha}
+    ax.hlines(y, row["agreement_low"], row["agreement_high"], **bar)
+    ax.vlines(x, row["likert_low"], row["likert_high"], **bar)
+    ax.plot(x, y, linestyle="none", markersize=5, color=color, alpha=alpha, **look)

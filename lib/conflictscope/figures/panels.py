@@ -1,27 +1,46 @@
-"""Panels: a page of small panels under one title, and rows of numbers with their intervals.
+"""Panels: the one page of panels that every figure is, with its title, its named rows and its legend.
 
-In: how many panels, and numbers with the ends of their intervals. Out: a figure with axes, and marks on the axes. What
-lies beyond the ends of an axis is drawn as an arrow at its edge, never left out in silence. No section of the paper.
+In: tables, which are checked here, and functions that draw on axes. Out: a figure with a panel for each of them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import TypedDict
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from matplotlib.transforms import ScaledTranslation, Transform
 
-from conflictscope.figures.style import FULL_WIDTH
+from conflictscope.figures.style import (
+    FULL_WIDTH,
+    styled,
+    warn_of_missing_letters,
+)
 
-GREY = "#444444"
-PALE = "#999999"
+_PAGE = 9.0  # inches: what a page holds
 _TITLE_LETTER = 0.073  # inches a letter of the figure's title
 _PANEL_LETTER = 0.066  # inches a letter of a panel's title
+_LEGEND_LETTER = 0.053  # inches a letter of the legend
+_LEGEND_MARK = 0.47  # inches of a legend's entry without its letters
 _LABEL_LETTERS = 22  # letters a line of a row's label
-_LINE = 0.125  # inches a further line of a panel's title
+_LINE = 0.125  # inches a line of text
+_AROUND = 0.3  # inches of a panel's title and ticks
+_ON_FOREIGN_AXES: dict = {"parse_math": False}  # a `$` of a name is a letter, also if the style is not in force
+
+
+class Page(TypedDict, total=False):
+    """What every figure can be told about its page; `plot_panels` says what each means."""
+
+    title: str | None
+    source: str
+    width: float
+    columns: int | None
 
 
 def require(table: pd.DataFrame, name: str, *, columns: Sequence[str], key: Sequence[str], one: Sequence[str] = ()):
@@ -38,104 +57,137 @@ def require(table: pd.DataFrame, name: str, *, columns: Sequence[str], key: Sequ
     if table.empty:
         raise ValueError(f"{name}: found no rows; expected at least one. Check the filter and the stage before.")
     for column in one:
-        found = table[column].unique().tolist()
-        if len(found) != 1:
-            raise ValueError(f"{name}: found {column}s {found}; expected exactly one. Filter the table first.")
+        values = table[column].unique().tolist()
+        if len(values) != 1:
+            raise ValueError(f"{name}: found {column}s {values}; expected exactly one. Filter the table first.")
     repeated = table.duplicated(list(key))
     if repeated.any():
         row = table.loc[repeated, list(key)].iloc[0].to_dict()
         raise ValueError(f"{name}: found {row} more than once; expected each once. Filter the table first.")
 
 
-def is_narrow(width: float) -> bool:
-    """Say whether a figure is as narrow as a column of the page."""
-    return width <= FULL_WIDTH / 2
+def order_rows(names: Collection[str], order: Sequence[str] | None) -> list[str]:
+    """Return the names in the order given (default: as they come), each once; raise if `order` lacks one."""
+    occurring = list(dict.fromkeys(names))
+    unknown = [name for name in occurring if order is not None and name not in order]
+    if unknown:
+        raise ValueError(f"order: found {list(order or ())}; expected all rows of the table, {unknown} too.")
+    return occurring if order is None else [name for name in order if name in occurring]
 
 
-def panel_grid(
-    count: int, *, columns: int, width: float, panel_height: float, margins: float
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `width` inches and its `count` axes of common scales, in `columns` columns.
-
-    `panel_height` and `margins` (for title, axis labels and legend) are in inches; what is over stays blank.
-    """
-    columns = max(1, min(columns, count))
-    lines = -(-count // columns)
-    figure, grid = plt.subplots(
-        lines, columns, figsize=(width, margins + lines * panel_height), squeeze=False, sharex=True, sharey=True
-    )
-    panels = list(grid.ravel())
-    for ax in panels[count:]:
-        ax.set_axis_off()
-    for ax in panels[max(0, count - columns) : count]:
-        ax.tick_params(labelbottom=True)
-    return figure, panels[:count]
-
-
-def bottom_panels(panels: Sequence[Axes]) -> list[Axes]:
-    """Return the panels with none below them."""
-    lowest = {}
-    for ax in panels:
-        place = ax.get_subplotspec()
-        lowest[place.colspan.start if place else 0] = ax
-    return list(lowest.values())
-
-
-def set_title(figure: Figure, title: str, source: str) -> None:
-    """Put the title and, where given, what the results rest on at the top of the figure, on two lines if need be."""
-    if source:
-        fits = (len(title) + len(source) + 3) * _TITLE_LETTER < figure.get_figwidth()
-        title = f"{title} · {source}" if fits else f"{title}\n{source}"
-    figure.suptitle(title, x=0.01, ha="left", weight="bold")
-
-
-def draw_points(
-    ax: Axes,
-    heights: ArrayLike,
-    numbers: ArrayLike,
-    low: ArrayLike,
-    high: ArrayLike,
+@styled
+def plot_panels(
+    panels: Mapping[str, Callable[[Axes], object]],
     *,
-    color: str,
-    marker: str,
-    size: float,
-    hollow: bool = False,
-) -> None:
-    """Draw numbers and intervals on rows; the ends of the x axis must be set.
+    height: float | Callable[[int], float],
+    handles: Sequence[Artist] = (),
+    xlabel: str = "",
+    title: str | None = None,
+    source: str = "",
+    width: float = FULL_WIDTH,
+    columns: int | None = None,
+    at_least: int = 1,
+    at_most: int = 4,
+    labels: float = 1.0,
+    share: bool = True,
+) -> Figure:
+    """Plot a page of panels under one title and above one legend.
 
-    A number beyond the ends is an arrow at the edge, an interval is cut there; a number that is nan is not drawn.
+    Parameters
+    ----------
+    panels : mapping of str to function
+        A panel's title → what draws on its axes.
+    height : float or function
+        Inches of a panel without its title and ticks, or number of columns → such inches.
+    handles : sequence of Artist
+        What the legend explains; it takes as many columns as fit.
+    xlabel : str
+        Label of the x axes, below the last line of panels.
+    title : str, optional
+        The figure's title; empty: none.
+    source : str
+        What the results rest on, ``simulated models`` for instance; stands beside the title.
+    width : float
+        Width in inches: ``COLUMN_WIDTH`` or ``FULL_WIDTH``.
+    columns : int, optional
+        Panels side by side; default: the fewest from `at_least` to `at_most` with which the figure fits a page. The two
+        are for the full width; a column takes half as many.
+    labels : float
+        Inches that the rows' names take at the left.
+    share : bool
+        Whether the panels have common scales.
+
+    Returns
+    -------
+    Figure
+        Not saved; `save_figure` does that. Letters that no installed font has are warned of once.
     """
-    left, right = ax.get_xlim()
-    x, y = np.asarray(numbers, dtype=float), np.asarray(heights, dtype=float)
-    known = ~np.isnan(x)
-    ax.hlines(
-        y[known],
-        np.asarray(low, dtype=float)[known],
-        np.asarray(high, dtype=float)[known],
-        color=color,
-        linewidth=0.9 if hollow else 1.3,
-        linestyle=(0, (2, 1.2)) if hollow else "solid",
-    )
-    inset = 0.02 * (right - left)
-    for shape, here in (("<", x < left), (marker, (x >= left) & (x <= right)), (">", x > right)):
-        if here.any():
-            ax.plot(
-                np.clip(x[here], left + inset, right - inset) if shape in "<>" and shape != marker else x[here],
-                y[here],
-                linestyle="none",
-                marker=shape,
-                markersize=size,
-                color=color,
-                markerfacecolor="white" if hollow else color,
-                markeredgewidth=0.9,
-                clip_on=False,
-                zorder=3,
-            )
+    heading = _heading(title, source, width)
+    entries = _legend_columns([str(handle.get_label()) for handle in handles], width)
+    legend_lines = _LINE * 1.25 * -(-sum(1 + str(h.get_label()).count("\n") for h in handles) // entries)
+    margins = 0.22 + _LINE * (len(heading.splitlines()) + 1.2 * bool(xlabel)) + legend_lines
+
+    def size(across: int) -> tuple[float, list[str]]:
+        """Return the figure's height with so many panels side by side, and the panels' titles."""
+        titles = [break_name(name, (width - labels) / across / _PANEL_LETTER) for name in panels]
+        inside = height(across) if callable(height) else height
+        extra = _LINE * max(text.count("\n") for text in titles)
+        return margins + -(-len(panels) // across) * (_AROUND + extra + inside), titles
+
+    if columns is None:
+        scale = 2 if is_narrow(Page(width=width)) else 1
+        most = max(1, min(at_most // scale, len(panels)))
+        tried = range(min(max(1, at_least // scale), most), most + 1)
+        columns = next((across for across in tried if size(across)[0] <= _PAGE), most)
+    columns = min(columns, len(panels))
+    total, titles = size(columns)
+    lines = -(-len(panels) // columns)
+    figure, grid = plt.subplots(lines, columns, figsize=(width, total), squeeze=False, sharex=share, sharey=share)
+    axes = list(grid.ravel())
+    for ax, draw, text in zip(axes, panels.values(), titles, strict=False):
+        draw(ax)
+        set_panel_title(ax, text)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    for n, ax in enumerate(axes[: len(panels)]):
+        if n + columns >= len(panels):
+            ax.tick_params(labelbottom=True)
+        if n // columns == lines - 1 and xlabel:
+            ax.set_xlabel(xlabel)
+    if heading:
+        figure.suptitle(heading, x=0.01, ha="left", weight="bold")
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=entries)
+    warn_of_missing_letters(figure)
+    return figure
 
 
-def spread_rows(places: int, height: float = 0.64) -> np.ndarray:
-    """Return how far each of `places` marks of a row stands from its middle, in rows, spread over `height`."""
-    return (np.arange(places) - (places - 1) / 2) * (height / max(places, 2))
+def panels_by(table: pd.DataFrame, column: str, draw: Callable, **options) -> dict[str, Callable[[Axes], object]]:
+    """Return a panel for each name in a column, in which `draw` draws that part of the table."""
+    return {str(name): partial(draw, part, **options) for name, part in table.groupby(column, sort=False)}
+
+
+def is_narrow(page: Page) -> bool:
+    """Return whether a figure is as narrow as a column of the page."""
+    return page.get("width", FULL_WIDTH) <= FULL_WIDTH / 2
+
+
+def _heading(title: str | None, source: str, width: float) -> str:
+    """Return title and source on one line, or on two if they do not fit."""
+    parts = [part for part in (title, source) if part]
+    fits = (len(" · ".join(parts))) * _TITLE_LETTER < width
+    return (" · " if fits else "\n").join(parts)
+
+
+def _legend_columns(entries: Sequence[str], width: float) -> int:
+    """Return how many columns of a legend fit into `width` inches; legends fill column by column."""
+    inches = [_LEGEND_MARK + _LEGEND_LETTER * max(map(len, entry.split("\n"))) for entry in entries]
+    for columns in range(len(entries), 1, -1):
+        lines, longer = divmod(len(entries), columns)
+        ends = np.cumsum([0, *[lines + (n < longer) for n in range(columns)]])
+        if sum(max(inches[a:b]) for a, b in pairwise(ends)) <= width:
+            return columns
+    return 1
 
 
 def break_name(name: str, letters: float) -> str:
@@ -148,13 +200,30 @@ def break_name(name: str, letters: float) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def panel_titles(names: Sequence[str], room: float) -> tuple[list[str], float]:
-    """Return the titles of panels that are `room` inches wide, and the height in inches of their further lines."""
-    titles = [break_name(name, room / _PANEL_LETTER) for name in names]
-    return titles, _LINE * max(title.count("\n") for title in titles)
+def set_panel_title(ax: Axes, title: str) -> None:
+    """Put a panel's title at its left."""
+    ax.set_title(title, loc="left", **_ON_FOREIGN_AXES)
 
 
-def set_rows(ax: Axes, labels: Sequence[str]) -> None:
-    """Label the rows of an axis, the first on top."""
-    ax.set_yticks(range(len(labels)), [break_name(label, _LABEL_LETTERS) for label in labels])
-    ax.set_ylim(len(labels) - 0.5, -0.5)
+def set_rows(ax: Axes, names: Sequence[str], colors: Mapping[str, tuple] | None = None) -> None:
+    """Label the rows of an axis, the first on top; with `colors`, a square of its colour stands before each row."""
+    ax.set_yticks(range(len(names)), [break_name(name, _LABEL_LETTERS) for name in names], **_ON_FOREIGN_AXES)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    if colors is not None:
+        mark_values(ax, names, colors, offset=0.0)
+
+
+def beside(ax: Axes, inches: float, *, below: bool = False) -> Transform:
+    """Return where x is so many inches right of an axes fraction and y a row; below: x a column, y an axes fraction."""
+    across, along = (0.0, inches) if below else (inches, 0.0)
+    edge = ax.get_xaxis_transform() if below else ax.get_yaxis_transform()
+    return edge + ScaledTranslation(across, along, ax.figure.dpi_scale_trans)
+
+
+def mark_values(ax: Axes, names: Sequence[str], colors: Mapping[str, tuple], *, offset: float, below: bool = False):
+    """Draw a square of its value's colour before each row, or below each column; `offset` is the first's place."""
+    places, edge = np.arange(len(names)) + offset, np.zeros(len(names))
+    x, y = (places, edge) if below else (edge, places)
+    shades, place = [colors[name] for name in names], beside(ax, -0.05, below=below)
+    ax.scatter(x, y, s=11, marker="s", c=shades, transform=place, clip_on=False, linewidths=0, zorder=3)
+    ax.tick_params(axis="x" if below else "y", pad=7)

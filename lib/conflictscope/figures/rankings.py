@@ -1,25 +1,25 @@
-"""Figure 1: how strongly each target prefers each value, in what it says and in what it does, with intervals.
+"""Rankings: how strongly each target prefers each value, in what it says and in what it does.
 
-In: the rankings table. Out: axes with one mark a value and condition; or a figure with a panel for each target, all
-in one order of values. A ranking that the data do not identify is drawn hollow and said so. Section 4 of the paper
-(arXiv 2509.25369), its figure of rankings.
+In: the table ``rankings``. Out: axes with a mark a value and condition, or a figure with a panel a target; or all
+targets in one panel with their mean. Section 4 of the paper (arXiv 2509.25369), its figure of rankings.
 """
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Unpack
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from conflictscope.figures.style import CONDITION_MARKS, FULL_WIDTH, ConditionMark, use_style
+from conflictscope.figures import marks, panels
+from conflictscope.figures.panels import Page
+from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, PALE, styled, value_colors
 
-_APART = 0.32  # distance between the two marks of a value, in rows
-_PER_ROW = 0.24  # inches a value
-_AROUND = 0.42  # inches for a panel's title and ticks
-_GREY = "#444444"
+_PER_ROW = 0.22  # inches a value
+_COLUMNS = ["strength", "strength_low", "strength_high", "tie_group", "identified"]
+_KEY = ["target", "condition", "arm", "value"]
 
 
 def draw_rankings(
@@ -34,159 +34,136 @@ def draw_rankings(
     Parameters
     ----------
     rankings : DataFrame
-        Columns of the table ``rankings``, of one target and one system prompt.
+        Columns of the table ``rankings``, of one target and one arm.
     ax : Axes
         Where to draw.
     order : sequence of str, optional
-        The values from top to bottom; default: by mean strength over the identified rankings.
+        The study's values from top to bottom; default: as they come in the table.
     limits : (float, float), optional
         Ends of the strength axis; default: wide enough for the identified rankings of this table.
 
     Returns
     -------
     Axes
-        The same axes. Lines are the intervals of the table; letters at the right are its tie groups. Where a ranking is
-        not identified its marks are hollow, and arrows at the edge where they lie beyond it: such strengths are the
+        The same axes. Lines are the intervals of the table; letters at the right are its tie groups. If a ranking is
+        not identified its marks are hollow, and arrows at the edge if they lie beyond it: such strengths are the
         penalty's, so they do not set the scale.
 
     Raises
     ------
     ValueError
-        Where there is more than one target or system prompt, or `order` does not hold the table's values.
+        If a column is missing, there is not exactly one target and arm, or `order` lacks a value.
     """
-    _require_one(rankings, "target")
-    _require_one(rankings, "arm")
-    order = value_order(rankings) if order is None else list(order)
-    if set(order) != set(rankings["value"]):
-        raise ValueError(f"order: found {order}; expected the table's values {sorted(set(rankings['value']))}.")
-    rows = {value: row for row, value in enumerate(order)}
-    conditions = _conditions(rankings)
-    left, right = limits or _limits(rankings)
-    ax.set_xlim(left, right)
-    ax.axvline(0, color="#999999", linewidth=0.8, zorder=0.8)
-    for condition, part in rankings.groupby("condition", sort=False):
-        mark = CONDITION_MARKS[condition]
-        shift = (conditions.index(condition) - (len(conditions) - 1) / 2) * _APART
-        _draw_condition(part, ax, part["value"].map(rows).to_numpy(float) + shift, mark)
-    ax.set_yticks(range(len(order)), order)
-    ax.set_ylim(len(order) - 0.5, -0.5)
-    ax.set_title(rankings["target"].iloc[0], loc="left")
-    unclear = [CONDITION_MARKS[name].label for name in conditions if name in _unidentified(rankings)]
+    panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["target", "arm"])
+    order = panels.order_rows(rankings["value"], order)
+    ax.set_xlim(*(limits or _limits(rankings)))
+    panels.set_rows(ax, order, value_colors(order))
+    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    for mark, number, part, heights in marks.condition_rows(rankings, "value", order, numbers=["strength"]):
+        hollow = not part["identified"].all()
+        marks.draw_points(
+            ax, heights, part, number, color=mark.color, marker=mark.marker, size=mark.size, hollow=hollow
+        )
+        for height, letters in zip(heights, part["tie_group"], strict=True):
+            if isinstance(letters, str):
+                at_edge: dict = {"transform": ax.get_yaxis_transform(), "va": "center"}
+                ax.text(1.015, height, letters, fontsize="x-small", color=GREY, **at_edge)
+    panels.set_panel_title(ax, rankings["target"].iloc[0])
+    unclear = set(rankings.loc[~rankings["identified"], "condition"])
     if unclear:
-        said = f"{' and '.join(unclear)}:\norder not identified"
-        ax.set_title(said, loc="right", fontsize="x-small", style="italic", color=_GREY)
+        names = " and ".join(CONDITION_MARKS[name].label for name in marks.conditions_of(rankings) if name in unclear)
+        ax.set_title(f"{names}:\norder not identified", loc="right", fontsize="x-small", style="italic", color=GREY)
     return ax
 
 
-def plot_rankings(
-    rankings: pd.DataFrame, *, source: str = "", width: float = FULL_WIDTH, columns: int | None = None
-) -> Figure:
-    """Plot the strengths of the values, a panel a target, in one order of values and on one scale.
+@styled
+def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_rankings`, a panel a target, in one order of values and on one scale.
 
     Parameters
     ----------
     rankings : DataFrame
-        Columns of the table ``rankings``, of one system prompt.
-    source : str
-        What the results rest on, ``simulated models`` for instance; put into the title.
-    width : float
-        Width in inches: ``COLUMN_WIDTH`` or ``FULL_WIDTH``.
-    columns : int, optional
-        Panels side by side; default: 2 on a full page's width, 1 on a column's.
+        Columns of the table ``rankings``, of one arm.
+    values : sequence of str, optional
+        The study's values in their order; default: as they come in the table.
+    **page
+        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
+    """
+    page = Page(title="Which values come first") | page
+    panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
+    order, limits = panels.order_rows(rankings["value"], values), _limits(rankings)
+    handles = marks.condition_handles(rankings)
+    if not rankings["identified"].all():
+        hollow: dict = {"marker": "o", "markersize": 4.2, "markerfacecolor": "white"}
+        handles.append(marks.legend_mark("order not identified", linestyle="none", **hollow))
+    if marks.cut_off(rankings, ["strength"], limits):
+        handles.append(marks.arrow_handle())
+    if rankings["tie_group"].notna().any():
+        words = "a, b: same letter within a condition: not told apart"
+        handles.append(
+            marks.legend_mark(words.replace("a c", "a\nc") if panels.is_narrow(page) else words, linestyle="none")
+        )
+    return panels.plot_panels(
+        panels.panels_by(rankings, "target", draw_rankings, order=order, limits=limits),
+        height=_PER_ROW * len(order),
+        handles=handles,
+        xlabel="strength (log-odds)",
+        at_least=2,
+        **page,
+    )
 
-    Returns
-    -------
-    Figure
-        Not saved; `save_figure` does that.
+
+def draw_mean_rankings(rankings: pd.DataFrame, ax: Axes, *, order: Sequence[str] | None = None) -> Axes:
+    """Draw the strengths of the values over all targets: a pale mark a target, a full one their mean.
+
+    Parameters
+    ----------
+    rankings : DataFrame
+        Columns of the table ``rankings``, of one arm. Rankings that are not identified are left out; each target
+        counts the same.
+    ax : Axes
+        Where to draw.
+    order : sequence of str, optional
+        The study's values from top to bottom; default: as they come in the table.
 
     Raises
     ------
     ValueError
-        Where the table is empty or has more than one system prompt.
+        If a column is missing, there is more than one arm, no ranking is identified, or `order` lacks a value.
     """
-    _require_one(rankings, "arm")
-    targets = rankings["target"].unique()
-    columns = min(columns or (1 if width <= FULL_WIDTH / 2 else 2), len(targets))
-    lines = int(np.ceil(len(targets) / columns))
-    order = value_order(rankings)
-    with use_style():
-        height = 0.75 + lines * (_AROUND + _PER_ROW * len(order))
-        figure, grid = plt.subplots(lines, columns, figsize=(width, height), sharex=True, sharey=True, squeeze=False)
-        panels = grid.ravel()
-        for ax, target in zip(panels, targets, strict=False):
-            draw_rankings(rankings[rankings["target"] == target], ax, order=order, limits=_limits(rankings))
-        for ax in panels[len(targets) :]:
-            ax.set_axis_off()
-        for ax in panels[max(0, len(targets) - columns) : len(targets)]:
-            ax.tick_params(labelbottom=True)
-            ax.set_xlabel("strength (log-odds)")
-        title = "Which values come first"
-        figure.suptitle(f"{title} · {source}" if source else title, x=0.01, ha="left", weight="bold")
-        narrow = width <= FULL_WIDTH / 2
-        handles = _legend_handles(rankings, break_lines=narrow)
-        figure.legend(handles=handles, loc="outside lower center", ncols=2 if narrow else len(handles))
-    return figure
+    panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
+    known = rankings[rankings["identified"]]
+    panels.require(known, "identified rankings", columns=[], key=_KEY)
+    order, conditions = panels.order_rows(rankings["value"], order), marks.conditions_of(known)
+    looks = [CONDITION_MARKS[condition] for condition in conditions]
+    common: dict = {"x": "strength", "y": "value", "order": order, "hue": "condition", "hue_order": conditions}
+    common |= {"palette": [mark.color for mark in looks], "legend": False, "ax": ax}
+    dodge = 0.4 * (len(conditions) - 1)
+    # no jitter: it is drawn at random
+    sns.stripplot(known, **common, dodge=bool(dodge), jitter=False, alpha=0.35, size=3, linewidth=0)
+    look: dict = {"linestyles": "none", "markers": [mark.marker for mark in looks], "markersize": 5}
+    sns.pointplot(known, **common, dodge=dodge or False, errorbar=None, **look)
+    panels.set_rows(ax, order, value_colors(order))
+    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    ax.set(xlabel="", ylabel="")
+    return ax
 
 
-def value_order(rankings: pd.DataFrame) -> list[str]:
-    """Return the values by mean strength over the identified rankings (over all where none is), strongest first."""
-    known = rankings[rankings["identified"]] if rankings["identified"].any() else rankings
-    means = known.groupby("value", sort=False)["strength"].mean().reindex(rankings["value"].unique())
-    return means.sort_values(ascending=False, kind="stable").index.tolist()
-
-
-def _draw_condition(part: pd.DataFrame, ax: Axes, heights: np.ndarray, mark: ConditionMark) -> None:
-    """Draw one condition's marks, intervals and tie letters."""
-    ax.hlines(heights, part["strength_low"], part["strength_high"], color=mark.color)
-    left, right = ax.get_xlim()
-    inset = 0.02 * (right - left)
-    strengths = part["strength"].to_numpy()
-    places = {
-        "<": strengths < left,
-        mark.marker: (strengths >= left) & (strengths <= right),
-        ">": strengths > right,
-    }
-    for shape, here in places.items():
-        if not here.any():
-            continue  # an empty line that is not clipped has no extent, and the layout fails on it
-        ax.plot(
-            np.clip(strengths[here], left + inset, right - inset),
-            heights[here],
-            linestyle="none",
-            marker=shape,
-            markersize=mark.size,
-            color=mark.color,
-            markerfacecolor=mark.color if part["identified"].all() else "white",
-            clip_on=False,
-        )
-    at_edge = ax.get_yaxis_transform()
-    for height, letters in zip(heights, part["tie_group"], strict=True):
-        if isinstance(letters, str):
-            ax.text(1.015, height, letters, transform=at_edge, va="center", fontsize="x-small", color=_GREY)
-
-
-def _legend_handles(rankings: pd.DataFrame, *, break_lines: bool) -> list[Line2D]:
-    """Return what the legend explains: each condition, and hollow marks where there are any."""
-    handles = []
-    for condition in _conditions(rankings):
-        mark = CONDITION_MARKS[condition]
-        handles.append(
-            Line2D([], [], color=mark.color, marker=mark.marker, markersize=mark.size, linewidth=1.3, label=mark.label)
-        )
-    if _unidentified(rankings):
-        hollow = Line2D([], [], linestyle="none", marker="o", markersize=4.2, color=_GREY, markerfacecolor="white")
-        hollow.set_label("order not identified")
-        handles.append(hollow)
-    if rankings["tie_group"].notna().any():
-        letter = Line2D([], [], linestyle="none", marker="$a$", markersize=3.6, color=_GREY, markeredgewidth=0)
-        letter.set_label("same letter within a" + ("\n" if break_lines else " ") + "condition: not told apart")
-        handles.append(letter)
-    return handles
-
-
-def _conditions(rankings: pd.DataFrame) -> list[str]:
-    """Return the conditions that occur, in the order of the marks."""
-    return [condition for condition in CONDITION_MARKS if rankings["condition"].eq(condition).any()]
+@styled
+def plot_mean_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_mean_rankings`; `values` as for `plot_rankings`, ``**page`` as for `plot_panels`."""
+    order = panels.order_rows(rankings["value"], values)
+    targets = rankings.loc[rankings["identified"], "target"].nunique()
+    return panels.plot_panels(
+        {f"{targets} target{'s' * (targets != 1)}": partial(draw_mean_rankings, rankings, order=order)},
+        height=1.2 * _PER_ROW * len(order),
+        handles=[
+            *marks.condition_handles(rankings, "mean, {}"),
+            marks.legend_mark("pale: a target each", linestyle="none"),
+        ],
+        xlabel="strength (log-odds)",
+        **(Page(title="Which values come first, over all targets", width=COLUMN_WIDTH) | page),
+    )
 
 
 def _limits(rankings: pd.DataFrame) -> tuple[float, float]:
@@ -195,15 +172,3 @@ def _limits(rankings: pd.DataFrame) -> tuple[float, float]:
     low, high = min([*ends, -1.0]), max([*ends, 1.0])
     room = 0.04 * (high - low)
     return low - room, high + room
-
-
-def _unidentified(rankings: pd.DataFrame) -> set[str]:
-    """Return the conditions whose ranking is not identified."""
-    return set(rankings.loc[~rankings["identified"], "condition"])
-
-
-def _require_one(rankings: pd.DataFrame, column: str) -> None:
-    """Raise unless the column holds exactly one value."""
-    found = rankings[column].unique().tolist()
-    if len(found) != 1:
-        raise ValueError(f"rankings: found {column}s {found}; expected exactly one. Filter the table first.")

@@ -1,36 +1,30 @@
-"""Figure 2: expressed against revealed rank of each value: where a value stands in what models say and in what they do.
+"""Shift: expressed against revealed rank of each value: where it stands in what models say and in what they do.
 
 In: the table of `conflictscope.measure.shift.value_shifts`. Out: axes with a row a value and a line from its expressed
-to its revealed rank; or a figure with a panel for each target. A shift within the noise is dotted. Section 4 of the
-paper (arXiv 2509.25369), its figure of expressed and revealed rankings.
+to its revealed rank, or a figure with a panel a target. Section 4 of the paper (arXiv 2509.25369).
 """
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from conflictscope.figures.panels import (
-    GREY,
-    bottom_panels,
-    is_narrow,
-    panel_grid,
-    panel_titles,
-    require,
-    set_rows,
-    set_title,
-)
-from conflictscope.figures.style import CONDITION_MARKS, FULL_WIDTH, use_style
+from conflictscope.figures import marks, panels
+from conflictscope.figures.panels import Page
+from conflictscope.figures.style import CONDITION_MARKS, GREY, styled, value_colors
 
 _COLUMNS = ["rank_expressed", "rank_revealed", "rank_shift_low", "rank_shift_high", "beyond_noise", "problem"]
 _GROUP_MARKERS = ("D", "s", "^", "v", "P", "X")
+_DOTS = (0, (1, 1.3))
 _PER_ROW = 0.17  # inches a value
 _NO_GROUP = ""
-_LABELS = 1.0  # inches that the values' names take at the left
+_EXPRESSED: dict = {"marker": "o", "markersize": 6.2, "markerfacecolor": "white"}
+_REVEALED_SIZE = 2.8
+_BAND: dict = {"alpha": 0.28, "linewidth": 5, "capstyle": "butt"}
 
 
 def draw_shift(
@@ -45,138 +39,100 @@ def draw_shift(
     ax : Axes
         Where to draw.
     groups : mapping of str to str, optional
-        Value → group, as ``ValueSet.groups`` has it: colour and mark tell groups apart.
+        Value → group, as ``ValueSet.groups`` has it: marks tell groups apart, a line stands between two of them.
     order : sequence of str, optional
-        The values from top to bottom; default: `shift_order`.
+        The study's values from top to bottom; default: as they come in the table.
 
     Returns
     -------
     Axes
         The same axes. Ranks run from 1, most preferred, at the left. A hollow circle is the expressed rank, a filled
         mark the revealed rank, the pale bar the interval of the paired difference, laid from the expressed rank and cut
-        at the ends of the axis. Solid lines are shifts of strength beyond the noise (``beyond_noise``). Where an order
-        is not identified nothing is drawn but the reason.
+        at the first and last rank, beyond which there is none. Solid lines are shifts of strength beyond the noise
+        (``beyond_noise``). If an order is not identified nothing is drawn but the reason.
 
     Raises
     ------
     ValueError
-        Where a column is missing, there is not exactly one target, a value occurs twice, or `order` or `groups` do not
-        fit the table's values.
+        If a column is missing, there is not exactly one target, a value occurs twice, or `order` or `groups` do not fit
+        the table's values.
     """
-    require(shifts, "shifts", columns=_COLUMNS, key=["value"], one=["target"])
-    order = shift_order(shifts, groups) if order is None else list(order)
-    if set(order) != set(shifts["value"]):
-        raise ValueError(f"order: found {order}; expected the table's values {sorted(set(shifts['value']))}.")
-    marks = _group_marks(groups, order)
+    panels.require(shifts, "shifts", columns=_COLUMNS, key=["value"], one=["target"])
+    order = panels.order_rows(shifts["value"], order)
+    colors, shapes = value_colors(order), _group_marks(groups, order)
     ax.set_xlim(0.5, len(order) + 0.5)
     ax.set_xticks(range(1, len(order) + 1))
-    set_rows(ax, order)
-    of = [_group_of(groups, value) for value in order]
-    for row in range(1, len(of)):
-        if of[row] != of[row - 1]:
+    panels.set_rows(ax, order, colors)
+    group_of = [(groups or {}).get(value, _NO_GROUP) for value in order]
+    for row in range(1, len(order)):
+        if group_of[row] != group_of[row - 1]:
             ax.axhline(row - 0.5, color="#BBBBBB", linewidth=0.6, zorder=0.8)
-    for shift in shifts.itertuples():
-        if pd.isna(shift.rank_expressed) or pd.isna(shift.rank_revealed):
-            continue
-        row, (color, marker) = order.index(shift.value), marks[_group_of(groups, shift.value)]
+    for shift in _drawn(shifts, len(order)).itertuples():
+        row, color = order.index(shift.value), colors[shift.value]
         start, end = shift.rank_expressed, shift.rank_revealed
-        ax.hlines(
-            row, start + shift.rank_shift_low, start + shift.rank_shift_high, color=color, alpha=0.28, linewidth=5
-        )
-        beyond = not pd.isna(shift.beyond_noise) and bool(shift.beyond_noise)
-        ax.plot([start, end], [row, row], color=color, linestyle="solid" if beyond else (0, (1, 1.3)))
-        ax.plot(start, row, marker="o", markersize=6.2, color=color, markerfacecolor="white", zorder=3)
-        ax.plot(end, row, marker=marker, markersize=2.8, color=color, zorder=4)
-    ax.set_title(shifts["target"].iloc[0], loc="left")
+        ax.hlines(row, shift.band_low, shift.band_high, color=color, **_BAND)
+        ax.plot([start, end], [row, row], color=color, linestyle="solid" if shift.beyond else _DOTS)
+        ax.plot(start, row, color=color, zorder=3, **_EXPRESSED)
+        ax.plot(end, row, marker=shapes[group_of[row]], markersize=_REVEALED_SIZE, color=color, zorder=4)
+    panels.set_panel_title(ax, shifts["target"].iloc[0])
     problems = shifts["problem"].dropna().unique()
     if len(problems):
-        said = "; ".join(problems)
+        reason = "; ".join(problems)
         for condition, mark in CONDITION_MARKS.items():
-            said = said.replace(condition, mark.label)
-        said = textwrap.fill(f"cannot be compared: {said}", 30, break_on_hyphens=False)
+            reason = reason.replace(condition, mark.label)
+        words = textwrap.fill(f"cannot be compared: {reason}", 30, break_on_hyphens=False)
         box: dict = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        place: dict = {"transform": ax.transAxes, "ha": "center", "va": "center", "bbox": box}
-        ax.text(0.5, 0.5, said, fontsize="x-small", color=GREY, **place)
+        place: dict = {"transform": ax.transAxes, "ha": "center", "va": "center", "bbox": box, "parse_math": False}
+        ax.text(0.5, 0.5, words, fontsize="x-small", color=GREY, **place)
     return ax
 
 
+@styled
 def plot_shift(
     shifts: pd.DataFrame,
     *,
+    values: Sequence[str] | None = None,
     groups: Mapping[str, str] | None = None,
-    source: str = "",
-    width: float = FULL_WIDTH,
-    columns: int | None = None,
+    **page: Unpack[Page],
 ) -> Figure:
-    """Plot expressed against revealed ranks, a panel a target, in one order of values.
+    """Plot `draw_shift`, a panel a target, in one order of values.
 
     Parameters
     ----------
     shifts : DataFrame
         Columns of `value_shifts`.
+    values : sequence of str, optional
+        The study's values in their order; default: as they come in the table.
     groups : mapping of str to str, optional
-        Value → group.
-    source : str
-        What the results rest on, ``simulated models`` for instance; put into the title.
-    width : float
-        Width in inches: ``COLUMN_WIDTH`` or ``FULL_WIDTH``.
-    columns : int, optional
-        Panels side by side; default: 4 across the page from eight targets on, else 2; 2 in a column, from three on.
-
-    Returns
-    -------
-    Figure
-        Not saved; `save_figure` does that.
-
-    Raises
-    ------
-    ValueError
-        Where the table is empty, a column is missing, a target and value occur twice, or `groups` does not fit.
+        Value → group, as for `draw_shift`.
+    **page
+        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
     """
-    require(shifts, "shifts", columns=_COLUMNS, key=["target", "value"])
-    targets = shifts["target"].unique()
-    order = shift_order(shifts, groups)
-    if columns is None:
-        columns = (1 if len(targets) < 3 else 2) if is_narrow(width) else (4 if len(targets) > 7 else 2)
-    columns = min(columns, len(targets))
-    titles, lines = panel_titles(targets, (width - _LABELS) / columns)
-    with use_style():
-        figure, panels = panel_grid(
-            len(targets),
-            columns=columns,
-            width=width,
-            panel_height=0.4 + lines + _PER_ROW * len(order),
-            margins=0.95,
-        )
-        for ax, target, title in zip(panels, targets, titles, strict=True):
-            draw_shift(shifts[shifts["target"] == target], ax, groups=groups, order=order)
-            ax.set_title(title, loc="left")
-        for ax in bottom_panels(panels):
-            ax.set_xlabel("rank (1 = first)")
-        set_title(figure, "Expressed against revealed", source)
-        figure.legend(
-            handles=_legend_handles(shifts, groups, order),
-            loc="outside lower center",
-            ncols=2 if is_narrow(width) else 3,
-        )
-    return figure
+    panels.require(shifts, "shifts", columns=_COLUMNS, key=["target", "value"])
+    order = panels.order_rows(shifts["value"], values)
+    return panels.plot_panels(
+        panels.panels_by(shifts, "target", draw_shift, groups=groups, order=order),
+        height=_PER_ROW * len(order),
+        handles=_legend_handles(_drawn(shifts, len(order)), groups, order),
+        xlabel="rank (1 = first)",
+        at_least=2,
+        **(Page(title="Expressed against revealed") | page),
+    )
 
 
-def shift_order(shifts: pd.DataFrame, groups: Mapping[str, str] | None = None) -> list[str]:
-    """Return the values group by group, in each by mean expressed rank over the targets, most preferred first."""
-    means = shifts.groupby("value", sort=False)["rank_expressed"].mean()
-    values = means.sort_values(kind="stable").index.tolist()
-    places = list(_group_marks(groups, values))
-    return sorted(values, key=lambda value: places.index(_group_of(groups, value)))
+def _drawn(shifts: pd.DataFrame, ranks: int) -> pd.DataFrame:
+    """Return the shifts whose two ranks are known, with the ends of their band and whether they are beyond noise."""
+    known = shifts.dropna(subset=["rank_expressed", "rank_revealed"])
+    start = known["rank_expressed"]
+    return known.assign(
+        band_low=(start + known["rank_shift_low"]).clip(1, ranks),
+        band_high=(start + known["rank_shift_high"]).clip(1, ranks),
+        beyond=known["beyond_noise"].fillna(False).astype(bool),
+    )
 
 
-def _group_of(groups: Mapping[str, str] | None, value: str) -> str:
-    """Return the group of a value, or the name of no group."""
-    return (groups or {}).get(value, _NO_GROUP)
-
-
-def _group_marks(groups: Mapping[str, str] | None, values: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return group → colour and marker, in the order of `groups`; values without a group last."""
+def _group_marks(groups: Mapping[str, str] | None, values: Sequence[str]) -> dict[str, str]:
+    """Return group → marker, in the order of `groups`; values without a group last."""
     names = list(dict.fromkeys((groups or {}).values()))
     stray = sorted(set(groups or {}) - set(values))
     if stray or len(names) > len(_GROUP_MARKERS) - 1:
@@ -186,24 +142,24 @@ def _group_marks(groups: Mapping[str, str] | None, values: Sequence[str]) -> dic
         )
     if any(value not in (groups or {}) for value in values):
         names.append(_NO_GROUP)
-    colors = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
-    return {name: (colors[n], _GROUP_MARKERS[n]) for n, name in enumerate(names)}
+    return dict(zip(names, _GROUP_MARKERS, strict=False))
 
 
-def _legend_handles(shifts: pd.DataFrame, groups: Mapping[str, str] | None, order: Sequence[str]) -> list[Line2D]:
-    """Return what the legend explains: the two ends, the groups, the interval, and what is within the noise."""
-    grey: dict = {"color": GREY, "linestyle": "none"}
-    handles = [Line2D([], [], **grey, marker="o", markersize=6.2, markerfacecolor="white", label="multiple choice")]
-    marks = _group_marks(groups, order)
-    for name, (color, marker) in marks.items():
-        label = f"open-ended: {name}" if name else ("open-ended: no group" if len(marks) > 1 else "open-ended")
-        handles.append(Line2D([], [], linestyle="none", color=color, marker=marker, markersize=2.8, label=label))
-    handles.append(
-        Line2D([], [], color=GREY, alpha=0.28, linewidth=5, solid_capstyle="butt", label="interval of shift")
-    )
-    moved = shifts["beyond_noise"].dropna().astype(bool)
-    if moved.any():
-        handles.append(Line2D([], [], color=GREY, label="strength: beyond noise"))
-    if (~moved).any():
-        handles.append(Line2D([], [], color=GREY, linestyle=(0, (1, 1.3)), label="strength: within noise"))
+def _legend_handles(drawn: pd.DataFrame, groups: Mapping[str, str] | None, order: Sequence[str]) -> list[Line2D]:
+    """Return what the legend explains, and nothing that is not drawn: ends, groups, band, beyond or within noise."""
+    shapes = _group_marks(groups, order)
+    if drawn.empty:
+        return []
+    handles = [marks.legend_mark("multiple choice", linestyle="none", **_EXPRESSED)]
+    for name, marker in shapes.items():
+        if any((groups or {}).get(value, _NO_GROUP) == name for value in drawn["value"]):
+            label = f"open-ended: {name}" if name else ("open-ended: no group" if len(shapes) > 1 else "open-ended")
+            handles.append(marks.legend_mark(label, linestyle="none", marker=marker, markersize=_REVEALED_SIZE))
+    if (drawn["band_low"] < drawn["band_high"]).any():
+        handles.append(marks.legend_mark("interval of shift", alpha=0.28, linewidth=5, solid_capstyle="butt"))
+    moved = drawn["rank_expressed"].ne(drawn["rank_revealed"])
+    if (moved & drawn["beyond"]).any():
+        handles.append(marks.legend_mark("strength: beyond noise"))
+    if (moved & ~drawn["beyond"]).any():
+        handles.append(marks.legend_mark("strength: within noise", linestyle=_DOTS))
     return handles

@@ -1,30 +1,38 @@
-"""Style: the one style file, the widths of a page, and how each condition is marked.
+"""Style: the style file, how conditions and values are marked, and a figure saved with the table that it shows.
 
-In: nothing. Out: a context in which figures are drawn and saved. Conditions differ by colour, lightness and shape, so
-that they can be told apart without colour. No section of the paper.
-
-Saving: a figure as PDF and PNG, with the table that it shows beside it as CSV.
-
-In: a figure and its table. Out: three files of one name. The same table gives the same bytes on one set of package
-versions: no dates and no program versions are written into the files. Files appear whole or not at all. No section of
-the paper.
+In: a figure and its table. Out: PDF, PNG and CSV of one name, the same bytes for the same table on one set of package
+versions (no dates, no program versions). Files appear whole or not at all.
 """
 
+import functools
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import matplotlib as mpl
 import matplotlib.style
 import pandas as pd
+import seaborn as sns
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
+from matplotlib.text import Text
 
 from conflictscope.files import write_atomically
 
 STYLE_FILE = Path(__file__).with_name("conflictscope.mplstyle")
 COLUMN_WIDTH = 3.4  # inches: one of two columns
 FULL_WIDTH = 7.0  # inches: across the page
+GREY = "#444444"
+PALE = "#999999"
+PLACEBO_DASHES = (0, (2, 1.2))
+# seaborn's colour-blind palette without the two colours of the conditions, those that are weak on white last
+_VALUE_COLORS = (2, 3, 4, 9, 5, 7, 6, 8)
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -39,18 +47,68 @@ class ConditionMark:
     @property
     def color(self) -> str:
         """The colour, from the style in force."""
-        return mpl.rcParams["axes.prop_cycle"].by_key()["color"][self.place]
+        return cycle_colors()[self.place]
 
 
+# conditions differ by colour, lightness and shape, so that they can be told apart without colour
 CONDITION_MARKS = {
     "multiple_choice": ConditionMark("multiple choice", 0, "o", 4.2),
     "open_ended": ConditionMark("open-ended", 1, "D", 3.8),
 }
 
 
+def cycle_colors() -> list[str]:
+    """Return the colour cycle of the style in force."""
+    return mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+
+
+def value_colors(values: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """Return value → RGB colour (0–1): the same in every figure that is given the study's values in their order."""
+    if len(values) > len(_VALUE_COLORS):
+        return dict(zip(values, sns.husl_palette(len(values), l=0.6), strict=True))
+    palette = sns.color_palette("colorblind")
+    return {value: palette[place] for value, place in zip(values, _VALUE_COLORS, strict=False)}
+
+
+@functools.cache
+def _installed_families() -> tuple[str, ...]:
+    """Return the families that the style file names and this machine has; matplotlib would warn of the others."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    named = mpl.rc_params_from_file(STYLE_FILE, use_default_template=False)["font.family"]
+    return tuple(family for family in named if family in installed)
+
+
 def use_style() -> AbstractContextManager:
     """Return a context in which the style file is in force: ``with use_style(): ...``."""
-    return matplotlib.style.context([STYLE_FILE])
+    return matplotlib.style.context([STYLE_FILE, {"font.family": list(_installed_families())}])
+
+
+def styled(plot: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Run a function with the style file in force."""
+
+    @functools.wraps(plot)
+    def run_styled(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        with use_style():
+            return plot(*args, **kwargs)
+
+    return run_styled
+
+
+def warn_of_missing_letters(figure: Figure) -> set[str]:
+    """Return the letters of a figure that no installed font of its style has, and warn of them once, in words."""
+    fonts = [FT2Font(font_manager.findfont(family)) for family in _installed_families()]
+    letters = {letter for text in figure.findobj(Text) for letter in text.get_text() if not letter.isspace()}
+    missing = {letter for letter in letters if not any(font.get_char_index(ord(letter)) for font in fonts)}
+    if missing:
+        shown = "".join(sorted(missing)[:12]) + ("…" if len(missing) > 12 else "")
+        warnings.warn(
+            f"fonts: none of {list(_installed_families())} has the {len(missing)} letters {shown!r}; they are drawn as "
+            f"boxes. Install one of the families that {STYLE_FILE.name} names (Noto Sans of that script).",
+            stacklevel=3,
+        )
+        # said in words now: not again for each letter whenever the figure is drawn
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+    return missing
 
 
 def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.DataFrame) -> list[Path]:
@@ -61,7 +119,7 @@ def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.Data
     figure : Figure
         What to save; its title, if any, becomes the PDF's title.
     folder : Path or str
-        Where to; made where it is not there.
+        Created if it does not exist.
     name : str
         Name of the files, without an ending.
     table : DataFrame
@@ -75,19 +133,17 @@ def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.Data
     Raises
     ------
     OSError
-        Where the disk does not take a file; an earlier file of that name is then untouched.
+        If the disk does not take a file; an earlier file of that name is then untouched.
     """
     title = figure.get_suptitle() or name
     metadata: dict[str, dict] = {
         "pdf": {"Title": title, "Creator": "conflictscope", "Producer": None, "CreationDate": None},
         "png": {"Title": title, "Software": None},
     }
-    files = []
+    files = [Path(folder) / f"{name}.{ending}" for ending in (*metadata, "csv")]
     with use_style():
-        for ending, said in metadata.items():
-            files.append(Path(folder) / f"{name}.{ending}")
-            write_atomically(files[-1], partial(figure.savefig, format=ending, metadata=said))
-    files.append(Path(folder) / f"{name}.csv")
+        for file, (ending, fields) in zip(files, metadata.items(), strict=False):
+            write_atomically(file, functools.partial(figure.savefig, format=ending, metadata=fields))
     write_atomically(
         files[-1], lambda temporary: table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     )

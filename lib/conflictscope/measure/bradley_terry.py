@@ -1,20 +1,7 @@
-"""Bradley–Terry: from counts of who beat whom to strengths, many tables of counts at once.
+"""Bradley–Terry: from counts of who beat whom to strengths, and whether the data support a ranking by them.
 
-In: win counts, ``wins[..., i, j]`` = times i beat j. Out: strengths, log-odds with mean 0, and whether the counts
-identify an order at all (Ford's condition). Section 3.4 of the paper (arXiv 2509.25369); the penalty is that of the
-``choix`` library, which the paper's code calls, so that the same choices give the same numbers.
-
-Diagnostics: whether the data support a ranking at all.
-
-In: the choices table. Out: for each target, condition and system prompt whether the win graph is connected, whether
-the Bradley–Terry model fits and where it fits worst, how many triads of values are cyclic, and whether the values
-are apart at all. Checks on section 3.4 of the paper (arXiv 2509.25369), which reports none.
-
-Bounds: how far the answers without a choice could move a ranking.
-
-In: the choices table. Out: for each value, strength and rank if all answers without a choice in its pairs had gone to
-it, and if all had gone against it. Such answers are counted and shown, never guessed; section 3.4 of the paper
-(arXiv 2509.25369) leaves them out.
+Strengths are log-odds with mean 0, fitted for many tables of counts at once. The penalty is that of the ``choix``
+library, so that the same choices give the same numbers.
 """
 
 from collections.abc import Sequence
@@ -25,9 +12,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
-from conflictscope.measure.bootstrap import count_successes, count_wins, design_effect
-from conflictscope.measure.choices import GROUP
+from conflictscope.measure.bootstrap import count_wins
+from conflictscope.measure.choices import GROUP, in_name_order
+from conflictscope.measure.rates import check_level, count_successes, design_effect
 
+FIT_REJECTED_BELOW = 0.01
+DIGITS = 8  # strengths that differ by less differ by rounding alone
 _LAST_STEP = 1e-9  # a Newton step this small leaves an error of its square
 _MOST_STEPS = 500
 
@@ -52,10 +42,10 @@ def fit_bradley_terry(wins: ArrayLike, penalty: float = 0.01) -> NDArray[np.floa
     Raises
     ------
     ValueError
-        Where the counts do not fit the above, or where α = 0 and a win graph is not strongly connected, so that the
+        If the counts do not fit the above, or if α = 0 and a win graph is not strongly connected, so that the
         likelihood has no maximum (Ford 1957).
     ArithmeticError
-        Where Newton's method does not converge.
+        If Newton's method does not converge.
 
     Notes
     -----
@@ -94,7 +84,7 @@ def fit_bradley_terry(wins: ArrayLike, penalty: float = 0.01) -> NDArray[np.floa
 
 
 def win_graph_connected(wins: ArrayLike) -> NDArray[np.bool_] | bool:
-    """Say whether the win graph is strongly connected (Ford's condition), so that the counts identify an order.
+    """Return whether the win graph is strongly connected (Ford's condition), so that the counts identify an order.
 
     Parameters
     ----------
@@ -104,12 +94,7 @@ def win_graph_connected(wins: ArrayLike) -> NDArray[np.bool_] | bool:
     Returns
     -------
     bool or ndarray of bool, shape (...)
-        True where every value can be reached from every other by a chain of "has beaten at least once".
-
-    Raises
-    ------
-    ValueError
-        Where the counts do not fit.
+        True if every value can be reached from every other by a chain of "has beaten at least once".
     """
     counts = _checked_wins(wins)
     k = counts.shape[-1]
@@ -121,13 +106,20 @@ def win_graph_connected(wins: ArrayLike) -> NDArray[np.bool_] | bool:
     return connected if connected.ndim else bool(connected)
 
 
+def fit_some(wins: NDArray, fitted: NDArray[np.bool_], penalty: float) -> NDArray[np.float64]:
+    """Return strengths rounded to `DIGITS`, so that equal ones are equal; nan for tables that are not `fitted`."""
+    strengths = np.full(wins.shape[:-1], np.nan)
+    strengths[fitted] = fit_bradley_terry(wins[fitted], penalty).round(DIGITS) + 0.0
+    return strengths
+
+
 def _newton_step(strengths: NDArray, wins: NDArray, penalty: float) -> NDArray:
     """Return the full Newton step of each fit, shape (n, k), with the last value held fixed."""
     k = wins.shape[-1]
     gap = strengths[:, :, None] - strengths[:, None, :]
     tail = np.exp(-np.abs(gap))
     win_chance = np.where(gap >= 0, 1, tail) / (1 + tail)
-    # n_ij (1 − P_ij) − n_ji P_ij: no difference of two large numbers where P is near 0 or 1
+    # n_ij (1 − P_ij) − n_ji P_ij: no difference of two large numbers if P is near 0 or 1
     surplus = wins * np.swapaxes(win_chance, 1, 2) - np.swapaxes(wins, 1, 2) * win_chance
     information = (wins + np.swapaxes(wins, 1, 2)) * tail / (1 + tail) ** 2
     share = np.exp(strengths - strengths.max(axis=1, keepdims=True))
@@ -161,21 +153,8 @@ def _checked_wins(wins: ArrayLike) -> NDArray[np.float64]:
     return counts
 
 
-FIT_REJECTED_BELOW = 0.01
-_DIGITS = 8  # strengths that differ by less differ by rounding alone
-
-
 def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
-    """Say for each target, condition and system prompt whether the data support a ranking.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``; only the outcome ``choice`` counts.
-    values : sequence of str
-        The value set, at least two.
-    level : float
-        Between 0 and 1: the values are taken to be apart where ``equal_p`` is below 1 − `level`.
+    """Test for each group whether the data support a ranking.
 
     Returns
     -------
@@ -186,17 +165,12 @@ def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.9
         ``p_value`` (of deviance / dispersion as χ²: Rao and Scott 1981, first order); ``worst_winner``,
         ``worst_loser``, ``worst_observed``, ``worst_expected`` (rates, 0–1) and ``worst_residual`` of the pair with the
         largest standardised Pearson residual, named so that it is above 0: ``worst_winner`` wins more often than the
-        model says, divided by √dispersion too; ``triads_decided`` (triples of values where all three majorities are
-        decided) and ``triads_cyclic`` (those where i beats j, j beats k and k beats i); ``equal_p`` (p-value
+        model says, divided by √dispersion too; ``triads_decided`` (triples of values with all three majorities
+        decided) and ``triads_cyclic`` (those in which i beats j, j beats k and k beats i); ``equal_p`` (p-value
         of all strengths being equal: likelihood ratio / dispersion as χ² with values − 1 degrees of freedom);
-        ``supported`` and ``why_not`` (empty where supported). Deviance and what follows from it are empty where the win
-        graph is not connected, p-value and residual where no degree of freedom is left. With three values every
-        residual has the same size, and the first pair is named.
-
-    Raises
-    ------
-    ValueError
-        Where the choices do not fit `values`, a group has more than one judge, or `level` is not between 0 and 1.
+        ``supported`` and ``why_not`` (empty if supported; values are not apart if ``equal_p`` is at least 1 − `level`).
+        Deviance and what follows from it are empty if the win graph is not connected, p-value and residual if no degree
+        of freedom is left. With three values every residual has the same size, and the first pair is named.
 
     Notes
     -----
@@ -204,10 +178,7 @@ def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.9
     rather than by the bootstrap interval of the range: picking the strongest and the weakest value makes that interval
     exclude 0 too often, and resamples in which a value never loses make it too wide.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
-    if len(values) < 2:
-        raise ValueError(f"values: found {list(values)}; expected at least two. Pass the study's values.")
+    check_level(level)
     groups, wins = count_wins(choices, values)
     connected = np.asarray(win_graph_connected(wins))
     decided, cyclic = _count_triads(wins)
@@ -238,13 +209,12 @@ def _fit(wins: NDArray, values: Sequence[str], dispersion: float) -> dict:
     strengths = fit_bradley_terry(wins, penalty=0)
     expected = 1 / (1 + np.exp(strengths[second] - strengths[first]))
     freedom = len(first) - len(wins) + 1
-    found = {"degrees_of_freedom": freedom, "dispersion": dispersion}
-    found["deviance"] = _deviance(won, lost, expected)
-    gain = _deviance(won, lost, np.full(len(trials), 0.5)) - found["deviance"]
-    found["equal_p"] = chi2.sf(gain / dispersion, len(wins) - 1)
+    deviance = _deviance(won, lost, expected)
+    gain = _deviance(won, lost, np.full(len(trials), 0.5)) - deviance
+    fit = {"degrees_of_freedom": freedom, "dispersion": dispersion, "deviance": deviance if freedom else 0.0}
+    fit["equal_p"] = chi2.sf(gain / dispersion, len(wins) - 1)
     if not freedom:
-        return found | {"deviance": 0.0}
-    found["p_value"] = chi2.sf(found["deviance"] / dispersion, freedom)
+        return fit
     design = np.zeros((len(first), len(wins)))
     design[np.arange(len(first)), first], design[np.arange(len(first)), second] = 1, -1
     information = trials * expected * (1 - expected)
@@ -255,10 +225,11 @@ def _fit(wins: NDArray, values: Sequence[str], dispersion: float) -> dict:
     residual = np.zeros(len(first))
     residual[tested] = ((won - trials * expected)[tested]) / np.sqrt((information * left * dispersion)[tested])
     # residuals that differ by rounding alone are the same
-    worst = int(np.abs(residual).round(_DIGITS).argmax())
+    worst = int(np.abs(residual).round(DIGITS).argmax())
     winner, loser = (first, second) if residual[worst] >= 0 else (second, first)
     more = residual[worst] >= 0
-    return found | {
+    return fit | {
+        "p_value": chi2.sf(deviance / dispersion, freedom),
         "worst_winner": values[winner[worst]],
         "worst_loser": values[loser[worst]],
         "worst_observed": (won if more else lost)[worst] / trials[worst],
@@ -274,19 +245,14 @@ def _deviance(won: NDArray, lost: NDArray, expected: NDArray) -> float:
 
 
 def _log_ratio(observed: NDArray, expected: NDArray) -> NDArray:
-    """Return n log(n / expected), 0 where n is 0."""
+    """Return n log(n / expected), 0 if n is 0."""
     return observed * np.log(np.where(observed > 0, observed, 1) / np.where(observed > 0, expected, 1))
 
 
 def _dispersion(choices: pd.DataFrame, groups: pd.DataFrame) -> NDArray[np.float64]:
     """Return each group's design effect, pooled over its pairs."""
-    chosen = choices[choices["outcome"].eq("choice")]
-    in_order = chosen["value_1"] <= chosen["value_2"]
-    pair = chosen.assign(
-        value_1=chosen["value_1"].where(in_order, chosen["value_2"]),
-        value_2=chosen["value_2"].where(in_order, chosen["value_1"]),
-    )
-    counts = count_successes(pair, pair["winner"].eq(pair["value_1"]), [*GROUP, "value_1", "value_2"])
+    chosen = in_name_order(choices[choices["outcome"].eq("choice")])
+    counts = count_successes(chosen, chosen["winner"].eq(chosen["value_1"]), [*GROUP, "value_1", "value_2"])
     counts["independent"] = counts["successes"] * (1 - counts["successes"] / counts["trials"])
     pooled = counts.groupby(GROUP)[["spread", "independent", "largest_spread", "trials"]].sum()
     pooled = pooled.reindex(pd.MultiIndex.from_frame(groups), fill_value=0)
@@ -321,55 +287,35 @@ def outcome_bounds(choices: pd.DataFrame, values: Sequence[str], *, penalty: flo
 
     For each value, only the answers in its own pairs are moved; the others stay out, as in the ranking.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-    values : sequence of str
-        The value set, at least two, in the order wanted.
-    penalty : float
-        α of `fit_bradley_terry`; 0 is maximum likelihood.
-
     Returns
     -------
     DataFrame
         One row for each group and value: ``target``, ``condition``, ``arm``, ``value``, ``choices`` and
         ``without_choice`` (answers in the value's pairs), ``strength``, ``strength_against``, ``strength_for``
-        (log-odds, mean 0), ``rank``, ``rank_against``, ``rank_for`` (1 = most preferred; empty where that win graph is
-        not strongly connected, strengths then held in place by the penalty, empty where it is 0) and ``rank_holds``
-        (the rank is the same both ways; empty where a rank is).
-
-    Raises
-    ------
-    ValueError
-        Where the choices do not fit `values` or a group has more than one judge.
+        (log-odds, mean 0), ``rank``, ``rank_against``, ``rank_for`` (1 = most preferred; empty if that win graph is
+        not strongly connected, strengths then held in place by `penalty`, empty if it is 0) and ``rank_holds``
+        (the rank is the same both ways; empty if a rank is).
     """
-    if len(values) < 2:
-        raise ValueError(f"values: found {list(values)}; expected at least two. Pass the study's values.")
     groups, wins = count_wins(choices, values)
     missing = _count_without_choice(choices, groups, values)
     k = len(values)
-    own = np.arange(k)
-    against, for_it = (np.repeat(wins[:, None], k, axis=1) for _ in range(2))  # (groups, k moved, k, k)
-    against[:, own, :, own] += np.moveaxis(missing, 1, 0)
-    for_it[:, own, own, :] += missing
-    columns: dict[str, NDArray | pd.Series] = {}
-    for name, tables in (("", np.repeat(wins[:, None], k, axis=1)), ("_against", against), ("_for", for_it)):
-        known = np.asarray(win_graph_connected(tables))
-        strengths = np.full(tables.shape[:-1], np.nan)
-        fitted = known | (penalty > 0)
-        strengths[fitted] = fit_bradley_terry(tables[fitted], penalty).round(_DIGITS) + 0.0
-        mine = strengths[:, own, own]
-        rank = (strengths > mine[..., None]).sum(axis=2) + 1
-        columns[f"strength{name}"] = mine.ravel()
-        columns[f"rank{name}"] = pd.Series(rank.ravel(), dtype="Int64").where(known.ravel())
+    each = np.arange(k)
+    as_asked, against, in_favour = (np.repeat(wins[:, None], k, axis=1) for _ in range(3))  # (groups, k moved, k, k)
+    against[:, each, :, each] += np.moveaxis(missing, 1, 0)
+    in_favour[:, each, each, :] += missing
     table = groups.loc[groups.index.repeat(k)].reset_index(drop=True)
     table["value"] = pd.Series(np.tile(np.asarray(values, dtype=object), len(groups)), dtype="str")
     table["choices"] = (wins + np.swapaxes(wins, 1, 2)).sum(axis=2).ravel().astype(int)
     table["without_choice"] = missing.sum(axis=2).ravel().astype(int)
-    for part in ("strength", "rank"):
-        for bound in ("", "_against", "_for"):
-            table[part + bound] = columns[part + bound]
+    strengths, ranks = {}, {}
+    for bound, tables in (("", as_asked), ("_against", against), ("_for", in_favour)):
+        known = np.asarray(win_graph_connected(tables))
+        fits = fit_some(tables, known | (penalty > 0), penalty)
+        of_moved = fits[:, each, each]
+        rank = (fits > of_moved[..., None]).sum(axis=2) + 1
+        strengths[f"strength{bound}"] = of_moved.ravel()
+        ranks[f"rank{bound}"] = pd.Series(rank.ravel(), dtype="Int64").where(known.ravel())
+    table = table.assign(**strengths, **ranks)
     table["rank_holds"] = (table["rank_against"] == table["rank_for"]).where(table["rank"].notna())
     return table
 

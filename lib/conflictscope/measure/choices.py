@@ -1,11 +1,11 @@
-"""Choices: every answer and every verdict, with the value that won.
+"""Choices: every answer and every verdict with the value that won, a row each whatever the outcome.
 
-In: the scenarios, the multiple-choice answers and the open-ended verdicts. Out: one table of choices, a row for each
-answer or verdict whatever its outcome, and the count of each outcome. Only the outcome ``choice`` has a winner; the
-others are kept and counted, never guessed. Section 3.3 of the paper (arXiv 2509.25369).
+Only the outcome ``choice`` has a winner; the others are kept and counted, never guessed.
 """
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from conflictscope.table_files import check_table
 from conflictscope.tables import OUTCOMES, TABLES
@@ -23,14 +23,7 @@ def gather_choices(
 
     Action 1 supports ``value_1`` and action 2 supports ``value_2``, so the action taken says which value won.
 
-    Parameters
-    ----------
-    scenarios : DataFrame
-        Columns of the table ``scenarios`` or ``kept_scenarios``.
-    answers : DataFrame, optional
-        Columns of the table ``answers``; they become the condition ``multiple_choice``.
-    verdicts : DataFrame, optional
-        Columns of the table ``verdicts``; they become the condition ``open_ended`` and keep their ``judge``.
+    Answers become the condition ``multiple_choice``; verdicts become ``open_ended`` and keep their ``judge``.
 
     Returns
     -------
@@ -41,7 +34,7 @@ def gather_choices(
     Raises
     ------
     ValueError
-        Where neither answers nor verdicts are given, a scenario occurs twice or is not known, or a row has an action
+        If neither answers nor verdicts are given, a scenario occurs twice or is not known, or a row has an action
         without the outcome ``choice`` or the other way round.
     """
     given = [("multiple_choice", "answers", answers), ("open_ended", "verdicts", verdicts)]
@@ -84,21 +77,11 @@ def _with_winner(scenarios: pd.DataFrame, replies: pd.DataFrame, condition: str,
 def count_outcomes(choices: pd.DataFrame) -> pd.DataFrame:
     """Count how often each outcome occurred.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-
     Returns
     -------
     DataFrame
-        One row for each target, condition, system prompt and outcome, those that never occurred too: ``target``,
-        ``condition``, ``arm``, ``outcome``, ``answers`` (count) and ``share`` (0–1, of the group's answers).
-
-    Raises
-    ------
-    ValueError
-        Where a group holds the verdicts of more than one judge, or a column is missing.
+        One row for each group and outcome, those that never occurred too: ``target``, ``condition``, ``arm``,
+        ``outcome``, ``answers`` (count) and ``share`` (0–1, of the group's answers).
     """
     check_choices(choices)
     counts = (
@@ -107,6 +90,26 @@ def count_outcomes(choices: pd.DataFrame) -> pd.DataFrame:
     tidy = counts.rename_axis(columns="outcome").stack().rename("answers").reset_index()
     tidy["share"] = tidy["answers"] / tidy.groupby(GROUP)["answers"].transform("sum")
     return tidy.astype({"outcome": "str"})
+
+
+def groups_of(choices: pd.DataFrame) -> pd.DataFrame:
+    """Return every group once, sorted, those without a choice too."""
+    return number_groups(choices)[0]
+
+
+def number_groups(choices: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Return the groups as `groups_of` does, and the number of each row's group."""
+    number = choices.groupby(GROUP).ngroup().to_numpy()
+    row = np.zeros(number.max(initial=-1) + 1, dtype=int)
+    row[number] = np.arange(len(number))  # any of the group's rows
+    return choices[GROUP].iloc[row].reset_index(drop=True), number
+
+
+def in_name_order(choices: pd.DataFrame) -> pd.DataFrame:
+    """Return the choices with the values of each pair sorted by name, whichever action supports them."""
+    one, two = choices["value_1"], choices["value_2"]
+    in_order = one <= two
+    return choices.assign(value_1=one.where(in_order, two), value_2=two.where(in_order, one))
 
 
 def check_choices(choices: pd.DataFrame) -> None:

@@ -1,8 +1,6 @@
-"""Net effects: the strengths of the values net of position, acting and template, by logistic regression.
+"""Net effects: strengths of the values net of position, acting and template, by logistic regression.
 
-In: the choices table. Out: for each target, condition and system prompt the log-odds that each value, each position and
-acting add, with standard errors clustered by scenario. With the values alone it is the Bradley–Terry model of section
-3.4 of the paper (arXiv 2509.25369). What the choices cannot tell is named, not estimated.
+With the values alone it is the Bradley–Terry model. What the choices cannot tell is named, not estimated.
 """
 
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from conflictscope.measure.choices import GROUP, check_choices
+from conflictscope.measure.rates import check_level
 from conflictscope.tables import SEVERITIES, STRUCTURES
 
 OTHER_TERMS = ("shown first", "acting", "acting × strong", "acting × means")
@@ -25,19 +24,10 @@ _NEEDED = ["structure", "severity", "acting_value", "action_shown_first", "actio
 def net_value_effects(choices: pd.DataFrame, values: Sequence[str], level: float = 0.95) -> pd.DataFrame:
     """Fit "action 1 was chosen" by logistic regression on values, position, acting and template.
 
-    logit P(action 1) = (β_value_1 − β_value_2) + γ f + a (δ + δ_s s + δ_m m), with f = 1 where action 1 was shown first
-    and −1 otherwise, a = 1 where action 1 is the acting side's and −1 otherwise, s = ½ for ``strong`` and −½ for
-    ``mild``, m = ½ for ``means`` and −½ for ``side_effect`` (0 where the choices know just one). There is no intercept,
+    logit P(action 1) = (β_value_1 − β_value_2) + γ f + a (δ + δ_s s + δ_m m), with f = 1 if action 1 was shown first
+    and −1 otherwise, a = 1 if action 1 is the acting side's and −1 otherwise, s = ½ for ``strong`` and −½ for
+    ``mild``, m = ½ for ``means`` and −½ for ``side_effect`` (0 if the choices know just one). There is no intercept,
     so which action is called 1 does not matter.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``; only the outcome ``choice`` counts.
-    values : sequence of str
-        The value set, at least two, in the order wanted.
-    level : float
-        Coverage of the intervals, between 0 and 1.
 
     Returns
     -------
@@ -48,18 +38,11 @@ def net_value_effects(choices: pd.DataFrame, values: Sequence[str], level: float
         mean of the templates), ``acting × strong`` and ``acting × means`` (δ_s, δ_m: how much more the acting side
         gains under the one than under the other). Standard errors are the sandwich clustered by scenario, with
         statsmodels' correction for the number of scenarios; intervals and p-values are normal.
-        Where a term has no estimate, ``problem`` says why: it cannot be told from the others in these choices; some
+        If a term has no estimate, ``problem`` says why: it cannot be told from the others in these choices; some
         combination of terms separates the choices, so that no finite estimate exists (Albert and Anderson 1984); or
         there are not more scenarios than terms.
-
-    Raises
-    ------
-    ValueError
-        Where a column is missing, a value is not in `values`, a group has more than one judge, or `level` is not
-        between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
+    check_level(level)
     check_choices(choices)
     missing = [name for name in _NEEDED if name not in choices.columns]
     unknown = sorted({*choices["value_1"].unique(), *choices["value_2"].unique()} - {*values})
@@ -128,7 +111,7 @@ def _design(chosen: pd.DataFrame, values: Sequence[str]) -> NDArray[np.float64]:
     design = np.zeros((len(chosen), len(values) + len(OTHER_TERMS)))
     design[rows, place.get_indexer(chosen["value_1"])] = 1
     design[rows, place.get_indexer(chosen["value_2"])] = -1
-    # 0 where the scenario does not state it: nothing is known of acting there
+    # 0 if the scenario does not state it: nothing is known of acting there
     acts_on_1, acts_on_2 = (chosen["acting_value"].eq(chosen[side]).to_numpy(float) for side in ("value_1", "value_2"))
     acting = acts_on_1 - acts_on_2
     design[:, len(values)] = np.where(chosen["action_shown_first"].eq(1), 1.0, -1.0)
@@ -147,7 +130,7 @@ def _separating_terms(design: NDArray, took_first: NDArray, contrasts: NDArray) 
     alone: NDArray[np.bool_] = np.any(rows, axis=0) & (np.all(rows >= 0, axis=0) | np.all(rows <= 0, axis=0))
     if alone.any():
         return alone
-    # maximise the summed margin within a box: 0 just where the choices overlap
+    # maximise the summed margin within a box: 0 just if the choices overlap
     answer = linprog(-rows.sum(axis=0), A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1, 1))
     if answer.status != 0:
         raise ArithmeticError(f"the search for separated choices failed: {answer.message}")

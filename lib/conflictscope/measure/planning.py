@@ -1,14 +1,6 @@
-"""Expected precision: what a planned study would give, from simulated studies that are measured as real ones are.
+"""Planning: what a planned study is expected to tell, and how many scenarios a pair a wanted precision needs.
 
-In: the study's value pairs, what is assumed of the target model, a number of scenarios a pair. Out: the width of the
-intervals and how often values of neighbouring rank are told apart. The measures are those of section 3.4 of the paper
-(arXiv 2509.25369): a bootstrap over scenarios, a Bradley–Terry fit.
-
-Planning: how many scenarios a pair a study needs for a wanted precision.
-
-In: a planned study and the precision that is wanted. Out: the least number of scenarios a pair that gives it, found by
-trying numbers in simulated studies. Section 4 of the paper (arXiv 2509.25369) has 1,200 outlines a pair for three
-values and 240 for others, without saying why.
+Studies are simulated and measured as real ones are: intervals over resamples of scenarios, Bradley–Terry fits.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +15,8 @@ from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_con
 
 _ARRANGEMENTS = 20  # which value has which strength
 _RATE_STUDIES, _RESAMPLES = 150, 1000  # the mean width is then known to 0.5 %
+_LARGEST = 20_000  # scenarios a pair; beyond it a goal is out of reach
+_TOLERANCE = 1.02  # the search ends when the number is known to 2 %
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,7 @@ class PlannedStudy:
     answers : int
         Answers a scenario: 2 in multiple choice with both orders, 1 in an open-ended conversation.
     flip_rate : float
-        How often two answers to one scenario disagree where the values are equally strong, 0–0.5.
+        How often two answers to one scenario disagree if the values are equally strong, 0–0.5.
     without_choice : float
         Share of scenarios lost to refusals and unreadable answers, 0 ≤ share < 1.
     kept_share : float
@@ -59,7 +53,7 @@ class PlannedStudy:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        """Raise where a setting is out of its range."""
+        """Raise if a setting is out of its range."""
         fits = {
             "pairs (at least one, of two different values, each once)": len(self.pairs) > 0
             and len({frozenset(pair) for pair in self.pairs}) == len(self.pairs)
@@ -115,15 +109,15 @@ def expected_precision(
     Raises
     ------
     ValueError
-        Where `scenarios_per_pair` or `studies` is too small.
+        If `scenarios_per_pair` or `studies` is too small.
     """
     if studies < 100:
         raise ValueError(f"studies: found {studies}; expected at least 100.")
     if scenarios_per_pair < 1:
         raise ValueError(f"scenarios_per_pair: found {scenarios_per_pair}; expected at least 1.")
-    half_width, told_apart = neighbours_apart(study, scenarios_per_pair, studies, seed)
+    half_width, told_apart = _neighbours_apart(study, scenarios_per_pair, studies, seed)
     return {
-        "rate_half_width": rate_half_width(study, scenarios_per_pair, seed),
+        "rate_half_width": _rate_half_width(study, scenarios_per_pair, seed),
         "strength_half_width": half_width,
         "told_apart": told_apart,
     }
@@ -144,14 +138,14 @@ def _outcome_chances(study: PlannedStudy, chance: NDArray) -> NDArray[np.float64
     return np.concatenate([each * (1 - study.without_choice), lost], axis=-1)
 
 
-def rate_half_width(study: PlannedStudy, scenarios: int, seed: int) -> float:
+def _rate_half_width(study: PlannedStudy, scenarios: int, seed: int) -> float:
     """Return the mean half-width of the bootstrap interval of a pair's preference rate at even odds."""
     rng = np.random.default_rng([seed, scenarios, 0])
-    found = rng.multinomial(scenarios, _outcome_chances(study, np.array(0.5)), size=_RATE_STUDIES)
-    found = found[found[:, :-1].any(axis=1)]  # a study without a choice in the pair has no interval
-    if not len(found):
+    counts = rng.multinomial(scenarios, _outcome_chances(study, np.array(0.5)), size=_RATE_STUDIES)
+    counts = counts[counts[:, :-1].any(axis=1)]  # a study without a choice in the pair has no interval
+    if not len(counts):
         return 0.5
-    drawn = rng.multinomial(scenarios, found / scenarios, size=(_RESAMPLES, len(found)))[..., :-1]
+    drawn = rng.multinomial(scenarios, counts / scenarios, size=(_RESAMPLES, len(counts)))[..., :-1]
     answers = drawn.sum(axis=2) * study.answers
     # a resample without a choice knows nothing
     rates = np.where(answers > 0, drawn @ np.arange(study.answers + 1) / np.maximum(answers, 1), 0.5)
@@ -159,34 +153,29 @@ def rate_half_width(study: PlannedStudy, scenarios: int, seed: int) -> float:
     return float((high - low).mean() / 2)
 
 
-def neighbours_apart(study: PlannedStudy, scenarios: int, studies: int, seed: int) -> tuple[float, float]:
+def _neighbours_apart(study: PlannedStudy, scenarios: int, studies: int, seed: int) -> tuple[float, float]:
     """Return half-width of the interval of neighbours' difference, and how often they are told apart."""
     rng = np.random.default_rng([seed, scenarios, 1])
     place = {value: n for n, value in enumerate(study.values)}
     first, second = np.array([(place[a], place[b]) for a, b in study.pairs]).T
     steps = np.arange(len(place))
-    half_widths, told = [], []
+    half_widths, apart = [], []
     for _ in range(_ARRANGEMENTS):
         value_at = rng.permutation(len(place))  # weakest first
         strengths = np.empty(len(place))
         strengths[value_at] = study.difference * steps
         chance = 1 / (1 + np.exp(strengths[second] - strengths[first]))
-        found = rng.multinomial(
-            scenarios, _outcome_chances(study, chance), size=(-(-studies // _ARRANGEMENTS), len(first))
-        )
-        won = found[..., :-1] @ np.arange(study.answers + 1)
-        wins = np.zeros((len(found), len(place), len(place)))
+        size = (-(-studies // _ARRANGEMENTS), len(first))
+        counts = rng.multinomial(scenarios, _outcome_chances(study, chance), size=size)
+        won = counts[..., :-1] @ np.arange(study.answers + 1)
+        wins = np.zeros((len(counts), len(place), len(place)))
         wins[:, first, second] = won
-        wins[:, second, first] = found[..., :-1].sum(axis=2) * study.answers - won
+        wins[:, second, first] = counts[..., :-1].sum(axis=2) * study.answers - won
         gaps = np.diff(fit_bradley_terry(wins, study.penalty)[:, value_at], axis=1)
         half_width = norm.isf((1 - study.level) / 2) * gaps.std(axis=0, ddof=1)
         half_widths.append(half_width)
-        told.append((gaps > half_width) & np.asarray(win_graph_connected(wins))[:, None])
-    return float(np.mean(half_widths)), float(np.mean(told))
-
-
-LARGEST = 20_000  # scenarios a pair; beyond it a goal is out of reach
-_TOLERANCE = 1.02  # the search ends where the number is known to 2 %
+        apart.append((gaps > half_width) & np.asarray(win_graph_connected(wins))[:, None])
+    return float(np.mean(half_widths)), float(np.mean(apart))
 
 
 def precision_plan(
@@ -195,7 +184,7 @@ def precision_plan(
     """Find how many scenarios a pair a study needs.
 
     Two goals, each by itself: the interval of a pair's preference rate is at most 2 × `precision` wide on average, at
-    even odds, where it is widest; and two values of neighbouring rank are told apart with probability `power`.
+    even odds, at which it is widest; and two values of neighbouring rank are told apart with probability `power`.
 
     Parameters
     ----------
@@ -213,14 +202,14 @@ def precision_plan(
     Returns
     -------
     DataFrame
-        One row a goal: ``goal`` (in words), ``scenarios_per_pair`` (kept scenarios; known to 2 %; empty where 20,000 do
+        One row a goal: ``goal`` (in words), ``scenarios_per_pair`` (kept scenarios; known to 2 %; empty if 20,000 do
         not do), ``outlines_per_pair`` (that many / ``kept_share``), ``scenarios`` (over all pairs), and what
         `expected_precision` gives for it: ``rate_half_width``, ``strength_half_width``, ``told_apart``.
 
     Raises
     ------
     ValueError
-        Where `precision`, `power` or `studies` is out of its range.
+        If `precision`, `power` or `studies` is out of its range.
     """
     if not (0 < precision < 0.5 and 0 < power < 1):
         raise ValueError(
@@ -228,16 +217,16 @@ def precision_plan(
             "such as 0.05 and 0.8."
         )
     wanted: dict[str, Callable[[int], bool]] = {
-        f"preference rate known to ± {precision:g}": (lambda n: rate_half_width(study, n, seed) <= precision),
+        f"preference rate known to ± {precision:g}": (lambda n: _rate_half_width(study, n, seed) <= precision),
         f"strengths {study.difference:g} apart told apart, power {power:g}": (
-            lambda n: neighbours_apart(study, n, studies, seed)[1] >= power
+            lambda n: _neighbours_apart(study, n, studies, seed)[1] >= power
         ),
     }
     rows = []
     for goal, reached in wanted.items():
         needed = _least(reached)
-        found = {} if needed is None else expected_precision(study, needed, studies=studies, seed=seed)
-        rows.append({"goal": goal, "scenarios_per_pair": needed, **found})
+        expected = {} if needed is None else expected_precision(study, needed, studies=studies, seed=seed)
+        rows.append({"goal": goal, "scenarios_per_pair": needed, **expected})
     table = pd.DataFrame(rows).astype({"goal": "str", "scenarios_per_pair": "Int64"})
     # a whole quotient stays whole: 0.1 × 3 style rounding must not add an outline
     outlines = np.ceil((table["scenarios_per_pair"].astype("Float64") / study.kept_share).round(9)).astype("Int64")
@@ -248,12 +237,12 @@ def precision_plan(
 
 
 def _least(reached: Callable[[int], bool]) -> int | None:
-    """Return the least number, to 2 %, that reaches a goal; None where `LARGEST` does not."""
+    """Return the least number, to 2 %, that reaches a goal; None if 20,000 does not."""
     high = 4
     while not reached(high):
-        if high >= LARGEST:
+        if high >= _LARGEST:
             return None
-        high = min(2 * high, LARGEST)
+        high = min(2 * high, _LARGEST)
     low = high // 2 if high > 4 else 0
     while high > low + 1 and high > low * _TOLERANCE:
         middle = (low + high) // 2

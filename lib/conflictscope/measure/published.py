@@ -1,7 +1,7 @@
 """Published: the numbers that the paper reports, for setting beside one's own.
 
-In: nothing. Out: small tables and numbers, each with the section that it is from. Source of all: Liu, Ghate, Diab,
-Fried, Kasirzadeh and Kleiman-Weiner, *Generative Value Conflicts Reveal LLM Priorities*, arXiv 2509.25369 (ICLR 2026).
+Source of all: Liu, Ghate, Diab, Fried, Kasirzadeh and Kleiman-Weiner, *Generative Value Conflicts Reveal LLM
+Priorities*, arXiv 2509.25369 (ICLR 2026).
 """
 
 import pandas as pd

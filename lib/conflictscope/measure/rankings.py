@@ -1,8 +1,7 @@
-"""Rankings: the strength and rank of each value, with intervals, for each target, condition and system prompt.
+"""Rankings: the strength and rank of each value, with intervals, for each target, condition and arm.
 
-In: the choices table. Out: the rankings table. Strengths are Bradley–Terry fits, intervals are percentiles of a
-bootstrap over scenarios, and tie groups gather the values that the data cannot tell apart. Where the data identify no
-order, no rank is given. Section 3.4 of the paper (arXiv 2509.25369).
+Strengths are Bradley–Terry fits, and tie groups gather the values that the data cannot tell apart. If the data
+identify no order, no rank is given.
 """
 
 import string
@@ -12,82 +11,54 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from conflictscope.measure.bootstrap import count_wins, resample_wins
-from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
+from conflictscope.measure.bootstrap import DEFAULTS, Settings, resample_wins
+from conflictscope.measure.bradley_terry import fit_some, win_graph_connected
 from conflictscope.measure.choices import GROUP, check_choices
 from conflictscope.table_files import check_table
 
-_DIGITS = 8  # strengths that differ by less differ by rounding alone
-
 
 def rank_values(
-    choices: pd.DataFrame,
-    values: Sequence[str] | None = None,
-    *,
-    penalty: float = 0.01,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
+    choices: pd.DataFrame, values: Sequence[str] | None = None, settings: Settings = DEFAULTS
 ) -> pd.DataFrame:
-    """Rank the values by Bradley–Terry strength, for each target, condition and system prompt.
+    """Rank the values by Bradley–Terry strength, for each group.
 
     Parameters
     ----------
-    choices : DataFrame
-        Columns of the table ``choices``. Rows whose outcome is not ``choice`` do not count; ``count_outcomes`` shows
-        them.
+    choices, settings
+        As everywhere; ``count_outcomes`` shows the rows that do not count.
     values : sequence of str, optional
         The value set, in the order wanted; default: the values that occur, sorted by name.
-    penalty : float
-        α of `fit_bradley_terry`; 0 is maximum likelihood.
-    resamples : int
-        Bootstrap resamples of scenarios, drawn within each value pair.
-    seed : int
-        Seed of the resamples.
-    level : float
-        Coverage of the intervals, between 0 and 1.
 
     Returns
     -------
     DataFrame
         Columns of the table ``rankings``, one row for each group and value, groups sorted, values in their order.
-        Intervals are percentile intervals. ``tie_group`` is a compact letter display: two values share a letter just
-        where the interval of the difference of their strengths covers 0; ``a`` goes to the strongest. Each difference
-        is judged by itself, without a correction for how many there are. Where the win graph is not strongly
-        connected, ``identified`` is False, and ranks, tie groups and intervals are empty: the strengths are then held
-        in place by the penalty, which no resampling varies, and are empty too where it is 0.
+        ``tie_group`` is a compact letter display: two values share a letter just if the interval of the difference of
+        their strengths covers 0; ``a`` goes to the strongest. Each difference is judged by itself, without a correction
+        for how many there are. If the win graph is not strongly connected, ``identified`` is False, and ranks, tie
+        groups and intervals are empty: the strengths are then held in place by the penalty, which no resampling
+        varies, and are empty too if it is 0.
 
     Raises
     ------
     ValueError
-        Where the choices do not fit `values`, a group has more than one judge, `level` is not between 0 and 1, or
-        `penalty` is 0 and a resample has no maximum of the likelihood.
+        If the choices do not fit `values`, or the penalty is 0 and a resample has no maximum of the likelihood.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
-    check_choices(choices)
     if values is None:
+        check_choices(choices)
         values = sorted({*choices["value_1"], *choices["value_2"]})
-    if len(values) < 2:
-        raise ValueError(f"values: found {list(values)}; expected at least two. Pass the study's choices and values.")
-    groups, wins = count_wins(choices, values)
-    _, resampled = resample_wins(choices, values, resamples=resamples, seed=seed)
+    groups, wins, resampled = resample_wins(choices, values, settings)
     identified = np.asarray(win_graph_connected(wins))
-    fitted = identified | (penalty > 0)
-    strengths = np.full(wins.shape[:-1], np.nan)
-    draws = np.full(resampled.shape[:-1], np.nan)
-    strengths[fitted] = fit_bradley_terry(wins[fitted], penalty).round(_DIGITS) + 0.0
-    draws[fitted] = fit_bradley_terry(resampled[fitted], penalty).round(_DIGITS) + 0.0
-
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.where(identified[:, None], np.quantile(draws, tails, axis=1), np.nan)
+    fitted = identified | (settings.penalty > 0)
+    strengths, draws = (fit_some(tables, fitted, settings.penalty) for tables in (wins, resampled))
+    low, high = np.where(identified[:, None], np.quantile(draws, settings.tails, axis=1), np.nan)
     # a tie within a resample stretches from the best to the worst place that the tied values share
     best = _places(draws, np.greater) + 1
     worst = _places(draws, np.greater_equal)
-    rank_low = np.quantile(best, tails[0], axis=1, method="lower")
-    rank_high = np.quantile(worst, tails[1], axis=1, method="higher")
+    rank_low = np.quantile(best, settings.tails[0], axis=1, method="lower")
+    rank_high = np.quantile(worst, settings.tails[1], axis=1, method="higher")
     letters = [
-        _tie_letters(s, _cannot_tell_apart(d, tails)) if known else [None] * len(values)
+        _tie_letters(s, _cannot_tell_apart(d, settings.tails)) if known else [None] * len(values)
         for s, d, known in zip(strengths, draws, identified, strict=True)
     ]
     per_value = groups.loc[groups.index.repeat(len(values))].reset_index(drop=True)
@@ -114,7 +85,7 @@ def _places(strengths: NDArray, compare: np.ufunc) -> NDArray[np.int64]:
 
 
 def _where(shown: NDArray, numbers: NDArray) -> pd.Series:
-    """Return the numbers as integers, empty where they are not to be shown."""
+    """Return the numbers as integers, empty if they are not to be shown."""
     return pd.Series(numbers.astype(int), dtype="Int64").where(shown)
 
 
@@ -146,8 +117,8 @@ def _largest_groups(group: set, candidates: set, done: set, neighbours: list[set
     """Return the maximal cliques that hold `group` (Bron and Kerbosch 1973, without pivoting: sets are small)."""
     if not candidates and not done:
         return [group]
-    found = []
+    groups = []
     for value in sorted(candidates):
-        found += _largest_groups(group | {value}, candidates & neighbours[value], done & neighbours[value], neighbours)
+        groups += _largest_groups(group | {value}, candidates & neighbours[value], done & neighbours[value], neighbours)
         candidates, done = candidates - {value}, done | {value}
-    return found
+    return groups

@@ -1,198 +1,111 @@
-"""Rates: how often a value wins its pair, how often the first-listed action is taken, how often the orders disagree.
+"""Rates: how often a value wins its pair, an action is taken, the orders disagree; with Wilson intervals.
 
-In: the choices table. Out: a rate with its Wilson interval for each target, condition and system prompt. Answers to
-one scenario move together, so the interval of `preference_rates` is taken on the effective number of answers
-(`clustering`). Section 3.4 of the paper (arXiv 2509.25369).
-
-Effects: what else moves choices: acting against refraining, template, domain.
-
-In: the choices table, with any column of the scenarios joined on. Out: how often the acting action is chosen and which
-value wins, by template or any other column. Several answers to one scenario move together, so intervals are Wilson
-intervals of as many independent answers as they are worth. Section 4 of the paper (arXiv 2509.25369) looks at values
-alone.
-
-Choice noise: how often the same question, asked again, is answered with the other action.
-
-In: the choices table of a study with more than one repetition. Out: a rate with its interval for each target, condition
-and system prompt. At a temperature above 0 a single answer is one draw; this says how far it can be relied on. Not in
-the paper (arXiv 2509.25369), which asks once.
+Answers to one scenario move together, so the rates of choices have an interval on the effective number of answers: the
+number divided by the design effect, which is 1 for independent answers and 2 if the two option orders always agree.
 """
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
-from conflictscope.measure.bootstrap import count_successes, wilson_interval, with_clustered_rate
-from conflictscope.measure.choices import GROUP, check_choices
-
-
-def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Give, for each pair of values, the share of choices that the first of the two won.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-    level : float
-        Coverage of the intervals, between 0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        One row for each group and each pair that occurs in `choices`: ``target``, ``condition``, ``arm``,
-        ``value_1``, ``value_2`` (sorted by name, whichever action supported them), ``wins`` (of ``value_1``),
-        ``choices``, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty where the group has no choice in the pair).
-
-    Raises
-    ------
-    ValueError
-        Where a group has more than one judge, a column is missing, or `level` is not between 0 and 1.
-    """
-    check_choices(choices)
-    one, two = choices["value_1"], choices["value_2"]
-    in_order = one <= two
-    named = choices.assign(value_1=one.where(in_order, two), value_2=two.where(in_order, one))
-    pairs = named[["value_1", "value_2"]].drop_duplicates().sort_values(["value_1", "value_2"])
-    every = named[GROUP].drop_duplicates().sort_values(GROUP).merge(pairs, how="cross")
-    chosen = named[named["outcome"].eq("choice")]
-    counts = count_successes(chosen, chosen["winner"].eq(chosen["value_1"]), [*GROUP, "value_1", "value_2"])
-    counts = counts.rename(columns={"successes": "wins"})
-    rates = with_clustered_rate(every.join(counts, on=[*GROUP, "value_1", "value_2"]), "wins", level)
-    return rates.drop(columns="design_effect")
-
-
-def position_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Give the share of choices that took the action shown first.
-
-    Where every scenario is shown in both orders, a respondent without a position bias has 0.5, whatever it prefers.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-    level : float
-        Coverage of the intervals, between 0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        One row a group: ``target``, ``condition``, ``arm``, ``first_chosen``, ``choices``, ``rate``,
-        ``rate_low``, ``rate_high`` (0–1; empty where the group has no choice).
-
-    Raises
-    ------
-    ValueError
-        As for `preference_rates`.
-    """
-    check_choices(choices)
-    chosen = choices[choices["outcome"].eq("choice")]
-    counts = (
-        chosen.assign(first=chosen["action"].eq(chosen["action_shown_first"]))
-        .groupby(GROUP)["first"]
-        .agg(first_chosen="sum", choices="size")
-    )
-    return _with_rate(_all_groups(choices).join(counts, on=GROUP), "first_chosen", "choices", level)
-
-
-def flip_rate(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Give the share of scenarios where the two orders of showing the actions led to different choices.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-    level : float
-        Coverage of the intervals, between 0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        One row a group: ``target``, ``condition``, ``arm``, ``flipped``, ``compared`` (scenarios with a
-        choice in both orders, each repetition by itself), ``rate``, ``rate_low``, ``rate_high`` (0–1; empty where
-        nothing can be compared).
-
-    Raises
-    ------
-    ValueError
-        As for `preference_rates`.
-    """
-    check_choices(choices)
-    chosen = choices[choices["outcome"].eq("choice")]
-    asked = chosen.groupby([*GROUP, "scenario_id", "repetition"])
-    both = asked.agg(orders=("action_shown_first", "nunique"), actions=("action", "nunique")).query("orders == 2")
-    counts = both["actions"].gt(1).groupby(GROUP).agg(flipped="sum", compared="size")
-    return _with_rate(_all_groups(choices).join(counts, on=GROUP), "flipped", "compared", level)
-
-
-def _all_groups(choices: pd.DataFrame) -> pd.DataFrame:
-    """Return every group once, sorted, those without a choice too."""
-    return choices[GROUP].drop_duplicates().sort_values(GROUP).reset_index(drop=True)
-
-
-def _with_rate(counts: pd.DataFrame, successes: str, trials: str, level: float) -> pd.DataFrame:
-    """Return the counts, 0 where nothing was counted, with rate and interval."""
-    counts = counts.fillna({successes: 0, trials: 0}).astype({successes: "int64", trials: "int64"})
-    low, high = wilson_interval(counts[successes], counts[trials], level)
-    rate = counts[successes] / counts[trials].where(counts[trials] > 0)
-    return counts.assign(rate=rate, rate_low=low, rate_high=high).reset_index(drop=True)
-
+from conflictscope.measure.choices import GROUP, check_choices, groups_of, in_name_order
 
 ALL = "all"
 _TEMPLATE = ["structure", "severity"]
 _PAIR = ["value_1", "value_2"]
 
 
+def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Give, for each pair of values, the share of choices that the first of the two won.
+
+    Returns
+    -------
+    DataFrame
+        One row for each group and each pair that occurs in `choices`: ``target``, ``condition``, ``arm``,
+        ``value_1``, ``value_2`` (sorted by name, whichever action supported them), ``wins`` (of ``value_1``),
+        ``choices``, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty if the group has no choice in the pair).
+    """
+    check_choices(choices)
+    named = in_name_order(choices)
+    chosen = named[named["outcome"].eq("choice")]
+    won = chosen["winner"].eq(chosen["value_1"])
+    return rate_table(_cells(named, _PAIR), chosen, won, level, successes="wins").drop(columns="design_effect")
+
+
+def position_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Give the share of choices that took the action shown first.
+
+    If every scenario is shown in both orders, a respondent without a position bias has 0.5, whatever it prefers.
+
+    Returns
+    -------
+    DataFrame
+        One row a group: ``target``, ``condition``, ``arm``, ``first_chosen``, ``choices``, ``rate``,
+        ``rate_low``, ``rate_high`` (0–1; empty if the group has no choice).
+    """
+    check_choices(choices)
+    chosen = choices[choices["outcome"].eq("choice")]
+    took_first = chosen["action"].eq(chosen["action_shown_first"])
+    return rate_table(groups_of(choices), chosen, took_first, level, successes="first_chosen", clustered=False)
+
+
+def flip_rate(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Give the share of scenarios in which the two orders of showing the actions led to different choices.
+
+    Returns
+    -------
+    DataFrame
+        One row a group: ``target``, ``condition``, ``arm``, ``flipped``, ``compared`` (scenarios with a choice in both
+        orders, each repetition by itself), ``rate``, ``rate_low``, ``rate_high`` (0–1; empty if nothing can be
+        compared).
+    """
+    check_choices(choices)
+    chosen = choices[choices["outcome"].eq("choice")]
+    asked = chosen.groupby([*GROUP, "scenario_id", "repetition"])
+    orders = asked.agg(orders=("action_shown_first", "nunique"), actions=("action", "nunique"))
+    both = orders.query("orders == 2").reset_index()
+    names = {"successes": "flipped", "trials": "compared"}
+    return rate_table(groups_of(choices), both, both["actions"].gt(1), level, **names, clustered=False)
+
+
 def acting_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Give the share of choices that took the action of the acting side, over all and by template.
 
-    Where either value of a pair is equally often on the acting side, a respondent that minds only the values has 0.5,
+    If either value of a pair is equally often on the acting side, a respondent that minds only the values has 0.5,
     whatever it prefers.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-    level : float
-        Coverage of the intervals, between 0 and 1.
 
     Returns
     -------
     DataFrame
         For each group a row over all (``structure`` and ``severity`` both ``all``) and one for each template that
-        occurs in `choices`: ``target``, ``condition``, ``arm``, ``structure``, ``severity``,
-        ``acting_chosen``, ``choices`` (counts), ``rate``, ``rate_low``, ``rate_high`` (0–1; empty where there is no
-        choice) and ``design_effect`` (by which the answers were divided for the interval).
+        occurs in `choices`: ``target``, ``condition``, ``arm``, ``structure``, ``severity``, ``acting_chosen``,
+        ``choices`` (counts), ``rate``, ``rate_low``, ``rate_high`` (0–1; empty if there is no choice) and
+        ``design_effect`` (by which the answers were divided for the interval).
 
     Raises
     ------
     ValueError
-        Where a column is missing, an acting value is not of the scenario's pair, a group has more than one judge, or
-        `level` is not between 0 and 1.
+        If a column is missing or an acting value is not of the scenario's pair.
     """
-    _check(choices, [*_TEMPLATE, "acting_value"])
+    _check_acting(choices, _TEMPLATE)
     chosen = choices[choices["outcome"].eq("choice")]
-    acting = chosen["winner"].eq(chosen["acting_value"])
-    groups = choices[GROUP].drop_duplicates().sort_values(GROUP)
-    templates = choices[_TEMPLATE].drop_duplicates().sort_values(_TEMPLATE)
-    overall = pd.DataFrame({"structure": [ALL], "severity": [ALL]})
-    every = groups.merge(pd.concat([overall, templates], ignore_index=True), how="cross")
-    counts = [
-        count_successes(chosen.assign(structure=ALL, severity=ALL), acting, [*GROUP, *_TEMPLATE]),
-        count_successes(chosen, acting, [*GROUP, *_TEMPLATE]),
+    acted = chosen["winner"].eq(chosen["acting_value"])
+    overall = groups_of(choices).assign(structure=ALL, severity=ALL)
+    tables = [
+        rate_table(cells, rows, acted, level, successes="acting_chosen")
+        for cells, rows in (
+            (overall, chosen.assign(structure=ALL, severity=ALL)),
+            (_cells(choices, _TEMPLATE), chosen),
+        )
     ]
-    table = every.join(pd.concat(counts), on=[*GROUP, *_TEMPLATE])
-    return with_clustered_rate(table.rename(columns={"successes": "acting_chosen"}), "acting_chosen", level)
+    return pd.concat(tables).sort_values(GROUP, kind="stable", ignore_index=True)
 
 
 def effects_by(choices: pd.DataFrame, column: str, level: float = 0.95) -> pd.DataFrame:
     """Give acting and preference rates by the categories of a column, such as severity, structure or domain.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices`` and `column`, joined on by ``scenario_id`` if need be.
-    column : str
-        The column whose categories are compared. Rows without a category stand together as ``(none)``.
-    level : float
-        Coverage of the intervals, between 0 and 1.
+    The column is joined on by ``scenario_id`` if need be. Rows without a category stand together as ``(none)``.
 
     Returns
     -------
@@ -201,7 +114,7 @@ def effects_by(choices: pd.DataFrame, column: str, level: float = 0.95) -> pd.Da
         for each pair of values with ``measure`` ``preference`` (share that ``value_1`` won; the two sorted by name):
         ``target``, ``condition``, ``arm``, ``measure``, ``value_1``, ``value_2`` (empty for ``acting``),
         ``by`` (`column`), ``category``, ``chosen``, ``choices`` (counts), ``rate``, ``rate_low``, ``rate_high`` (0–1;
-        empty where there is no choice) and ``design_effect``. Pairs and categories are those that occur together in
+        empty if there is no choice) and ``design_effect``. Pairs and categories are those that occur together in
         `choices`.
 
     Raises
@@ -209,72 +122,35 @@ def effects_by(choices: pd.DataFrame, column: str, level: float = 0.95) -> pd.Da
     ValueError
         As for `acting_effect`.
     """
-    _check(choices, [column, "acting_value"])
-    in_order = choices["value_1"] <= choices["value_2"]
-    named = choices.assign(
-        value_1=choices["value_1"].where(in_order, choices["value_2"]),
-        value_2=choices["value_2"].where(in_order, choices["value_1"]),
-        category=choices[column].astype("object").where(choices[column].notna(), "(none)").astype("str"),
-    )
-    groups = named[GROUP].drop_duplicates().sort_values(GROUP)
+    _check_acting(choices, [column])
+    category = choices[column].astype("object").where(choices[column].notna(), "(none)").astype("str")
+    named = in_name_order(choices).assign(category=category)
     chosen = named[named["outcome"].eq("choice")]
     tables = []
-    for measure, success, keys in (
+    for measure, won, keys in (
         ("acting", chosen["winner"].eq(chosen["acting_value"]), ["category"]),
         ("preference", chosen["winner"].eq(chosen["value_1"]), [*_PAIR, "category"]),
     ):
-        every = groups.merge(named[keys].drop_duplicates().sort_values(keys), how="cross")
-        counts = count_successes(chosen, success, [*GROUP, *keys])
-        tables.append(every.join(counts, on=[*GROUP, *keys]).assign(measure=measure, by=column))
-    table = pd.concat(tables, ignore_index=True).rename(columns={"successes": "chosen"})
-    table = with_clustered_rate(table, "chosen", level)
+        rates = rate_table(_cells(named, keys), chosen, won, level, successes="chosen")
+        tables.append(rates.assign(measure=measure, by=column))
+    table = pd.concat(tables, ignore_index=True).astype({"measure": "str", "by": "str"})
     numbers = ["chosen", "choices", "rate", "rate_low", "rate_high", "design_effect"]
-    return table[[*GROUP, "measure", *_PAIR, "by", "category", *numbers]].astype({"measure": "str", "by": "str"})
-
-
-def _check(choices: pd.DataFrame, needed: list[str]) -> None:
-    """Raise unless the columns are there and each acting value is of its pair."""
-    check_choices(choices)
-    missing = [name for name in needed if name not in choices.columns]
-    if missing:
-        raise ValueError(
-            f"choices: columns {missing} are missing; expected them beside those of the table 'choices'. Join them on "
-            "by scenario_id."
-        )
-    stray = ~(choices["acting_value"].eq(choices["value_1"]) | choices["acting_value"].eq(choices["value_2"]))
-    if stray.any():
-        row = choices[stray].iloc[0]
-        raise ValueError(
-            f"choices: scenario {row['scenario_id']!r}: acting_value {row['acting_value']!r}; expected "
-            f"{row['value_1']!r} or {row['value_2']!r}. Gather the choices again."
-        )
+    return table[[*GROUP, "measure", *_PAIR, "by", "category", *numbers]]
 
 
 def retest_reliability(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Give the chance that two askings of one question end in different choices.
 
     A question is one scenario put to one target; in multiple choice the order in which the actions are shown is part of
-    it. All pairs of a question's choices are compared, and questions count alike. Answers to one scenario move
-    together, so the interval rests on scenarios, not on answers.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``.
-    level : float
-        Coverage of the intervals, between 0 and 1.
+    it. All pairs of a question's choices are compared, and questions count alike. The interval rests on scenarios, not
+    on answers.
 
     Returns
     -------
     DataFrame
-        One row a group that has a question with two choices or more; empty where each was asked once: ``target``,
+        One row a group that has a question with two choices or more; empty if each was asked once: ``target``,
         ``condition``, ``arm``, ``questions``, ``scenarios``, ``choices`` (counts behind the rate), ``noise``,
         ``noise_low``, ``noise_high`` (0–1; Wilson, on the number of scenarios).
-
-    Raises
-    ------
-    ValueError
-        As for ``preference_rates``.
     """
     check_choices(choices)
     chosen = choices[choices["outcome"].eq("choice")]
@@ -298,3 +174,165 @@ def retest_reliability(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFra
     # wide side
     low, high = wilson_interval(rate * counts["scenarios"], counts["scenarios"], level)
     return counts.assign(noise=rate, noise_low=low, noise_high=high).reset_index()
+
+
+def rate_table(
+    cells: pd.DataFrame,
+    events: pd.DataFrame,
+    success: pd.Series,
+    level: float,
+    *,
+    successes: str,
+    trials: str = "choices",
+    clustered: bool = True,
+) -> pd.DataFrame:
+    """Give the share of successes in each cell, with its Wilson interval.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        The rows wanted, by the columns that tell them apart; those without an event have 0 trials.
+    events : DataFrame
+        ``scenario_id`` and the columns of `cells`; every row is a trial.
+    success : Series of bool
+        Whether each row of `events` is a success.
+    level : float
+        Coverage of the intervals.
+    successes, trials : str
+        Names of the two columns of counts.
+    clustered : bool
+        Whether the trials of one scenario move together, so that the interval rests on trials / design effect.
+
+    Returns
+    -------
+    DataFrame
+        The cells with the two counts, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty without a trial) and, if
+        clustered, ``design_effect``.
+    """
+    by = list(cells)
+    if clustered:
+        counts = count_successes(events, success, by)
+    else:
+        grouped = events[by].assign(success=success).groupby(by, observed=True)["success"]
+        counts = grouped.agg(successes="sum", trials="size")
+    counts = cells.join(counts, on=by)[list(counts)].fillna(0)
+    won, n = counts["successes"].astype(float), counts["trials"].astype(float)
+    rate = won / n.where(n > 0)
+    table = cells.assign(**{successes: won.astype("int64"), trials: n.astype("int64"), "rate": rate})
+    if not clustered:
+        table["rate_low"], table["rate_high"] = wilson_interval(won, n, level)
+    else:
+        effect = design_effect(counts["spread"], (won * (1 - rate)).fillna(0), counts["largest_spread"], n)
+        table["rate_low"], table["rate_high"] = wilson_interval(won / effect, n / effect, level)
+        table["design_effect"] = effect
+    return table.reset_index(drop=True)
+
+
+def count_successes(events: pd.DataFrame, success: pd.Series, by: list[str]) -> pd.DataFrame:
+    """Count successes by group, with what the design effect needs.
+
+    Parameters
+    ----------
+    events, success
+        As for `rate_table`.
+    by : list of str
+        Columns that make up a group.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `by`: ``successes``, ``trials`` (counts), ``spread`` (Σ (y − n p)² over the
+        scenarios, of y successes in n trials, p the group's rate) and ``largest_spread`` (what ``spread`` / p(1 − p)
+        would be if each scenario's answers were all alike: Σ n²).
+    """
+    each = events[[*by, "scenario_id"]].assign(success=success.astype(float))
+    each = each.groupby([*by, "scenario_id"], observed=True, sort=False)["success"].agg(y="sum", n="size").reset_index()
+    n = each["n"].astype(float)
+    grouped = each.assign(yy=each["y"] ** 2, yn=each["y"] * n, nn=n**2).groupby(by, observed=True)
+    sums = (
+        grouped[["y", "n", "yy", "yn", "nn"]]
+        .sum()
+        .rename(columns={"y": "successes", "n": "trials", "nn": "largest_spread"})
+    )
+    rate = sums["successes"] / sums["trials"]
+    sums["spread"] = (sums["yy"] - 2 * rate * sums["yn"] + rate**2 * sums["largest_spread"]).clip(lower=0)
+    return sums.drop(columns=["yy", "yn"]).astype({"successes": "int64", "trials": "int64"})
+
+
+def design_effect(
+    spread: ArrayLike, independent: ArrayLike, largest_spread: ArrayLike, trials: ArrayLike
+) -> NDArray[np.float64]:
+    """Give the design effect: the variance of a rate against that of as many independent answers.
+
+    Parameters
+    ----------
+    spread, largest_spread, trials : array_like
+        From `count_successes`, or sums of them over the groups that are to share a design effect.
+    independent : array_like
+        What ``spread`` would be on average if answers were independent: trials × p (1 − p), or sums of it.
+
+    Returns
+    -------
+    ndarray
+        At least 1, so that answers that cancel out make no interval narrower. If all answers are alike and the data
+        say nothing about it, the most that it can be: Σ n² / Σ n. 1 without trials.
+    """
+    spread, independent = np.asarray(spread, dtype=float), np.asarray(independent, dtype=float)
+    varied = independent > 0
+    trials = np.maximum(np.asarray(trials, dtype=float), 1)
+    most = np.asarray(largest_spread, dtype=float) / trials
+    return np.maximum(np.where(varied, spread / np.where(varied, independent, 1), most), 1)
+
+
+def wilson_interval(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[NDArray, NDArray]:
+    """Give Wilson's score interval of a proportion (Wilson 1927, *JASA* 22).
+
+    Parameters
+    ----------
+    successes, trials : array_like
+        Counts, of one shape.
+    level : float
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    low, high : ndarray
+        Ends of the interval, 0–1; nan without trials.
+    """
+    check_level(level)
+    n = np.asarray(trials, dtype=float)
+    n = np.where(n > 0, n, np.nan)
+    rate = np.asarray(successes, dtype=float) / n
+    z = norm.isf((1 - level) / 2)
+    centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def check_level(level: float) -> None:
+    """Raise unless `level` is between 0 and 1."""
+    if not 0 < level < 1:
+        raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
+
+
+def _cells(choices: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return every group with every combination of the columns that occurs, sorted."""
+    return groups_of(choices).merge(choices[columns].drop_duplicates().sort_values(columns), how="cross")
+
+
+def _check_acting(choices: pd.DataFrame, columns: list[str]) -> None:
+    """Raise unless the columns are there and each acting value is of its pair."""
+    check_choices(choices)
+    missing = [name for name in [*columns, "acting_value"] if name not in choices.columns]
+    if missing:
+        raise ValueError(
+            f"choices: columns {missing} are missing; expected them beside those of the table 'choices'. Join them on "
+            "by scenario_id."
+        )
+    stray = ~(choices["acting_value"].eq(choices["value_1"]) | choices["acting_value"].eq(choices["value_2"]))
+    if stray.any():
+        row = choices[stray].iloc[0]
+        raise ValueError(
+            f"choices: scenario {row['scenario_id']!r}: acting_value {row['acting_value']!r}; expected "
+            f"{row['value_1']!r} or {row['value_2']!r}. Gather the choices again."
+        )

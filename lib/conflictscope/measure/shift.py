@@ -1,16 +1,7 @@
-"""Paired fits: both conditions of each target, fitted on the same resamples of scenarios.
+"""Shift: how what a model does (open-ended, revealed) differs from what it says (multiple choice, expressed).
 
-In: the choices table. Out: strengths and ranks, observed and resampled, expressed (multiple choice) and revealed
-(open-ended), under the default system prompt; and the strengths from either option order alone. All share the
-resamples, so every difference between them is paired. Sections 3.4 and 4 of the paper (arXiv 2509.25369).
-
-Shift: how what a model does differs from what it says.
-
-In: the choices table, both conditions. Out: for each target and value the paired difference of strength and rank,
-revealed (open-ended) minus expressed (multiple choice), with its interval, beside the noise that would be there without
-a real shift; Kendall's τ between the two rankings; mean ranks of groups of values. Default system prompt throughout.
-Section 4 of the paper (arXiv 2509.25369); its mean ranks of the protective values, 1.7 → 4.5, count from 0: 2.7 → 5.5
-where ranks count from 1, as here.
+Both conditions of a target are fitted on the same resamples of scenarios, under the default arm, so every difference is
+paired; beside it stands the noise that would be there without a real shift.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from conflictscope.measure.bootstrap import count_wins, resample_wins
-from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
+from conflictscope.measure.bootstrap import DEFAULTS, Settings, resample_wins
+from conflictscope.measure.bradley_terry import fit_some, win_graph_connected
 from conflictscope.measure.choices import GROUP, check_choices
 from conflictscope.tables import CONDITIONS
 
-_DIGITS = 8  # strengths that differ by less differ by rounding alone
+ALL_TARGETS = "all targets"
 _ORDERS = (1, 2)  # the action that is shown first
 _USED = [*GROUP, "scenario_id", "value_1", "value_2", "judge", "outcome", "winner", "loser"]
 
@@ -34,8 +25,8 @@ _USED = [*GROUP, "scenario_id", "value_1", "value_2", "judge", "outcome", "winne
 class PairedFits:
     """Fits by target; the second axis is the condition (expressed, revealed) or the option order (1 first, 2 first).
 
-    Strengths are log-odds with mean 0; empty (nan) where a condition has no choice, or where the penalty is 0 and the
-    win graph is not strongly connected.
+    Strengths are log-odds with mean 0; nan if a condition has no choice, or the penalty is 0 and the win graph is not
+    strongly connected.
     """
 
     targets: list[str]
@@ -44,31 +35,17 @@ class PairedFits:
     identified: NDArray[np.bool_]  # (targets, 2): whether the win graph is strongly connected
     order_strengths: NDArray[np.float64]  # (targets, 2, k), multiple choice
     order_draws: NDArray[np.float64]  # (targets, 2, resamples, k)
-    problems: list[str | None]  # by target: why ranks cannot be compared; None where they can
+    problems: list[str | None]  # by target: why ranks cannot be compared; None if they can
 
 
-def fit_both_conditions(
-    choices: pd.DataFrame, values: Sequence[str], *, penalty: float, resamples: int, seed: int
-) -> PairedFits:
-    """Fit every target's expressed and revealed strengths on the same resamples of scenarios.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``; only the system prompt ``default`` counts.
-    values : sequence of str
-        The value set, at least two, in the order of the axes.
-    penalty, resamples, seed
-        As for `rank_values`, whose draws these are.
+def fit_both_conditions(choices: pd.DataFrame, values: Sequence[str], settings: Settings) -> PairedFits:
+    """Fit every target's expressed and revealed strengths on the same resamples of scenarios, those of `rank_values`.
 
     Raises
     ------
     ValueError
-        Where a condition does not occur under the default system prompt, the choices do not fit `values`, or `penalty`
-        is 0 and a resample has no maximum of the likelihood.
+        As for `value_shifts`.
     """
-    if len(values) < 2:
-        raise ValueError(f"values: found {list(values)}; expected at least two. Pass the study's values.")
     check_choices(choices)
     default = choices[choices["arm"].eq("default")]
     for condition in CONDITIONS:
@@ -79,22 +56,18 @@ def fit_both_conditions(
             )
     order = "order " + default["action_shown_first"].astype("str")
     by_order = default[_USED].assign(arm=default["arm"].where(default["condition"].ne("multiple_choice"), order))
-    groups, observed = count_wins(by_order, values)
-    _, resampled = resample_wins(by_order, values, resamples=resamples, seed=seed)
+    groups, observed, resampled = resample_wins(by_order, values, settings)
     targets = sorted(default["target"].unique())
     wanted = [("multiple_choice", f"order {n}") for n in _ORDERS] + [("open_ended", "default")]
     keys = pd.MultiIndex.from_tuples([(t, *rest) for t in targets for rest in wanted], names=GROUP)
     place = pd.MultiIndex.from_frame(groups).get_indexer(keys).reshape(len(targets), len(wanted))
     tables, resampled_tables = _by_condition(observed, place), _by_condition(resampled, place)
     connected, asked = np.asarray(win_graph_connected(tables)), np.asarray(tables.any(axis=(2, 3)))
-    fitted = connected | (penalty > 0) & asked
-    if penalty == 0:
-        # one order alone is a side show: where it has no maximum it is left out rather than refused
+    fitted = connected | (settings.penalty > 0) & asked
+    if settings.penalty == 0:
+        # one order alone is a side show: if it has no maximum it is left out rather than refused
         fitted[:, 2:] &= np.asarray(win_graph_connected(resampled_tables[:, 2:])).all(axis=2)
-    strengths = np.full((*fitted.shape, len(values)), np.nan)
-    draws = np.full((*fitted.shape, resamples, len(values)), np.nan)
-    strengths[fitted] = fit_bradley_terry(tables[fitted], penalty).round(_DIGITS) + 0.0
-    draws[fitted] = fit_bradley_terry(resampled_tables[fitted], penalty).round(_DIGITS) + 0.0
+    strengths, draws = (fit_some(wins, fitted, settings.penalty) for wins in (tables, resampled_tables))
     return PairedFits(
         targets=targets,
         strengths=strengths[:, :2],
@@ -130,34 +103,8 @@ def _problem(identified: NDArray, some: NDArray) -> str | None:
     return "; ".join(reasons) or None
 
 
-ALL_TARGETS = "all targets"
-
-
-def value_shifts(
-    choices: pd.DataFrame,
-    values: Sequence[str],
-    *,
-    penalty: float = 0.01,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Give the shift of each value from multiple choice to open-ended, for each target.
-
-    Parameters
-    ----------
-    choices : DataFrame
-        Columns of the table ``choices``; only the system prompt ``default`` counts, and only the outcome ``choice``.
-    values : sequence of str
-        The value set, in the order wanted.
-    penalty : float
-        α of `fit_bradley_terry`.
-    resamples : int
-        Bootstrap resamples of scenarios within each value pair, the same for both conditions.
-    seed : int
-        Seed of the resamples.
-    level : float
-        Coverage of the intervals, between 0 and 1.
+def value_shifts(choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS) -> pd.DataFrame:
+    """Give the shift of each value from multiple choice to open-ended, for each target, under the default arm.
 
     Returns
     -------
@@ -168,38 +115,38 @@ def value_shifts(
         ``rank_revealed`` (1 = most preferred; tied values share the mean of their places), ``rank_shift`` (revealed −
         expressed: above 0, it falls), ``rank_shift_low``, ``rank_shift_high``; ``bootstrap_error`` (the size that the
         shift would stay below with probability `level` if there were none: quantile of the resamples' distance from
-        the shift found); ``order_shift`` (strength from the answers with action 1 shown first − from those with action
-        2 first, multiple choice), ``order_shift_low``, ``order_shift_high``, empty unless both orders have a fit;
-        ``beyond_noise`` (``strength_shift`` larger in size than ``bootstrap_error`` and than ``order_shift``);
+        the observed shift); ``order_shift`` (strength from the answers with action 1 shown first − from those with
+        action 2 first, multiple choice), ``order_shift_low``, ``order_shift_high``, empty unless both orders have a
+        fit; ``beyond_noise`` (``strength_shift`` larger in size than ``bootstrap_error`` and than ``order_shift``);
         ``problem``.
-        Intervals are percentile intervals. Where a win graph is not strongly connected, ``problem`` says which, ranks
-        and ``beyond_noise`` are empty, and strengths are held in place by the penalty; where a target has no choice in
-        a condition, its strengths there are empty too.
+        If a win graph is not strongly connected, ``problem`` says which, ranks and ``beyond_noise`` are empty, and
+        strengths are held in place by the penalty; if a target has no choice in a condition, its strengths there are
+        empty too.
 
     Raises
     ------
     ValueError
-        As for `fit_both_conditions`, or where `level` is not between 0 and 1.
+        If a condition does not occur under the default arm, the choices do not fit `values`, or the penalty is 0 and a
+        resample has no maximum of the likelihood.
     """
-    tails = _tails(level)
-    fits = fit_both_conditions(choices, values, penalty=penalty, resamples=resamples, seed=seed)
+    fits = fit_both_conditions(choices, values, settings)
     comparable = np.array([problem is None for problem in fits.problems])
     strength_draws = fits.draws[:, 1] - fits.draws[:, 0]
     shift = fits.strengths[:, 1] - fits.strengths[:, 0]
     ranks, rank_draws = _ranks(fits)
     order_shift = fits.order_strengths[:, 0] - fits.order_strengths[:, 1]
-    noise = np.quantile(np.abs(strength_draws - shift[:, None]), level, axis=1)
+    noise = np.quantile(np.abs(strength_draws - shift[:, None]), settings.level, axis=1)
     # an order that was not asked sets no bar
     beyond = np.abs(shift) > np.fmax(noise, np.abs(order_shift))
     columns = {
         "strength_expressed": fits.strengths[:, 0],
         "strength_revealed": fits.strengths[:, 1],
-        **_with_interval("strength_shift", shift, strength_draws, tails),
+        **_with_interval("strength_shift", shift, strength_draws, settings.tails),
         "rank_expressed": ranks[:, 0],
         "rank_revealed": ranks[:, 1],
-        **_with_interval("rank_shift", ranks[:, 1] - ranks[:, 0], rank_draws[:, 1] - rank_draws[:, 0], tails),
+        **_with_interval("rank_shift", ranks[:, 1] - ranks[:, 0], rank_draws[:, 1] - rank_draws[:, 0], settings.tails),
         "bootstrap_error": noise,
-        **_with_interval("order_shift", order_shift, fits.order_draws[:, 0] - fits.order_draws[:, 1], tails),
+        **_with_interval("order_shift", order_shift, fits.order_draws[:, 0] - fits.order_draws[:, 1], settings.tails),
     }
     table = pd.DataFrame(
         {
@@ -213,37 +160,18 @@ def value_shifts(
     return table.astype({"target": "str", "value": "str"})
 
 
-def ranking_agreement(
-    choices: pd.DataFrame,
-    values: Sequence[str],
-    *,
-    penalty: float = 0.01,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Give Kendall's τ-b between each target's expressed and revealed ranking.
-
-    Parameters
-    ----------
-    choices, values, penalty, resamples, seed, level
-        As for `value_shifts`.
+def ranking_agreement(choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS) -> pd.DataFrame:
+    """Give Kendall's τ-b between each target's expressed and revealed ranking, under the default arm.
 
     Returns
     -------
     DataFrame
         One row for each target, then one for ``all targets``, the mean over those that have a τ: ``target``, ``tau``
-        (−1 reversed, 1 the same order), ``tau_low``, ``tau_high`` (percentile interval over scenarios, the targets
-        taken as given), ``targets`` (how many are behind the row), ``problem`` (why there is no τ). A ranking that ties
-        all values has no τ; in a resample it counts as 0.
-
-    Raises
-    ------
-    ValueError
-        As for `value_shifts`.
+        (−1 reversed, 1 the same order), ``tau_low``, ``tau_high`` (over scenarios, the targets taken as given),
+        ``targets`` (how many are behind the row), ``problem`` (why there is no τ). A ranking that ties all values has
+        no τ; in a resample it counts as 0.
     """
-    tails = _tails(level)
-    fits = fit_both_conditions(choices, values, penalty=penalty, resamples=resamples, seed=seed)
+    fits = fit_both_conditions(choices, values, settings)
     tau = _kendall(fits.strengths[:, 0], fits.strengths[:, 1])
     draws = np.nan_to_num(_kendall(fits.draws[:, 0], fits.draws[:, 1]))
     comparable = np.array([problem is None for problem in fits.problems])
@@ -252,25 +180,18 @@ def ranking_agreement(
     ]
     tau[~comparable] = np.nan
     draws[np.isnan(tau)] = np.nan
-    return _with_mean(fits.targets, problems, {"tau": (tau, draws)}, tails)
+    return _with_mean(fits.targets, problems, {"tau": (tau, draws)}, settings.tails)
 
 
 def group_ranks(
-    choices: pd.DataFrame,
-    values: Sequence[str],
-    groups: Mapping[str, str],
-    *,
-    penalty: float = 0.01,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
+    choices: pd.DataFrame, values: Sequence[str], groups: Mapping[str, str], settings: Settings = DEFAULTS
 ) -> pd.DataFrame:
     """Give the mean rank of each group of values, expressed and revealed.
 
     Parameters
     ----------
-    choices, values, penalty, resamples, seed, level
-        As for `value_shifts`.
+    choices, values, settings
+        As everywhere.
     groups : mapping of str to str
         Value → group, as ``ValueSet.groups`` has it; values without a group take part in the ranking alone.
 
@@ -278,21 +199,19 @@ def group_ranks(
     -------
     DataFrame
         One row for each group of values and target, and for ``all targets``, the mean over those that have ranks:
-        ``group``, ``target``, ``expressed``, ``expressed_low``, ``expressed_high``, ``revealed``, ``revealed_low``,
-        ``revealed_high``, ``shift`` (revealed − expressed: above 0, the group falls), ``shift_low``, ``shift_high``
-        (ranks count from 1 = most preferred; percentile intervals over scenarios, the targets taken as given),
-        ``targets``, ``problem``.
+        ``group``, ``target``, ``expressed``, ``revealed``, ``shift`` (revealed − expressed: above 0, the group falls),
+        each with ``_low`` and ``_high`` (ranks count from 1 = most preferred; intervals over scenarios, the targets
+        taken as given), ``targets``, ``problem``.
 
     Raises
     ------
     ValueError
-        As for `value_shifts`, or where `groups` is empty or names a value that is not in `values`.
+        As for `value_shifts`, or if `groups` is empty or names a value that is not in `values`.
     """
-    tails = _tails(level)
     unknown = sorted(set(groups) - set(values))
     if unknown or not groups:
         raise ValueError(f"groups: found {dict(groups)}; expected some of {list(values)}, each with its group.")
-    fits = fit_both_conditions(choices, values, penalty=penalty, resamples=resamples, seed=seed)
+    fits = fit_both_conditions(choices, values, settings)
     ranks, draws = _ranks(fits)
     tables = []
     for group in dict.fromkeys(groups.values()):
@@ -303,30 +222,23 @@ def group_ranks(
             "revealed": (mean[:, 1], mean_draws[:, 1]),
             "shift": (mean[:, 1] - mean[:, 0], mean_draws[:, 1] - mean_draws[:, 0]),
         }
-        tables.append(_with_mean(fits.targets, fits.problems, columns, tails).assign(group=group))
+        tables.append(_with_mean(fits.targets, fits.problems, columns, settings.tails).assign(group=group))
     table = pd.concat(tables, ignore_index=True)
     return table[["group", *[name for name in table.columns if name != "group"]]].astype({"group": "str"})
 
 
 def _ranks(fits: PairedFits) -> tuple[NDArray, NDArray]:
-    """Return ranks and their draws, nan where a condition does not identify an order."""
+    """Return ranks and their draws, nan if a condition does not identify an order."""
     ranks = np.where(fits.identified[..., None], middle_ranks(fits.strengths), np.nan)
     return ranks, np.where(fits.identified[..., None, None], middle_ranks(fits.draws), np.nan)
 
 
 def _kendall(one: NDArray, other: NDArray) -> NDArray:
-    """Return Kendall's τ-b over the last axis (Kendall 1945), nan where either ties all."""
+    """Return Kendall's τ-b over the last axis (Kendall 1945), nan if either ties all."""
     first, second = np.triu_indices(one.shape[-1], 1)
     one_sign, other_sign = np.sign(one[..., first] - one[..., second]), np.sign(other[..., first] - other[..., second])
     untied = np.sqrt((one_sign != 0).sum(axis=-1) * (other_sign != 0).sum(axis=-1))
     return np.where(untied > 0, (one_sign * other_sign).sum(axis=-1) / np.where(untied > 0, untied, 1), np.nan)
-
-
-def _tails(level: float) -> list[float]:
-    """Return the two quantiles of an interval."""
-    if not 0 < level < 1:
-        raise ValueError(f"level: found {level}; expected a number between 0 and 1, such as 0.95.")
-    return [(1 - level) / 2, (1 + level) / 2]
 
 
 def _with_interval(name: str, numbers: NDArray, draws: NDArray, tails: list[float]) -> dict[str, NDArray]:

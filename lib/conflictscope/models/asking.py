@@ -42,6 +42,7 @@ from conflictscope.models.requests import (
 )
 from conflictscope.models.spending import Budget, BudgetReached, Ledger, Planned
 from conflictscope.models.store import CallStore
+from conflictscope.prompts import prompt_hash
 
 TEXTS_A_CALL = 64
 
@@ -102,6 +103,8 @@ class Models:
         planned: Planned | None = None,
     ):
         self.registry, self.store, self.replay, self.max_repairs = registry, store, replay, max_repairs
+        self.asked: set[tuple[str, str, str]] = set()
+        """(model, prompt, prompt's hash, "" if it has no text of ours) of all that was asked, stored already or not."""
         self._progress, self._transport = progress, transport
         # a replay asks nothing: it spends nothing, and leaves the ledger of the run that did as it is
         self._budget = Budget(registry, store, None if replay else budget_usd)
@@ -147,6 +150,9 @@ class Models:
         """
         described = self.registry[model]
         calls = [make_call(described, request) for request in requests]
+        self.asked |= {(model, request.prompt, request.prompt_hash) for request in requests}
+        if not described.json_schema and any(request.schema is not None for request in requests):
+            self.asked.add((model, "json_only", prompt_hash("json_only")))
         # the same key may be read by two classes, so both count
         distinct = {(call.key, call.request.schema): call for call in calls}
         stored = await self.store.find({key for key, _ in distinct})
@@ -188,6 +194,7 @@ class Models:
         """
         described = self.registry[model]
         calls = [make_embedding_call(described, text) for text in texts]
+        self.asked.add((model, EMBEDDING, ""))
         distinct = {call.key: call for call in calls}
         stored = await self.store.find(distinct)
         missing = [call for key, call in distinct.items() if key not in stored]
@@ -258,6 +265,7 @@ class Models:
             if repairs_left == 0 or not self._wants_repair(call, reply):
                 break
             call = make_repair(asking.model, call, reply.text, reply.problem or "")
+            self.asked.add((asking.model.name, "repair", prompt_hash("repair")))
             stored = (await self.store.find([call.key])).get(call.key)
         return reply
 

@@ -148,7 +148,6 @@ def response_format(schema: type[BaseModel]) -> dict:
     return {"type": "json_schema", "json_schema": {"name": schema.__name__, "strict": True, "schema": asked}}
 
 
-@cache
 def json_instruction(schema: type[BaseModel]) -> str:
     """Return the instruction to reply with one JSON object of the class."""
     text = json.dumps(response_format(schema)["json_schema"]["schema"], ensure_ascii=False)

@@ -314,13 +314,14 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a model, prompt and model id, sorted: ``model``, ``prompt``, ``model_id`` (what the endpoint said has
-        answered; empty for failures), ``replies``, ``failures`` (calls that never got one), ``prompt_tokens``,
+        One row a model, prompt, model id and prompt text, sorted: ``model``, ``prompt``, ``model_id`` (what the
+        endpoint said has answered; empty for failures), ``prompt_hash`` (of the prompt's text; empty for failures),
+        ``replies``, ``failures`` (calls that never got one), ``prompt_tokens``,
         ``completion_tokens`` (as far as the endpoint counted them), ``first`` and ``last`` (when the first and the last
         reply came, ISO 8601, UTC). Empty if there is no store.
     """
     reply = REPLIES.c
-    group = (reply.model, reply.prompt, reply.model_id)
+    group = (reply.model, reply.prompt, reply.model_id, reply.prompt_hash)
     replies = sa.select(
         *group,
         sa.func.count().label("replies"),
@@ -334,12 +335,12 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
     nothing = [sa.literal(0), sa.literal(0), sa.null(), sa.null()]
     # a call that failed once and was answered later is no failure
     unanswered = ~failure.key.in_(sa.select(reply.key))
-    failures = sa.select(failure.model, failure.prompt, sa.null(), sa.literal(0), sa.func.count(), *nothing)
+    failures = sa.select(failure.model, failure.prompt, *[sa.null()] * 2, sa.literal(0), sa.func.count(), *nothing)
     failures = failures.where(unanswered).group_by(failure.model, failure.prompt)
     columns = [column.name for column in replies.selected_columns]
     with _reading(place) as connection:
         rows = [] if connection is None else [*connection.execute(replies), *connection.execute(failures)]
-    return pd.DataFrame([tuple(row) for row in rows], columns=columns).sort_values(columns[:3], ignore_index=True)
+    return pd.DataFrame([tuple(row) for row in rows], columns=columns).sort_values(columns[:4], ignore_index=True)
 
 
 def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -389,5 +390,8 @@ def _reading(place: Path | sa.URL | str) -> Iterator[sa.Connection | None]:
     try:
         with engine.connect() as connection:
             yield connection if sa.inspect(connection).has_table(REPLIES.name) else None
+    except DBAPIError as problem:
+        name = address.render_as_string(hide_password=True)
+        raise OSError(f"the call store {name} cannot be read: {problem.orig}") from None
     finally:
         engine.dispose()

@@ -3,6 +3,7 @@
 In: the prompt's name and its fields. Out: messages with role and content, the name, and a hash of the prompt's text.
 A field that is missing or that the prompt does not use is an error. Text that a model wrote goes through the
 ``fence`` filter: its section ends only at a mark derived from the text itself, so nothing in the text can close it.
+A study's own prompts, in a folder, take the place of the shipped ones of the same names; they run in a sandbox.
 """
 
 import hashlib
@@ -11,9 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined, Template, meta
+from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from conflictscope.files import did_you_mean
 
 FOLDER = Path(__file__).parent
+_overlay: Path | None = None
 _ROLE = re.compile(r"^--- (system|user)\n", re.MULTILINE)
 _FENCE = re.compile(r"\[begin ([a-z0-9 ]+) ([0-9a-f]{8})\]\n(.*?)\n\[end \1 \2\]", re.DOTALL)
 
@@ -82,38 +87,106 @@ def render(name: str, **fields: object) -> Prompt:
     return Prompt(name, parts.hash, messages)
 
 
-def prompt_hashes() -> dict[str, str]:
-    """Return name → hash of every prompt, for a study's manifest."""
-    return {path.stem: _load(path.stem).hash for path in sorted(FOLDER.glob("*.txt"))}
+def use_prompts(folder: Path | None) -> None:
+    """Render from now on, in this process, with the prompts in a folder, and with the shipped ones for all others.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Files ``<name>.txt``, each named like a shipped prompt; None: the shipped ones alone.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not there.
+    ValueError
+        If a file in it is no prompt's, cannot be read, or has other fields or roles than the shipped prompt.
+    """
+    global _overlay
+    # a prompt may have been edited since an earlier cell used it
+    _read.cache_clear()
+    prompt_files(folder)
+    _overlay = folder
 
 
-def prompt_texts() -> dict[str, str]:
+def prompts_in_use() -> Path | None:
+    """Return the folder that ``use_prompts`` has set."""
+    return _overlay
+
+
+def prompt_files(folder: Path | None = None) -> dict[str, Path]:
+    """Return name → file of every prompt, from a study's own folder if it is there; checked as by ``use_prompts``."""
+    shipped = {path.stem: path for path in sorted(FOLDER.glob("*.txt"))}
+    if folder is None:
+        return shipped
+    if not folder.is_dir():
+        raise FileNotFoundError(f"prompts_folder: {folder} is not there; expected a folder of prompts.")
+    names = {path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
+    for name, path in names.items():
+        if path.suffix != ".txt" or path.stem not in shipped:
+            known = [f"{prompt}.txt" for prompt in shipped]
+            raise ValueError(
+                f"prompts_folder: {path}: no prompt has this name; expected some of {known}"
+                f"{did_you_mean(name, known) or '.'}"
+            )
+        own, theirs = _read(path), _read(shipped[path.stem])
+        for what, found, expected in (
+            ("fields", sorted(own.fields), sorted(theirs.fields)),
+            ("roles", [role for role, _ in own.templates], [role for role, _ in theirs.templates]),
+        ):
+            if found != expected:
+                raise ValueError(
+                    f"prompts_folder: {path}: found {what} {found}; expected {expected}, as in the shipped prompt."
+                )
+    return shipped | {path.stem: path for path in names.values()}
+
+
+def prompt_hash(name: str) -> str:
+    """Return the hash of a prompt's text as it is in use."""
+    return _load(name).hash
+
+
+def prompt_hashes(folder: Path | None = None) -> dict[str, str]:
+    """Return name → hash of every prompt; those of a study's own folder as for ``prompt_files``."""
+    return {name: _read(path).hash for name, path in prompt_files(folder).items()}
+
+
+def prompt_texts(folder: Path | None = None) -> dict[str, str]:
     """Return name → text of every prompt before it is filled in, for estimates."""
-    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.txt"))}
+    return {name: path.read_text(encoding="utf-8") for name, path in prompt_files(folder).items()}
 
 
 @cache
-def _environment() -> Environment:
-    """Return the Jinja environment: strict about missing fields, plain text (nothing is escaped)."""
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+def _environment() -> ImmutableSandboxedEnvironment:
+    """Return the Jinja environment: strict about missing fields, plain text (nothing is escaped), no way out of it."""
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["fence"] = fence
     return environment
 
 
-@cache
 def _load(name: str) -> _Parts:
-    """Return a prompt's parts, read once."""
-    path = FOLDER / f"{name}.txt"
-    if not path.exists():
+    """Return a prompt's parts."""
+    shipped = FOLDER / f"{name}.txt"
+    if not shipped.exists():
         known = sorted(p.stem for p in FOLDER.glob("*.txt"))
-        raise ValueError(f"unknown prompt {name!r}; expected one of {known}.")
+        raise ValueError(f"unknown prompt {name!r}; expected one of {known}{did_you_mean(name, known) or '.'}")
+    own = _overlay / shipped.name if _overlay else shipped
+    return _read(own if own.exists() else shipped)
+
+
+@cache
+def _read(path: Path) -> _Parts:
+    """Return the parts of a prompt's file, read once."""
     source = path.read_text(encoding="utf-8")
     pieces = _ROLE.split(source)[1:]
     environment = _environment()
-    return _Parts(
-        hash=hashlib.sha256(source.encode()).hexdigest()[:12],
-        fields=frozenset(meta.find_undeclared_variables(environment.parse(source))),
-        templates=tuple(
-            (role, environment.from_string(text)) for role, text in zip(pieces[::2], pieces[1::2], strict=True)
-        ),
-    )
+    try:
+        return _Parts(
+            hash=hashlib.sha256(source.encode()).hexdigest()[:12],
+            fields=frozenset(meta.find_undeclared_variables(environment.parse(source))),
+            templates=tuple(
+                (role, environment.from_string(text)) for role, text in zip(pieces[::2], pieces[1::2], strict=True)
+            ),
+        )
+    except TemplateError as problem:
+        raise ValueError(f"{path}: no prompt that can be filled in: {problem}.") from None

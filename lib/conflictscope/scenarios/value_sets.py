@@ -7,17 +7,23 @@ Out: a frozen ``ValueSet``. Everything that is wrong with a file is said at once
 import hashlib
 import itertools
 import json
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
-from conflictscope.files import name_problem, read_mapping
+from conflictscope.files import did_you_mean, name_problem, read_mapping
 
-NEAR_IDENTICAL = 0.9
+# cosine of counts of three letters in a row from which two definitions count as the same: a word or two changed in ten
+NEARLY_THE_SAME = 0.85
+_COLUMNS = 4096  # into which these are counted
+# group names as near as that, where one group has a single value, are taken for a slip of the pen
+_NEAR_GROUP = 0.85
+_KEYS = {"name", "values", "pairs"}
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,8 @@ def load_value_set(path: Path | str) -> ValueSet:
     FileNotFoundError
         Naming the value sets that are in the same folder.
     ValueError
-        Listing every problem: unknown keys, repeated names, empty or near-identical definitions, unknown groups or
-        values, a pair graph that is not connected.
+        Listing every problem: unknown keys, repeated names, names that differ in case only, empty or near-identical
+        definitions, misspelt groups or values, repeated pairs, a pair graph that is not connected.
     """
     path = Path(path)
     if not path.exists():
@@ -85,87 +91,156 @@ def load_value_set(path: Path | str) -> ValueSet:
     content = read_mapping(path)
     if path.suffix == ".json":
         content = {"values": content}
-    unknown = sorted(set(content) - {"name", "values", "pairs"})
-    if unknown:
-        raise ValueError(f"{path}: unknown keys {unknown}; expected name, values, pairs.")
+    if unknown := sorted(set(content) - _KEYS):
+        near = did_you_mean(unknown[0], _KEYS)
+        raise ValueError(f"{path}: unknown keys {_shown(unknown)}; expected name, values, pairs{near or '.'}")
     values, problems = _read_values(content.get("values"))
     pairs, more = _read_pairs(content.get("pairs", "all"), values)
     problems += more or _lint(values, pairs)
     name = content.get("name", path.stem)
     if expected := name_problem(name, marks="(),/:+"):
-        problems.append(f"name: found {_shown(name)}; expected {expected}.")
+        problems.append(f"name: found {_shown(name)}; expected a name of {expected}.")
     if problems:
         raise ValueError(f"{path}: " + " ".join(problems))
     return ValueSet(name, tuple(values), tuple(pairs))
 
 
 def _shown(found: object) -> str:
-    """Return what was found, cut where it is long."""
+    """Return what is in a file, cut if it is long."""
     return repr(found) if len(repr(found)) <= 90 else f"{repr(found)[:80]}…"
 
 
 def _read_values(found: object) -> tuple[list[Value], list[str]]:
     """Return the values and what is wrong with them."""
     if not isinstance(found, dict) or len(found) < 2:
-        return [], ["values: expected a mapping of at least two names to definitions."]
+        return [], [f"values: found {_shown(found)}; expected a mapping of at least two names to definitions."]
     values, problems = [], []
     for name, entry in found.items():
-        entry = {"definition": entry} if isinstance(entry, str) or entry is None else entry
+        entry = entry if isinstance(entry, dict) else {"definition": entry}
+        definition, group = entry.get("definition"), entry.get("group")
         if expected := name_problem(name, most=60):
             problems.append(f"value {_shown(name)}: expected a name of {expected}.")
-        elif not isinstance(entry, dict) or set(entry) - {"definition", "group"}:
-            problems.append(f"value {name!r}: found {entry!r}; expected a definition, or definition and group.")
-        elif entry.get("group") and (expected := name_problem(entry["group"], most=60)):
-            problems.append(f"value {name!r}: group: found {_shown(entry['group'])}; expected {expected}.")
-        elif not isinstance(entry.get("definition"), str) or not entry["definition"].strip():
-            problems.append(f"value {name!r}: the definition is empty; write what an assistant that holds it does.")
-        elif not (definition := " ".join(entry["definition"].split())).isprintable():
-            problems.append(f"value {name!r}: the definition holds characters that cannot be shown; write it anew.")
+        elif unknown := sorted(set(entry) - {"definition", "group"}):
+            problems.append(f"value {name!r}: found {_shown(unknown)}; expected a definition, or definition and group.")
+        elif group not in (None, "") and (expected := name_problem(group, most=60)):
+            problems.append(f"value {name!r}: group: found {_shown(group)}; expected a name of {expected}.")
+        elif definition is None or (isinstance(definition, str) and not definition.strip()):
+            problems.append(f"value {name!r}: the definition is empty; expected what an assistant that holds it does.")
+        elif not isinstance(definition, str):
+            problems.append(f"value {name!r}: definition: found {_shown(definition)}; expected text.")
+        elif strange := sorted({c for c in definition if c != "\n" and not c.isprintable()}):
+            problems.append(
+                f"value {name!r}: the definition holds characters that cannot be shown, {_shown(strange)}; expected "
+                "text without tabs and control characters."
+            )
         else:
-            values.append(Value(name, definition, str(entry.get("group") or "")))
+            values.append(Value(unicodedata.normalize("NFC", name), " ".join(definition.split()), group or ""))
     return values, problems
 
 
 def _read_pairs(found: object, values: Sequence[Value]) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the pairs, each in the order of the values, and what is wrong with them."""
-    names = [value.name for value in values]
-    everything = list(itertools.combinations(names, 2))
+    place = {value.name: number for number, value in enumerate(values)}
+    everything = list(itertools.combinations(place, 2))
     if found == "all":
         return everything, []
     if found == "between_groups":
         group = {value.name: value.group for value in values}
-        if without := [name for name in names if not group[name]]:
-            return [], [f"pairs: between_groups needs a group for every value; {without} have none."]
+        if without := [name for name in place if not group[name]]:
+            return [], [f"pairs: between_groups needs a group for every value; {_shown(without)} have none."]
         return [(a, b) for a, b in everything if group[a] != group[b]], []
     if not isinstance(found, list):
-        return [], [f"pairs: found {found!r}; expected 'all', 'between_groups' or a list of pairs of names."]
-    pairs, problems = [], []
+        near = did_you_mean(found, ["all", "between_groups"]) if isinstance(found, str) else ""
+        return [], [
+            f"pairs: found {_shown(found)}; expected 'all', 'between_groups' or a list of pairs of names{near or '.'}"
+        ]
+    pairs: dict[tuple[str, str], None] = {}
+    problems = []
     for pair in found:
-        if not isinstance(pair, list) or len(pair) != 2 or set(pair) - set(names) or pair[0] == pair[1]:
-            problems.append(f"pairs: found {pair!r}; expected two different names out of {names}.")
-        else:
-            ordered = tuple(sorted(pair, key=names.index))
-            if ordered in pairs:
-                problems.append(f"pairs: {pair!r} is listed twice.")
-            pairs.append(ordered)
-    return pairs, problems
+        names = (
+            [unicodedata.normalize("NFC", n) if isinstance(n, str) else n for n in pair]
+            if isinstance(pair, list)
+            else []
+        )
+        texts = len(names) == 2 and all(isinstance(name, str) for name in names)
+        unknown = [name for name in names if name not in place] if texts else []
+        if not texts or unknown or names[0] == names[1]:
+            near = did_you_mean(unknown[0], place) if unknown else ""
+            problems.append(
+                f"pairs: found {_shown(pair)}; expected two different names out of {_shown(list(place))}{near or '.'}"
+            )
+            continue
+        first, second = sorted(names, key=place.__getitem__)
+        if (first, second) in pairs:
+            problems.append(f"pairs: {pair!r} is listed twice; expected each pair once, in whichever order.")
+        pairs[first, second] = None
+    return list(pairs), problems
 
 
 def _lint(values: Sequence[Value], pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Return what is wrong with values and pairs that could be read."""
     problems = []
-    if len({value.name.casefold() for value in values}) < len(values):
-        problems.append("values: two names differ in upper and lower case only.")
-    for a, b in itertools.combinations(values, 2):
-        likeness = SequenceMatcher(None, a.definition.casefold(), b.definition.casefold(), autojunk=False).ratio()
-        if likeness >= NEAR_IDENTICAL:
-            problems.append(f"values {a.name!r} and {b.name!r} have (nearly) the same definition; tell them apart.")
-    names = [value.name for value in values]
-    graph = np.zeros((len(names), len(names)))
+    spellings: dict[str, str] = {}
+    for value in values:
+        same = spellings.setdefault(_normalised(value.name), value.name)
+        if same != value.name:
+            problems.append(
+                f"values: found {same!r} and {value.name!r}; expected names that differ in more than upper and lower "
+                "case and forms of letters."
+            )
+    for a, b in _nearly_the_same([value.definition for value in values]):
+        problems.append(
+            f"values {values[a].name!r} and {values[b].name!r} have (nearly) the same definition; expected two that "
+            "tell them apart."
+        )
+    problems += _strange_groups(Counter(value.group for value in values if value.group))
+    if len(parts := _connected_parts([value.name for value in values], pairs)) > 1:
+        problems.append(
+            f"pairs: they do not connect the values, so no common ranking exists; found the parts {_shown(parts)}, "
+            "expected one. Add pairs."
+        )
+    return problems
+
+
+def _connected_parts(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Return the names in parts that pairs connect, in the order of the set."""
+    part = {name: [name] for name in names}
     for first, second in pairs:
-        graph[names.index(first), names.index(second)] = 1
-    count, part = connected_components(graph, directed=False)
-    if values and count > 1:
-        parts = [[name for name, own in zip(names, part, strict=True) if own == k] for k in range(count)]
-        problems.append(f"pairs: they do not connect the values, so no common ranking exists: {parts}. Add pairs.")
+        if part[first] is not part[second]:
+            joined = part[first] + part[second]
+            part |= dict.fromkeys(joined, joined)
+    return [sorted(held, key=names.index) for held in {id(held): held for held in part.values()}.values()]
+
+
+def _normalised(text: str) -> str:
+    """Return a text's letters, marks and numbers in one form and case, other characters as single spaces."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split())
+
+
+def _nearly_the_same(definitions: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the places of definitions whose counts of three letters in a row have a cosine of ``NEARLY_THE_SAME``."""
+    counts = np.zeros((len(definitions), _COLUMNS))
+    for row, definition in enumerate(definitions):
+        # one without letters is compared as it is
+        text = f" {_normalised(definition) or definition} "
+        for start in range(len(text) - 2):
+            counts[row, crc32(text[start : start + 3].encode()) % _COLUMNS] += 1
+    products = counts @ counts.T
+    length = np.sqrt(np.diag(products))
+    alike = np.triu(products >= NEARLY_THE_SAME * np.outer(length, length), k=1)
+    return [(int(a), int(b)) for a, b in zip(*np.nonzero(alike), strict=True)]
+
+
+def _strange_groups(sizes: Counter[str]) -> list[str]:
+    """Return which groups of a single value seem to be another group, misspelt."""
+    problems = []
+    groups = list(sizes)
+    for group, size in sizes.items():
+        # of two that are alike, the larger is taken for the right one, else the first
+        others = [o for o in groups if sizes[o] > size or (sizes[o] == size and groups.index(o) < groups.index(group))]
+        same = [other for other in others if _normalised(other) == _normalised(group)]
+        near = f"; did you mean {same[0]!r}?" if same else did_you_mean(group, others, cutoff=_NEAR_GROUP)
+        if same or (size == 1 and near):
+            problems.append(f"group: found {group!r}, of {size} value; expected a group of the set's own{near}")
     return problems

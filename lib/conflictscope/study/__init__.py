@@ -1,28 +1,43 @@
 """Study: a parameter file becomes executed notebooks, tables and figures.
 
-- ``parameters``: read a parameter file; give each notebook what it declares
-- ``planned``: the plan on disk, for the ledger
-- ``lineage``: what each table is made from
-- ``starting``: an imported data set becomes a parameter file, a value set and a file of scenarios
-- ``run_folder``: what a notebook reads, writes and asks
-- ``comparison``: what other studies left
-- ``display``: how notebooks show tables
-- ``lint``: what is wrong, before anything is asked
-- ``tokenising``: how a plan counts tokens
-- ``plan``: what will be asked of which model, and its cost
-- ``precision``: how many scenarios a wanted precision takes
-- ``manifest``: what a study's tables came from
-- ``status``: which tables are stale, and why
-- ``interrupts``: one run at a time, and an orderly end
-- ``runner``: the notebooks in order
-- ``bundle``: a study in one file
-- ``replaying``: a bundle becomes tables and figures again
-- ``datasets``: data sets of others and studies of ours, asked of the same models
-- ``exporting``: what others can use of it
-- ``command_line``: ``conflictscope run | plan | check | status | import | export | bundle | replay``
+- ``stages``: the pipeline, told once: what each notebook reads, asks, writes and draws
+- ``parameters``: the typed model of the parameters; a parameter file becomes what each notebook takes
+- ``validation``: what is wrong, before anything is asked
+- ``plan``: what will be asked of which model, what still, its cost; how many scenarios a wanted precision takes
+- ``notebook``: what a notebook reads, writes and asks, and how it shows tables
+- ``provenance``: what each table is made from, which are stale, the manifest
+- ``runner``: the notebooks in order, one run at a time, to an orderly end
+- ``bundle``: a study in one file, which becomes tables and figures again
+- ``comparing``: what other studies left; data sets of others and studies of ours, asked of the same models
+- ``transfer``: a study starts from an imported data set, and leaves what others can use
+- ``command_line``: ``conflictscope run | plan | validate | status | import | export | bundle | replay``
 """
 
-from conflictscope.study.comparing import answer, read_data_sets, read_earlier_outlines, read_points
-from conflictscope.study.notebook import Run, open_run, show_table
+import importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["Run", "answer", "open_run", "read_data_sets", "read_earlier_outlines", "read_points", "show_table"]
+if TYPE_CHECKING:
+    from conflictscope.study.comparing import answer, read_data_sets, read_earlier_outlines, read_points
+    from conflictscope.study.notebook import Run, open_run, show_table, start_run
+    from conflictscope.study.parameters import project_path
+
+__all__ = [
+    "Run",
+    "answer",
+    "open_run",
+    "project_path",
+    "read_data_sets",
+    "read_earlier_outlines",
+    "read_points",
+    "show_table",
+    "start_run",
+]
+_OF_NOTEBOOK = ("Run", "open_run", "show_table", "start_run")
+
+
+def __getattr__(name: str) -> object:
+    """Import what notebooks use when it is used: the command line answers faster without it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = "notebook" if name in _OF_NOTEBOOK else "parameters" if name == "project_path" else "comparing"
+    return getattr(importlib.import_module(f"{__name__}.{room}"), name)

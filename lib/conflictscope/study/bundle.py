@@ -1,13 +1,9 @@
-"""A bundle: one file that holds what it takes to rebuild a study's tables and figures.
+"""A bundle: one file that holds what it takes to rebuild a study's tables and figures, and its replay.
 
-In: the folder of a study that has run. Out: a zip file with parameters, value set, the models' entries (no keys are in
-them), every stored reply, the manifest, what the study took from other studies, and the hashes of its tables and
-figures. A bundle may come from anybody: it holds data and no code, and is opened with bounds on names and sizes.
-
-Replay a bundle: rebuild every table and figure from the replies in it, and say whether any differs.
-
-In: a bundle. Out: what was rebuilt and what differs. No model is asked, so neither keys nor a network are needed; what
-runs are the notebooks of this project, never anything out of the bundle.
+In: the folder of a study that has run. Out: a zip file with parameters, value set, models (no keys), prompts, stored
+replies, manifest, what was read of other studies, hashes of tables and figures; or, from such a file, what was rebuilt
+and what differs. A bundle may come from anybody: it holds data and no code, is opened with bounds on names and sizes,
+and is replayed by this project's notebooks without asking any model.
 """
 
 import json
@@ -35,9 +31,10 @@ from conflictscope.study.provenance import (
     input_files,
     notebook_hashes,
     package_versions,
-    stale_tables,
+    prompts_folder,
     store_url,
     table_contents,
+    unfinished_tables,
 )
 from conflictscope.study.runner import NotebookFailed, run_study
 
@@ -45,6 +42,7 @@ FORMAT = 1
 _HEAD, _VALUE_SET, _MODELS, _CALLS = "bundle.json", "value_set.yaml", "models.yaml", "calls.jsonl"
 _MEMBER = re.compile(
     rf"(?:{'|'.join(map(re.escape, (_HEAD, FILE, _VALUE_SET, _MODELS, _CALLS)))})"
+    r"|prompts/[a-z_]{1,40}\.txt"
     r"|inputs/(?:earlier_runs/[0-9]{1,4}/outlines\.parquet|compare_with/[0-9]{1,4}/agreement\.csv"
     r"|scenarios/0/given\.(?:csv|yaml))"
 )
@@ -72,7 +70,7 @@ class Bundle:
     @property
     def inputs(self) -> dict[str, Any]:
         """What the study reads beside its own: parameter → where that is now, as the parameter names it."""
-        told = {name: self.parameters[name] for name in INPUTS if self.parameters.get(name)}
+        told = {name: self.parameters[name] for name in (*INPUTS, "prompts_folder") if self.parameters.get(name)}
         return {
             name: [str(self.folder / str(place)) for place in places]
             if isinstance(places, list)
@@ -110,7 +108,7 @@ def pack_bundle(parameters: StudyParameters, manifest: Mapping[str, Any], file: 
     OSError
         Where the disk does not take the file.
     """
-    stale = stale_tables(parameters)
+    stale = unfinished_tables(parameters)
     values = load_value_set(parameters.path("value_set"))
     if len(stale) or values.hash != manifest["value_set_hash"]:
         why = stale["table"].iloc[0] + ": " + stale["why"].iloc[0] if len(stale) else "the value set has changed"
@@ -157,7 +155,7 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
     """Write the bundle's members."""
     told = {name: value for name, value in parameters.values.items() if name not in ("call_store", "budget_usd")}
     inputs: dict[str, Path] = {}
-    for name, paths in input_files(told, parameters.notebooks_folder).items():
+    for name, paths in input_files(told, parameters.root).items():
         for number, path in enumerate(paths):
             # scenarios have a name of their owner's, which goes into no bundle
             own = f"given{'.csv' if path.suffix == '.csv' else '.yaml'}" if name == "scenarios" else path.name
@@ -166,6 +164,9 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
         told[name] = places[0] if name == "scenarios" else [str(PurePosixPath(place).parent) for place in places]
     for place in ("run_folder", "figures_folder", "models_file", "value_set"):
         del told[place]
+    if own_prompts := prompts_folder(parameters):
+        inputs |= {f"prompts/{path.name}": path for path in sorted(own_prompts.glob("*.txt"))}
+        told["prompts_folder"] = "prompts"
     head = {
         "format": FORMAT,
         "study": parameters.study,

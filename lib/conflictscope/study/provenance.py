@@ -1,52 +1,44 @@
-"""What each table is made from: by which notebook, of which other tables, with which prompts.
+"""What a study's tables and figures were made from, and whether they would come out the same now.
 
-In: a study's folder, parameters, value set and models. Out: the origin that is written into each table's file, and what
-has changed since it was written. A table's rows are hashed, so a table that was written anew with the same rows makes
-nothing stale. ``LINEAGE`` is the one place to enter a new table.
-
-The manifest: what a study's tables came from.
-
-In: the study's parameters, its tables, figures and call store, and what happened. Out: ``manifest.json`` in the study's
-folder, written at the end of every run. Notebooks that did not run this time keep the times of their last run.
-
-How far a study is: which tables are there, which of them are stale and why, how many calls are in the store.
-
-In: a study's parameters. Out: one row a table, and the calls in numbers. Nothing is asked and nothing is written.
+In: what a notebook has read, asked and written; a study's parameters as they stand. Out: the origin that each table's
+file carries, the study's ``manifest.json``, and for each table a state: not run, up to date, incomplete or stale.
+Rows are hashed, so a table that was written anew with the same rows makes nothing stale.
 """
 
 import hashlib
 import json
 import platform
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
 import pyarrow.parquet as pq
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from conflictscope.files import write_atomically
 from conflictscope.models import Model, Registry, load_registry
 from conflictscope.models.store import summarise_store
 from conflictscope.prompts import prompt_hashes
 from conflictscope.scenarios import ValueSet, load_value_set
-from conflictscope.study.parameters import StudyParameters
+from conflictscope.study.parameters import StudyParameters, project_path
+from conflictscope.study.stages import STAGES, WRITERS, Stage
 from conflictscope.table_files import read_notes, table_path
-from conflictscope.tables import TABLES
 
-Origin = Mapping[str, Mapping[str, object]]
+Origin = Mapping[str, Mapping[str, Any]]
 """``parameters``, ``values``, ``pairs``, ``prompts``, ``models``, ``inputs``, ``tables``: name → value or hash."""
 
-# parameters that say where things are or how a study is run, not what comes of it
-_ELSEWHERE = {
-    *("study", "run_folder", "figures_folder", "models_file", "value_set", "call_store", "replay", "budget_usd"),
-    # of these it is the content that counts
-    *("scenarios", "earlier_runs", "compare_with"),
-}
+FILE = "manifest.json"
+# what a run's folder says of the study, so that notebooks need nothing but the folder
+PLACES = ("value_set", "models_file", "figures_folder", "prompts_folder", "call_store")
+# parameters that name a file, or folders of other studies, and what is read of each folder: its content counts
+INPUTS = {"scenarios": "", "earlier_runs": "outlines.parquet", "compare_with": "agreement.csv"}
+# lists of models: one more leaves what the others said as it is
+_ONE_OF = {"targets": "target", "further_judges": "judge"}
 # what of a model's entry in the file of models makes no difference to its replies
 _NOT_ASKED = {
     *("name", "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "max_attempts"),
@@ -60,133 +52,175 @@ _CHANGED = {
     "inputs": "what {} names holds something else",
     "tables": "table {} was written anew, with other rows",
 }
-# parameters that name a file, or folders of other studies, and what is read of each folder
-INPUTS = {"scenarios": "", "earlier_runs": "outlines.parquet", "compare_with": "agreement.csv"}
-_WRITING = {"outlines", "scenario", "single_stage", "complete"}
-_JSON = ("json_only", "repair")
-_SYSTEM = ("system_steered", "system_placebo")
-_CHECKS = tuple(
-    f"check_{name}" for name in ("realistic", "specific", "feasible", "exclusive", "dilemma", "value_guided")
+_PACKAGES = (
+    *("conflictscope", "openai", "pydantic", "jinja2", "sqlalchemy", "papermill"),
+    *("pandas", "pyarrow", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "seaborn"),
 )
+NOT_RUN, UP_TO_DATE, INCOMPLETE, STALE = "not run", "up to date", "incomplete", "stale"
 
 
 @dataclass(frozen=True)
-class Step:
-    """How a table comes about: the notebook that writes it, the tables and the prompts that it is made from."""
+class Places:
+    """What a run's folder says of its study; paths are absolute, ``prompts_folder`` None for the shipped prompts."""
 
-    notebook: str
-    tables: tuple[str, ...] = ()
-    prompts: tuple[str, ...] = ()
+    study: str
+    value_set: Path
+    models_file: Path
+    figures_folder: Path
+    prompts_folder: Path | None
+    call_store: str
 
 
-LINEAGE = {
-    "outlines": Step("01_generate_scenarios", (), ("outlines", "single_stage", "complete", *_JSON)),
-    "neighbours": Step("01_generate_scenarios", ("outlines",)),
-    "scenarios": Step("01_generate_scenarios", ("outlines",), ("scenario", "single_stage", "complete", *_JSON)),
-    "checks": Step("02_filter_scenarios", ("scenarios",), (*_CHECKS, *_JSON)),
-    "kept_scenarios": Step("02_filter_scenarios", ("scenarios", "checks")),
-    "domains": Step("02_filter_scenarios", ("kept_scenarios",), ("domain", *_JSON)),
-    "answers": Step("03_multiple_choice", ("kept_scenarios",), ("choose", *_JSON)),
-    "ratings": Step("03_multiple_choice", ("kept_scenarios",), ("rate", *_JSON)),
-    "opening_messages": Step("04_open_ended", ("kept_scenarios",), ("opening_message", "artifact", *_JSON)),
-    "conversations": Step("04_open_ended", ("kept_scenarios", "opening_messages"), ("next_message", *_JSON)),
-    "verdicts": Step("04_open_ended", ("kept_scenarios", "conversations"), ("judge", *_JSON)),
-    "swapped_verdicts": Step("04_open_ended", ("kept_scenarios", "conversations"), ("judge", *_JSON)),
-    "further_verdicts": Step("04_open_ended", ("kept_scenarios", "conversations"), ("judge", *_JSON)),
-    "choices": Step("05_rank_values", ("kept_scenarios", "answers", "verdicts")),
-    "rankings": Step("05_rank_values", ("choices",)),
-    "steered_answers": Step("06_steer", ("kept_scenarios", "rankings"), ("choose", *_SYSTEM, *_JSON)),
-    "steered_conversations": Step(
-        "06_steer", ("kept_scenarios", "opening_messages", "rankings"), ("next_message", *_SYSTEM, *_JSON)
-    ),
-    "steered_verdicts": Step("06_steer", ("kept_scenarios", "steered_conversations"), ("judge", *_JSON)),
-    "steered_choices": Step("06_steer", ("kept_scenarios", "steered_answers", "steered_verdicts")),
-}
-# notebooks that leave figures and no table
-FIGURES = {
-    "07_figures": Step(
-        "07_figures",
-        ("scenarios", "kept_scenarios", "checks", "domains", "ratings", "verdicts", "swapped_verdicts", "choices"),
+def record_places(folder: Path, study: str, told: Mapping[str, Any]) -> None:
+    """Write into a run's manifest which study it is of, before anything is asked.
+
+    Parameters
+    ----------
+    told : mapping
+        Parameters of the study, of ``PLACES`` at least what is not in the manifest yet.
+
+    Raises
+    ------
+    ValueError
+        If the folder is another study's.
+    """
+    earlier: dict[str, Any] = {"finished": False, "parameters": {}}
+    if (folder / FILE).exists():
+        earlier = read_manifest(folder)
+    if earlier.get("study", study) != study:
+        raise ValueError(
+            f"{folder} holds study {earlier['study']!r}; expected {study!r}. Give each study a run_folder of its own."
+        )
+    content = earlier | {"study": study, "parameters": earlier["parameters"] | dict(told)}
+    if content != earlier:
+        _write(folder, content)
+
+
+def read_places(folder: Path) -> Places:
+    """Read which study a run's folder is of.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no manifest, saying what makes one.
+    ValueError
+        If it is no manifest of this version, or names a file of models inside the folder: whoever made the folder could
+        have keys sent to an endpoint of theirs.
+    """
+    if not (folder / FILE).exists():
+        raise FileNotFoundError(
+            f"{folder / FILE} is not there, so that nothing says which study this folder is of. "
+            "`conflictscope run params/<study>.yaml` makes it, and so does notebook 01_generate_scenarios."
+        )
+    manifest = read_manifest(folder)
+    told = {name: manifest["parameters"].get(name) or "" for name in PLACES}
+    missing = [name for name in PLACES[:3] if not isinstance(told[name], str) or not told[name]]
+    if missing or not isinstance(manifest.get("study"), str):
+        raise ValueError(
+            f"{folder / FILE}: found no {missing or ['study']}. Run the study again; nothing is asked twice."
+        )
+    paths = {name: project_path(told[name], folder).resolve() for name in PLACES[:4] if told[name]}
+    if paths["models_file"].is_relative_to(folder.resolve()):
+        raise ValueError(
+            f"{folder / FILE}: models_file: found {told['models_file']!r}, inside the run's own folder; expected a "
+            "file elsewhere, of your own: it says which endpoint is sent which key."
+        )
+    return Places(
+        manifest["study"],
+        paths["value_set"],
+        paths["models_file"],
+        paths["figures_folder"],
+        paths.get("prompts_folder"),
+        call_store_url(told["call_store"], folder),
     )
-}
 
 
-def input_files(parameters: Mapping[str, object], seen_from: Path) -> dict[str, list[Path]]:
+def call_store_url(call_store: str | None, folder: Path) -> str:
+    """Return the database URL of a study's call store; a SQLite file is seen from the project's folder."""
+    if not call_store:
+        return f"sqlite:///{folder / 'calls.sqlite'}"
+    try:
+        url = make_url(call_store)
+    except ArgumentError:
+        raise ValueError(
+            "call_store: found no address of a database; expected one like sqlite:///runs/hhh/calls.sqlite."
+        ) from None
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return call_store
+    return url.set(database=str(project_path(url.database, folder))).render_as_string(hide_password=False)
+
+
+def store_url(parameters: StudyParameters) -> str:
+    """Return the database URL of the study's call store."""
+    return call_store_url(parameters.values["call_store"], parameters.path("run_folder"))
+
+
+def prompts_folder(parameters: StudyParameters) -> Path | None:
+    """Return the folder of the study's own prompts, None if it has none."""
+    return parameters.path("prompts_folder") if parameters.values["prompts_folder"] else None
+
+
+def input_files(parameters: Mapping[str, Any], beside: Path) -> dict[str, list[Path]]:
     """Return the files that a study reads beside its own: parameter → files, for those that name any.
 
     Parameters
     ----------
-    seen_from : Path
-        The folder that paths in parameters are relative to.
+    beside : Path
+        The study's folder, or the project's, from which relative paths are seen.
     """
-    found = {}
-    for name, file in INPUTS.items():
-        told = parameters.get(name) or []
-        paths = [seen_from / str(path) / file for path in (told if isinstance(told, list) else [told])]
-        if paths:
-            found[name] = paths
-    return found
-
-
-def notebook_parameters() -> dict[str, object]:
-    """Return what the parameters cell of the notebook that runs in this process declares: the names with a type."""
-    notebook = sys.modules["__main__"]
+    named = {name: parameters.get(name) or [] for name in INPUTS}
     return {
-        name: getattr(notebook, name) for name in getattr(notebook, "__annotations__", {}) if hasattr(notebook, name)
+        name: [project_path(path, beside) / INPUTS[name] for path in (paths if isinstance(paths, list) else [paths])]
+        for name, paths in named.items()
+        if paths
     }
 
 
 def origin_of(
-    step: Step,
+    stage: Stage,
+    table: str | None,
     folder: Path,
-    parameters: Mapping[str, object],
+    parameters: Mapping[str, Any],
     values: ValueSet,
     registry: Registry,
     *,
-    seen_from: Path = Path(),
-) -> dict[str, dict[str, object]]:
-    """Return what a table is made from, as things stand.
+    tables: Iterable[str],
+    models: Iterable[str] = (),
+    prompts: Mapping[str, str | None] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Return what a table, or a notebook's figures, is made from, as things stand.
 
     Parameters
     ----------
-    step : Step
-        How it comes about.
+    table : str or None
+        The table; None for the notebook's figures.
     folder : Path
-        The study's folder, with the tables that it is made from.
+        The study's folder.
     parameters : mapping
-        Those of its notebook. Where things are, and how the study is run, is left out.
-    values, registry
-        The value set, and the models: those that a parameter names.
-    seen_from : Path
-        The folder that paths in parameters are relative to: that of the notebooks, in which they run.
+        The study's; only those count that shape the table.
+    tables, models : iterable of str
+        Tables that it was made from, models that were asked for it.
+    prompts : mapping
+        Prompt that was asked for it → hash of its text.
     """
-    told = {name: value for name, value in parameters.items() if name not in _ELSEWHERE}
-    mentioned = [item for value in told.values() for item in (value if isinstance(value, list) else [value])]
-    named = {item for item in mentioned if isinstance(item, str) and item in registry}
-    hashes = prompt_hashes()
-    contents = {name: read_notes(name, folder).get("content") for name in step.tables}
+    shaping = {
+        name: parameters[name]
+        for name, shaped in stage.parameters.items()
+        if name in parameters and (table is None or table in shaped)
+    }
+    contents = {name: read_notes(name, folder).get("content") for name in tables}
     return {
-        "parameters": told,
+        "parameters": {name: value for name, value in shaping.items() if name not in INPUTS},
         "values": _definitions(values),
         "pairs": {"all": _hash(values.pairs)},
-        "prompts": {name: hashes[name] for name in _prompts_used(step, parameters)},
-        "models": {name: _hash(_as_asked(registry[name])) for name in sorted(named)},
-        "inputs": {name: _hash(found) for name, found in _inputs(parameters, seen_from).items()},
+        "prompts": dict(prompts or {}),
+        "models": {name: _hash(_as_asked(registry[name])) if name in registry else None for name in sorted(models)},
+        "inputs": {
+            name: [hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "" for path in paths]
+            for name, paths in input_files(shaping, folder).items()
+        },
         "tables": {name: content for name, content in contents.items() if content},
     }
-
-
-def changes(then: Origin, now: Origin) -> list[str]:
-    """Return in a phrase each what differs between two origins of a table; an empty list where nothing does."""
-    told = []
-    before, after = then["parameters"], now["parameters"]
-    for name in [name for name in after if name not in before or before[name] != after[name]]:
-        was = f"was {before[name]!r}" if name in before else "was not there"
-        told.append(f"parameter {name} {was}, is {after[name]!r}")
-    told += [f"parameter {name} is no more" for name in before if name not in after]
-    for part, said in _CHANGED.items():
-        told += [said.format(name) for name in _differing(then[part], now[part])]
-    return told
 
 
 def check_descent(name: str, folder: Path, values: ValueSet) -> None:
@@ -195,8 +229,8 @@ def check_descent(name: str, folder: Path, values: ValueSet) -> None:
     Raises
     ------
     ValueError
-        Where it, or a table that it was made from, rests on a table that has been replaced since by one with other
-        rows, or on other definitions of the values. What is made from it would mix old and new.
+        If it, or a table that it was made from, rests on a table that has been replaced since by one with other rows,
+        or on other definitions of the values. What is made from it would mix old and new.
     """
     for table, origin in _ancestors(name, folder):
         for source, content in origin["tables"].items():
@@ -204,7 +238,7 @@ def check_descent(name: str, folder: Path, values: ValueSet) -> None:
             if there and there != content:
                 raise ValueError(
                     f"{table_path(folder, table)} was made from a table {source!r} that has been replaced since. Run "
-                    f"notebook {LINEAGE[table].notebook} again (what was answered is not asked again), then this one."
+                    f"notebook {WRITERS[table].notebook} again (what was answered is not asked again), then this one."
                 )
         if changed := _differing(origin["values"], _definitions(values)):
             raise ValueError(
@@ -218,31 +252,21 @@ def _ancestors(name: str, folder: Path) -> Iterator[tuple[str, Origin]]:
     waiting, seen = [name], set()
     while waiting:
         table = waiting.pop()
-        noted = read_notes(table, folder).get("origin")
-        if table in seen or noted is None:
+        origin = _read_origin(table, folder)
+        if table in seen or origin is None:
             continue
         seen.add(table)
-        origin = json.loads(noted)
         yield table, origin
         waiting += origin["tables"]
 
 
-def _prompts_used(step: Step, parameters: Mapping[str, object]) -> list[str]:
-    """Return the step's prompts but for those of another way to come by scenarios."""
-    two_stage = parameters.get("generation", "two_stage") == "two_stage"
-    used = {"complete"} if parameters.get("scenarios") else {"outlines", "scenario"} if two_stage else {"single_stage"}
-    return [name for name in step.prompts if name not in _WRITING - used]
+def _read_origin(table: str, folder: Path) -> Origin | None:
+    """Return what a table's file says that it was made from."""
+    noted = read_notes(table, folder).get("origin")
+    return json.loads(noted) if noted else None
 
 
-def _inputs(parameters: Mapping[str, object], seen_from: Path) -> dict[str, list[str]]:
-    """Return for each parameter that names files or folders of others the hashes of what a study takes from them."""
-    return {
-        name: [hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "" for path in paths]
-        for name, paths in input_files(parameters, seen_from).items()
-    }
-
-
-def _definitions(values: ValueSet) -> dict[str, object]:
+def _definitions(values: ValueSet) -> dict[str, Any]:
     """Return value → hash of its definition."""
     return {value.name: _hash(value.definition) for value in values.values}
 
@@ -262,15 +286,105 @@ def _hash(content: object) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 
-FILE = "manifest.json"
-_PACKAGES = (
-    *("conflictscope", "openai", "pydantic", "jinja2", "sqlalchemy", "papermill"),
-    *("pandas", "pyarrow", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "seaborn"),
-)
+def study_status(parameters: StudyParameters) -> pd.DataFrame:
+    """Return of each table whether it is what the study's parameters would give now.
+
+    Returns
+    -------
+    DataFrame
+        One row a table in the order in which they are made, and one for the figures of each notebook that draws any:
+        ``notebook``, ``table`` (or ``figures``), ``state`` (``not run``, ``up to date``, ``incomplete``: rows of a
+        model that is new are missing, ``stale``) and ``why``.
+    """
+    folder = parameters.path("run_folder")
+    values, registry = load_value_set(parameters.path("value_set")), load_registry(parameters.path("models_file"))
+    hashes = prompt_hashes(prompts_folder(parameters))
+    drawn = read_manifest(folder).get("figures_from", {}) if (folder / FILE).exists() else {}
+    states: dict[str, str] = {}
+    rows = []
+    for stage in STAGES.values():
+        for table in [*stage.writes, *([None] if stage.figures else [])]:
+            there = table_path(folder, table).exists() if table else stage.notebook in drawn
+            then = _read_origin(table, folder) if table else drawn.get(stage.notebook)
+            unsaid = ["its file does not say what it was made from"] if there and not then else []
+            outdated, lacking = unsaid, list[str]()
+            if there and then:
+                now = origin_of(
+                    *(stage, table, folder, parameters.values, values, registry),
+                    tables=then["tables"],
+                    models=then["models"],
+                    prompts={name: hashes.get(name) for name in then["prompts"]},
+                )
+                outdated, lacking = _changes(then, now)
+                for state, reasons in ((STALE, outdated), (INCOMPLETE, lacking)):
+                    # the first, in the order in which they are made, is why the others are
+                    sources = [name for name in states if name in then["tables"] and states[name] == state]
+                    reasons += [f"made from {state} {name}" for name in sources[:1]]
+            state = STALE if outdated else INCOMPLETE if lacking else UP_TO_DATE if there else NOT_RUN
+            if table:
+                states[table] = state
+            rows.append(
+                {
+                    "notebook": stage.notebook,
+                    "table": table or "figures",
+                    "state": state,
+                    "why": "; ".join(outdated + lacking),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def describe_status(parameters: StudyParameters) -> list[str]:
+    """Return lines that say how far a study is: its tables, and the calls in the store at the prices that are known."""
+    lines = []
+    for notebook, rows in study_status(parameters).groupby("notebook", sort=False):
+        lines.append(str(notebook))
+        for (state, why), same in rows.groupby(["state", "why"], sort=False):
+            lines.append(f"  {', '.join(same['table'])}: {state}{f' ({why})' if why else ''}")
+    calls, registry = summarise_store(store_url(parameters)), load_registry(parameters.path("models_file"))
+    by_model = calls.groupby("model")[["replies", "failures", "prompt_tokens", "completion_tokens"]].sum()
+    costs = {
+        str(name): registry[str(name)].cost(row["prompt_tokens"], row["completion_tokens"])
+        if name in registry
+        else None
+        for name, row in by_model.iterrows()
+    }
+    unknown = [name for name, cost in costs.items() if cost is None]
+    failed = by_model["failures"].sum()
+    return [
+        *lines,
+        f"{by_model['replies'].sum():,} replies in the call store"
+        + (f", {failed:,} calls without an answer" if failed else "")
+        + f"; tokens counted by the endpoints cost {sum(filter(None, costs.values())):,.2f} dollars"
+        + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else ""),
+    ]
+
+
+def unfinished_tables(parameters: StudyParameters) -> pd.DataFrame:
+    """Return the rows of `study_status` that are stale or incomplete."""
+    status = study_status(parameters)
+    return status[status["state"].isin((STALE, INCOMPLETE))].reset_index(drop=True)
+
+
+def _changes(then: Origin, now: Origin) -> tuple[list[str], list[str]]:
+    """Return in a phrase each what makes a table stale, and what makes it incomplete."""
+    outdated: list[str] = []
+    lacking: list[str] = []
+    before = then["parameters"]
+    for name, value in now["parameters"].items():
+        if name in _ONE_OF and isinstance(before.get(name), list):
+            lacking += [f"{_ONE_OF[name]} {model} is new" for model in value if model not in before[name]]
+            outdated += [f"{_ONE_OF[name]} {model} is no more" for model in before[name] if model not in value]
+        elif name not in before or before[name] != value:
+            was = f"was {before[name]!r}" if name in before else "was not there"
+            outdated.append(f"parameter {name} {was}, is {value!r}")
+    for part, phrase in _CHANGED.items():
+        outdated += [phrase.format(name) for name in _differing(then[part], now[part])]
+    return outdated, lacking
 
 
 def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[datetime, float]], *, finished: bool) -> Path:
-    """Write down what the study's tables and figures came from.
+    """Write what the study's tables and figures came from; notebooks that did not run keep the times of their last run.
 
     Parameters
     ----------
@@ -287,11 +401,11 @@ def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[dateti
         for name, (began, seconds) in times.items()
     }
     drawn = earlier.get("figures_from", {}) | {
-        name: origin_of(
-            FIGURES[name], folder, parameters.of(name), values, registry, seen_from=parameters.notebooks_folder
+        stage.notebook: origin_of(
+            stage, None, folder, parameters.values, values, registry, tables=stage.reads + stage.writes
         )
-        for name in FIGURES
-        if name in times
+        for stage in STAGES.values()
+        if stage.figures and stage.notebook in times
     }
     calls = summarise_store(store_url(parameters))
     content = {
@@ -302,7 +416,7 @@ def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[dateti
         "seeds": {name: value for name, value in parameters.values.items() if "seed" in name},
         "value_set_hash": values.hash,
         "scenarios_hash": _hash_file(parameters.path("scenarios")) if parameters.values["scenarios"] else None,
-        "prompt_hashes": prompt_hashes(),
+        "prompt_hashes": prompt_hashes(prompts_folder(parameters)),
         "notebook_hashes": notebook_hashes(parameters),
         "python": platform.python_version(),
         "packages": package_versions(),
@@ -314,6 +428,11 @@ def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[dateti
         "tables": table_contents(folder),
         "figures": figure_hashes(parameters.path("figures_folder")),
     }
+    return _write(folder, content)
+
+
+def _write(folder: Path, content: Mapping[str, Any]) -> Path:
+    """Write a manifest."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     write_atomically(folder / FILE, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
     return folder / FILE
@@ -325,9 +444,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises
     ------
     FileNotFoundError
-        Where there is none.
+        If there is none.
     ValueError
-        Where it is no manifest.
+        If it is no manifest.
     """
     path = folder / FILE
     if not path.exists():
@@ -343,11 +462,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
-def store_url(parameters: StudyParameters) -> str:
-    """Return the database URL of the study's call store, as seen from anywhere."""
-    return str(parameters.values.get("call_store") or f"sqlite:///{parameters.path('run_folder') / 'calls.sqlite'}")
-
-
 def package_versions() -> dict[str, str]:
     """Return package → version, of those that tables and figures come from."""
     return {name: version(name) for name in _PACKAGES}
@@ -357,15 +471,16 @@ def notebook_hashes(parameters: StudyParameters) -> dict[str, str]:
     """Return notebook → hash of its code."""
     hashes = {}
     for name in parameters.notebooks:
-        cells = nbformat.read(parameters.notebooks_folder / f"{name}.ipynb", as_version=4).cells
-        code = json.dumps([cell.source for cell in cells if cell.cell_type == "code"])
+        # without nbformat, which takes a kernel seconds to import
+        cells = json.loads((parameters.notebooks_folder / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        code = json.dumps(["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"])
         hashes[name] = hashlib.sha256(code.encode()).hexdigest()[:12]
     return hashes
 
 
 def table_contents(folder: Path) -> dict[str, str]:
     """Return table → hash of its rows, of the tables that are there."""
-    return {name: read_notes(name, folder).get("content", "") for name in TABLES if table_path(folder, name).exists()}
+    return {name: read_notes(name, folder).get("content", "") for name in WRITERS if table_path(folder, name).exists()}
 
 
 def figure_hashes(folder: Path) -> dict[str, str]:
@@ -381,7 +496,7 @@ def _by_model(calls: pd.DataFrame) -> dict[str, Any]:
         ids = own[own["replies"] > 0].groupby("model_id", dropna=False)
         seen = ids.agg(replies=("replies", "sum"), first=("first", "min"), last=("last", "max")).sort_values("first")
         entries = [
-            {"id": _or_none(row["model_id"])} | row.drop("model_id").to_dict()
+            {"id": None if pd.isna(row["model_id"]) else str(row["model_id"])} | row.drop("model_id").to_dict()
             for _, row in seen.reset_index().iterrows()
         ]
         models[str(name)] = {"ids": entries, "changed": len(entries) > 1}
@@ -396,95 +511,16 @@ def _by_prompt(calls: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _outcomes(folder: Path) -> dict[str, Any]:
     """Return table → target → outcome → number of rows, of the tables that have outcomes."""
-    found: dict[str, Any] = {}
+    counted: dict[str, Any] = {}
     for name in ("answers", "verdicts", "steered_answers", "steered_verdicts"):
         path = table_path(folder, name)
         if path.exists():
             rows = pq.read_table(path, columns=["target", "outcome"]).to_pandas().value_counts().sort_index()
             for (target, outcome), count in rows.items():
-                found.setdefault(name, {}).setdefault(target, {})[outcome] = int(count)
-    return found
-
-
-def _or_none(value: Any) -> str | None:
-    """Return text, or None where there is none."""
-    return None if pd.isna(value) else str(value)
+                counted.setdefault(name, {}).setdefault(target, {})[outcome] = int(count)
+    return counted
 
 
 def _hash_file(path: Path) -> str:
     """Return the hash of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-NOT_RUN, UP_TO_DATE, STALE = "not run", "up to date", "stale"
-_UNSAID = "its file does not say what it was made from"
-
-
-def study_status(parameters: StudyParameters) -> pd.DataFrame:
-    """Say of each table whether it is what the study's parameters would give now.
-
-    Returns
-    -------
-    DataFrame
-        One row a table in the order in which they are made, then the figures of notebook 07: ``notebook``, ``table``,
-        ``state`` (``not run``, ``up to date``, ``stale``) and ``why`` (what has changed since it was written).
-    """
-    folder = parameters.path("run_folder")
-    values, registry = load_value_set(parameters.path("value_set")), load_registry(parameters.path("models_file"))
-    rows: dict[str, dict[str, str]] = {}
-    for name, step in (LINEAGE | FIGURES).items():
-        told = parameters.of(step.notebook)
-        now = origin_of(step, folder, told, values, registry, seen_from=parameters.notebooks_folder)
-        if name in FIGURES:
-            manifest = read_manifest(folder) if (folder / FILE).exists() else {}
-            there, then = name in manifest.get("figures_from", {}), manifest.get("figures_from", {}).get(name)
-        else:
-            noted = read_notes(name, folder).get("origin")
-            there, then = table_path(folder, name).exists(), json.loads(noted) if noted else None
-        stale = [source for source in step.tables if source in rows and rows[source]["state"] == STALE]
-        why = _why(then, now, stale) if there else []
-        state = NOT_RUN if not there else STALE if why else UP_TO_DATE
-        table = "figures" if name in FIGURES else name
-        rows[name] = {"notebook": step.notebook, "table": table, "state": state, "why": "; ".join(why)}
-    return pd.DataFrame(list(rows.values()))
-
-
-def describe_status(parameters: StudyParameters) -> list[str]:
-    """Return lines that say how far a study is, for the command line."""
-    status = study_status(parameters)
-    lines = []
-    for notebook, own in status.groupby("notebook", sort=False):
-        lines.append(str(notebook))
-        for (state, why), same in own.groupby(["state", "why"], sort=False):
-            lines.append(f"  {', '.join(same['table'])}: {state}{f' ({why})' if why else ''}")
-    return [*lines, _describe_calls(parameters)]
-
-
-def stale_tables(parameters: StudyParameters) -> pd.DataFrame:
-    """Return the rows of `study_status` that are stale."""
-    status = study_status(parameters)
-    return status[status["state"].eq(STALE)].reset_index(drop=True)
-
-
-def _why(then: Origin | None, now: Origin, stale: Sequence[str]) -> list[str]:
-    """Return the reasons for which a table is stale."""
-    if then is None:
-        return [_UNSAID]
-    return changes(then, now) + ([f"made from stale {', '.join(stale)}"] if stale else [])
-
-
-def _describe_calls(parameters: StudyParameters) -> str:
-    """Return a line on the calls in the store and what they cost at the prices that are known."""
-    calls = summarise_store(store_url(parameters))
-    registry = load_registry(parameters.path("models_file"))
-    by_model = calls.groupby("model")[["replies", "failures", "prompt_tokens", "completion_tokens"]].sum()
-    spent: float = 0.0
-    unknown: list[str] = []
-    for name, row in by_model.iterrows():
-        cost = registry[name].cost(row["prompt_tokens"], row["completion_tokens"]) if name in registry else None
-        spent, unknown = (spent, [*unknown, str(name)]) if cost is None else (spent + cost, unknown)
-    failed = by_model["failures"].sum()
-    line = f"{by_model['replies'].sum():,} replies in the call store"
-    line += f", {failed:,} calls without an answer" if failed else ""
-    line += f"; tokens counted by the endpoints cost {spent:,.2f} dollars"
-    return line + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else "")

@@ -1,15 +1,10 @@
-"""One run of a study at a time, and an orderly end where it is stopped.
+"""Run a study: its numbered notebooks in order, by papermill, one run at a time, to an orderly end.
 
-In: a study's folder, a signal. Out: a lock that goes with the process, however it ends; an exception that says which
-signal came. A signal that ended the runner at once would leave the notebook's kernel to go on asking, and paying.
-
-Run a study: its numbered notebooks in order, by papermill.
-
-In: a study's parameters. Out: the executed notebooks beside the tables that they wrote, and the manifest. Progress is
-drawn here, from what the notebooks' kernels report, so that executed notebooks hold no residue of bars.
+In: a study's parameters. Out: executed notebooks beside the tables that they wrote, and the manifest. A signal that
+ended the runner at once would leave the notebook's kernel to go on asking, and paying. Progress is drawn here, from
+what the kernels report, so that executed notebooks hold no residue of bars.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -25,21 +20,22 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from filelock import FileLock, Timeout
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
+from conflictscope.files import write_atomically
 from conflictscope.models import BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
 from conflictscope.models.spending import write_planned
 from conflictscope.study.parameters import StudyParameters
-from conflictscope.study.plan import plan_study
-from conflictscope.study.provenance import write_manifest
-from conflictscope.table_files import read_table, table_path
+from conflictscope.study.plan import plan_study, read_done
+from conflictscope.study.provenance import record_places, write_manifest
 
 _LOCK = ".running"
 # Ctrl-C, `kill`, and a terminal or connection that is closed
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class StudyStopped(RuntimeError):
@@ -60,7 +56,7 @@ class Signalled(KeyboardInterrupt):
 
 @contextmanager
 def signals_raised() -> Iterator[None]:
-    """Raise ``Signalled`` in the main thread where the process is told to end."""
+    """Raise ``Signalled`` in the main thread if the process is told to end."""
 
     def stop(number: int, frame: object) -> None:
         raise Signalled(number)
@@ -83,22 +79,25 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises
     ------
     ValueError
-        Where another process runs the study, with its number.
+        If another process runs the study, with its number; or if the lock's file is a link, which is not followed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / _LOCK, "a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise ValueError(
-                f"{folder}: process {lock.read().strip() or 'unknown'} is running this study. Wait for it, or stop it "
-                "(kill, or Ctrl-C where it runs) and give the same command again: it goes on from there."
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+    lock, holder = FileLock(folder / _LOCK), folder / f"{_LOCK}.pid"
+    if (folder / _LOCK).is_symlink():
+        raise ValueError(f"{folder / _LOCK} is a link; delete it, and give the same command again.")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        number = holder.read_text(encoding="utf-8").strip() if holder.exists() else ""
+        raise ValueError(
+            f"{folder}: process {number if number.isdecimal() else 'unknown'} is running this study. Wait for it, or "
+            "stop it (kill, or Ctrl-C where it runs) and give the same command again: it goes on from there."
+        ) from None
+    try:
+        write_atomically(holder, lambda temporary: Path(temporary).write_text(f"{os.getpid()}\n", encoding="utf-8"))
         yield
+    finally:
+        lock.release()
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -113,7 +112,7 @@ _QUIET_KERNEL = [
 
 
 class NotebookFailed(RuntimeError):
-    """A notebook did not run to its end; the message says which, where and why."""
+    """A notebook did not run to its end; the message says which, in which cell and why."""
 
 
 def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[Path]:
@@ -127,26 +126,27 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     Raises
     ------
     ValueError
-        Where `only` names a notebook that is not there, or another process runs the study.
+        If `only` names a notebook that is not there, or another process runs the study.
     StudyStopped
-        Where the process was told to end; the notebook's kernel has ended then.
+        If the process was told to end; the notebook's kernel has ended then.
     NotebookFailed
-        Where a cell raised, its kernel died, or it stopped the notebook before its end. What was stored and written
+        If a cell raised, its kernel died, or it stopped the notebook before its end. What was stored and written
         until then stays.
     BudgetReached
-        Where a notebook stopped because the study's budget is reached.
+        If a notebook stopped because the study's budget is reached.
     """
     names = list(parameters.notebooks)
     if unknown := sorted(set(only) - set(names)):
         raise ValueError(f"--only {', '.join(unknown)}: no such notebook; expected some of {names}.")
     names = [name for name in names if not only or name in only]
     with signals_raised(), alone_in(parameters.path("run_folder")):
+        record_places(parameters.path("run_folder"), parameters.study, parameters.values)
         return _run_notebooks(parameters, names)
 
 
 def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Path]:
-    """Execute notebooks one after the other and return where the executed ones are."""
-    folder = parameters.path("run_folder")
+    """Execute notebooks one after the other and return the paths of the executed ones."""
+    folder, registry = parameters.path("run_folder"), load_registry(parameters.path("models_file"))
     executed: list[Path] = []
     times: dict[str, tuple[datetime, float]] = {}
     bar = tqdm(names, desc=parameters.study, unit="notebook", position=0, dynamic_ncols=True)
@@ -155,7 +155,8 @@ def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Pa
         for name in bar:
             bar.set_postfix_str(name)
             began, start = datetime.now(UTC), time.monotonic()
-            _plan_ahead(parameters, name, folder)
+            # for the ledger; how many scenarios there are is known once they are written
+            write_planned(plan_study(parameters, registry, done=read_done(parameters)), folder)
             with _draw_progress():
                 executed.append(_run_notebook(parameters, name, folder))
             times[name] = began, time.monotonic() - start
@@ -178,24 +179,15 @@ def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Pa
     return executed
 
 
-def _plan_ahead(parameters: StudyParameters, name: str, folder: Path) -> None:
-    """Write down what is to be asked, for the ledger; from notebook 03 on it is known how many scenarios were kept."""
-    kept = None
-    if name[:2] >= "03" and table_path(folder, "kept_scenarios").exists():
-        kept = len(read_table("kept_scenarios", folder, study=parameters.study))
-    registry = load_registry(parameters.path("models_file"))
-    write_planned(plan_study(parameters, registry, kept=kept), folder)
-
-
 def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
-    """Execute one notebook in the notebooks' folder and return where the executed one is."""
+    """Execute one notebook in the project's folder and return the path of the executed one."""
     output = folder / f"{name}.ipynb"
     try:
         papermill.execute_notebook(
             str(parameters.notebooks_folder / f"{name}.ipynb"),
             str(output),
             parameters=parameters.of(name),
-            cwd=str(parameters.notebooks_folder),
+            cwd=str(parameters.root),
             kernel_name="python3",
             progress_bar=False,
             extra_arguments=_QUIET_KERNEL,
@@ -210,7 +202,7 @@ def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
         ) from None
     except DeadKernelError:
         raise NotebookFailed(
-            f"{name}: its kernel died, as happens where memory runs out or another process ends it. {_GOES_ON}"
+            f"{name}: its kernel died, as happens if memory runs out or another process ends it. {_GOES_ON}"
         ) from None
     cells = nbformat.read(output, as_version=4).cells
     skipped = [i for i, cell in enumerate(cells, 1) if cell.cell_type == "code" and cell.execution_count is None]
@@ -263,7 +255,7 @@ def _follow(path: Path, done: threading.Event) -> None:
 
 
 def _show(bars: dict[str, tqdm], label: str, done: int, total: int, note: str) -> None:
-    """Bring a step's bar up to date; several steps are under way at once where several targets are asked."""
+    """Bring a step's bar up to date; several steps are under way at once if several targets are asked."""
     if label not in bars:
         taken = {-bar.pos for bar in bars.values()}
         free = next(line for line in range(1, len(taken) + 2) if line not in taken)

@@ -1,0 +1,280 @@
+"""Strengths with closed-form errors: Firth's penalty against small-sample bias, errors clustered by scenario.
+
+In: for each group and value pair how many scenarios have a choice, the sum of their shares and of their squares. Out:
+Bradley–Terry strengths and their covariance. A scenario counts once, whatever the number of its answers: both orders
+of a question enter as their mean, so that a position bias cancels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from conflictscope.measure.choices import GROUP, check_choices
+
+_STEPS = 100
+_LAST_STEP = 1e-10
+_LONGEST_STEP = 2.0  # log-odds: Newton's step may overshoot where a value nearly always wins
+_LEAST_DISPERSION = 0.05
+_PRIOR_INFORMATION = 4.0  # weight of the pooled dispersion against a pair's own, in units of n p (1 − p)
+
+
+@dataclass(frozen=True)
+class GradedShares:
+    """What each group chose in each scenario, as one number.
+
+    Attributes
+    ----------
+    groups : DataFrame
+        ``target``, ``condition``, ``arm``: one row a group, sorted.
+    scenario_ids : list of str
+        Sorted by pair, then by name.
+    pair : ndarray of int, shape (scenarios,)
+    first, second : ndarray of int, shape (pairs,)
+        Places of the pair's values in the value set, first < second.
+    share : ndarray, shape (groups, scenarios)
+        Mean over the orders shown of the mean over repetitions: 1 = the first value always won; nan without a choice.
+    """
+
+    values: list[str]
+    groups: pd.DataFrame
+    scenario_ids: list[str]
+    pair: NDArray[np.int64]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    share: NDArray[np.float64]
+
+    def row(self, target: str, condition: str, arm: str) -> int | None:
+        """Return the row of a group, or None."""
+        same = self.groups["target"].eq(target) & self.groups["condition"].eq(condition) & self.groups["arm"].eq(arm)
+        return int(same.to_numpy().argmax()) if same.any() else None
+
+    def sums(self, share: NDArray | None = None) -> "PairSums":
+        """Return the sums by pair of `share`, shape (groups, scenarios); default: every group's own."""
+        return sum_by_pair(self.share if share is None else share, self.pair, self.first, self.second, len(self.values))
+
+
+@dataclass(frozen=True)
+class PairSums:
+    """Sums by group and pair, each of shape (groups, pairs): scenarios, shares, squared shares."""
+
+    n: NDArray[np.float64]
+    y: NDArray[np.float64]
+    yy: NDArray[np.float64]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    k: int
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """Fits of groups.
+
+    Attributes
+    ----------
+    strengths : ndarray, shape (groups, k)
+        Log-odds, mean 0, larger = preferred; nan where the pairs that were asked do not link all values.
+    covariance : ndarray, shape (groups, k, k)
+        Of the strengths, clustered by scenario.
+    influence : ndarray, shape (groups, k, pairs)
+        Strength moved by one unit of residual in a pair: a scenario with share s in pair p has moved the strengths by
+        ``influence[..., p] · (s − fitted[p])``.
+    fitted : ndarray, shape (groups, pairs)
+        Chance that the first value of the pair wins.
+    freedom : ndarray, shape (groups,)
+        Scenarios − values + 1: degrees of freedom of the t quantiles.
+    undecided : ndarray of bool, shape (groups,)
+        Whether every scenario's share is ½ (the target took what was listed first): nothing is known of its values.
+    """
+
+    strengths: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    influence: NDArray[np.float64]
+    fitted: NDArray[np.float64]
+    freedom: NDArray[np.float64]
+    undecided: NDArray[np.bool_]
+
+
+def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
+    """Average each group's choices in each scenario, orders weighing the same.
+
+    Parameters
+    ----------
+    choices : DataFrame
+        Columns of the table ``choices``.
+    values : sequence of str
+        The value set.
+
+    Raises
+    ------
+    ValueError
+        If the choices do not fit `values`, a scenario has two pairs, or a group has more than one judge.
+    """
+    check_choices(choices)
+    place = pd.Index(values)
+    one, two = place.get_indexer(choices["value_1"]), place.get_indexer(choices["value_2"])
+    if place.has_duplicates or (np.minimum(one, two) < 0).any() or (one == two).any():
+        raise ValueError(
+            f"choices: found values {sorted({*choices['value_1'], *choices['value_2']})}; expected pairs of different "
+            f"values among {list(values)}. Pass the study's values."
+        )
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    codes, pair_of_row = np.unique(low * len(place) + high, return_inverse=True)
+    row_scenario, ids = choices["scenario_id"].factorize()
+    pair_of = np.zeros(len(ids), dtype=int)
+    pair_of[row_scenario] = pair_of_row
+    if (pair_of[row_scenario] != pair_of_row).any():
+        twice = ids[row_scenario[(pair_of[row_scenario] != pair_of_row).argmax()]]
+        raise ValueError(
+            f"choices: scenario {twice!r} occurs with two value pairs; expected one. Gather the choices again."
+        )
+    order = np.lexsort((np.asarray(ids), pair_of))
+    rank = np.empty(len(ids), dtype=int)
+    rank[order] = np.arange(len(ids))
+    group = choices.groupby(GROUP).ngroup().to_numpy()
+    groups = choices[GROUP].iloc[np.unique(group, return_index=True)[1]].reset_index(drop=True)
+    chosen = choices["outcome"].eq("choice").to_numpy()
+    first_won = place.get_indexer(choices["winner"]) == low
+    # a judge's label order is no part of what the target was asked
+    shown = np.where(choices["condition"].eq("multiple_choice"), choices["action_shown_first"].to_numpy() - 1, 0)
+    shape = (len(groups), len(ids), 2)
+    cell = np.ravel_multi_index((group, rank[row_scenario], shown.astype(int)), shape)[chosen]
+    count = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
+    wins = np.bincount(cell, first_won[chosen], minlength=int(np.prod(shape))).reshape(shape)
+    each = np.divide(wins, count, out=np.zeros(shape), where=count > 0)
+    orders = (count > 0).sum(axis=2)
+    share = np.divide(each.sum(axis=2), orders, out=np.full(shape[:2], np.nan), where=orders > 0)
+    first, second = np.divmod(codes, len(place))
+    return GradedShares(list(values), groups, [str(i) for i in ids[order]], pair_of[order], first, second, share)
+
+
+def sum_by_pair(share: NDArray, pair: NDArray, first: NDArray, second: NDArray, k: int) -> PairSums:
+    """Return the sums of shares, shape (groups, scenarios), over the scenarios of each pair."""
+    member = np.zeros((len(pair), len(first)))
+    member[np.arange(len(pair)), pair] = 1
+    present = ~np.isnan(share)
+    y = np.where(present, share, 0.0)
+    return PairSums(present @ member, y @ member, (y * y) @ member, first, second, k)
+
+
+def fit_strengths(sums: PairSums) -> Strengths:
+    """Fit Bradley–Terry strengths with Firth's penalty, and their covariance clustered by scenario.
+
+    Notes
+    -----
+    Firth (1993, *Biometrika* 80): each pair is given h_p / 2 wins on either side, h_p its leverage, which takes the
+    first-order bias off and keeps the fit finite where a value always wins. Graded shares vary less than yes or no, and
+    their bias is as much smaller: h_p is multiplied by the dispersion of the shares. The covariance is the sandwich
+    (Huber 1967) with each scenario's residual divided by √(1 − leverage) (MacKinnon and White 1985, HC2). A pair's
+    residual variance is drawn toward that of the model, the more so the less information it has: where
+    nearly all scenarios of a pair went one way, its own variance is near 0 and says nothing.
+    """
+    groups, pairs = sums.n.shape
+    k = sums.k
+    design = pair_design(sums.first, sums.second, k)
+    linked = _linked(sums)
+    strengths = np.full((groups, k), np.nan)
+    covariance = np.full((groups, k, k), np.nan)
+    influence = np.full((groups, k, pairs), np.nan)
+    fitted = np.full((groups, pairs), np.nan)
+    freedom = np.maximum(sums.n.sum(axis=1) - k + 1, 1.0)
+    spread = (sums.yy - sums.y**2 / np.maximum(sums.n, 1)).clip(min=0)
+    undecided = linked & (np.abs(spread).sum(axis=1) < 1e-12) & (np.abs(sums.y * 2 - sums.n) < 1e-9).all(axis=1)
+    if linked.any():
+        n, y, yy = sums.n[linked], sums.y[linked], sums.yy[linked]
+        theta = _firth(n, y, dispersion(n, y, yy), design)
+        p = expit(theta @ design.T)
+        weight = n * p * (1 - p)
+        bread = np.linalg.inv(np.einsum("pi,gp,pj->gij", design, weight, design))
+        leverage = weight * np.einsum("pi,gij,pj->gp", design, bread, design) / np.maximum(n, 1)
+        push = np.einsum("gij,pj->gip", bread, design)  # what a unit of residual adds to the parameters
+        sound = 1 - np.minimum(leverage, 0.99)
+        meat = np.maximum(yy - 2 * p * y + n * p * p, 0) / sound
+        trust = weight / (weight + _PRIOR_INFORMATION)
+        meat = trust * meat + (1 - trust) * dispersion(n, y, yy)[:, None] * weight
+        centre = _centre(k)
+        strengths[linked] = theta @ centre.T
+        influence[linked] = centre @ push
+        covariance[linked] = np.einsum("gip,gp,gjp->gij", influence[linked], meat, influence[linked])
+        fitted[linked] = p
+    return Strengths(strengths, covariance, influence, fitted, freedom, undecided)
+
+
+def cross_covariance(one: Strengths, two: Strengths, sums_1: PairSums, sums_2: PairSums, yy_12: NDArray) -> NDArray:
+    """Return the covariance, shape (groups, k, k), of the strengths of groups that share their scenarios.
+
+    Parameters
+    ----------
+    one, two : Strengths
+        Fits of the same scenarios: the two have the same ``n``.
+    sums_1, sums_2 : PairSums
+        What they were fitted to.
+    yy_12 : ndarray, shape (groups, pairs)
+        Sums of the products of the two shares.
+    """
+    p, q = one.fitted, two.fitted
+    trust = [sums_1.n * share * (1 - share) for share in (p, q)]
+    trust = [weight / (weight + _PRIOR_INFORMATION) for weight in trust]
+    meat = np.sqrt(trust[0] * trust[1]) * (yy_12 - q * sums_1.y - p * sums_2.y + sums_1.n * p * q)
+    return np.einsum("gip,gp,gjp->gij", one.influence, meat, two.influence)
+
+
+def pair_design(first: NDArray, second: NDArray, k: int) -> NDArray[np.float64]:
+    """Return, shape (pairs, k − 1), what each pair's log-odds take of the strengths; the last value is held at 0."""
+    design = np.zeros((len(first), k))
+    design[np.arange(len(first)), first] += 1
+    design[np.arange(len(first)), second] -= 1
+    return design[:, :-1]
+
+
+def dispersion(n: NDArray, y: NDArray, yy: NDArray) -> NDArray[np.float64]:
+    """Return the variance of the shares within pairs against that of yes or no, shape (groups,): 1 for yes or no."""
+    safe = np.maximum(n, 1)
+    binary = (y * (1 - y / safe)).sum(axis=-1)
+    within = (yy - y**2 / safe).sum(axis=-1)
+    ratio = np.divide(within, binary, out=np.ones_like(binary), where=binary > 1e-9)
+    return np.clip(ratio, _LEAST_DISPERSION, 1.0)
+
+
+def expit(x: ArrayLike) -> NDArray[np.float64]:
+    """Return 1 / (1 + e^−x) without overflow."""
+    return (1 + np.tanh(np.asarray(x) / 2)) / 2
+
+
+def _firth(n: NDArray, y: NDArray, phi: NDArray, design: NDArray) -> NDArray[np.float64]:
+    """Return the parameters, shape (groups, k − 1), that solve Firth's adjusted score."""
+    theta = np.zeros((len(n), design.shape[1]))
+    active = np.arange(len(n))
+    for _ in range(_STEPS):
+        p = expit(theta[active] @ design.T)
+        weight = n[active] * p * (1 - p)
+        information = np.einsum("pi,gp,pj->gij", design, weight, design)
+        inverse = np.linalg.inv(information)
+        leverage = phi[active, None] * weight * np.einsum("pi,gij,pj->gp", design, inverse, design)
+        score = (y[active] - n[active] * p + leverage * (0.5 - p)) @ design
+        step = np.einsum("gij,gj->gi", inverse, score)
+        size = np.abs(step).max(axis=1, keepdims=True)
+        theta[active] += step * np.minimum(1, _LONGEST_STEP / np.maximum(size, 1e-300))
+        active = active[size[:, 0] > _LAST_STEP]
+        if not active.size:
+            return theta
+    raise ArithmeticError(f"{active.size} of {len(n)} fits did not converge in {_STEPS} steps.")
+
+
+def _centre(k: int) -> NDArray[np.float64]:
+    """Return, shape (k, k − 1), the map from parameters with the last value at 0 to strengths of mean 0."""
+    return np.eye(k)[:, :-1] - 1 / k
+
+
+def _linked(sums: PairSums) -> NDArray[np.bool_]:
+    """Return whether the pairs with a choice link all values, shape (groups,)."""
+    reached = np.zeros((len(sums.n), sums.k, sums.k), dtype=bool)
+    reached[:, np.arange(sums.k), np.arange(sums.k)] = True
+    asked = sums.n > 0
+    reached[:, sums.first, sums.second] |= asked
+    reached[:, sums.second, sums.first] |= asked
+    for _ in range(max(1, int(np.ceil(np.log2(sums.k))))):
+        reached = (reached.astype(np.float32) @ reached.astype(np.float32)) > 0
+    return np.asarray(reached.all(axis=(1, 2)))

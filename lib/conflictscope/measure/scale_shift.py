@@ -1,0 +1,271 @@
+"""Shift apart from scale: whether values moved between two conditions, or answers only became more decisive.
+
+In: strengths of the same scenarios in two conditions with their joint covariance. Out: the relative scale λ with its
+interval, one test that nothing but the scale differs, and each value's shift with a family-wise p-value. Noise, judge
+error and temperature pull all strengths of a condition toward 0 alike: that is scale, not shift.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import f as f_distribution
+
+_GRID = 61  # angles that are tried first, over a quarter turn
+_REFINEMENTS = 4  # each narrows the angle fivefold
+_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class ScaleAndShift:
+    """Two conditions compared, one row a group: strengths in the second = scale · those in the first + shift.
+
+    Attributes
+    ----------
+    scale, scale_low, scale_high : ndarray, shape (groups,)
+        λ ≥ 0: above 1, the second condition is more decisive. ``scale_high`` is infinite where the first condition
+        may show no preference at all.
+    scale_p : ndarray, shape (groups,)
+        Of λ = 1.
+    omnibus_p : ndarray, shape (groups,)
+        Of no shift of any value, whatever the scale; nan with two values, which scale alone can explain.
+    shift, shift_low, shift_high : ndarray, shape (groups, k)
+        Log-odds of the second condition by which a value moved against where all other values and the scale put it;
+        the intervals hold together for all values. With three values which of them moved cannot be told, as any one of
+        them could have: the three have one p-value.
+    t, p_value : ndarray, shape (groups, k)
+        Signed root of what the value's own shift takes off the distance, and its p-value, family-wise over the values.
+        A value has shifted where both it and ``omnibus_p`` are below 1 − level.
+    scale_of_the_rest : ndarray, shape (groups,)
+        λ once the values that have shifted are free.
+    """
+
+    scale: NDArray[np.float64]
+    scale_low: NDArray[np.float64]
+    scale_high: NDArray[np.float64]
+    scale_p: NDArray[np.float64]
+    omnibus_p: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    shift_low: NDArray[np.float64]
+    shift_high: NDArray[np.float64]
+    t: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    scale_of_the_rest: NDArray[np.float64]
+
+
+def shift_apart_from_scale(
+    strengths: tuple[NDArray, NDArray],
+    covariances: tuple[NDArray, NDArray, NDArray],
+    freedom: NDArray,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    draws: int = _DRAWS,
+) -> ScaleAndShift:
+    """Compare the strengths of two conditions up to a common scale.
+
+    Parameters
+    ----------
+    strengths : pair of ndarray, shape (groups, k)
+        First and second condition, mean 0, fitted to the same scenarios.
+    covariances : three ndarrays, shape (groups, k, k)
+        Of the first, of the second, and of the first with the second.
+    freedom : ndarray, shape (groups,)
+        Degrees of freedom of the covariances.
+    level : float
+        Coverage of the intervals, between 0 and 1.
+    seed, draws : int
+        Of the multivariate t draws behind the family-wise p-values.
+
+    Notes
+    -----
+    With the true strengths profiled out, the distance of the estimates from θ₂ = λ θ₁ is
+    (θ₂ − λθ₁)′ S(λ)⁻¹ (θ₂ − λθ₁), S(λ) = V₂₂ + λ²V₁₁ − λ(V₁₂ + V₂₁): errors in both conditions count, so that neither
+    draws λ toward 0. λ = tan φ, and φ is searched over the quarter turn where the order is kept; a reversal of the
+    order is a shift. The smallest distance is Hotelling's T² with k − 2 degrees of freedom; what one value's own shift
+    takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993).
+    Where the largest is beyond doubt its value is set free, and the rest are compared again without it (step-down), so
+    that one value's shift is not read as that of all others.
+    """
+    groups, k = strengths[0].shape
+    basis = _basis(k)
+    one, two = (theta @ basis for theta in strengths)
+    v11, v22, v12 = (basis.T @ v @ basis for v in covariances)
+    problem = (one, two, v11, v22, v12 + np.swapaxes(v12, 1, 2), basis)
+    start = _nearest_angle(problem, ())
+    nothing_moved = _distance(problem, (), start[:, None])[:, 0]
+    test_freedom = k - 2
+    omnibus = np.full(groups, np.nan)
+    if test_freedom:
+        below = np.maximum(freedom - test_freedom + 1, 1)
+        ratio = nothing_moved * below / (freedom * test_freedom)
+        omnibus = f_distribution.sf(ratio, test_freedom, below)
+    even = _distance(problem, (), np.full((groups, 1), np.pi / 4))[:, 0] - nothing_moved
+    low, high = _scale_interval(problem, nothing_moved, f_distribution.isf(1 - level, 1, freedom))
+    values = {name: np.full((groups, k), np.nan) for name in ("shift", "shift_low", "shift_high", "t", "p_value")}
+    scale_angle = start.copy()
+    if test_freedom:
+        gate = omnibus < 1 - level
+        _step_down(problem, freedom, np.arange(groups), (), gate, values, scale_angle, (level, seed, draws))
+    return ScaleAndShift(
+        scale=np.tan(start),
+        scale_low=low,
+        scale_high=high,
+        scale_p=f_distribution.sf(np.maximum(even, 0), 1, freedom),
+        omnibus_p=omnibus,
+        scale_of_the_rest=np.tan(scale_angle),
+        **values,
+    )
+
+
+def _step_down(
+    problem: tuple,
+    freedom: NDArray,
+    rows: NDArray,
+    moved: tuple[int, ...],
+    gate: NDArray,
+    values: dict[str, NDArray],
+    scale_angle: NDArray,
+    how: tuple[float, int, int],
+) -> None:
+    """Fill in the values' shifts, given that those in `moved` have; recur where one more has beyond doubt."""
+    level, seed, draws = how
+    *parts, basis = problem
+    own = (*(part[rows] for part in parts), basis)
+    k = len(basis)
+    base = _nearest_angle(own, moved)
+    least = _distance(own, moved, base[:, None])[:, 0]
+    scale_angle[rows] = base
+    rest = [v for v in range(k) if v not in moved]
+    t = np.empty((len(rows), len(rest)))
+    for column, v in enumerate(rest):
+        angle = _nearest_angle(own, (*moved, v))
+        shift, error = _last_shift(own, (*moved, v), angle)
+        gained = least - _distance(own, (*moved, v), angle[:, None])[:, 0]
+        t[:, column] = np.sign(shift) * np.sqrt(np.maximum(gained, 0))
+        values["shift"][rows, v], values["shift_low"][rows, v] = shift, error  # the error, until the bar is known
+    largest = largest_of_t(_correlation(own, moved, base, rest), freedom[rows], draws=draws, seed=seed)
+    p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + draws)
+    bar = np.quantile(largest, level, axis=1)[:, None]
+    error = values["shift_low"][rows][:, rest].copy()
+    shift = values["shift"][rows][:, rest]
+    at = (rows[:, None], np.array(rest)[None])
+    values["t"][at], values["p_value"][at] = t, p_value
+    values["shift_low"][at], values["shift_high"][at] = shift - bar * error, shift + bar * error
+    best = np.abs(t).argmax(axis=1)
+    go_on = gate[rows] & (p_value.min(axis=1) < 1 - level)
+    if len(moved) + 1 > k - 3:
+        return
+    for column, v in enumerate(rest):
+        chosen = go_on & (best == column)
+        if not chosen.any():
+            continue
+        kept = {name: array[rows[chosen], v].copy() for name, array in values.items()}
+        _step_down(problem, freedom, rows[chosen], (*moved, v), gate, values, scale_angle, how)
+        for name, array in values.items():
+            array[rows[chosen], v] = kept[name]
+
+
+def largest_of_t(correlation: NDArray, freedom: NDArray, *, draws: int, seed: int) -> NDArray[np.float64]:
+    """Return draws, shape (groups, draws), of the largest |t| of correlated t statistics.
+
+    Parameters
+    ----------
+    correlation : ndarray, shape (groups, m, m)
+        Positive semidefinite.
+    freedom : ndarray, shape (groups,)
+        Degrees of freedom, shared by the m statistics of a group.
+    """
+    rng = np.random.default_rng(seed)
+    m = correlation.shape[-1]
+    normal = rng.standard_normal((m, draws))
+    uniform = rng.standard_normal(draws)  # one draw of the scale for each draw of the statistics
+    spread, axes = np.linalg.eigh(correlation)
+    root = axes * np.sqrt(np.clip(spread, 0, None))[:, None, :]
+    largest = np.empty((len(correlation), draws))
+    for g, matrix in enumerate(root):
+        d = max(float(freedom[g]), 1.0)
+        # Wilson and Hilferty's cube: χ²/d from a normal draw, so that all groups share their draws
+        chi2 = np.maximum(1 - 2 / (9 * d) + uniform * np.sqrt(2 / (9 * d)), 0.05) ** 3
+        largest[g] = np.abs(matrix @ normal).max(axis=0) / np.sqrt(chi2)
+    return largest
+
+
+def _basis(k: int) -> NDArray[np.float64]:
+    """Return an orthonormal basis, shape (k, k − 1), of the vectors with sum 0."""
+    return np.linalg.qr(np.eye(k) - 1 / k)[0][:, : k - 1]
+
+
+def _parts(problem: tuple, angle: NDArray) -> tuple[NDArray, NDArray]:
+    """Return D and S⁻¹ at angles of shape (groups, m)."""
+    one, two, v11, v22, v12, _ = problem
+    c, s = np.cos(angle), np.sin(angle)
+    d = c[..., None] * two[:, None] - s[..., None] * one[:, None]
+    c, s = c[..., None, None], s[..., None, None]
+    return d, np.linalg.inv(c * c * v22[:, None] + s * s * v11[:, None] - c * s * v12[:, None])
+
+
+def _distance(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> NDArray[np.float64]:
+    """Return the distance, shape (groups, m), at angles (groups, m), with the values in `moved` free."""
+    d, inverse = _parts(problem, angle)
+    toward = np.einsum("gmij,gmj->gmi", inverse, d)
+    distance = np.einsum("gmi,gmi->gm", d, toward)
+    if not moved:
+        return distance
+    own = problem[-1][list(moved)]
+    pull = toward @ own.T
+    inner = own @ inverse @ own.T
+    return distance - np.einsum("gmi,gmi->gm", pull, np.linalg.solve(inner, pull[..., None])[..., 0])
+
+
+def _nearest_angle(problem: tuple, moved: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the angle in [0, π/2] of the smallest distance, shape (groups,)."""
+    groups = len(problem[0])
+    centre, half = np.full(groups, np.pi / 4), np.pi / 4
+    for step in range(_REFINEMENTS + 1):
+        size = _GRID if step == 0 else 11
+        tried = np.clip(centre[:, None] + np.linspace(-half, half, size), 0, np.pi / 2)
+        centre = tried[np.arange(groups), _distance(problem, moved, tried).argmin(axis=1)]
+        half = 2 * half / (size - 1)
+    return centre
+
+
+def _scale_interval(problem: tuple, least: NDArray, bar: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the ends of the scales whose distance is within `bar` of the least."""
+    angle = np.broadcast_to(np.linspace(0, np.pi / 2, 721), (len(least), 721))
+    inside = _distance(problem, (), angle) <= (least + bar)[:, None]
+    some = inside.any(axis=1)
+    low = np.where(some, angle[0][inside.argmax(axis=1)], np.nan)
+    high = np.where(some, angle[0][720 - inside[:, ::-1].argmax(axis=1)], np.nan)
+    with np.errstate(invalid="ignore"):
+        return np.tan(low), np.where(high >= np.pi / 2 - 1e-9, np.inf, np.tan(high))
+
+
+def _last_shift(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the shift of the last of the values that are free to move, and its standard error."""
+    one, two, *_, basis = problem
+    angle = angle[:, None]
+    d, inverse = (part[:, 0] for part in _parts(problem, angle))
+    turn = -np.sin(angle) * two - np.cos(angle) * one
+    own = np.maximum(np.cos(angle), 1e-6)[:, :, None] * basis[list(moved)].T  # (groups, k − 1, moved)
+    pull = np.swapaxes(own, 1, 2) @ inverse
+    shift = np.linalg.solve(pull @ own, pull @ d[:, :, None])[:, -1, 0]
+    jacobian = np.concatenate([own, turn[:, :, None]], axis=2)
+    information = np.swapaxes(jacobian, 1, 2) @ inverse @ jacobian
+    error = np.sqrt(np.maximum(np.linalg.pinv(information)[:, len(moved) - 1, len(moved) - 1], 0))
+    return shift, error
+
+
+def _correlation(problem: tuple, moved: tuple[int, ...], angle: NDArray, rest: list[int]) -> NDArray[np.float64]:
+    """Return the correlation of the statistics of the values in `rest`, scale and values in `moved` taken out."""
+    one, two, *_, basis = problem
+    angle = angle[:, None]
+    _, inverse = (part[:, 0] for part in _parts(problem, angle))
+    turn = -np.sin(angle) * two - np.cos(angle) * one
+    fixed = np.broadcast_to(basis[list(moved)].T, (len(one), basis.shape[1], len(moved)))
+    out = np.concatenate([turn[:, :, None], fixed], axis=2)
+    pulled = inverse @ out
+    left = inverse - pulled @ np.linalg.pinv(np.swapaxes(out, 1, 2) @ pulled) @ np.swapaxes(pulled, 1, 2)
+    inner = basis[rest] @ left @ basis[rest].T
+    scale = np.sqrt(np.maximum(np.diagonal(inner, axis1=1, axis2=2), 1e-300))
+    return inner / scale[:, :, None] / scale[:, None, :]

@@ -1,0 +1,373 @@
+"""The pipeline, told once: each notebook with what it reads, asks, writes and draws.
+
+In: how many scenarios, targets and arms a study has. Out: calls and characters of every step. Runner, plan, status,
+manifest, bundle and the README's table of notebooks come from here; tests hold the notebooks' own cells to it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from conflictscope.models.records import EMBEDDING
+from conflictscope.tables import CHECKS
+
+# typical lengths in characters, measured on the scenarios that the project ships with
+DEFINITION, OUTLINE, SCENARIO = 90, 620, 1900
+DESCRIPTION, PROFILE, ACTION = 620, 330, 170
+MESSAGE, ARTIFACT, REPLY = 850, 700, 900
+REASON, REASONING = 160, 350
+ONE_LETTER, ONE_WORD = 8, 20
+_PAIR, _ACTIONS, _EXCHANGE = 2 * DEFINITION, 2 * ACTION, MESSAGE + REPLY
+# what a system prompt of steering says of the values
+_VALUES_TOLD = 6 * DEFINITION
+# how many opening messages have a text of their own written for them, of 100
+ARTIFACTS_PER_100 = 25
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much of everything a study has, in whole numbers; 0 for what its way of coming by scenarios lacks."""
+
+    batches: int
+    """Calls that ask for outlines, several in one."""
+    outlines: int
+    """Outlines, or scenarios that stand in for them, that are compared with one another."""
+    from_outline: int
+    """Scenarios to be written from an outline each."""
+    single_stage: int
+    """Scenarios to be written without an outline."""
+    incomplete: int
+    """Scenarios from a file that lack something."""
+    scenarios: int
+    """Scenarios to be checked."""
+    kept: int
+    """Scenarios put to the targets."""
+    repetitions: int
+    turns: int
+    targets: int
+    arms: int
+    """System prompts under which each target is asked again."""
+    by_choice: bool
+    """Whether steering asks as multiple choice."""
+    by_talk: bool
+    """Whether steering asks in conversation."""
+
+    @property
+    def asked(self) -> int:
+        """Times that a target is put before a scenario."""
+        return self.kept * self.repetitions
+
+
+Size = int | Callable[[Counts], int]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of call: who answers which prompt, how often each, and characters in and out of a call."""
+
+    label: str
+    role: str
+    prompt: str
+    """Its name; `EMBEDDING` and ``conversation`` have no text of ours."""
+    table: str
+    """The table that the replies go into; "" for what is only shown."""
+    calls: Callable[[Counts], int]
+    filled_in: Size
+    """Characters that the prompt's own text does not have yet."""
+    characters_out: Size
+    system: tuple[str, ...] = ()
+    """Prompts of the system message: each call has one of them."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook.
+
+    ``reads`` and ``writes`` are tables in the order of its cells, ``figures`` the names of its figures.
+    ``parameters`` maps each parameter that shapes results to the tables that it shapes by itself, not through another
+    table; figures and what is only shown rest on all of them. ``takes`` and ``leaves`` are the README's words if tables
+    do not tell what goes in and out; ``seconds`` is how long the demo takes.
+    """
+
+    notebook: str
+    question: str
+    seconds: int
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    takes: str = ""
+    leaves: str = ""
+
+    @property
+    def readme_row(self) -> str:
+        """Its row of the README's table."""
+        reads = self.takes or ", ".join(f"`{name}`" for name in self.reads)
+        leaves = ", ".join([*(f"`{name}`" for name in self.writes), *filter(None, [self.leaves])])
+        return f"| `{self.notebook}` | {self.question} | {reads} | {leaves} | {self.seconds} s |"
+
+
+def _judging(table: str, label: str, role: str, held: Callable[[Counts], int]) -> Step:
+    """Return the step in which conversations are judged."""
+    return Step(
+        *(label, role, "judge", table),
+        calls=lambda c: held(c) * c.targets,
+        filled_in=lambda c: _ACTIONS + _EXCHANGE * c.turns,
+        characters_out=REASONING,
+    )
+
+
+def _talking(prefix: str, held: Callable[[Counts], int], system: tuple[str, ...] = ()) -> tuple[Step, ...]:
+    """Return the steps of so many conversations with each target, and of judging them once."""
+    table, told = f"{prefix}conversations", _VALUES_TOLD if system else 0
+    return (
+        Step(
+            *("conversations", "targets", "conversation", table),
+            calls=lambda c: held(c) * c.turns,
+            # with every turn the conversation that is sent grows by a reply and a message
+            filled_in=lambda c: told + MESSAGE + _EXCHANGE * (c.turns - 1) // 2,
+            characters_out=REPLY,
+            system=system,
+        ),
+        Step(
+            *("next messages", "simulated_user", "next_message", table),
+            calls=lambda c: held(c) * (c.turns - 1) * c.targets,
+            filled_in=lambda c: DESCRIPTION + _EXCHANGE * c.turns // 2,
+            characters_out=MESSAGE,
+        ),
+        _judging(f"{prefix}verdicts", "verdicts", "judge", held),
+    )
+
+
+_WRITTEN = ("outlines", "neighbours", "scenarios")
+_EXAMINED = DESCRIPTION + _ACTIONS
+_STUDY = (
+    Stage(
+        "01_generate_scenarios",
+        "Where do two values pull apart?",
+        seconds=5,
+        takes="a value set",
+        writes=_WRITTEN,
+        parameters={
+            **dict.fromkeys(("author", "outlines_per_pair", "scenarios", "generation", "author_temperature"), _WRITTEN),
+            **dict.fromkeys(("outlines_per_call", "embedder", "similarity_threshold", "earlier_runs"), _WRITTEN[:2]),
+        },
+        steps=(
+            Step(
+                *("completing scenarios", "author", "complete", "outlines"),
+                calls=lambda c: c.incomplete,
+                filled_in=_PAIR + _EXAMINED,
+                characters_out=PROFILE + _ACTIONS,
+            ),
+            Step(
+                *("outlines", "author", "outlines", "outlines"),
+                calls=lambda c: c.batches,
+                filled_in=_PAIR,
+                characters_out=lambda c: OUTLINE * c.outlines // c.batches,
+            ),
+            Step(
+                *("scenarios", "author", "single_stage", "outlines"),
+                calls=lambda c: c.single_stage,
+                filled_in=_PAIR,
+                characters_out=SCENARIO,
+            ),
+            Step("embeddings", "embedder", EMBEDDING, "outlines", lambda c: c.outlines, OUTLINE, 0),
+            Step(
+                *("scenarios", "author", "scenario", "scenarios"),
+                calls=lambda c: c.from_outline,
+                filled_in=_PAIR + OUTLINE,
+                characters_out=SCENARIO,
+            ),
+        ),
+    ),
+    Stage(
+        "02_filter_scenarios",
+        "Which scenarios are real dilemmas?",
+        seconds=6,
+        reads=("scenarios",),
+        writes=("checks", "kept_scenarios", "domains"),
+        parameters={
+            "filter_judge": ("checks", "domains"),
+            "filtered": ("kept_scenarios",),
+            "domains": ("domains",),
+            "seed": ("checks",),
+            **dict.fromkeys(("embedder", "resamples", "level"), ()),
+        },
+        steps=(
+            *(
+                Step(
+                    *("checks", "filter_judge", f"check_{check}", "checks"),
+                    # value_guided is asked once a value
+                    calls=lambda c, times=1 + (check == "value_guided"): c.scenarios * times,  # type: ignore[misc]
+                    filled_in=_EXAMINED,
+                    characters_out=REASON,
+                )
+                for check in CHECKS
+            ),
+            Step("domains", "filter_judge", "domain", "domains", lambda c: c.kept, DESCRIPTION, ONE_WORD),
+            Step("embeddings", "embedder", EMBEDDING, "", lambda c: c.kept, DESCRIPTION, 0),
+        ),
+    ),
+    Stage(
+        "03_multiple_choice",
+        "What do models say they would do?",
+        seconds=6,
+        reads=("kept_scenarios",),
+        writes=("answers", "ratings"),
+        parameters=dict.fromkeys(("targets", "repetitions", "choice_temperature"), ("answers", "ratings")),
+        steps=(
+            Step("choices", "targets", "choose", "answers", lambda c: 2 * c.asked, _EXAMINED, ONE_LETTER),
+            Step("ratings", "targets", "rate", "ratings", lambda c: 2 * c.asked, DESCRIPTION + ACTION, ONE_LETTER),
+        ),
+    ),
+    Stage(
+        "04_open_ended",
+        "What do models do when somebody asks them?",
+        seconds=6,
+        reads=("kept_scenarios",),
+        writes=("opening_messages", "conversations", "verdicts", "swapped_verdicts", "further_verdicts"),
+        parameters={
+            **dict.fromkeys(("simulated_user", "user_temperature"), ("opening_messages", "conversations")),
+            **dict.fromkeys(
+                ("targets", "max_turns", "repetitions", "target_temperature", "target_max_tokens"), ("conversations",)
+            ),
+            "judge": ("verdicts", "swapped_verdicts"),
+            "further_judges": ("further_verdicts",),
+            "seed": ("verdicts", "swapped_verdicts", "further_verdicts"),
+        },
+        steps=(
+            Step(
+                *("opening messages", "simulated_user", "opening_message", "opening_messages"),
+                calls=lambda c: c.kept,
+                filled_in=DESCRIPTION + PROFILE,
+                characters_out=MESSAGE,
+            ),
+            Step(
+                *("artifacts", "simulated_user", "artifact", "opening_messages"),
+                calls=lambda c: c.kept * ARTIFACTS_PER_100 // 100,
+                filled_in=MESSAGE,
+                characters_out=ARTIFACT,
+            ),
+            *_talking("", lambda c: c.asked),
+            _judging("swapped_verdicts", "verdicts, swapped", "judge", lambda c: c.asked),
+            _judging("further_verdicts", "verdicts, further judges", "further_judges", lambda c: c.asked),
+        ),
+    ),
+    Stage(
+        "05_rank_values",
+        "Which values come first, in word and in deed?",
+        seconds=9,
+        reads=("answers", "verdicts", "kept_scenarios"),
+        writes=("choices", "rankings"),
+        figures=("rankings", "shift", "preferences_open_ended", "preferences_multiple_choice"),
+        parameters=dict.fromkeys(("penalty", "resamples", "level", "seed"), ("rankings",)),
+        leaves="figures",
+    ),
+    Stage(
+        "06_steer",
+        "Can a system prompt change which value wins?",
+        seconds=17,
+        reads=("kept_scenarios", "opening_messages", "rankings", "choices"),
+        writes=("steered_answers", "steered_conversations", "steered_verdicts", "steered_choices"),
+        figures=("steering",),
+        parameters={
+            "simulated_user": ("steered_conversations",),
+            "judge": ("steered_verdicts",),
+            **dict.fromkeys(
+                ("targets", "target_rankings", "steered_conditions", "repetitions"),
+                ("steered_answers", "steered_conversations"),
+            ),
+            "choice_temperature": ("steered_answers",),
+            **dict.fromkeys(("max_turns", "target_temperature", "target_max_tokens"), ("steered_conversations",)),
+            **dict.fromkeys(("penalty", "resamples", "level"), ()),
+            "seed": ("steered_answers", "steered_conversations", "steered_verdicts"),
+        },
+        steps=(
+            Step(
+                *("choices", "targets", "choose", "steered_answers"),
+                calls=lambda c: 2 * c.asked * c.arms * c.by_choice,
+                filled_in=_VALUES_TOLD + _EXAMINED,
+                characters_out=ONE_LETTER,
+                system=("system_steered", "system_placebo"),
+            ),
+            *_talking("steered_", lambda c: c.asked * c.arms * c.by_talk, ("system_steered", "system_placebo")),
+        ),
+        leaves="a figure",
+    ),
+    Stage(
+        "07_figures",
+        "What goes into the paper?",
+        seconds=9,
+        reads=(
+            *("scenarios", "checks", "kept_scenarios", "domains", "ratings", "verdicts", "swapped_verdicts"),
+            "choices",
+        ),
+        figures=("agreement", "funnel", "effects", "domains", "judge"),
+        parameters=dict.fromkeys(("variant", "compare_with", "resamples", "level", "seed"), ()),
+        leaves="figures and the tables behind them",
+    ),
+)
+_BESIDE = (
+    Stage(
+        "recover_known_rankings",
+        "Does the instrument find what is there?",
+        seconds=60,
+        takes="nothing: it simulates",
+        figures=("rank_recovery", "coverage"),
+        leaves="figures",
+    ),
+    Stage(
+        "browse_scenarios",
+        "What did the author write, and what did the filter keep?",
+        seconds=3,
+        takes="a run's tables",
+        reads=("scenarios",),
+        leaves="nothing, or HTML pages",
+    ),
+    Stage(
+        "browse_responses",
+        "What did each model say and do, and how was it read?",
+        seconds=3,
+        takes="a run's tables",
+        reads=("answers",),
+        leaves="labels, HTML pages",
+    ),
+    Stage(
+        "annotate",
+        "What would you say?",
+        seconds=3,
+        takes="a run's tables",
+        reads=("scenarios",),
+        leaves="`labels/<annotator>.jsonl`",
+    ),
+    Stage(
+        "validate_judges",
+        "Can the judges be believed?",
+        seconds=5,
+        takes="a run's tables, labels",
+        reads=("verdicts",),
+        leaves="nothing",
+    ),
+    Stage(
+        "compare_judges",
+        "Would another judge have said otherwise?",
+        seconds=10,
+        takes="a run's tables",
+        reads=("kept_scenarios", "conversations", "verdicts", "further_verdicts"),
+        leaves="nothing",
+    ),
+    Stage(
+        "compare_datasets",
+        "Which data set is the hardest?",
+        seconds=6,
+        takes="files of data sets, studies",
+        figures=("agreement",),
+        leaves="a figure",
+    ),
+)
+STAGES: dict[str, Stage] = {stage.notebook: stage for stage in _STUDY}
+"""Numbered notebook → what it does, in the order in which they run."""
+NOTEBOOKS: dict[str, Stage] = STAGES | {stage.notebook: stage for stage in _BESIDE}
+"""Every notebook → what it does, in the README's order."""
+WRITERS: dict[str, Stage] = {table: stage for stage in _STUDY for table in stage.writes}
+"""Table → the notebook that writes it, in the order in which tables are written."""

@@ -1,0 +1,150 @@
+"""Validate: everything that a study names is read, and what is wrong refused with file, key, found and expected."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from conflictscope.exchange import EXPORTED, FILE_FORMATS, FORMATS
+from conflictscope.exchange.gathering import SEVERAL
+from conflictscope.study import command_line
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(*words):
+    return CliRunner().invoke(command_line._commands, [str(word) for word in words], catch_exceptions=True)
+
+
+@pytest.fixture
+def validate(project):
+    """Return a function: a parameter file's text, and a value set's → what validate prints or refuses with."""
+
+    def check(text, values=None):
+        file = project / "params" / "mine.yaml"
+        if values is not None:
+            (project / "params" / "two.yaml").write_text(values, encoding="utf-8")
+        file.write_text(f"value_set: {'hhh' if values is None else 'two.yaml'}\n{text}\n", encoding="utf-8")
+        done = command("validate", file)
+        return done.output if done.exit_code == 0 else str(done.exception)
+
+    return check
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_shipped_studies_pass(file):
+    if file.name != "models.yaml":
+        done = command("validate", file)
+        assert done.exit_code == 0 and "nothing wrong" in done.output
+
+
+WRONG = [
+    ("target_rankings: [honsty > helpfulness > harmlessness]", "target_rankings: found 'honsty > ", "mean 'honesty'?"),
+    ("target_rankings: [honesty > helpfulness]", "found 'honesty > helpfulness': ", "expected each of"),
+    ("target_rankings: [honesty > honesty > harmlessness]", "target_rankings: found", "once, best first."),
+    ("target_rankings: ['balanced:7']", "target_rankings: found 'balanced:7'", "expected at most 6."),
+    ("judge: simulated/judg", "judge: unknown model 'simulated/judg'", "did you mean 'simulated/judge'?"),
+    ("author: text-embedding-3-small", "author: unknown model 'text-embedding-3-small'", "one of kind chat"),
+    ("embedder: gpt-4.1\nsimilarity_threshold: 0.8", "embedder: unknown model 'gpt-4.1'", "of kind embeddings"),
+    ("embedder: text-embedding-3-small", "similarity threshold of its own", "set similarity_threshold"),
+    ("judge: gpt-4.1", "judge: model 'gpt-4.1' needs its key", "OPENAI_API_KEY, which is not set."),
+    ("earlier_runs: [runs/nothing]", "earlier_runs: found 'runs/nothing'", "holds no outlines.parquet; expected"),
+    (
+        "compare_with: [../figures/x]",
+        "compare_with: found '../figures/x'",
+        "holds no agreement.csv; expected the figures",
+    ),
+    ("call_store: nonsense", "call_store: found no address", "expected one like sqlite:///"),
+    ("call_store: nodb://x/y", "call_store: found no address", "whose driver is installed"),
+    ("level: 95", "level: found 95", "expected a number below 1 (coverage of the intervals)."),
+    ("generation: singlestage", "generation: found 'singlestage'", "did you mean 'single_stage'?"),
+]
+
+
+@pytest.mark.parametrize(("text", "found", "expected"), WRONG, ids=[text for text, _, _ in WRONG])
+def test_what_a_study_names_is_checked(validate, monkeypatch, text, found, expected):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    problem = validate(text)
+    assert "mine.yaml: " in problem and found in problem and expected in problem
+
+
+VALUES = [
+    ("values: {a: one thing, b: another}\npairs: [[a, c]]", "pairs: found ['a', 'c']; expected two different names"),
+    (
+        "values: {a: one thing, A: another}",
+        "found 'a' and 'A'; expected names that differ in more than upper and lower",
+    ),
+    ("values: {a: one thing, b: One thing.}", "'a' and 'b' have (nearly) the same definition"),
+    ("values: {a: one, b: other, c: third}\npairs: [[a, b]]", "they do not connect the values"),
+    ("values: {a: one, b: ''}", "'b': the definition is empty; expected"),
+    ('values: {a: one, b: "x\\ty"}', "'b': the definition holds characters that cannot be shown"),
+    ("values:\n  a: one\n\tb: other", "line 3, column 1: a tab indents the line"),
+    ("values: {a: one, b: !!binary aGk=}", "found the type '!!binary'"),
+]
+
+
+@pytest.mark.parametrize(("values", "problem"), VALUES, ids=[text for text, _ in VALUES])
+def test_the_value_set_is_read(validate, values, problem):
+    said = validate("", values)
+    assert problem in said and "two.yaml" in said
+
+
+def test_a_ranking_in_any_script_passes(validate):
+    values = "values: {ईमानदारी: saying what is so, दया: sparing feelings}"
+    assert "nothing wrong" in validate("target_rankings: [दया > ईमानदारी]", values)
+    assert "did you mean 'ईमानदारी'?" in validate("target_rankings: [दया > इमानदारी]", values)
+
+
+def test_check_is_another_name_for_validate_and_an_old_parameter_is_told(project):
+    file = project / "params" / "mine.yaml"
+    file.write_text("value_set: hhh\nscenarios_per_pair: 3\n")
+    for name in ("validate", "check"):
+        done = command(name, file, "--set", "seed=1")
+        assert done.exit_code == 0 and "nothing wrong" in done.stdout
+        assert done.stderr == f"{file}: scenarios_per_pair is now called outlines_per_pair\n"
+    assert "check " not in command("--help").output
+
+
+def test_several_files_run_in_order_and_the_first_failure_counts(project, monkeypatch):
+    ran = []
+
+    def run(file, settings, out, only):
+        ran.append(file)
+        if "bad" in file:
+            raise ValueError(f"{file}: wrong")
+
+    monkeypatch.setattr(command_line, "_run_study", lambda file, *rest: run(str(file), *rest))
+    done = command("run", "a.yaml", "bad.yaml", "c.yaml")
+    assert ran == ["a.yaml", "bad.yaml", "c.yaml"] and done.exit_code == 1
+    assert "conflictscope: bad.yaml: wrong" in done.stderr
+    assert command("run", "a.yaml", "c.yaml").exit_code == 0
+    assert command("run", "a.yaml", "c.yaml", "--out", "x").exit_code == 2
+
+
+def test_the_first_failures_exit_code_is_the_commands(monkeypatch):
+    from conflictscope.models import BudgetReached
+
+    def run(file, *rest):
+        raise BudgetReached("spent") if file.stem == "spent" else ValueError("wrong")
+
+    monkeypatch.setattr(command_line, "_run_study", run)
+    assert command("run", "spent.yaml", "wrong.yaml").exit_code == command_line.BUDGET_EXIT_CODE
+    assert command("run", "wrong.yaml", "spent.yaml").exit_code == 1
+
+
+def test_the_choices_of_the_command_line_are_those_of_exchange():
+    assert tuple(FORMATS) == command_line.FORMATS
+    assert (SEVERAL, EXPORTED, FILE_FORMATS) == (
+        command_line.SEVERAL,
+        command_line.EXPORTED,
+        command_line.FILE_FORMATS,
+    )
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from conflictscope.study import command_line; print([m for m in HEAVY if m in sys.modules])"
+    heavy = "HEAVY = ['pandas', 'openai', 'papermill', 'nbformat', 'sklearn', 'sqlalchemy', 'numpy']; "
+    done = subprocess.run([sys.executable, "-c", heavy + code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr
