@@ -255,7 +255,9 @@ class Endpoint:
             # a small body may unpack to a huge one: no more of it is unpacked than is looked at
             content += unpack.decompress(chunk, most + 1 - len(content)) if unpack else chunk
             if len(content) > most:
+                # it may have been charged for
                 attempts.unreadable += 1
+                attempts.characters_in += len(response.request.content)
                 attempts.characters_out += len(content)
                 raise openai.OpenAIError(
                     f"its answer has over {self.model.max_reply_mb:g} MB, max_reply_mb in the file of models"
