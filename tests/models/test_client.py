@@ -1,5 +1,8 @@
 import asyncio
+import gzip
+import json
 import time
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -169,3 +172,102 @@ def test_the_key_is_sent_and_never_shown(script, monkeypatch):
     assert scripted.headers[0]["authorization"] == "Bearer sk-very-secret"
     assert all("sk-very-secret" not in text for text in shown)
     assert "wrong key … given" in shown[3] and "check the key in SECRET_KEY" in shown[4]
+
+
+ANSWER = json.dumps({"choices": [{"message": {"content": "well"}, "finish_reason": "stop"}]}).encode()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+LENGTH = b"Content-Length: %d\r\n" % len(ANSWER)
+
+
+def serve_once(first, then=HEAD + LENGTH + b"\r\n" + ANSWER, **options):
+    """Make a call to a server that answers with these bytes, first and from then on; return the reply, and requests."""
+    requests = []
+
+    async def answer(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        requests.append(head.decode())
+        length = int(head.lower().split(b"content-length:")[1].split()[0])
+        await reader.readexactly(length)
+        writer.write(first if len(requests) == 1 else then)
+        await writer.drain()
+        writer.close()
+
+    async def go():
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        try:
+            return await ask_once(Model("m", url, "m-1", timeout_s=5, **options))
+        finally:
+            server.close()
+
+    return asyncio.run(go()), requests
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + LENGTH + b"Content-Length: 3\r\n\r\n" + ANSWER,
+        HEAD + LENGTH + b"Transfer-Encoding: chunked\r\n\r\n" + ANSWER,
+        b"HTTP/1.1 twohundred OK\r\n" + LENGTH + b"\r\n" + ANSWER,
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        HEAD + b"".join(b"X-%d: x\r\n" % i for i in range(200)) + LENGTH + b"\r\n" + ANSWER,
+        HEAD + b"X: " + b"x" * 100_000 + b"\r\n" + LENGTH + b"\r\n" + ANSWER,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + ANSWER,
+        HEAD + b"Content-Length: -5\r\n\r\n" + ANSWER,
+        HEAD + b"Content-Encoding: gzip\r\n" + LENGTH + b"\r\n" + ANSWER,
+        b"",
+    ],
+    ids=["two lengths", "length and chunks", "status", "ssh", "headers", "header", "chunk", "negative", "gzip", "none"],
+)
+def test_an_answer_that_breaks_http_is_an_attempt_that_failed(hurry, answer):
+    reply, requests = serve_once(answer)
+    assert reply.text == "well" and len(requests) == 2
+
+
+def packed(content):
+    return HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+
+
+def test_a_packed_answer_is_unpacked():
+    assert serve_once(packed(gzip.compress(ANSWER)))[0].text == "well"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_an_answer_is_not_read_beyond_its_bound(zipped):
+    """A bomb of 50 kB that unpacks to 50 MB, and an endless answer: refused within a bound, and not asked for again."""
+    bomb = packed(gzip.compress(b" " * 50_000_000)) if zipped else HEAD + b"\r\n" + b" " * 3_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(openai.OpenAIError, match=r"over 1 MB, max_reply_mb"):
+            serve_once(bomb, bomb, max_reply_mb=1)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_redirect_is_not_followed(start_loopback):
+    elsewhere = start_loopback()
+    answer = f"HTTP/1.1 307 Moved\r\nLocation: {elsewhere.url}/chat/completions\r\nContent-Length: 0\r\n\r\n".encode()
+    with pytest.raises(openai.APIStatusError, match="307"):
+        serve_once(answer, answer)
+    assert elsewhere.requests()["total"] == 0
+
+
+def test_nothing_of_the_environment_reaches_an_endpoint(monkeypatch):
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer of-another\nX-Custom: custom")
+    monkeypatch.setenv("OPENAI_ORG_ID", "the-org")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "the-project")
+    monkeypatch.setenv("OPENAI_API_KEY", "of-the-other-provider")
+    monkeypatch.setenv("OWN_KEY", "the-key-of-this-one")
+    for key in (None, "OWN_KEY"):
+        _, (request,) = serve_once(HEAD + LENGTH + b"\r\n" + ANSWER, key_variable=key)
+        assert not any(secret in request for secret in ("of-another", "custom", "the-org", "the-project", "other-prov"))
+        assert ("Bearer the-key-of-this-one" in request) == (key is not None)
+
+
+@pytest.mark.parametrize("key", ["sk-one\nsk-two", "sk-\N{HORIZONTAL ELLIPSIS}"])
+def test_a_key_that_cannot_be_sent_is_said_and_not_shown(script, monkeypatch, key):
+    monkeypatch.setenv("OWN_KEY", key)
+    with pytest.raises(ValueError, match="OWN_KEY holds a line break or a character") as raised:
+        call(script(lambda body, nth: "well"), replace(MODEL, key_variable="OWN_KEY"))
+    assert "sk-" not in str(raised.value)

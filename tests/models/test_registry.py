@@ -37,6 +37,11 @@ def test_reads_models_and_casts(load):
     ("change", "said"),
     [
         (("id: big-1", "ident: big-1"), r"models: big: unknown key 'ident'; expected one of .*'id'"),
+        (("id: big-1", "id: big-1, concurency: 3"), "unknown key 'concurency'; .*did you mean 'concurrency'"),
+        (("id: big-1", "id: big-1, name: other"), "unknown key 'name'"),
+        (("id: big-1", "id: big-1, timeout_s: .inf"), "timeout_s: found inf; expected a number above 0"),
+        (("id: big-1", "id: big-1, requests_per_minute: 1.5"), "requests_per_minute: found 1.5; expected a whole"),
+        (("author: big", "author: bigg"), "author: found 'bigg'; .*did you mean 'big'"),
         (("id: big-1, ", ""), "big: id is missing"),
         (("id: big-1", "id: 7"), "id: found 7; expected text"),
         (("id: big-1", "id: big-1, concurrency: 0"), "concurrency: found 0; expected a whole number above 0"),
@@ -96,3 +101,13 @@ def test_shipped_file():
     # judges are compared by family, so every model says whose it is, and the demo has two families of targets
     assert all(model.family for model in registry.models.values())
     assert len({registry[name].family for name in cast["targets"]}) == 2
+
+
+def test_what_may_be_a_key_is_not_shown(load):
+    for change in (
+        ("BIG_KEY", "sk-very-secret"),
+        ("https://api.example.com/v1", "https://api.example.com/v1?sk-very-secret"),
+    ):
+        with pytest.raises(ValueError, match="big: ") as raised:
+            load(MODELS.replace(*change, 1))
+        assert "very-secret" not in str(raised.value)

@@ -252,3 +252,19 @@ def test_reads_log_probabilities():
     both = [{"token": "A", "logprob": -0.1}, {"token": "B", "logprob": -2.5}]
     found["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": both}]}
     assert read_completion(found, 0.1).top_logprobs == [{"A": -0.1, "B": -2.5}]
+
+
+@pytest.mark.parametrize("tokens", [2**63, 10**400, -1, 1.5, True, "7", None])
+def test_a_count_of_tokens_that_is_none_is_unknown(tokens):
+    payload = {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": tokens, "completion_tokens": 3}}
+    raw = read_completion(payload, 0.1)
+    assert (raw.prompt_tokens, raw.completion_tokens) == (None, 3)
+
+
+@pytest.mark.parametrize("odd", [10**400, float("inf"), float("nan"), "x", None, True])
+def test_a_log_probability_that_is_none_is_left_out(odd):
+    tokens = [{"token": "A", "logprob": -0.1, "top_logprobs": [{"token": "A", "logprob": odd}]}]
+    payload = {"choices": [{"message": {"content": "A"}, "logprobs": {"content": tokens}}]}
+    assert read_completion(payload, 0.1).top_logprobs == [{}]
+    tokens[0]["top_logprobs"] = 7
+    assert read_completion(payload, 0.1).top_logprobs == [{"A": -0.1}]

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from conflictscope.models import CallStore
+from conflictscope.models import store as models_store
 from conflictscope.models.records import Usage
 from conflictscope.models.requests import RawReply
 
@@ -230,3 +231,36 @@ def test_a_password_in_the_url_is_not_shown():
     with pytest.raises(ValueError) as raised:
         CallStore("postgresql+nodriver://me:secret@host/db")
     assert "secret" not in str(raised.value)
+
+
+def test_one_reply_that_the_database_refuses_takes_no_others_with_it(store_url):
+    """Stored together, as in one commit: the rest is there, and its text, which was paid for."""
+    odd = replace(REPLY, prompt_tokens=2**63, text="paid for")
+
+    async def fill(store):
+        async with asyncio.TaskGroup() as group:
+            for key in "abcde":
+                group.create_task(store.add(key, odd if key == "c" else REPLY, **ABOUT))
+            group.create_task(store.add_failure("f", "told to fail", model="m", prompt="p"))
+        return await store.find("abcde"), await store.find_failures("f")
+
+    replies, failures = run(store_url, fill)
+    assert [replies[key].text for key in "abcde"] == [REPLY.text, REPLY.text, "paid for", REPLY.text, REPLY.text]
+    assert replies["c"].prompt_tokens is None and replies["a"] == REPLY and failures == {"f": "told to fail"}
+    store = CallStore(store_url)
+    assert (store.usage["m", "p"].calls, store.usage["m", "p"].failed) == (5, 1)
+    store.close()
+
+
+def test_a_path_may_hold_any_mark(tmp_path):
+    for name in ("a?b", "a%41b", "a#b", "a b", "a&timeout=1"):
+        path = tmp_path / name / "calls.sqlite"
+        path.parent.mkdir()
+        run(path, lambda store: store.add("a", REPLY, **ABOUT))
+        assert path.exists()
+        # by the file, and by the URL that is made of it
+        assert run(models_store.store_url(path), lambda store: store.find(["a"])) == {"a": REPLY}
+        assert models_store.summarise_store(path)["replies"].tolist() == [1]
+        copy = path.with_name("copy?.sqlite")
+        models_store.write_rows_anew(copy, models_store.read_rows(path))
+        assert run(copy, lambda store: store.find(["a"])) == {"a": REPLY}

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import time
+import zlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
@@ -84,7 +85,8 @@ def _forms(key: str) -> list[str]:
 T = TypeVar("T")
 
 # whatever goes wrong on the way: aiohttp's errors are not all made httpx2's
-_TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, HttpProcessingError, OSError)
+_TRANSPORT_ERRORS = (httpx2.HTTPError, aiohttp.ClientError, HttpProcessingError, OSError, zlib.error)
+_GZIP = 31
 _STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
     401: openai.AuthenticationError,
@@ -225,7 +227,7 @@ class Endpoint:
                 async with asyncio.timeout(self.model.timeout_s):
                     response = await self._http.send(request, stream=True)
                     try:
-                        content = await self._receive(response)
+                        content = await self._receive(response, attempts)
                     finally:
                         await response.aclose()
             except (TimeoutError, httpx2.ReadTimeout) as late:
@@ -244,10 +246,25 @@ class Endpoint:
             attempts.characters_out += len(content)
             raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
 
-    async def _receive(self, response: httpx2.Response) -> bytes:
-        """Return the body of a response."""
-        content = b"".join([chunk async for chunk in response.stream])  # type: ignore[union-attr]
-        return content
+    async def _receive(self, response: httpx2.Response, attempts: Attempts) -> bytes:
+        """Return the body of a response, unpacked; one that is too long is left unread."""
+        most = int(self.model.max_reply_mb * 1e6)
+        unpack = zlib.decompressobj(wbits=_GZIP) if "gzip" in response.headers.get("content-encoding", "") else None
+        content = bytearray()
+        async for chunk in response.stream:  # type: ignore[union-attr]
+            # a small body may unpack to a huge one: no more of it is unpacked than is looked at
+            content += unpack.decompress(chunk, most + 1 - len(content)) if unpack else chunk
+            if len(content) > most:
+                # it may have been charged for
+                attempts.unreadable += 1
+                attempts.characters_in += len(response.request.content)
+                attempts.characters_out += len(content)
+                raise openai.OpenAIError(
+                    f"its answer has over {self.model.max_reply_mb:g} MB, max_reply_mb in the file of models"
+                )
+        if unpack and not unpack.eof:
+            raise httpx2.DecodingError("the packed answer ends before its end", request=response.request)
+        return bytes(content)
 
 
 def _status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:

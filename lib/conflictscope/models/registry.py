@@ -4,8 +4,7 @@ In: a YAML file with ``models`` (name → endpoint, limits, prices, abilities) a
 which role). Out: a ``Registry``. Keys are never in the file: it names the environment variable that holds one.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from conflictscope.files import name_problem, read_mapping
+from conflictscope.files import did_you_mean, name_problem, read_mapping
 
 SIMULATED = "simulated:"
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
@@ -40,6 +39,7 @@ _TEXT = Field(strict=True, min_length=1, description="text")
 _ABILITY = Field(strict=True, description="true or false")
 _COUNT = Field(strict=True, gt=0, description="a whole number above 0")
 _SECONDS = Field(strict=True, gt=0, allow_inf_nan=False, description="a number above 0")
+_SIZE = Field(strict=True, gt=0, le=1000, description="a number above 0, 1000 at most")
 _PRICE = Field(strict=True, ge=0, allow_inf_nan=False, description="a number of 0 or above")
 _VARIABLE = Field(
     strict=True,
@@ -72,6 +72,8 @@ class Model:
     """Seconds after which one attempt is given up; a silent endpoint is after 300 s, or twice as long if longer."""
     max_attempts: Annotated[int, _COUNT] = 8
     """Attempts for one call, the first one included; those answered with 429 do not count."""
+    max_reply_mb: Annotated[float, _SIZE] = 8
+    """Millions of bytes that an answer may have, once unpacked; a longer one is an error and is not read to its end."""
     input_price: Annotated[float | None, _PRICE] = None
     output_price: Annotated[float | None, _PRICE] = None
     """Dollars per million tokens; None: unknown."""
@@ -111,8 +113,9 @@ class Registry:
         try:
             return self.models[name]
         except KeyError:
+            near = did_you_mean(name, self.models) or "."
             raise ValueError(
-                f"unknown model {name!r}; expected one of {sorted(self.models)}{_nearest(name, self.models)}. "
+                f"unknown model {name!r}; expected one of {sorted(self.models)}{near} "
                 f"Describe new ones in {self._source}."
             ) from None
 
@@ -129,7 +132,8 @@ class Registry:
         """
         if not isinstance(name, str) or name not in self._casts:
             known = sorted(self._casts)
-            raise ValueError(f"{self._source}: unknown cast {name!r}; expected one of {known}{_nearest(name, known)}.")
+            near = did_you_mean(name, known) or "."
+            raise ValueError(f"{self._source}: unknown cast {name!r}; expected one of {known}{near}")
         return {role: list(held) if isinstance(held, list) else held for role, held in self._casts[name].items()}
 
 
@@ -195,7 +199,7 @@ def _in_words(error: Any) -> str:
     fields = Model.__pydantic_fields__  # type: ignore[attr-defined]
     if key not in fields:
         known = sorted(set(fields) - {"name"})
-        return f"unknown key {key.strip(chr(39))!r}; expected one of {known}{_nearest(key, known)}."
+        return f"unknown key {key.strip(chr(39))!r}; expected one of {known}{did_you_mean(key, known) or '.'}"
     if error["type"] == "missing":
         return f"{key} is missing."
     expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else fields[key].description
@@ -220,11 +224,6 @@ def _cast_problems(cast: object, models: Mapping[str, Model]) -> list[str]:
         expected += LOCAL_EMBEDDERS if role == "embedder" else ()
         for name in cast[role] if role == "targets" else [cast[role]]:
             if name not in expected:
-                problems.append(f"{role}: found {name!r}; expected one of {expected}{_nearest(name, expected)}.")
+                near = did_you_mean(name, expected) or "."
+                problems.append(f"{role}: found {name!r}; expected one of {expected}{near}")
     return problems
-
-
-def _nearest(name: object, known: Iterable[str]) -> str:
-    """Return ``; the nearest is 'x'`` if one of the names is near to what was found, else ""."""
-    near = difflib.get_close_matches(str(name)[:200], list(known), n=1)
-    return f"; the nearest is {near[0]!r}" if near else ""

@@ -42,7 +42,7 @@ _ONE_OF = {"targets": "target", "further_judges": "judge"}
 # what of a model's entry in the file of models makes no difference to its replies
 _NOT_ASKED = {
     *("name", "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "max_attempts"),
-    *("input_price", "output_price"),
+    *("max_reply_mb", "input_price", "output_price"),
 }
 _CHANGED = {
     "values": "value {} has another definition",
