@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from conflictscope import prompts
-from conflictscope.models.store import EMBEDDING
+from conflictscope.models.records import EMBEDDING
 from conflictscope.prompts.rendering import FOLDER
 from conflictscope.study import open_run, start_run
 from conflictscope.study.notebook import TitledTable, show_table
