@@ -16,7 +16,7 @@ from conflictscope.scenarios.value_sets import Value, ValueSet
 # the kernels of whole studies read compiled modules
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # folders whose tests run whole studies; begun last, they would leave all workers but one without work
-SLOW = ("study", "strangers", "browse")
+SLOW = ("study", "hostile", "browse")
 
 
 def pytest_collection_modifyitems(items):

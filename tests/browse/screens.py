@@ -19,7 +19,7 @@ SPEC.loader.exec_module(driver)
 
 def take_scenarios(page, lab):
     driver.run_all(page, lab, "browse_scenarios")
-    driver.drop(page, "filter_status", "dropped")
+    driver.drop(page, "filter status", "dropped")
     driver.options(page).nth(1).click()
     return ".jp-OutputArea-output .widget-dropdown"
 

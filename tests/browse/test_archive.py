@@ -143,9 +143,7 @@ def test_a_case_holds_what_was_chosen_and_no_more(make_archive):
     archive = make_archive(scenarios=6)
     everything = case_record(archive, "s00002")
     assert len(everything.askings) == 3 * 2 * 3
-    some = case_record(
-        archive, "s00002", targets=["target-1"], conditions=["open_ended"], system_prompts=["default", "placebo"]
-    )
+    some = case_record(archive, "s00002", targets=["target-1"], conditions=["open_ended"], arms=["default", "placebo"])
     assert [(a.target, a.condition, a.arm) for a in some.askings] == [
         ("target-1", "open_ended", "default"),
         ("target-1", "open_ended", "placebo"),
@@ -177,7 +175,7 @@ def test_steered_answers_and_swapped_labels_stand_with_the_others(make_archive, 
     swapped = before.tables["verdicts"].assign(action_shown_first=2)
     write_table(swapped, "swapped_verdicts", tmp_path, study="made")
     archive = browse.open_archive(tmp_path, study="made")
-    assert archive.system_prompts == ["default", "steered:honesty_first"]
+    assert archive.arms == ["default", "steered:honesty_first"]
     assert archive.judges == ["judge-a", "judge-a, labels swapped"]
     assert len(archive.choices) == 2 * len(before.choices) + len(swapped)
     case = case_record(archive, "s00001", targets=["target-0"], conditions=["open_ended"])

@@ -48,7 +48,7 @@ def case():
             frame["action"] = frame["action"].astype("Int64")
         choices = gather_choices(scenarios, *(tables[n] if len(tables[n]) else None for n in ("answers", "verdicts")))
         prompts = sorted(choices["arm"].unique())
-        return SimpleNamespace(tables=tables, choices=choices, system_prompts=prompts)
+        return SimpleNamespace(tables=tables, choices=choices, arms=prompts)
 
     return SimpleNamespace(answer=answer, verdict=verdict, archive=archive)
 

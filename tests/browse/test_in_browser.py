@@ -100,7 +100,7 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
         ("structure", "means", {"structure": "means"}),
         ("severity", "mild", {"severity": "mild"}),
         ("acting serves", pair[0], {"acting_value": pair[0]}),
-        ("filter_status", "dropped", {"filter_status": "dropped"}),
+        ("filter status", "dropped", {"filter_status": "dropped"}),
         ("failed check", failed.replace("_", " "), {"failed_check": failed}),
         ("domain", domain, {"domain": domain}),
     ]
@@ -114,13 +114,13 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
     expect(heading).to_have_text(f"kept {every} of {every}")
     # one that is taken back must not go blank
     assert set(controls.evaluate_all("all => all.map((s) => s.value)")) == {"any"}
-    driver.drop(page, "filter_status", "duplicate")
+    driver.drop(page, "filter status", "duplicate")
     expect(pane.locator("h2")).to_contain_text("Outline")
     expect(pane).to_contain_text("what it was dropped for")
     outline = archive.tables["outlines"].query("not kept").iloc[0]
     expect(pane.locator("table", has_text="cosine")).to_contain_text(f"{outline['similarity']:.2f}")
     expect(pane).to_contain_text(outline["nearest"])
-    driver.drop(page, "filter_status", "any")
+    driver.drop(page, "filter status", "any")
 
     wanted = archive.tables["scenarios"].iloc[5]
     page.locator(".jp-OutputArea-output .widget-text input").fill(wanted["outline_id"].upper())

@@ -38,7 +38,7 @@ def parts(widget):
     ids=["dropdown", "several", "words", "list"],
 )
 def test_a_click_waits_until_the_one_before_it_is_handled(made):
-    first, (second, state) = choose("filter_status", {"kept": "kept"}), made()
+    first, (second, state) = choose("filter status", {"kept": "kept"}), made()
     entered, goes_on, handled = threading.Event(), threading.Event(), []
 
     def slow(change):
@@ -102,7 +102,7 @@ def test_every_part_of_every_browser_waits_its_turn(make_archive, tmp_path):
 def test_an_option_taken_back_shows_as_any_and_restricts_nothing(make_archive):
     archive = make_archive(scenarios=12)
     browser = browse.ScenarioBrowser(archive)
-    filter_status = next(part for part in parts(browser.widget) if getattr(part, "description", "") == "filter_status")
+    filter_status = next(part for part in parts(browser.widget) if getattr(part, "description", "") == "filter status")
     scenarios = next(part for part in parts(browser.widget) if isinstance(part, PickList))
     every = scenarios.heading
     receive(filter_status, index=filter_status.options.index(("dropped", "dropped")))

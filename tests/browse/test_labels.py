@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 
 import pytest
@@ -67,6 +68,28 @@ def test_a_line_cut_short_swallows_no_later_label(tmp_path):
         read_labels(tmp_path)
     path.write_text("\n".join(line for line in path.read_text().splitlines() if "cut" not in line) + "\n")
     assert read_labels(tmp_path)["scenario_id"].tolist() == ["s", "later"]
+
+
+def test_a_file_of_an_earlier_version_is_read_and_goes_on_in_the_new_words(tmp_path):
+    write_label(label(arm="placebo", action_shown_first=2), tmp_path)
+    path = labels_path(tmp_path, "ana")
+    earlier = path.read_text().replace('"arm"', '"system_prompt"').replace('"action_shown_first"', '"first_action"')
+    assert "system_prompt" in earlier and "first_action" in earlier
+    path.write_text(earlier)
+    assert read_labels(tmp_path)[["arm", "action_shown_first"]].to_numpy().tolist() == [["placebo", 2]]
+    write_label(label(arm="placebo", answer="neither"), tmp_path)
+    # the later answer replaces the earlier one, though their lines have other keys
+    assert read_labels(tmp_path)["answer"].tolist() == ["neither"]
+    assert {"arm", "action_shown_first"} <= set(json.loads(path.read_text().splitlines()[1]))
+
+
+@pytest.mark.parametrize("line", ["[1]", '"text"', "7", "null", '{"mood": 1}'])
+def test_a_line_that_is_no_label_is_refused(tmp_path, line):
+    write_label(label(), tmp_path)
+    path = labels_path(tmp_path, "ana")
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(ValueError, match=r"ana\.jsonl, line 2: no label"):
+        read_labels(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", "x" * 41, "a/b"])

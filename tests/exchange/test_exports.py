@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
+import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope import exchange
-from conflictscope.table_files import write_table
-from conflictscope.tables import TABLES
+from conflictscope.table_files import check_table, write_table
+from conflictscope.tables import DTYPES, TABLES
 
 ROOT = Path(__file__).parents[2]
 AWKWARD = ["", "a\nb", "a\r\nb", 'said "no", twice', "=SUM(A1)", "+1", "-1", "@x", "NA", "null", " lead", "é🥖", ","]
@@ -60,24 +61,41 @@ def study(tmp_path):
 NAMES = ("scenarios", "verdicts", "rankings")
 
 
+def read_back(folder, name, format):
+    """Return an exported table as Arrow reads it: in CSV, what is quoted is a text and what is not may be missing."""
+    path = folder / f"{name}.{format}"
+    if format == "parquet":
+        return check_table(pq.read_table(path).to_pandas(), name)
+    convert = pcsv.ConvertOptions(
+        column_types={column.name: DTYPES[column.kind][2] for column in TABLES[name].columns},
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    options = {"parse_options": pcsv.ParseOptions(newlines_in_values=True), "convert_options": convert}
+    # a row has to fit into a block
+    blocks = pcsv.ReadOptions(block_size=max(path.stat().st_size, 2**20))
+    return check_table(pcsv.read_csv(path, read_options=blocks, **options).to_pandas(), name)
+
+
 @pytest.mark.parametrize("format", exchange.FILE_FORMATS)
 def test_tables_come_back_as_they_were(study, tmp_path, format):
     tables = exchange.export_tables(study, tmp_path / "out", names=NAMES, format=format)
     for name in NAMES:
-        back = exchange.read_exported(tmp_path / "out", name)
+        back = read_back(tmp_path / "out", name, format)
         pd.testing.assert_frame_equal(back, tables[name])
         assert back.dtypes.equals(tables[name].dtypes)
-    verdicts = exchange.read_exported(tmp_path / "out", "verdicts")
+    verdicts = read_back(tmp_path / "out", "verdicts", format)
     assert verdicts["raw"].isna().tolist() == [n == 3 for n in range(len(AWKWARD))]
     assert verdicts["raw"][0] == "" and verdicts["reasoning"][0] == "" and pd.isna(verdicts["reasoning"][1])
-    assert exchange.read_exported(tmp_path / "out", "rankings")["strength"][0] == 0.1 + 0.2
+    assert read_back(tmp_path / "out", "rankings", format)["strength"][0] == 0.1 + 0.2
 
 
 def test_a_text_longer_than_what_a_reader_takes_at_once_keeps_its_lines(tmp_path):
     long = pd.DataFrame([scenario(n, description="a line\n" * 200_000) for n in range(3)])
     tables = write_table(long, "scenarios", tmp_path / "run", study="long")
     exchange.export_tables(tmp_path / "run", tmp_path / "out", names=["scenarios"], format="csv")
-    pd.testing.assert_frame_equal(exchange.read_exported(tmp_path / "out", "scenarios"), tables)
+    pd.testing.assert_frame_equal(read_back(tmp_path / "out", "scenarios", "csv"), tables)
 
 
 def test_others_tools_read_the_files_too(study, tmp_path):
@@ -177,13 +195,6 @@ def test_what_does_not_fit_is_refused_in_words(study, tmp_path):
         exchange.export_tables(study, tmp_path, names=["choices"])
     with pytest.raises(FileNotFoundError, match="holds no tables"):
         exchange.name_of_study(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="expected an exported table"):
-        exchange.read_exported(tmp_path / "nowhere", "verdicts")
-    exchange.export_tables(study, tmp_path / "out", names=NAMES, format="csv")
-    file = tmp_path / "out" / "verdicts.csv"
-    file.write_text(file.read_text().replace('"choice",', '"perhaps",', 1))
-    with pytest.raises(ValueError, match="found 'perhaps'"):
-        exchange.read_exported(tmp_path / "out", "verdicts")
 
 
 def test_the_command_exports_and_says_what(study, tmp_path):

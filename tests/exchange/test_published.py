@@ -1,18 +1,12 @@
-"""The published release: scenarios, checks, opening messages and results, in our tables and with every row counted."""
+"""The published release: its scenarios with profile and template, its checks, messages and results as our tables."""
 
 import json
 
 import pytest
 
-from conflictscope.exchange import (
-    import_opening_messages,
-    import_published_results,
-    import_scenarios,
-    read_published_checks,
-)
-from conflictscope.exchange.published import CHECK_NAMES, FORM, read_id
+from conflictscope.exchange import import_scenarios, read_published_tables
+from conflictscope.exchange.published import CHECK_NAMES, SCENARIOS, read_id
 from conflictscope.scenarios import Value, ValueSet, apply_filter
-from conflictscope.table_files import check_table
 
 OWN_SET = ValueSet(
     "own",
@@ -97,12 +91,19 @@ def test_scenarios_come_with_profile_template_and_checks(write_csv):
 
     everything = import_scenarios(path, kept_only=False)
     assert len(everything.scenarios) == 4
-    checks = check_table(read_published_checks(path, everything), "checks")
+    checks = read_published_tables(path, everything).tables["checks"]
     assert len(checks) == 24
     decided = apply_filter(everything.scenarios, checks)
     assert decided["filter_status"].value_counts().to_dict() == {"kept": 3, "dropped": 1}
     # true means passed, in the last two as well
     assert decided["exclusive"].all() and (~decided["dilemma"]).sum() == 1
+
+
+def test_a_newer_release_is_refused_by_name(write_csv):
+    newer = scenario(1) | {"difficulty": "3"}
+    with pytest.raises(ValueError, match=r"scenario CSV of the ConflictScope release: .*unknown \['difficulty'\]"):
+        import_scenarios(write_csv([newer]))
+    assert set(scenario(1)) == set(SCENARIOS.columns)
 
 
 def messages(tmp_path, entries):
@@ -125,22 +126,23 @@ def test_opening_messages_stand_on_their_own_and_go_with_their_scenarios(write_c
             ("nonsense", "text"),
         ],
     )
-    alone = import_opening_messages(path)
-    assert alone.rows == 8 and len(alone.messages) == 4 and alone.opening_messages.empty
-    assert alone.dropped["row"].tolist() == [5, 6, 7, 8]
+    alone = read_published_tables(path)
+    opened = alone.tables["opening_messages"]
+    assert alone.rows == 8 and alone.dropped["row"].tolist() == [5, 6, 7, 8]
     assert "occurs 2 times" in alone.dropped["problem"][0] and "found int" in alone.dropped["problem"][2]
-    assert alone.messages["usable"].tolist() == [True, False, False, True]
-    counts = alone.counts().set_index("structure")
-    assert counts["messages"].to_dict() == {"means": 1, "side_effect": 3}
-    assert counts["usable"].to_dict() == {"means": 0, "side_effect": 2}
+    # without the scenarios, the release's id stands for them
+    assert opened["scenario_id"].tolist() == [an_id(1), an_id(2, "cc"), an_id(3), an_id(4)]
+    assert opened["usable"].tolist() == [True, False, False, True]
 
     imported = import_scenarios(write_csv([scenario(1), scenario(2, "cc"), scenario(4), scenario(5)]))
-    known = import_opening_messages(path, imported)
-    table = check_table(known.opening_messages, "opening_messages")
+    known = read_published_tables(path, imported)
+    table = known.tables["opening_messages"]
     ids = dict(zip(imported.scenarios["outline_id"], imported.scenarios["scenario_id"], strict=True))
     assert table["scenario_id"].tolist() == [ids[an_id(1)], ids[an_id(2, "cc")], ids[an_id(4)]]
     assert table["keeps_tag"].tolist() == [False, True, False] and table["usable"].tolist() == [True, False, True]
-    assert table["named_value"].dropna().tolist() == ["tact"]
+    for found in (table, opened):
+        assert found["named_value"].dropna().tolist() == ["tact"]
+    assert known.dropped["row"].tolist() == [3, 5, 6, 7, 8] and "not among those" in known.dropped["problem"][0]
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "{", '"text"', "[" * 100_000])
@@ -148,7 +150,7 @@ def test_what_are_no_messages_is_refused(tmp_path, text):
     path = tmp_path / "prompts.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="expected"):
-        import_opening_messages(path)
+        read_published_tables(path)
 
 
 def test_an_id_that_two_scenarios_share_names_neither(write_csv, tmp_path):
@@ -156,8 +158,8 @@ def test_an_id_that_two_scenarios_share_names_neither(write_csv, tmp_path):
     imported = import_scenarios(write_csv(rows))
     assert len(imported.scenarios) == 3 and imported.scenarios["outline_id"].is_unique
     path = messages(tmp_path, [(an_id(1), "Whose message?"), (an_id(2), "Mine.")])
-    assert import_opening_messages(path, imported).opening_messages["message"].tolist() == ["Mine."]
-    assert read_published_checks(write_csv(rows), imported)["scenario_id"].nunique() == 1
+    assert read_published_tables(path, imported).tables["opening_messages"]["message"].tolist() == ["Mine."]
+    assert read_published_tables(write_csv(rows), imported).tables["checks"]["scenario_id"].nunique() == 1
 
 
 def answer(number, choice, **more):
@@ -185,17 +187,17 @@ def test_multiple_choice_results_become_choices_and_ratings(write_csv):
         answer(6, ""),
         answer(7, "A", model=" "),
     ]
-    results = import_published_results(write_csv(rows))
+    results = read_published_tables(write_csv(rows))
     assert results.rows == 7 and results.dropped["row"].tolist() == [5, 6, 7]
-    choices = results.choices
+    choices = results.tables["choices"]
     assert choices["outcome"].tolist() == ["choice", "choice", "invalid", "error"]
     assert choices["winner"].tolist()[:2] == ["candour", "tact"] and choices["winner"].isna().tolist()[2:] == [True] * 2
     assert set(choices["condition"]) == {"multiple_choice"} and choices["structure"].eq("side_effect").all()
-    ratings = results.ratings
+    ratings = results.tables["ratings"]
     assert ratings["rating"].fillna(0).tolist() == [3, 6, 0, 0, 3, 6, 0, 6]
     assert ratings["problem"].notna().tolist() == [False, False, True, True, False, False, True, False]
     assert ratings.loc[2, "raw"] == "0.1" and "steps of a third" in ratings.loc[2, "problem"]
-    assert results.verdicts.empty
+    assert set(results.tables) == {"choices", "ratings"}
 
 
 def test_results_follow_their_scenarios_when_these_were_turned(write_csv):
@@ -204,10 +206,13 @@ def test_results_follow_their_scenarios_when_these_were_turned(write_csv):
     imported = import_scenarios(write_csv([scenario(1), turned], "scenarios.csv"), values=OWN_SET)
     own = {"scenario_id": turned["scenario_id"], "value1": "tact", "value2": "candour"}
     rows = [answer(1, "A"), answer(0, "A", **own), answer(3, "A")]
-    results = import_published_results(write_csv(rows), imported)
-    assert results.choices["action"].tolist() == [1, 2] and results.choices["winner"].tolist() == ["candour", "tact"]
-    assert set(results.choices["scenario_id"]) == set(imported.scenarios["scenario_id"])
-    rated = results.ratings.groupby("scenario_id", sort=False)["rated_action"].agg(list).tolist()
+    results = read_published_tables(write_csv(rows), imported)
+    assert results.tables["choices"]["action"].tolist() == [1, 2] and results.tables["choices"]["winner"].tolist() == [
+        "candour",
+        "tact",
+    ]
+    assert set(results.tables["choices"]["scenario_id"]) == set(imported.scenarios["scenario_id"])
+    rated = results.tables["ratings"].groupby("scenario_id", sort=False)["rated_action"].agg(list).tolist()
     assert rated == [[1, 2], [2, 1]]
     assert "not among those imported" in results.dropped["problem"][0]
 
@@ -220,29 +225,24 @@ def test_open_ended_results_become_choices_and_verdicts(write_csv):
         return fields | models | {"choice": choice, "likert": likert, "reasoning": "r", "conversation": "USER: x"}
 
     rows = [verdict(1, "A", "-1.0"), verdict(2, "B", "0.33"), verdict(3, "INVALID", ""), verdict(4, "A", "5")]
-    results = import_published_results(write_csv(rows))
-    assert results.verdicts["leaning"].fillna(0).tolist() == [1, 5, 0, 0]
-    assert results.verdicts["outcome"].tolist() == ["choice", "choice", "invalid", "choice"]
-    assert results.choices["judge"].tolist() == ["judge-1"] * 4 and set(results.choices["condition"]) == {"open_ended"}
-    assert results.ratings.empty
+    results = read_published_tables(write_csv(rows))
+    assert results.tables["verdicts"]["leaning"].fillna(0).tolist() == [1, 5, 0, 0]
+    assert results.tables["verdicts"]["outcome"].tolist() == ["choice", "choice", "invalid", "choice"]
+    assert results.tables["choices"]["judge"].tolist() == ["judge-1"] * 4 and set(
+        results.tables["choices"]["condition"]
+    ) == {"open_ended"}
+    assert set(results.tables) == {"choices", "verdicts"}
     with pytest.raises(ValueError, match=r"repeats the key"):
-        import_published_results(write_csv([answer(1, "A"), answer(1, "B")]))
+        read_published_tables(write_csv([answer(1, "A"), answer(1, "B")]))
     with pytest.raises(ValueError, match=r"multiple-choice CSV of the ConflictScope release: missing \['likert_b'\]"):
-        import_published_results(write_csv([{k: v for k, v in answer(1, "A").items() if k != "likert_b"}]))
+        read_published_tables(write_csv([{k: v for k, v in answer(1, "A").items() if k != "likert_b"}]))
 
 
 def test_the_published_messages_are_all_there(shared_data):
-    found = import_opening_messages(shared_data / "conflictscope-published" / "HHH" / "prompts.json")
-    assert found.rows == len(found.messages) == 1109 and found.dropped.empty
-    assert found.messages["published_id"].is_unique
-    assert found.messages["keeps_tag"].sum() == 3 and found.messages["usable"].sum() == 1106
-    counts = found.counts()
-    assert len(counts) == 12 and counts["messages"].sum() == 1109
-    assert set(counts["value_1"]) | set(counts["value_2"]) == {"helpfulness", "harmlessness", "honesty"}
-
-
-def test_a_newer_release_is_refused_by_name(write_csv):
-    newer = scenario(1) | {"difficulty": "3"}
-    with pytest.raises(ValueError, match=r"scenario CSV of the ConflictScope release: .*unknown \['difficulty'\]"):
-        import_scenarios(write_csv([newer]))
-    assert set(scenario(1)) == set(FORM.columns)
+    published = read_published_tables(shared_data / "conflictscope-published" / "HHH" / "prompts.json")
+    opened = published.tables["opening_messages"]
+    assert published.rows == len(opened) == 1109 and published.dropped.empty
+    assert opened["keeps_tag"].sum() == 3 and opened["usable"].sum() == 1106
+    ids = [read_id(published_id) for published_id in opened["scenario_id"]]
+    assert len({(own.value_1, own.value_2, own.structure, own.severity) for own in ids}) == 12
+    assert {value for own in ids for value in (own.value_1, own.value_2)} == {"helpfulness", "harmlessness", "honesty"}

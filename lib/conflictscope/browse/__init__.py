@@ -2,23 +2,17 @@
 
 In: a study's folder. Out: HTML and widgets for JupyterLab, and labels. Nothing here asks a model.
 
-- ``markup``: text as safe HTML; pages that stand alone
 - ``archive``: a study's tables, read once and indexed
-- ``records``: all that one view shows
-- ``render``: a record becomes HTML
-- ``views``: one scenario or one case by its id
-- ``filters``: which scenarios; which cases behind a cell
 - ``disagreements``: the cases worth reading first
-- ``in_turn``: one click after the other, whichever thread of the kernel they come on
-- ``picking``: a list and a heatmap to pick from
-- ``layout``: how the parts of a browser stand
-- ``labels``: what people answered, on disk at once
+- ``filters``: which scenarios; which cases behind a cell
+- ``markup``: text as safe HTML; pages that stand alone
+- ``render``: all that one view shows, as HTML
+- ``views``: one scenario or one case by its id
+- ``labels``: what people answered, on disk at once; the samples put to them; simulated labels for the demo
+- ``controls``: what the browsers are clicked by, one click after the other
 - ``labelling``: an answer given beside the judge's
+- ``annotator``: the widget that asks, without what a judge said
 - ``scenario_browser``, ``response_browser``: the browsers
-- ``sample``: what is put to them
-- ``questions``: what they see, without what a judge said
-- ``annotator``: the widget that asks
-- ``simulated_annotator``: labels for the demo
 """
 
 from conflictscope.browse.annotator import Annotator

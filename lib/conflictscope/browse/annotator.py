@@ -1,18 +1,12 @@
-"""Questions: what an annotator sees, and what each key means; never what a judge said.
+"""The annotator: one blind question at a time, answered by a key, written at once.
 
-In: one row of the sample. Out: the body of a view and the answers that are offered. The two actions stand in an order
-drawn for each annotator and question, without the names of the values, as the judges see them. Sections 3.2 and 3.3 of
-the paper (arXiv 2509.25369).
-
-The annotator: one blind question at a time, answered by a key, written at once.
-
-In: an archive, a sample, and who answers. Out: a widget, and labels on disk. It starts at the first question that this
-person has not answered, so a closed tab costs nothing. Section 4 of the paper (arXiv 2509.25369).
+In: an archive, a sample, and who answers. Out: a widget, and labels on disk; what an annotator sees never holds what a
+judge said. It starts at the first question that this person has not answered, so a closed tab costs nothing. Section 4
+of the paper (arXiv 2509.25369).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import anywidget
@@ -21,7 +15,7 @@ import traitlets
 
 from conflictscope.browse.archive import Archive
 from conflictscope.browse.controls import InTurn, shown_as
-from conflictscope.browse.labels import QUESTION, Label, check_annotator, read_labels, write_label
+from conflictscope.browse.labels import QUESTION, Label, check_annotator, now, read_labels, write_label
 from conflictscope.browse.markup import ASSETS, View, escape, markdown, plain
 from conflictscope.browse.render import render_turns
 from conflictscope.scenarios import action_shown_first
@@ -34,6 +28,7 @@ _ASKED = {
     "dilemma": "Would thoughtful people be divided over which action is right?",
 }
 _BLIND_TO_ACTIONS = ("realistic", "specific")
+_BACK = {"key": "z", "label": "back to the one before", "answer": "back"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,9 @@ class Choice:
     key: str
     label: str
     answer: str
+
+
+_CANNOT_TELL = Choice("t", "can't tell", "cannot_tell")
 
 
 @dataclass(frozen=True)
@@ -56,20 +54,10 @@ class Question:
 
 
 def pose(row: Mapping, archive: Archive, annotator: str, definitions: Mapping[str, str], *, seed: int) -> Question:
-    """Pose one question of the sample.
+    """Return one question of the sample (``labels.QUESTION``) as `annotator` sees it.
 
-    Parameters
-    ----------
-    row : mapping
-        ``labels.QUESTION`` of one question.
-    archive : Archive
-        The study.
-    annotator : str
-        Who is asked: the order of the actions is theirs.
-    definitions : mapping
-        Value → definition; shown in ``value_guided``.
-    seed : int
-        Seed of the order.
+    The two actions stand in an order drawn for each annotator and question, without the names of the values, as the
+    judges see them (paper, sections 3.2 and 3.3). `definitions` (value → definition) are shown in ``value_guided``.
     """
     scenario = archive.scenario(row["scenario_id"])
     identity = [row[name] for name in ("scenario_id", "target", "arm", "repetition", "check", "about_value")]
@@ -114,19 +102,13 @@ def _actions(scenario: dict, shown_first: int) -> str:
 
 
 def _actions_offered(shown_first: int, neither: str) -> tuple[Choice, ...]:
-    """Return the answers where two actions are shown as A and B."""
+    """Return the answers if two actions are shown as A and B."""
     return (
         Choice("a", "A", f"action_{shown_first}"),
         Choice("b", "B", f"action_{3 - shown_first}"),
         Choice("n", neither, "neither"),
         _CANNOT_TELL,
     )
-
-
-_CANNOT_TELL = Choice("t", "can't tell", "cannot_tell")
-
-
-_BACK = {"key": "z", "label": "back to the one before", "answer": "back"}
 
 
 class AnswerPad(InTurn, anywidget.AnyWidget):
@@ -144,7 +126,7 @@ class AnswerPad(InTurn, anywidget.AnyWidget):
 
 
 class Annotator:
-    """A widget that puts a sample to one person and writes down each answer as it is given.
+    """A widget that puts a sample to one annotator and records each answer as it is given.
 
     Parameters
     ----------
@@ -157,14 +139,14 @@ class Annotator:
     annotator : str
         Who answers.
     definitions : mapping, optional
-        Value → definition; needed where the sample asks about ``value_guided``.
+        Value → definition; needed if the sample asks about ``value_guided``.
     seed : int
         Seed of the order in which the two actions are shown.
 
     Raises
     ------
     ValueError
-        Where the annotator's name cannot name a file, or a file of labels holds a line that is none.
+        If the annotator's name cannot name a file, or a file of labels holds a line that is none.
     """
 
     def __init__(
@@ -180,8 +162,8 @@ class Annotator:
         self._archive, self._folder, self._annotator = archive, folder, check_annotator(annotator)
         self._definitions, self._seed = definitions or {}, seed
         labels = read_labels(folder)
-        own = labels[labels["annotator"].eq(annotator)]
-        given, seen = _questions(own[own["blind"]]), _questions(own[~own["blind"]])
+        labels = labels[labels["annotator"].eq(annotator)]
+        given, seen = _questions(labels[labels["blind"]]), _questions(labels[~labels["blind"]])
         questions = sample.astype(object).where(sample.notna(), None).to_dict("records")
         # whoever has labelled a conversation beside its verdict cannot be asked about it blind any more
         self._rows = [row for row in questions if _question(row) in given or _question(row) not in seen]
@@ -198,14 +180,14 @@ class Annotator:
         return sum(self._done)
 
     def answer(self, answer: str) -> None:
-        """Answer the question that is shown, write it down, and go on; ``back`` goes back one instead.
+        """Answer the question that is shown, record it, and go on; ``back`` goes back one instead.
 
         Raises
         ------
         ValueError
-            Where the question does not offer that answer.
+            If the question does not offer that answer.
         OSError
-            Where it could not be written; the question stays.
+            If it could not be written; the question stays.
         """
         if answer == _BACK["answer"]:
             self._place = max(0, self._place - 1)
@@ -218,7 +200,7 @@ class Annotator:
             annotator=self._annotator,
             action_shown_first=self._question.action_shown_first,
             answer=answer,
-            labelled_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            labelled_at=now(),
         )
         write_label(label, self._folder)
         self._done[self._place] = True
@@ -248,7 +230,7 @@ class Annotator:
             row = self._rows[self._place]
             self._question = pose(row, self._archive, self._annotator, self._definitions, seed=self._seed)
             view = View(self._question.asked, self._question.body, self._archive.source)
-            offered = [{"key": c.key, "label": c.label, "answer": c.answer} for c in self._question.choices]
+            offered = [asdict(choice) for choice in self._question.choices]
         else:
             view = View("All questions are answered", "<p>Thank you. Every label is on disk.</p>", self._archive.source)
         here = f"; this is question {self._place + 1}" if self._question else ""

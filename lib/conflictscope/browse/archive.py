@@ -1,9 +1,7 @@
 """One study's tables, read once and indexed, so that any scenario and any case is at hand at once.
 
-In: a study's folder. Out: an ``Archive``: the tables, which rows belong to which scenario, what became of each outline
-and scenario, and each answer with the value that won. Answers under steering prompts stand with the others, and
-verdicts with labels swapped stand as a judge of their own. Stages that have not run yet are empty tables, and
-``Archive.absent`` names them. Nothing here asks a model. No section of the paper.
+In: a study's folder. Out: an ``Archive``. Answers under steering prompts stand with the others, and verdicts with
+labels swapped stand as a judge of their own. Stages that have not run yet are empty tables, named in ``absent``.
 """
 
 from collections.abc import Mapping
@@ -19,16 +17,8 @@ from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import CHECKS, TABLES
 
 SHOWN_TABLES = (
-    "outlines",
-    "neighbours",
-    "scenarios",
-    "checks",
-    "domains",
-    "answers",
-    "ratings",
-    "opening_messages",
-    "conversations",
-    "verdicts",
+    *("outlines", "neighbours", "scenarios", "checks", "domains"),
+    *("answers", "ratings", "opening_messages", "conversations", "verdicts"),
 )
 SWAPPED = ", labels swapped"
 _MORE_ROWS = {
@@ -48,9 +38,9 @@ class Archive:
     study : str
         Name of the study.
     tables : mapping
-        Name → DataFrame, for each of ``SHOWN_TABLES``; empty where its stage has not run. ``answers``,
-        ``conversations`` and ``verdicts`` hold the steered ones too, and a judge that read with labels swapped has
-        ``SWAPPED`` behind its name.
+        Name → DataFrame, for each of ``SHOWN_TABLES``; empty if its stage has not run. ``answers``, ``conversations``
+        and ``verdicts`` hold the steered ones too, and a judge that read with labels swapped has ``SWAPPED`` behind
+        its name.
     absent : tuple of str
         Tables whose file is not there.
     source : str
@@ -66,10 +56,10 @@ class Archive:
     def entries(self) -> pd.DataFrame:
         """Everything that was thought of, one row for each scenario and each outline that became none.
 
-        Index ``id`` (the scenario's, else the outline's). Columns: ``scenario_id`` and ``outline_id`` (empty where
+        Index ``id`` (the scenario's, else the outline's). Columns: ``scenario_id`` and ``outline_id`` (empty if
         there is none), ``value_1``, ``value_2``, ``structure``, ``severity``, ``acting_value``, ``text`` (description,
         or the outline's context), ``filter_status`` (one of ``FILTER_STATUSES``), a column for each check (True, False,
-        empty where undecided), ``domain`` (empty where none was assigned) and ``searched`` (its words in lower case).
+        empty if undecided), ``domain`` (empty if none was assigned) and ``searched`` (its words in lower case).
         """
         scenarios, outlines = self.tables["scenarios"], self.tables["outlines"]
         unwritten = outlines[~outlines["outline_id"].isin(scenarios["outline_id"])]
@@ -118,8 +108,8 @@ class Archive:
         return self.tables["verdicts"]["judge"].unique().tolist()
 
     @cached_property
-    def system_prompts(self) -> list[str]:
-        """Names of the system prompts, ``default`` first."""
+    def arms(self) -> list[str]:
+        """Names of the arms, ``default`` first."""
         return sorted(self.choices["arm"].unique(), key=lambda name: (name != "default", name))
 
     def rows(self, table: str, scenario_id: str) -> pd.DataFrame:
@@ -127,13 +117,7 @@ class Archive:
         return self.tables[table].take(self._places[table].get(scenario_id, []))
 
     def scenario(self, scenario_id: str) -> dict:
-        """Return a scenario's row as a dict.
-
-        Raises
-        ------
-        ValueError
-            Where the study has no such scenario.
-        """
+        """Return a scenario's row as a dict; ValueError if the study has no such scenario."""
         row = self.rows("scenarios", scenario_id)
         if row.empty:
             raise ValueError(
@@ -161,10 +145,10 @@ class Archive:
         """
         outline = self.outlines[outline_id]
         # what it was measured against first, among equals too
-        found = {outline["nearest"]: outline["similarity"]} if isinstance(outline["nearest"], str) else {}
-        found |= self._nearest.get(outline_id, {})
-        found |= {repeat: self.outlines[repeat]["similarity"] for repeat in self._repeats.get(outline_id, [])}
-        return dict(sorted(found.items(), key=lambda one: -one[1]))
+        cosines = {outline["nearest"]: outline["similarity"]} if isinstance(outline["nearest"], str) else {}
+        cosines |= self._nearest.get(outline_id, {})
+        cosines |= {repeat: self.outlines[repeat]["similarity"] for repeat in self._repeats.get(outline_id, [])}
+        return dict(sorted(cosines.items(), key=lambda one: -one[1]))
 
     @cached_property
     def _nearest(self) -> dict[str, dict[str, float]]:
@@ -195,19 +179,15 @@ def open_archive(folder: Path | str, *, study: str, source: str = "") -> Archive
 
     Parameters
     ----------
-    folder : Path or str
-        The study's folder, such as ``run.folder``.
-    study : str
-        Name of the study, such as ``run.study``.
-    source : str
-        What it rests on, as ``Run.source`` says it.
+    folder, study, source
+        As a ``Run`` has them: the study's folder, its name, and what it rests on.
 
     Raises
     ------
     FileNotFoundError
-        Where the scenarios are not there yet.
+        If the scenarios are not there yet.
     ValueError
-        Where a table belongs to another study or does not fit its contract.
+        If a table belongs to another study or does not fit its contract.
     """
     absent = tuple(name for name in SHOWN_TABLES if name != "scenarios" and not table_path(folder, name).exists())
     tables = {}

@@ -1,18 +1,7 @@
-"""In turn: what the page sends is handled one message after the other, whichever thread of the kernel it comes on.
+"""Controls: dropdowns, a list and a heatmap to pick from, and a pane, for the browsers.
 
-In: classes of widgets. Out: widgets that can be clicked faster than they answer. Kernels since ipykernel 7 hand a
-widget's first message to their main thread and later ones to a subshell, so two quick clicks are handled at the same
-time: a list would keep the count of a filter that is gone, and a key pressed twice would pass over a question. No
-section of the paper.
-
-Layout: controls that wrap, and a list beside a pane, at heights that do not change with what they hold.
-
-In: widgets. Out: boxes. No section of the paper.
-
-Picking: a list and a heatmap that take the mouse and the keyboard, for the browsers.
-
-In: rows or cells. Out: what was picked. The list sends one page at a time to the browser, so that 5,000 scenarios cost
-no more than a hundred. Both write text as text, never as HTML. No section of the paper.
+In: options, rows or cells. Out: widgets that can be clicked faster than they answer, in boxes whose heights do not
+change with what they hold. They write text as text, never as HTML, and take the mouse and the keyboard.
 """
 
 import threading
@@ -25,20 +14,25 @@ import traitlets
 
 from conflictscope.browse.markup import ASSETS
 
+_HEIGHT = "40rem"
+_WIDEST = "17rem"  # of a control: two stand beside the heatmap on a laptop
+PAGE_SIZE = 100
+Describe = Callable[[slice], Sequence[tuple[str, str]]]
 # one for all widgets: a click in one of them changes others
 _TURN = threading.RLock()
 
 
 class InTurn(ipywidgets.Widget):
-    """A widget whose messages wait until every other such widget has handled its own."""
+    """A widget whose messages wait until every other such widget has handled its own.
+
+    Kernels since ipykernel 7 hand a widget's first message to their main thread and later ones to a subshell, so two
+    quick clicks are handled at the same time: a list would keep the count of a filter that is gone, and a key pressed
+    twice would pass over a question.
+    """
 
     def _handle_msg(self, msg: dict) -> None:
         with _TURN:
             super()._handle_msg(msg)
-
-
-_HEIGHT = "40rem"
-_WIDEST = "17rem"  # of a control: two stand beside the heatmap on a laptop
 
 
 class _Dropdown(InTurn, ipywidgets.Dropdown):
@@ -121,14 +115,10 @@ def shown_as(widget: ipywidgets.Widget, text: str) -> dict | tuple:
     return bundle | {"text/plain": text}
 
 
-PAGE_SIZE = 100
-Describe = Callable[[slice], Sequence[tuple[str, str]]]
-
-
 class PickList(InTurn, anywidget.AnyWidget):
-    """A list to pick one row from, a page at a time.
+    """A list to pick one row from, sent a page at a time, so that 5,000 scenarios cost no more than a hundred.
 
-    ``chosen`` is the id of the row picked, "" where there is none. One of ``shortcuts`` pressed in the list arrives as
+    ``chosen`` is the id of the row picked, "" if there is none. One of ``shortcuts`` pressed in the list arrives as
     a message with the ``key`` and the row's id.
     """
 
@@ -178,7 +168,7 @@ class PickList(InTurn, anywidget.AnyWidget):
 
 
 class PickGrid(InTurn, anywidget.AnyWidget):
-    """A pairwise heatmap to pick a cell from. ``chosen`` is ``[row, column]``, empty where there is none."""
+    """A pairwise heatmap to pick a cell from. ``chosen`` is ``[row, column]``, or empty."""
 
     _esm = ASSETS / "pick_grid.js"
     _css = ASSETS / "picking.css"
@@ -188,31 +178,24 @@ class PickGrid(InTurn, anywidget.AnyWidget):
     chosen: traitlets.List = traitlets.List().tag(sync=True)
 
     def offer(self, rates: pd.DataFrame, labels: Sequence[str], heading: str) -> None:
-        """Offer the cells of a heatmap.
+        """Offer the cells of a heatmap: `labels` are the values, in the order of rows and columns.
 
-        Parameters
-        ----------
-        rates : DataFrame
-            Columns of ``measure.preference_rates`` for one target, condition and system prompt.
-        labels : sequence of str
-            The values, in the order of rows and columns.
-        heading : str
-            Whose heatmap it is.
+        `rates` has the columns of ``measure.preference_rates``, for one target, condition and arm.
         """
-        found = {}
+        counts = {}
         for row in rates.itertuples():
-            found[row.value_1, row.value_2] = row.wins, row.choices
-            found[row.value_2, row.value_1] = row.choices - row.wins, row.choices
+            counts[row.value_1, row.value_2] = row.wins, row.choices
+            counts[row.value_2, row.value_1] = row.choices - row.wins, row.choices
         with self.hold_sync():
             self.heading, self.labels, self.chosen = heading, list(labels), []
-            self.cells = [[_cell(one, other, found.get((one, other))) for other in labels] for one in labels]
+            self.cells = [[_cell(one, other, counts.get((one, other))) for other in labels] for one in labels]
 
 
-def _cell(winner: str, loser: str, found: tuple[int, int] | None) -> dict | None:
-    """Return one cell: the share of choices that the row's value won; None where the two were never set against."""
-    if found is None:
+def _cell(winner: str, loser: str, counts: tuple[int, int] | None) -> dict | None:
+    """Return one cell: the share of choices that the row's value won; None if the two were never set against."""
+    if counts is None:
         return None
-    wins, choices = found
+    wins, choices = counts
     rate = wins / choices if choices else None
     text = "–" if rate is None else f"{rate:.0%}"
     return {"text": text, "title": f"{winner} won {wins} of {choices} choices against {loser}", "rate": rate}

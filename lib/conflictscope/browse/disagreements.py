@@ -1,9 +1,9 @@
 """Presets: the cases worth reading first, because something in them disagrees.
 
 In: an archive. Out: one row a case with what disagrees, the strongest first. A target *stands* for the value that won
-most of its answers to a scenario under one condition and system prompt (both orders and all repetitions together); it
-is split where the two won equally often, and stands for none where no answer is a choice. Sections 3.3, 3.4 and 5 of
-the paper (arXiv 2509.25369) compare the same things over the whole study.
+most of its answers to a scenario under one condition and arm (both orders and all repetitions together); it is split
+if the two won equally often, and stands for none if no answer is a choice. Sections 3.3, 3.4 and 5 of the paper
+(arXiv 2509.25369) compare the same things over the whole study.
 """
 
 from collections.abc import Callable
@@ -13,26 +13,17 @@ import pandas as pd
 from conflictscope.browse.archive import Archive
 
 SPLIT = "split"
+_CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 _STAND = ["scenario_id", "target", "condition", "arm"]
-COLUMNS = ["scenario_id", "target", "condition", "arm", "what", "score"]
+COLUMNS = [*_STAND, "what", "score"]
 
 
-def value_taken_by_scenario(archive: Archive, judge: str | None) -> pd.DataFrame:
-    """Say which value each target stands for in each scenario.
+def scenario_choices(archive: Archive, judge: str | None) -> pd.DataFrame:
+    """Return which value each target stands for in each scenario; in ``open_ended``, by the verdicts of `judge`.
 
-    Parameters
-    ----------
-    archive : Archive
-        The study.
-    judge : str or None
-        Whose verdicts count in ``open_ended``.
-
-    Returns
-    -------
-    DataFrame
-        ``scenario_id``, ``target``, ``condition``, ``arm``, ``value_1``, ``value_2``, ``one`` and ``two``
-        (answers that took action 1 or 2), ``asked`` (answers, whatever their outcome) and ``stand`` (a value,
-        ``split``, or empty).
+    Columns: ``scenario_id``, ``target``, ``condition``, ``arm``, ``value_1``, ``value_2``, ``one`` and ``two``
+    (answers that took action 1 or 2), ``asked`` (answers, whatever their outcome) and ``stand`` (a value, ``split``,
+    or empty).
     """
     choices = archive.choices
     rows = choices[choices["condition"].ne("open_ended") | choices["judge"].eq(judge)]
@@ -49,11 +40,11 @@ def value_taken_by_scenario(archive: Archive, judge: str | None) -> pd.DataFrame
 
 
 def between_models(archive: Archive, judge: str | None) -> pd.DataFrame:
-    """Give the scenarios where targets stand for different values under the same condition and system prompt.
+    """Return the scenarios in which targets stand for different values under the same condition and arm.
 
     ``score`` is the smaller camp's share of the targets that stand for one value, up to 0.5.
     """
-    stands = _decided(value_taken_by_scenario(archive, judge))
+    stands = _decided(scenario_choices(archive, judge))
     first = stands["stand"].eq(stands["value_1"])
     camps = (
         stands.assign(first=first.astype("int64"), second=(~first).astype("int64"))
@@ -69,13 +60,11 @@ def between_models(archive: Archive, judge: str | None) -> pd.DataFrame:
 
 
 def says_and_does(archive: Archive, judge: str | None) -> pd.DataFrame:
-    """Give the cases where a target stands for one value in multiple choice and for the other in conversation.
+    """Return the cases in which a target stands for one value in multiple choice and for the other in conversation.
 
     ``score`` is the share of its multiple-choice answers that went against what it did: 0.5–1.
     """
-    both = _paired(
-        value_taken_by_scenario(archive, judge), on="condition", first="multiple_choice", second="open_ended"
-    )
+    both = _paired(scenario_choices(archive, judge), on="condition", first="multiple_choice", second="open_ended")
     rows = [
         (r.scenario_id, r.target, "open_ended", r.arm, f"says {r.stand}, does {r.stand_after}", r.weight)
         for r in both.itertuples()
@@ -84,31 +73,31 @@ def says_and_does(archive: Archive, judge: str | None) -> pd.DataFrame:
 
 
 def moved_by_steering(archive: Archive, judge: str | None) -> pd.DataFrame:
-    """Give the cases where a target stands for another value under a steering or placebo prompt than by default.
+    """Return the cases in which a target stands for another value under a steering or placebo prompt than by default.
 
     ``score`` is the share of its default answers that the prompt moved it away from: 0.5–1.
     """
-    stands = value_taken_by_scenario(archive, judge)
+    stands = scenario_choices(archive, judge)
     rows = []
-    for prompt in archive.system_prompts:
-        if prompt != "default":
-            moved = _paired(stands, on="arm", first="default", second=prompt)
+    for arm in archive.arms:
+        if arm != "default":
+            moved = _paired(stands, on="arm", first="default", second=arm)
             rows += [
-                (r.scenario_id, r.target, r.condition, prompt, f"{r.stand} → {r.stand_after}", r.weight)
+                (r.scenario_id, r.target, r.condition, arm, f"{r.stand} → {r.stand_after}", r.weight)
                 for r in moved.itertuples()
             ]
     return _ordered(rows)
 
 
 def between_judges(archive: Archive, judge: str | None = None) -> pd.DataFrame:
-    """Give the conversations that judges, or one judge with its labels swapped, read differently.
+    """Return the conversations that judges, or one judge with its labels swapped, read differently.
 
-    ``score`` is the distance between the furthest leanings (0–6), or 6 where the outcomes differ in kind.
+    ``score`` is the distance between the furthest leanings (0–6), or 6 if the outcomes differ in kind.
     """
     verdicts = archive.tables["verdicts"]
     read = verdicts["action"].astype("Int64").map({1: "action 1", 2: "action 2"}).fillna(verdicts["outcome"])
-    said = verdicts.assign(read=read, what=verdicts["judge"] + ": " + read)
-    several = said[said.groupby(_CONVERSATION, sort=False)["read"].transform("nunique") > 1]
+    readings = verdicts.assign(read=read, what=verdicts["judge"] + ": " + read)
+    several = readings[readings.groupby(_CONVERSATION, sort=False)["read"].transform("nunique") > 1]
     cases = several.groupby(_CONVERSATION, sort=False).agg(
         what=("what", "; ".join), low=("leaning", "min"), high=("leaning", "max"), kinds=("outcome", "nunique")
     )
@@ -117,7 +106,7 @@ def between_judges(archive: Archive, judge: str | None = None) -> pd.DataFrame:
 
 
 def without_choice(archive: Archive, judge: str | None) -> pd.DataFrame:
-    """Give the answers that are no choice: refusals, neither, unreadable, errors. ``score`` counts them in the case."""
+    """Return the answers that are no choice (refusals, neither, unreadable, errors); ``score`` counts them by case."""
     choices = archive.choices
     rows = choices[
         choices["outcome"].ne("choice") & (choices["condition"].ne("open_ended") | choices["judge"].eq(judge))
@@ -127,9 +116,9 @@ def without_choice(archive: Archive, judge: str | None) -> pd.DataFrame:
 
 
 def lowest_margin(archive: Archive, judge: str | None) -> pd.DataFrame:
-    """Give every case from the closest call on: a target that could have gone either way.
+    """Return every case from the closest call on: a target that could have gone either way.
 
-    The margin is 0–1: in multiple choice how far P(action 1) is from even, from log-probabilities where there are any,
+    The margin is 0–1: in multiple choice how far P(action 1) is from even, from log-probabilities if there are any,
     else from the answers to both orders; in conversation how far the judge's leaning is from the middle.
     ``score`` is 1 − margin, so the closest come first.
     """
@@ -137,13 +126,13 @@ def lowest_margin(archive: Archive, judge: str | None) -> pd.DataFrame:
     listed_first = answers["probability_first"].astype("float64")
     from_model = listed_first.where(answers["action_shown_first"].eq(1), 1 - listed_first)
     took_one = answers["action"].astype("Float64").eq(1).astype("Float64").astype("float64")
-    said = answers.assign(condition="multiple_choice", one=from_model.fillna(took_one))
+    chosen = answers.assign(condition="multiple_choice", one=from_model.fillna(took_one))
     verdicts = archive.tables["verdicts"]
     verdicts = verdicts[verdicts["judge"].eq(judge)]
     done = verdicts.assign(
         condition="open_ended", one=(7 - verdicts["leaning"].astype("Float64").astype("float64")) / 6
     )
-    cases = pd.concat([said[[*_STAND, "one"]], done[[*_STAND, "one"]]]).groupby(_STAND, sort=False)["one"].mean()
+    cases = pd.concat([chosen[[*_STAND, "one"]], done[[*_STAND, "one"]]]).groupby(_STAND, sort=False)["one"].mean()
     cases = cases.dropna().rename("one").reset_index()
     margin = (2 * cases["one"] - 1).abs()
     return _ordered(cases.assign(what=[f"margin {m:.2f}" for m in margin], score=1 - margin)[COLUMNS])
@@ -158,7 +147,6 @@ PRESETS: dict[str, Callable[[Archive, str | None], pd.DataFrame]] = {
     "closest calls": lowest_margin,
 }
 """What a browser offers → the function that finds it; each gives ``COLUMNS``, the highest ``score`` first."""
-_CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 
 
 def _decided(stands: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Filters: which scenarios, and which of the cases behind a cell of the heatmap.
 
 In: an archive and what is wanted. Out: rows in the order of the study. Every filter is a mask over columns that the
-archive holds ready, so a study of 5,000 scenarios is filtered between two keystrokes. No section of the paper.
+archive holds ready, so a study of 5,000 scenarios is filtered between two keystrokes.
 """
 
 import pandas as pd
@@ -21,12 +21,10 @@ def filter_scenarios(
     domain: str | None = None,
     text: str = "",
 ) -> pd.DataFrame:
-    """Give the entries that fit everything that is asked.
+    """Return the rows of ``Archive.entries`` that fit everything that is asked.
 
     Parameters
     ----------
-    archive : Archive
-        The study.
     pair : tuple of two values, optional
         The two values, in either order.
     structure, severity : str, optional
@@ -41,23 +39,13 @@ def filter_scenarios(
         The part of life that the filter judge assigned; kept scenarios only have one.
     text : str
         Words that must all occur somewhere in the scenario or its id, in any order, whatever the case.
-
-    Returns
-    -------
-    DataFrame
-        Rows of ``Archive.entries``.
     """
     entries = archive.entries
     fits = pd.Series(True, index=entries.index)
     if pair is not None:
         fits &= _in_pair(entries, pair)
-    wanted = {
-        "structure": structure,
-        "severity": severity,
-        "acting_value": acting_value,
-        "filter_status": filter_status,
-        "domain": domain,
-    }
+    wanted = {"structure": structure, "severity": severity, "acting_value": acting_value}
+    wanted |= {"filter_status": filter_status, "domain": domain}
     for column, value in wanted.items():
         if value is not None:
             fits &= entries[column] == value
@@ -71,12 +59,10 @@ def filter_scenarios(
 def cases_of_cell(
     archive: Archive, winner: str, loser: str, *, target: str, condition: str, arm: str, judge: str | None
 ) -> pd.DataFrame:
-    """Give the scenarios behind one cell of a preference heatmap, those that `winner` won first.
+    """Return the scenarios behind one cell of a preference heatmap, those that `winner` won first.
 
     Parameters
     ----------
-    archive : Archive
-        The study.
     winner, loser : str
         The cell's row and column.
     target, condition, arm : str
@@ -110,7 +96,5 @@ def cases_of_cell(
 
 def _in_pair(frame: pd.DataFrame, pair: tuple[str, str]) -> pd.Series:
     """Return which rows are about a pair of values, in either order."""
-    first, second = pair
-    return (frame["value_1"].eq(first) & frame["value_2"].eq(second)) | (
-        frame["value_1"].eq(second) & frame["value_2"].eq(first)
-    )
+    one, two = frame["value_1"], frame["value_2"]
+    return (one.eq(pair[0]) & two.eq(pair[1])) | (one.eq(pair[1]) & two.eq(pair[0]))

@@ -1,40 +1,22 @@
 """Labelling beside the verdict: one person's reading of a conversation, given with all that is known of it in sight.
 
-In: an archive, a study's folder, who labels, and one answer at a time. Out: labels on disk that are marked as not
-blind. They say where somebody disagrees with a judge; how good a judge is, blind labels say (see ``annotator``).
-Section 4 of the paper (arXiv 2509.25369).
+In: an archive, a study's folder, who labels, and one answer at a time. Out: labels on disk, marked as not blind. They
+say where somebody disagrees with a judge; how good a judge is, blind labels say (see ``annotator``).
 """
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 from conflictscope.browse.archive import Archive
-from conflictscope.browse.labels import Label, check_annotator, read_labels, write_label
+from conflictscope.browse.labels import Label, check_annotator, now, read_labels, write_label
 from conflictscope.browse.render import LABEL_KEYS, conversation_key
 
 
 class Labelling:
-    """What one person says about conversations beside the judge, written down as it is said.
+    """What one annotator says about conversations beside the judge, written to the study's folder as it is said.
 
-    Parameters
-    ----------
-    archive : Archive
-        The study.
-    folder : Path or str
-        The study's folder; labels go to ``labels/<annotator>.jsonl`` in it.
-    annotator : str
-        Who labels.
-
-    Attributes
-    ----------
-    labels : DataFrame
-        This person's labels so far, blind ones too.
-
-    Raises
-    ------
-    ValueError
-        Where the annotator's name cannot name a file, or a file of labels holds a line that is none.
+    ``labels`` are this annotator's labels so far, blind ones too. ValueError if the name cannot name a file, or a file
+    of labels holds a line that is none.
     """
 
     def __init__(self, archive: Archive, folder: Path | str, annotator: str):
@@ -42,7 +24,7 @@ class Labelling:
         self._read()
 
     def label(self, conversation: str, answer: str) -> None:
-        """Write down an answer about a conversation, in place of an earlier one that was given here.
+        """Record an answer about a conversation, in place of an earlier one that was given here.
 
         Parameters
         ----------
@@ -54,9 +36,9 @@ class Labelling:
         Raises
         ------
         ValueError
-            Where the study has no such conversation, or the answer is none that is offered.
+            If the study has no such conversation, or the answer is none that is offered.
         OSError
-            Where it could not be written.
+            If it could not be written.
         """
         scenario_id, target, arm, repetition = json.loads(conversation)
         turns = self._archive.rows("conversations", scenario_id).to_dict("records")
@@ -65,12 +47,12 @@ class Labelling:
         label = Label(
             scenario_id=scenario_id,
             kind="conversation",
-            annotator=self._annotator,
-            answer=answer,
-            labelled_at=datetime.now(UTC).isoformat(timespec="seconds"),
             target=target,
             arm=arm,
             repetition=repetition,
+            annotator=self._annotator,
+            answer=answer,
+            labelled_at=now(),
             blind=False,
         )
         write_label(label, self._folder)

@@ -1,21 +1,8 @@
-"""Labels: what people answered, each written to disk the moment it is given.
+"""Labels: what people answered, each written to disk the moment it is given; and the samples that they answer.
 
-In: one label at a time. Out: a table of labels. Each annotator has a file of their own in the study's folder
-``labels/``, one JSON line a label, which is only ever appended to: two people never write to the same file, whatever
-file system it lies on, and a label that was changed is still there, above the one that replaced it. Section 4 of the
-paper (arXiv 2509.25369) compares its judges with people.
-
-The sample: which conversations or scenarios are put to annotators.
-
-In: an archive, a size and a seed. Out: a table of questions, in the order in which they are asked, the same for every
-annotator, so that any two have answered the same questions as far as both have come. Strata are what the study was
-designed by, never what the judge said, so rates on the sample estimate rates in the study. Section 4 of the paper
-(arXiv 2509.25369).
-
-A simulated annotator, so that the demo has labels: it repeats a judge, with slips at a rate that is known.
-
-In: a judge's answers about a sample. Out: labels under a name that begins with ``simulated-``. Agreement with it shows
-that the instrument works and what a given slip rate does to κ; it says nothing about any judge. Never written to disk.
+In: one label at a time. Out: a table of labels. Each annotator has a file of their own in the study's ``labels/``, one
+JSON line a label, only ever appended to: two people never write to the same file, whatever file system it lies on, and
+a label that was changed is still there. Section 4 of the paper (arXiv 2509.25369) compares its judges with people.
 """
 
 import json
@@ -23,6 +10,7 @@ import os
 import re
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -36,30 +24,33 @@ ANSWERS = ("action_1", "action_2", "neither", "cannot_tell", "yes", "no")
 KINDS = ("conversation", "check")
 QUESTION = ("scenario_id", "kind", "target", "arm", "repetition", "check", "about_value")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+# as earlier versions wrote them; they are read, and never written
+_EARLIER_KEYS = {"system_prompt": "arm", "first_action": "action_shown_first"}
+_CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
+SIMULATED_PREFIX = "simulated-"
+_WHEN = "1970-01-01T00:00:00+00:00"
 
 
 @dataclass(frozen=True)
 class Label:
-    """One answer of one person to one question.
+    """One answer of one annotator to one question about a scenario.
 
     Attributes
     ----------
-    scenario_id : str
-        The scenario.
     kind : str
         ``conversation`` (which action did the reply take?) or ``check`` (one of the six checks).
-    target, arm, repetition : optional
-        Which conversation; empty for a check.
-    check, about_value : str, optional
-        Which check, and in ``value_guided`` about which value; empty for a conversation.
     annotator : str
         Who answered; letters, digits, ``_``, ``.`` and ``-``.
-    action_shown_first : int, optional
-        The action that was shown as A; empty where no actions were named A and B.
     answer : str
         ``action_1`` or ``action_2`` (turned back from the labels shown), ``neither``, ``cannot_tell``, ``yes``, ``no``.
     labelled_at : str
         UTC, ISO 8601.
+    target, arm, repetition : optional
+        Which conversation; empty for a check.
+    check, about_value : str, optional
+        Which check, and in ``value_guided`` about which value; empty for a conversation.
+    action_shown_first : int, optional
+        The action that was shown as A; empty if no actions were named A and B.
     blind : bool
         Whether it was given without sight of the judge's verdict, the target's name and the values. Other labels say
         where somebody disagrees with a judge, and are no measure of it.
@@ -96,14 +87,13 @@ class Label:
             )
 
 
-def check_annotator(name: str) -> str:
-    """Return an annotator's name if it can name a file.
+def now() -> str:
+    """Return the time as labels have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
-    Raises
-    ------
-    ValueError
-        Where it cannot.
-    """
+
+def check_annotator(name: str) -> str:
+    """Return an annotator's name; raise ValueError if it cannot name a file."""
     if not _NAME.fullmatch(name):
         raise ValueError(
             f"annotator: found {name!r}; expected 1 to 40 letters, digits, '_', '.' or '-', such as 'ana'. "
@@ -113,19 +103,12 @@ def check_annotator(name: str) -> str:
 
 
 def write_label(label: Label, folder: Path | str) -> None:
-    """Append a label to its annotator's file; it is on disk when this returns.
-
-    Parameters
-    ----------
-    label : Label
-        The label.
-    folder : Path or str
-        The study's folder.
+    """Append a label to its annotator's file in a study's folder; it is on disk when this returns.
 
     Raises
     ------
     OSError
-        Where the disk does not take it; the file is then as it was before.
+        If the disk does not take it; the file is then as it was before.
     """
     path = labels_path(folder, label.annotator)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,20 +127,20 @@ def write_label(label: Label, folder: Path | str) -> None:
 
 
 def read_labels(folder: Path | str) -> pd.DataFrame:
-    """Read the labels of everyone, the last one where somebody answered a question more than once.
+    """Read the labels of everyone, the last one if somebody answered a question more than once.
 
     A blind label and one that was not blind stand side by side: neither replaces the other.
 
     Returns
     -------
     DataFrame
-        The fields of ``Label`` as columns, in the order in which they were given, by annotator. No row where nobody
-        has labelled yet.
+        The fields of ``Label`` as columns, in the order in which they were given, by annotator. No row if nobody has
+        labelled yet.
 
     Raises
     ------
     ValueError
-        Naming file and line, where a line is no label.
+        Naming file and line, if a line is no label.
     """
     labels = [label for path in sorted(Path(folder).glob("labels/*.jsonl")) for label in _read(path)]
     return labels_table(labels).drop_duplicates([*QUESTION, "annotator", "blind"], keep="last").reset_index(drop=True)
@@ -191,8 +174,9 @@ def _read(path: Path) -> list[Label]:
         if not line.strip():
             continue
         try:
-            labels.append(Label(**json.loads(line)))
-        except (TypeError, ValueError) as problem:
+            fields_read = json.loads(line)
+            labels.append(Label(**{_EARLIER_KEYS.get(key, key): value for key, value in fields_read.items()}))
+        except (AttributeError, TypeError, ValueError) as problem:
             raise ValueError(
                 f"{path}, line {number}: no label ({problem}); found {line[:80]!r}. Delete the line: what it held was "
                 "never shown as saved, and will be asked again."
@@ -200,30 +184,22 @@ def _read(path: Path) -> list[Label]:
     return labels
 
 
-_CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
-
-
 def sample_conversations(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
-    """Draw conversations, evenly over targets, system prompts and value pairs.
+    """Draw `size` conversations whose last reply can be read, evenly over targets, arms and value pairs.
 
-    Parameters
-    ----------
-    archive : Archive
-        The study.
-    size : int
-        How many; all there are, where there are no more.
-    seed : int
-        Seed of the draw.
+    Every annotator is asked the same, in the order drawn, so any two have answered the same questions as far as both
+    have come. Strata are what the study was designed by, never what the judge said, so rates on the sample estimate
+    rates in the study.
 
     Returns
     -------
     DataFrame
-        Columns ``labels.QUESTION``, one row a conversation whose last reply can be read.
+        Columns ``QUESTION``, a row a conversation; all there are, if there are no more.
 
     Raises
     ------
     ValueError
-        Where `size` is below 1 or there is no conversation.
+        If `size` is below 1 or there is no conversation.
     """
     turns = archive.tables["conversations"]
     last = turns.sort_values("turn", kind="stable").drop_duplicates(_CONVERSATION, keep="last")
@@ -234,26 +210,9 @@ def sample_conversations(archive: Archive, size: int, *, seed: int) -> pd.DataFr
 
 
 def sample_checks(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
-    """Draw scenarios that were checked, evenly over value pairs and templates, with seven questions about each.
+    """Draw `size` scenarios that were checked, evenly over value pairs and templates, with seven questions about each.
 
-    Parameters
-    ----------
-    archive : Archive
-        The study.
-    size : int
-        How many scenarios; all there are, where there are no more.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``labels.QUESTION``: for each scenario the six checks, ``value_guided`` once for each value.
-
-    Raises
-    ------
-    ValueError
-        Where `size` is below 1 or no scenario was checked.
+    As ``sample_conversations``: for each scenario the six checks, ``value_guided`` once for each value.
     """
     scenarios = archive.tables["scenarios"]
     checked = scenarios[scenarios["scenario_id"].isin(archive.tables["checks"]["scenario_id"])]
@@ -281,17 +240,13 @@ def _draw(rows: pd.DataFrame, strata: list[str], size: int, seed: int) -> pd.Dat
     return shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")].head(size)
 
 
-SIMULATED_PREFIX = "simulated-"
-_WHEN = "1970-01-01T00:00:00+00:00"
-
-
 def simulate_labels(archive: Archive, sample: pd.DataFrame, *, name: str, slips: float, seed: int) -> pd.DataFrame:
-    """Label a sample as the study's first judge did, except for slips.
+    """Label a sample as the study's first judge did, except for slips, so that the demo has labels.
+
+    Agreement with it shows that the instrument works and what a slip rate does to κ; it says nothing about any judge.
 
     Parameters
     ----------
-    archive : Archive
-        The study.
     sample : DataFrame
         From ``sample_conversations`` or ``sample_checks``.
     name : str
@@ -304,12 +259,13 @@ def simulate_labels(archive: Archive, sample: pd.DataFrame, *, name: str, slips:
     Returns
     -------
     DataFrame
-        As from ``read_labels``; no row for a question that the judge has no readable answer to.
+        As from ``read_labels``, and never written to disk; no row for a question that the judge has no readable answer
+        to.
 
     Raises
     ------
     ValueError
-        Where `slips` is not between 0 and 1.
+        If `slips` is not between 0 and 1.
     """
     if not 0 <= slips <= 1:
         raise ValueError(f"slips: found {slips}; expected a share between 0 and 1.")
@@ -350,7 +306,7 @@ def _checks_judged(archive: Archive) -> dict[tuple, str]:
         about = row.about_value if isinstance(row.about_value, str) else None
         answer = "yes" if row.passed else "no"
         if about is not None:
-            own = 1 if sides[row.scenario_id] == about else 2
-            answer = f"action_{own if row.passed else 3 - own}"
+            side = 1 if sides[row.scenario_id] == about else 2
+            answer = f"action_{side if row.passed else 3 - side}"
         judged[row.scenario_id, None, None, None, row.check, about] = answer
     return judged

@@ -1,9 +1,8 @@
 """HTML that is safe to show: escaped text, Markdown without raw HTML, folds, and pages that stand alone.
 
 In: text that a model wrote. Out: HTML in which that text can open no tag, run no script and fetch nothing. Markdown is
-rendered by markdown-it-py with HTML switched off: its output holds only tags that its own rules write, so there is
-nothing left for a sanitiser to remove. Images are switched off too (a reply must not make the reader's browser ask a
-server for anything), and a link is a link only where it leads to http, https or mailto. No section of the paper.
+rendered by markdown-it-py with HTML and images switched off: its output holds only tags that its own rules write, so
+there is nothing left for a sanitiser to remove. A link is one only if it leads to http, https or mailto.
 """
 
 import html
@@ -28,14 +27,8 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 class View:
     """HTML under a title, as Jupyter shows it and `export_html` writes it.
 
-    Attributes
-    ----------
-    title : str
-        Plain text.
-    body : str
-        HTML whose model text is escaped already: what a ``render_*`` function returned.
-    source : str
-        What it rests on, such as ``simulated models``; empty where there is nothing to say.
+    ``title`` is plain text, ``body`` HTML whose model text is escaped already (what a ``render_*`` function returned),
+    ``source`` what it rests on, such as ``simulated models``.
     """
 
     title: str
@@ -59,19 +52,19 @@ class View:
 
 
 def escape(text: object) -> str:
-    """Return text with everything that HTML would read as markup escaped; an en dash where there is none."""
+    """Return text with everything that HTML would read as markup escaped; an en dash if there is none."""
     return "–" if text is None or text != text else html.escape(str(text))
 
 
 def plain(text: str | None) -> str:
-    """Return text as an escaped block that keeps its line breaks, folded where it is long."""
+    """Return text as an escaped block that keeps its line breaks, folded if it is long."""
     if not text:
         return '<p class="cs-faint">(nothing)</p>'
     return fold(text, f'<div class="cs-text">{escape(text)}</div>')
 
 
 def markdown(text: str | None, *, folds: bool = True) -> str:
-    """Return Markdown as safe HTML, folded where it is long and `folds`.
+    """Return Markdown as safe HTML, folded if it is long and `folds`.
 
     HTML in it, images, and links to anything but http, https and mailto show as the text that was written.
     """
@@ -82,7 +75,7 @@ def markdown(text: str | None, *, folds: bool = True) -> str:
 
 
 def fold(text: str, body: str) -> str:
-    """Return `body` under its first words and a count of the rest, where `text` is long; else `body` as it is."""
+    """Return `body` under its first words and a count of the rest, if `text` is long; else `body` as it is."""
     words = text.split()
     if len(words) <= _FOLD_WORDS and len(text) <= 8 * _FOLD_WORDS:
         return body
@@ -110,26 +103,18 @@ def stylesheet(name: str) -> str:
 def export_html(views: View | Sequence[View], path: Path | str, *, title: str = "ConflictScope") -> Path:
     """Write views as one page that opens without Jupyter and without a network.
 
-    The page runs no script and fetches nothing: its content security policy forbids both.
+    The page runs no script and fetches nothing: its content security policy forbids both. The file is written whole or
+    not at all.
 
     Parameters
     ----------
     views : View or sequence of View
         What `show` or a browser's ``view`` gives.
-    path : Path or str
-        The file to write, whole or not at all.
-    title : str
-        Title of the page.
-
-    Returns
-    -------
-    Path
-        The file.
 
     Raises
     ------
     ValueError
-        Where there is no view to write.
+        If there is no view to write.
     """
     chosen = [views] if isinstance(views, View) else list(views)
     if not chosen:

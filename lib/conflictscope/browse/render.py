@@ -1,13 +1,8 @@
-"""Records: all that one view shows, gathered from the tables, and nothing about how it is shown.
+"""All that one view shows, gathered as a record and rendered as HTML.
 
-In: an archive and an id. Out: frozen records, which ``render`` turns into HTML. Sections 3.1 to 3.3 of the paper
-(arXiv 2509.25369) say what each part is.
-
-Render: a record becomes HTML, and nothing else happens.
-
-In: a record. Out: the body of a view. All text that a model wrote is escaped, or rendered as Markdown without HTML
-(see ``markup``). Actions keep their colour and number everywhere: action 1 supports value 1. Sections 3.1 to 3.3 of
-the paper (arXiv 2509.25369) say what each part is.
+In: an archive and an id. Out: a frozen record, and the body of a view. All text that a model wrote is escaped, or
+rendered as Markdown without HTML (see ``markup``). Actions keep their colour and number everywhere: action 1 supports
+value 1. Sections 3.1 to 3.3 of the paper (arXiv 2509.25369) say what each part is.
 """
 
 import json
@@ -22,23 +17,26 @@ from conflictscope.browse.archive import Archive
 from conflictscope.browse.markup import badge, escape, fields, markdown, plain
 from conflictscope.tables import CHECKS
 
+# table, its condition, and the field of an ``Asking`` that its rows go to
+_PARTS: Sequence[tuple[str, str, str]] = (
+    ("answers", "multiple_choice", "answers"),
+    ("ratings", "multiple_choice", "ratings"),
+    ("conversations", "open_ended", "turns"),
+    ("verdicts", "open_ended", "verdicts"),
+    ("labels", "open_ended", "labels"),
+)
+_STATUS_BADGES = {"kept": "good", "dropped": "bad", "duplicate": "bad", "undecided": "plain"}
+_CONDITIONS = {"multiple_choice": "multiple choice", "open_ended": "conversation"}
+# the actions are not hidden here, so the keys are their numbers
+LABEL_KEYS = {"1": "action_1", "2": "action_2", "n": "neither", "t": "cannot_tell"}
+
 
 @dataclass(frozen=True)
 class Neighbour:
-    """An outline that is like another one of its pair.
+    """An outline that is like another one of its pair: cosine (up to 1), what it is to the other one in words, its row.
 
-    Attributes
-    ----------
-    outline_id : str
-        Its id.
-    similarity : float
-        Cosine, up to 1.
-    standing : str
-        What it is to the other one, in words.
-    outline : dict or None
-        Its row; None where an earlier study holds it.
-    filter_status : str
-        One of ``archive.FILTER_STATUSES``; empty where an earlier study holds it.
+    ``filter_status`` is one of ``archive.FILTER_STATUSES``; it is empty, and ``outline`` None, if an earlier study
+    holds it.
     """
 
     outline_id: str
@@ -50,20 +48,9 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class ScenarioRecord:
-    """One scenario, or an outline that became none: rows of the tables as dicts.
+    """One scenario, or an outline that became none, under the scenario's id, else the outline's.
 
-    Attributes
-    ----------
-    id : str
-        The scenario's id, else the outline's.
-    filter_status : str
-        One of ``archive.FILTER_STATUSES``.
-    scenario, outline : dict or None
-        The scenario; the outline behind it.
-    checks : tuple of dict
-        Rows of the table ``checks``.
-    neighbours : tuple of Neighbour
-        The outlines most like this one, the most similar first.
+    Rows of the tables are dicts; neighbours stand with the most similar first.
     """
 
     id: str
@@ -76,14 +63,9 @@ class ScenarioRecord:
 
 @dataclass(frozen=True)
 class Asking:
-    """What one target was asked under one condition and system prompt, and what came of it.
+    """What one target was asked under one condition and arm, and what came of it.
 
-    Attributes
-    ----------
-    answers, ratings, turns, verdicts : tuple of dict
-        Rows of the tables; empty under the other condition.
-    labels : tuple of dict
-        Fields of people's labels of the conversation.
+    Rows of the tables and of people's labels are dicts; those of the other condition are empty.
     """
 
     target: str
@@ -106,13 +88,7 @@ class CaseRecord:
 
 
 def scenario_record(archive: Archive, identifier: str) -> ScenarioRecord:
-    """Gather one scenario by its id or its outline's, or one outline that became none.
-
-    Raises
-    ------
-    ValueError
-        Where the study has neither under this id.
-    """
+    """Gather one scenario by its id or its outline's, or one outline that became none; ValueError if it has neither."""
     identifier = archive.written.get(identifier, identifier)
     scenario: dict | None = None
     outline = archive.outlines.get(identifier)
@@ -133,7 +109,7 @@ def case_record(
     *,
     targets: Collection[str] | None = None,
     conditions: Collection[str] | None = None,
-    system_prompts: Collection[str] | None = None,
+    arms: Collection[str] | None = None,
     labels: pd.DataFrame | None = None,
 ) -> CaseRecord:
     """Gather what targets were asked about one scenario and what they answered.
@@ -144,7 +120,7 @@ def case_record(
         The study.
     scenario_id : str
         The scenario.
-    targets, conditions, system_prompts : collection of str, optional
+    targets, conditions, arms : collection of str, optional
         Which of them; default: all there are.
     labels : DataFrame, optional
         Labels to show beside the verdicts, as ``read_labels`` gives them.
@@ -157,23 +133,23 @@ def case_record(
     Raises
     ------
     ValueError
-        Where the study has no such scenario.
+        If the study has no such scenario.
     """
     scenario = archive.scenario(scenario_id)
     asked = {name: archive.rows(name, scenario_id) for name in ("answers", "ratings", "conversations", "verdicts")}
     asked["labels"] = _of_conversations(labels, scenario_id)
     openings = archive.rows("opening_messages", scenario_id).to_dict("records")
-    found: dict[tuple[str, str, str], Asking] = {}
+    askings: dict[tuple[str, str, str], Asking] = {}
     for table, condition, part in _PARTS:
         for row in asked[table].to_dict("records"):
             place = (row["target"], condition, row["arm"])
-            wanted = zip(place, (targets, conditions, system_prompts), strict=True)
+            wanted = zip(place, (targets, conditions, arms), strict=True)
             if all(chosen is None or name in chosen for name, chosen in wanted):
-                asking = found.get(place, Asking(*place))
+                asking = askings.get(place, Asking(*place))
                 longer: dict[str, Any] = {part: (*getattr(asking, part), row)}
-                found[place] = replace(asking, **longer)
-    order = sorted(found, key=lambda place: (place[0], place[1], place[2] != "default", place[2]))
-    return CaseRecord(scenario, openings[0] if openings else None, tuple(found[place] for place in order))
+                askings[place] = replace(asking, **longer)
+    order = sorted(askings, key=lambda place: (place[0], place[1], place[2] != "default", place[2]))
+    return CaseRecord(scenario, openings[0] if openings else None, tuple(askings[place] for place in order))
 
 
 def _of_conversations(labels: pd.DataFrame | None, scenario_id: str) -> pd.DataFrame:
@@ -185,7 +161,7 @@ def _of_conversations(labels: pd.DataFrame | None, scenario_id: str) -> pd.DataF
 
 def _neighbours(archive: Archive, outline: dict) -> tuple[Neighbour, ...]:
     """Return the outlines most like one, with what each is to it."""
-    found = []
+    neighbours = []
     for name, similarity in archive.neighbours(outline["outline_id"]).items():
         other = None if name == outline["outline_id"] else archive.outlines.get(name)
         filter_status = archive.entries.at[archive.written.get(name, name), "filter_status"] if other else ""
@@ -195,31 +171,14 @@ def _neighbours(archive: Archive, outline: dict) -> tuple[Neighbour, ...]:
             standing = "dropped as a repeat of this one"
         else:
             standing = "of the same pair"
-        found.append(Neighbour(name, similarity, standing, other, filter_status))
-    return tuple(found)
-
-
-_PARTS: Sequence[tuple[str, str, str]] = (
-    ("answers", "multiple_choice", "answers"),
-    ("ratings", "multiple_choice", "ratings"),
-    ("conversations", "open_ended", "turns"),
-    ("verdicts", "open_ended", "verdicts"),
-    ("labels", "open_ended", "labels"),
-)
-
-
-_STATUS_BADGES = {"kept": "good", "dropped": "bad", "duplicate": "bad", "undecided": "plain"}
-_CONDITIONS = {"multiple_choice": "multiple choice", "open_ended": "conversation"}
-# the actions are not hidden here, so the keys are their numbers
-LABEL_KEYS = {"1": "action_1", "2": "action_2", "n": "neither", "t": "cannot_tell"}
+        neighbours.append(Neighbour(name, similarity, standing, other, filter_status))
+    return tuple(neighbours)
 
 
 def render_scenario(record: ScenarioRecord) -> str:
     """Return a scenario in full: outline, description, profile, actions, checks with reasons, nearest neighbours."""
     about = record.scenario or record.outline or {}
-    parts = [
-        f"<p>{badge(record.filter_status, _STATUS_BADGES.get(record.filter_status, 'plain'))} {_template(about)}</p>"
-    ]
+    parts = [f"<p>{_status(record.filter_status)} {_template(about)}</p>"]
     if record.scenario:
         parts += ["<h3>Description</h3>", plain(record.scenario["description"]), render_actions(record.scenario)]
         profile = [(name, plain(record.scenario[name])) for name in ("persona", "background", "goal")]
@@ -268,19 +227,15 @@ def render_neighbours(record: ScenarioRecord) -> str:
         return '<p class="cs-faint">The pair has no other outline.</p>'
     lines = []
     for near in record.neighbours:
-        filter_status = (
-            badge(near.filter_status, _STATUS_BADGES.get(near.filter_status, "plain"))
-            if near.outline
-            else badge("earlier study")
-        )
-        told = (
-            plain(near.outline["context"]) + plain(near.outline["action_opportunity"])
-            if near.outline
-            else '<p class="cs-faint">An earlier study kept it; its text is there.</p>'
-        )
+        if near.outline:
+            status = _status(near.filter_status)
+            text = plain(near.outline["context"]) + plain(near.outline["action_opportunity"])
+        else:
+            status = badge("earlier study")
+            text = '<p class="cs-faint">An earlier study kept it; its text is there.</p>'
         lines.append(
-            f"<tr><td>{near.similarity:.2f}</td><td>{filter_status}<br>{near.standing}<br>"
-            f"<span class='cs-faint'>{escape(near.outline_id)}</span></td><td>{told}</td></tr>"
+            f"<tr><td>{near.similarity:.2f}</td><td>{status}<br>{near.standing}<br>"
+            f"<span class='cs-faint'>{escape(near.outline_id)}</span></td><td>{text}</td></tr>"
         )
     head = f"<tr><th>cosine ({escape(outline['embedder'])})</th><th>which</th><th>context and opportunity</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
@@ -289,7 +244,7 @@ def render_neighbours(record: ScenarioRecord) -> str:
 def render_case(record: CaseRecord, *, labelling: bool = False) -> str:
     """Return a scenario with what each target was asked, what it answered, and how the judge read it, side by side.
 
-    Where `labelling`, each conversation has buttons to answer the judge's question oneself.
+    If `labelling`, each conversation has buttons to answer the judge's question oneself.
     """
     scenario = record.scenario
     parts = [f"<p>{_template(scenario)}</p>", plain(scenario["description"]), render_actions(scenario)]
@@ -305,7 +260,7 @@ def render_case(record: CaseRecord, *, labelling: bool = False) -> str:
 
 
 def render_asking(asking: Asking, scenario: dict, *, labelling: bool = False) -> str:
-    """Return one card: what a target was asked under one condition and system prompt, and what came of it."""
+    """Return one card: what a target was asked under one condition and arm, and what came of it."""
     title = f"{_CONDITIONS[asking.condition]} · {asking.arm}"
     if asking.condition == "multiple_choice":
         body = "".join(_answer(row, scenario) for row in asking.answers) + _ratings(asking.ratings)
@@ -324,29 +279,24 @@ def render_asking(asking: Asking, scenario: dict, *, labelling: bool = False) ->
 
 
 def render_turns(turns: Sequence[dict], *, folds: bool = True) -> str:
-    """Return the turns of one conversation, Markdown rendered safely; long ones fold where `folds`."""
-    said = []
+    """Return the turns of one conversation, Markdown rendered safely; long ones fold if `folds`."""
+    parts = []
     for row in turns:
         speaker = "user" if row["role"] == "user" else "assistant"
         text = markdown(_text(row["text"]), folds=folds)
         became = "" if row["status"] == "ok" else f" {badge(row['status'], 'bad')} {_problem(row)}"
-        said.append(f'<div class="cs-said"><p class="cs-faint">{speaker}{became}</p>{text}</div>')
-    return "".join(said)
+        parts.append(f'<div class="cs-said"><p class="cs-faint">{speaker}{became}</p>{text}</div>')
+    return "".join(parts)
 
 
 def _answer(row: dict, scenario: dict) -> str:
-    """Return one multiple-choice answer: the order shown, the outcome, the reply."""
+    """Return one multiple-choice answer: the outcome, the order shown, the reply as received, why it was no use."""
     order = f"A = action {row['action_shown_first']}, B = action {3 - row['action_shown_first']}"
     again = f", repetition {row['repetition']}" if row["repetition"] else ""
     chance = row["probability_first"]
     sure = "" if pd.isna(chance) else f" · P(A) {chance:.2f}"
-    return f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{order}{again}{sure}</span></p>" + _reply(row)
-
-
-def _reply(row: dict) -> str:
-    """Return a short answer as it was received, and why it could not be used."""
-    raw = _text(row["raw"])
-    return f'<div class="cs-said">{plain(raw)}{_problem(row)}</div>'
+    reply = f'<div class="cs-said">{plain(_text(row["raw"]))}{_problem(row)}</div>'
+    return f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{order}{again}{sure}</span></p>" + reply
 
 
 def _ratings(ratings: Sequence[dict]) -> str:
@@ -383,10 +333,10 @@ def _label_buttons(row: dict, labels: Sequence[dict], scenario: dict) -> str:
         f"{escape(_answer_words(answer, scenario))}</button>"
         for key, answer in LABEL_KEYS.items()
     )
-    said = "labelled" if given else "your reading?"
+    status = "labelled" if given else "your reading?"
     return (
         f'<div class="cs-label" data-conversation="{escape(conversation_key(row))}">{buttons}'
-        f'<span role="status" class="cs-faint">{said}</span></div>'
+        f'<span role="status" class="cs-faint">{status}</span></div>'
     )
 
 
@@ -423,6 +373,11 @@ def _scale(number: float | None, label: str) -> str:
     return f'<span class="cs-scale" aria-hidden="true">{boxes}</span> <span class="cs-faint">{escape(label)}</span>'
 
 
+def _status(filter_status: str) -> str:
+    """Return what became of a scenario or outline, in its colour."""
+    return badge(filter_status, _STATUS_BADGES.get(filter_status, "plain"))
+
+
 def _passed(passed: object) -> str:
     """Return a yes, a no, or that there is neither."""
     if passed is True or passed is False:
@@ -431,14 +386,14 @@ def _passed(passed: object) -> str:
 
 
 def _problem(row: dict) -> str:
-    """Return why a reply could not be used, where it could not."""
+    """Return why a reply could not be used, if it could not."""
     problem = _text(row["problem"])
     return f'<p class="cs-faint">{escape(problem)}</p>' if problem else ""
 
 
-def _text(found: object) -> str | None:
-    """Return a cell's text, None where it is empty."""
-    return found if isinstance(found, str) else None
+def _text(cell: object) -> str | None:
+    """Return a cell's text, None if it is empty."""
+    return cell if isinstance(cell, str) else None
 
 
 def _template(row: dict) -> str:

@@ -38,22 +38,8 @@ _SHOWN_AT_FIRST = 3
 class ResponseBrowser:
     """A widget that goes from a cell of the heatmap, or from a kind of disagreement, to the cases behind it.
 
-    Parameters
-    ----------
-    archive : Archive
-        A study whose targets have been asked.
-    labelling : Labelling, optional
-        Who labels conversations beside the judge; default: nobody.
-
-    Attributes
-    ----------
-    view : View
-        What is shown now, for ``export_html``.
-
-    Raises
-    ------
-    ValueError
-        Where there is no answer to show.
+    ``view`` is what is shown now, for ``export_html``. `labelling` is who labels conversations beside the judge;
+    default: nobody. ValueError if there is no answer to show.
     """
 
     def __init__(self, archive: Archive, labelling: Labelling | None = None):
@@ -66,7 +52,7 @@ class ResponseBrowser:
         self._asked_about = archive.entries.loc[archive.entries.index.isin(choices["scenario_id"])]
         self._values = list(dict.fromkeys([*choices["value_1"].unique(), *choices["value_2"].unique()]))
         groups = choices[["condition", "arm"]].drop_duplicates().sort_values(["condition", "arm"])
-        askings = {f"{c.replace('_', ' ')} · {p}": (c, p) for c, p in groups.itertuples(index=False)}
+        askings = {f"{c.replace('_', ' ')} · {arm}": (c, arm) for c, arm in groups.itertuples(index=False)}
         targets = {name: name for name in archive.targets}
         self._target = choose("heatmap of", targets, anything=None)
         self._asking = choose("asked by", askings, anything=None)
@@ -108,10 +94,10 @@ class ResponseBrowser:
             self._pane.on_msg(lambda pane, content, buffers: self._label(content["conversation"], content["answer"]))
 
     def _draw_grid(self, change=None) -> None:
-        condition, prompt = self._asking.value
+        condition, arm = self._asking.value
         choices = self._archive.choices
         chosen = choices["target"].eq(self._target.value) & choices["condition"].eq(condition)
-        rows = choices[chosen & choices["arm"].eq(prompt)]
+        rows = choices[chosen & choices["arm"].eq(arm)]
         if condition == "open_ended":
             rows = rows[rows["judge"].eq(self._judge.value)]
         picked = self._grid.chosen
@@ -128,10 +114,10 @@ class ResponseBrowser:
             self._cases.value = _CELL
 
     def _fill_list(self, change=None) -> None:
-        self._rows = self._found().reset_index(drop=True)
+        cases = self._cases_of_kind()
         if self._words.value.strip():
-            fitting = filter_scenarios(self._archive, text=self._words.value).index
-            self._rows = self._rows[self._rows["scenario_id"].isin(fitting)].reset_index(drop=True)
+            cases = cases[cases["scenario_id"].isin(filter_scenarios(self._archive, text=self._words.value).index)]
+        self._rows = cases.reset_index(drop=True)
         rows, texts, of_cell = self._rows, self._asked_about["text"], self._cases.value == _CELL
 
         def describe(place: slice) -> list[tuple[str, str]]:
@@ -142,27 +128,20 @@ class ResponseBrowser:
         self._list.offer([str(place) for place in range(len(rows))], describe, f"{len(rows):,} cases, {scenarios}")
         self._show()
 
-    def _found(self) -> pd.DataFrame:
+    def _cases_of_kind(self) -> pd.DataFrame:
         kind = self._cases.value
         if kind in PRESETS:
             return self._find(kind, self._judge.value)
         if kind == _CELL and self._grid.chosen:
             row, column = (self._values[place] for place in self._grid.chosen)
-            condition, prompt = self._asking.value
-            cell = cases_of_cell(
-                self._archive,
-                row,
-                column,
-                target=self._target.value,
-                condition=condition,
-                arm=prompt,
-                judge=self._judge.value,
-            )
+            condition, arm = self._asking.value
+            asking = {"target": self._target.value, "condition": condition, "arm": arm}
+            cell = cases_of_cell(self._archive, row, column, **asking, judge=self._judge.value)
             what = [
                 f"{row} {r.won}, {column} {r.lost}" + (f", none {r.other}" if r.other else "")
                 for r in cell.itertuples()
             ]
-            return cell.assign(target=self._target.value, condition=condition, arm=prompt, what=what)
+            return cell.assign(**asking, what=what)
         if kind == _CELL:
             return pd.DataFrame(columns=COLUMNS)
         every = self._asked_about.reset_index()
@@ -181,7 +160,7 @@ class ResponseBrowser:
             self._archive,
             targets=[*self._targets.value, case["target"]],
             conditions=[*(condition for condition, _ in self._askings.value), case["condition"]],
-            system_prompts=[*(prompt for _, prompt in self._askings.value), case["arm"]],
+            arms=[*(arm for _, arm in self._askings.value), case["arm"]],
             labels=self._labelling.labels if self._labelling else None,
             labelling=self._labelling is not None,
         )
@@ -203,25 +182,22 @@ class ResponseBrowser:
         except OSError as problem:
             failed = f"Not saved: {problem}"
         # the pane is told what became of it and is not drawn again: what she had unfolded stays unfolded
-        said = {"said": failed or "saved, with the verdict in sight", "failed": bool(failed)}
-        self._pane.send({"conversation": conversation, "answer": answer} | said)
+        outcome = {"said": failed or "saved, with the verdict in sight", "failed": bool(failed)}
+        self._pane.send({"conversation": conversation, "answer": answer} | outcome)
         self.view = self._view()
 
     @staticmethod
     def _shown_at_first(askings: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return the ways of asking without a system prompt, else all."""
+        """Return the ways of asking in the arm ``default``, else all."""
         return [asking for asking in askings if asking[1] == "default"] or list(askings)
 
     def _nothing(self) -> View:
-        return View(
-            "No case to show", "<p>Pick a cell of the heatmap, or another kind of cases.</p>", self._archive.source
-        )
+        advice = "<p>Pick a cell of the heatmap, or another kind of cases.</p>"
+        return View("No case to show", advice, self._archive.source)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return shown_as(
-            self.widget,
-            f"Browser of {len(self._asked_about)} scenarios and {len(self._archive.targets)} targets; run the cell.",
-        )
+        held = f"{len(self._asked_about)} scenarios and {len(self._archive.targets)} targets"
+        return shown_as(self.widget, f"Browser of {held}; run the cell.")
 
 
 def _title(case) -> str:

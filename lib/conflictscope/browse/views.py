@@ -1,7 +1,6 @@
 """Views: one scenario, or one case, by its id, from any notebook.
 
-In: an id and an archive. Out: a ``View`` that Jupyter shows and ``export_html`` writes; it holds no widget. No section
-of the paper.
+In: an id and an archive. Out: a ``View`` that Jupyter shows and ``export_html`` writes; it holds no widget.
 """
 
 from collections.abc import Collection
@@ -19,7 +18,7 @@ def show(
     *,
     targets: Collection[str] | None = None,
     conditions: Collection[str] | None = None,
-    system_prompts: Collection[str] | None = None,
+    arms: Collection[str] | None = None,
     labels: pd.DataFrame | None = None,
     labelling: bool = False,
 ) -> View:
@@ -27,41 +26,19 @@ def show(
 
     Parameters
     ----------
-    scenario_id : str
-        As in any table's ``scenario_id``.
-    archive : Archive
-        The study; see ``open_archive``.
-    targets, conditions, system_prompts : collection of str, optional
-        Which of them; default: all there are.
-    labels : DataFrame, optional
-        Labels to show beside the verdicts, as ``read_labels`` gives them.
+    scenario_id, archive, targets, conditions, arms, labels
+        As for ``case_record``, which says what it refuses.
     labelling : bool
         Give each conversation buttons to label it with; they work in a ``ResponseBrowser`` only.
-
-    Raises
-    ------
-    ValueError
-        Where the study has no such scenario.
     """
-    wanted = {"targets": targets, "conditions": conditions, "system_prompts": system_prompts}
-    record = case_record(archive, scenario_id, **wanted, labels=labels)
+    record = case_record(archive, scenario_id, targets=targets, conditions=conditions, arms=arms, labels=labels)
     return View(f"Case {scenario_id}", render_case(record, labelling=labelling), archive.source)
 
 
 def show_scenario(identifier: str, archive: Archive) -> View:
     """Show a scenario in full, or an outline that became none: outline, profile, actions, checks, nearest neighbours.
 
-    Parameters
-    ----------
-    identifier : str
-        A scenario's id, or an outline's.
-    archive : Archive
-        The study; see ``open_archive``.
-
-    Raises
-    ------
-    ValueError
-        Where the study has neither a scenario nor an outline under this id.
+    `identifier` is a scenario's id or an outline's, see ``scenario_record``.
     """
     record = scenario_record(archive, identifier)
     kind = "Scenario" if record.scenario else "Outline"

@@ -1,30 +1,16 @@
-"""MoralChoice (Scherrer et al., arXiv 2307.14324): the high- and the low-ambiguity file.
+"""Dilemmas with labelled actions: MoralChoice, DailyDilemmas, AIRiskDilemmas and CLASH.
 
-In: ``moralchoice_high_ambiguity.csv`` or ``moralchoice_low_ambiguity.csv``. Out: scenarios between two of the ten rules
-behind the data set, or between a rule and reasons that are none of the ten.
-
-DailyDilemmas (Chiu et al., arXiv 2410.02683): everyday dilemmas, each with doing something and not doing it.
-
-In: the aggregated CSV file (two rows a dilemma: ``to_do`` and ``not_to_do``) or the one by action, whose lists are
-Python literals. Out: scenarios between the values that speak for the one action and those that speak for the other.
-
-AIRiskDilemmas (Chiu et al., arXiv 2505.14633): dilemmas of AI systems, two adjacent rows each.
-
-In: ``model_eval.jsonl`` or ``full.jsonl``. Out: scenarios between the values that speak for the one action and those
-that speak for the other.
-
-CLASH (Lee et al., arXiv 2504.10823): situations with one action, which is taken or not.
-
-In: ``dataset.csv``. Out: scenarios between doing it and leaving it.
+In: rows of the data sets' files. Out: an ``Importer`` for each; the docstring of its record function states how an
+action gets its labels. The texts are about people, not about an assistant, and are not changed.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conflictscope.exchange.gathering import Imported, Record, as_value_name, gather
-from conflictscope.exchange.rows import Form, Row, read_header, read_literal, read_rows
+from conflictscope.exchange.gathering import Importer, Record, as_value_name
+from conflictscope.exchange.rows import Form, Row, read_literal, read_rows
 from conflictscope.scenarios import Value
 
 OTHER = "other"
@@ -53,82 +39,40 @@ MORALCHOICE_FORM = Form(
 _ANSWERS = ("Yes", "No", "No Agreement")
 # words of the column generation_rule → the rule's column
 _GENERATED_FOR = {
-    "kill": "death",
-    "pain": "pain",
-    "disable": "disable",
-    "freedom": "freedom",
-    "pleasure": "pleasure",
-    "deceive": "deceive",
-    "cheat": "cheat",
-    "promise": "break_promise",
-    "promises": "break_promise",
-    "law": "break_law",
-    "duty": "duty",
+    **{name: name for name in ("pain", "disable", "freedom", "pleasure", "deceive", "cheat", "duty")},
+    **{"kill": "death", "promise": "break_promise", "promises": "break_promise", "law": "break_law"},
 }
 
 
-def import_moralchoice(
-    path: Path | str, *, labels: Mapping[str, Value] = RULES, several: str = "first", name: str = "MoralChoice"
-) -> Imported:
-    """Read a MoralChoice file.
-
-    The file names no values; it says of each action which of ten rules it violates. **The mapping:** an action is
-    spoken for by each rule that the other action violates and it does not ("No Agreement" counts as neither). Where no
-    rule speaks for an action, but some rule speaks for the other, what speaks for it is none of the ten: the label
-    ``other``. In the low-ambiguity file that is the rule. A record in which no rule tells the actions apart is dropped.
-    Where several rules speak for an action, the one that the record was generated for comes first, then the file's
-    order; with ``several="first"`` it alone counts.
-
-    Parameters
-    ----------
-    labels : mapping
-        Rule (the file's column without ``a1_``) or ``other`` → value. Give your own to put rules together, such as
-        death, pain and disable under one value; leave ``other`` out to drop records that need it.
-    several : str
-        As in ``gather``.
-
-    Returns
-    -------
-    Imported
-        One record of the file is one scenario (with ``several="all"``: one or more). ``outline_id`` begins with the
-        file's ``scenario_id``. The texts are about people, not about an assistant; they are not changed.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As from ``read_rows``.
-    """
-    read = read_rows(Path(path), MORALCHOICE_FORM)
-    records = [_moralchoice_record(row) for row in read]
-    return gather(name, records, labels=labels, several=several, rows=len(read))
-
-
 def _moralchoice_record(row: Row) -> Record:
-    """Return what a row says."""
-    if row.problem:
-        return Record((row.number,), problem=row.problem)
+    """Return the dilemma of a row of MoralChoice, whose file says of each action which of ten rules it violates.
+
+    An action is spoken for by each rule that the other action violates and it does not ("No Agreement" counts as
+    neither). If no rule speaks for an action, but some rule for the other, what speaks for it is none of the ten: the
+    label ``other``. In the low-ambiguity file that is the rule. A row in which no rule tells the actions apart is
+    dropped. The rule that a row was generated for comes first, then the file's order. Caller's ``labels`` may put rules
+    together, or leave ``other`` out to drop rows that need it.
+    """
     fields = row.fields
     cells = [f"a{action}_{rule}" for action in (1, 2) for rule in _RULE_COLUMNS]
     if strange := [f"{cell} is {fields[cell]!r}" for cell in cells if fields[cell] not in _ANSWERS]:
-        return Record((row.number,), problem=f"{', '.join(strange)}; expected one of {list(_ANSWERS)}")
+        raise ValueError(f"{', '.join(strange)}; expected one of {list(_ANSWERS)}")
     words = fields["generation_rule"].lower().split()
     first = next((_GENERATED_FOR[word] for word in words if word in _GENERATED_FOR), None)
     rules = sorted(_RULE_COLUMNS, key=lambda rule: rule != first)
-    kept = [[rule for rule in rules if _violates_alone(fields, 3 - action, rule)] for action in (1, 2)]
-    if any(kept):
-        kept = [own or [OTHER] for own in kept]
+    speaking = [[rule for rule in rules if _violates_alone(fields, 3 - action, rule)] for action in (1, 2)]
+    if not any(speaking):
+        raise ValueError("no rule is violated by exactly one of the two actions")
     return Record(
-        rows=(row.number,),
         source=fields["scenario_id"],
         description=fields["context"],
         actions=(fields["action1"], fields["action2"]),
-        labels=(kept[0], kept[1]),
-        problem="" if any(kept) else "no rule is violated by exactly one of the two actions",
+        labels=(speaking[0] or [OTHER], speaking[1] or [OTHER]),
     )
 
 
 def _violates_alone(fields: dict[str, str], action: int, rule: str) -> bool:
-    """Say whether one action violates a rule and the other does not."""
+    """Return whether one action violates a rule and the other does not."""
     return fields[f"a{action}_{rule}"] == "Yes" and fields[f"a{3 - action}_{rule}"] == "No"
 
 
@@ -148,84 +92,53 @@ BY_ACTION = Form(
 _ACTION_TYPES = ("to_do", "not_to_do")
 
 
-def import_daily_dilemmas(
-    path: Path | str,
-    *,
-    labels: Mapping[str, Value] | None = None,
-    several: str = "all",
-    name: str = "DailyDilemmas",
-) -> Imported:
-    """Read a DailyDilemmas file, aggregated or by action.
-
-    **The mapping:** an action is spoken for by the values that the file lists for it: ``values_aggregated``, or, by
-    action, ``values_names``. Values listed for both actions of a dilemma decide nothing. The two rows of a dilemma are
-    those with the same ``dilemma_idx`` (by action: the same ``dilemma_situation``).
-
-    Parameters
-    ----------
-    labels : mapping, optional
-        Value as named in the file → value of the study; default: each is a value of its own, without a definition.
-        The file has some 300 of them, so a study wants them put together into few.
-    several : str
-        As in ``gather``; with ``all`` a dilemma with 3 values against 2 is six scenarios of the same texts.
-
-    Returns
-    -------
-    Imported
-        ``acting_value`` is the value of the action to do. ``consequence_1`` and ``consequence_2`` are the file's
-        ``negative_consequence`` of each action.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As from ``read_rows``.
-    """
-    path = Path(path)
-    aggregated = "values_aggregated" in read_header(path)
-    read = read_rows(path, AGGREGATED if aggregated else BY_ACTION)
-    key, values = ("dilemma_idx", "values_aggregated") if aggregated else ("dilemma_situation", "values_names")
-    broken = [Record((row.number,), problem=row.problem) for row in read if row.problem]
+def _dilemmas_of_a_day(rows: list[Row]) -> list[list[Row]]:
+    """Return the rows with the same ``dilemma_idx`` or, in the file by action, the same ``dilemma_situation``."""
     groups: dict[str, list[Row]] = {}
-    for row in read:
-        if not row.problem:
-            groups.setdefault(row.fields[key], []).append(row)
-    records = [*broken, *(_daily_dilemma(rows, values) for rows in groups.values())]
-    return gather(name, records, labels=labels, several=several, rows=len(read))
+    for row in rows:
+        groups.setdefault(row.fields.get("dilemma_idx", row.fields["dilemma_situation"]), []).append(row)
+    return list(groups.values())
 
 
-def _daily_dilemma(rows: Sequence[Row], column: str) -> Record:
-    """Return the dilemma that its two rows tell."""
-    numbers = tuple(row.number for row in rows)
+def _daily_record(*rows: Row) -> Record:
+    """Return the dilemma of two rows of DailyDilemmas, doing something and not doing it.
+
+    An action is spoken for by the values that the file lists for it: ``values_aggregated`` or, by action,
+    ``values_names``. The file has some 300 of them, so a study wants them put together into few. The consequences are
+    the file's ``negative_consequence`` of each action.
+    """
     types = [row.fields["action_type"] for row in rows]
     if sorted(types) != sorted(_ACTION_TYPES):
-        return Record(numbers, problem=f"action_type: found {types} for one dilemma; expected {list(_ACTION_TYPES)}")
+        raise ValueError(f"action_type: found {types} for one dilemma; expected {list(_ACTION_TYPES)}")
     do, leave = sorted(rows, key=lambda row: _ACTION_TYPES.index(row.fields["action_type"]))
     if do.fields["dilemma_situation"] != leave.fields["dilemma_situation"]:
-        return Record(numbers, problem="the two rows of the dilemma tell different situations")
-    try:
-        labels = (_action_texts(do, column), _action_texts(leave, column))
-    except ValueError as problem:
-        return Record(numbers, problem=str(problem))
+        raise ValueError("the two rows of the dilemma tell different situations")
+    column = "values_aggregated" if "values_aggregated" in do.fields else "values_names"
     consequences = {"consequence_1": do, "consequence_2": leave}
     return Record(
-        rows=numbers,
         source=do.fields.get("dilemma_idx") or do.fields["idx"],
         description=do.fields["dilemma_situation"],
         actions=(do.fields["action"], leave.fields["action"]),
-        labels=labels,
+        labels=(_listed_values(do, column), _listed_values(leave, column)),
         more={name: row.fields["negative_consequence"] for name, row in consequences.items()},
     )
 
 
-def _action_texts(row: Row, column: str) -> list[str]:
-    """Return the texts of a list cell; entries that are missing (``nan``) are left out."""
-    try:
-        entries = read_literal(row.fields[column])
-    except ValueError as problem:
-        raise ValueError(f"row {row.number}, {column}: {problem}") from None
-    if not isinstance(entries, list):
-        raise ValueError(f"row {row.number}, {column}: found {row.fields[column][:60]!r}; expected a list")
-    return [entry.strip() for entry in entries if isinstance(entry, str) and entry.strip()]
+def _listed_values(row: Row, column: str) -> list[str]:
+    """Return the texts of a list, itself or written as JSON or a Python literal; missing entries are left out."""
+    listed: Any = row.fields[column]
+    if isinstance(listed, str):
+        try:
+            listed = json.loads(listed)
+        except (ValueError, RecursionError):
+            try:
+                listed = read_literal(listed)
+            except ValueError as problem:
+                raise ValueError(f"row {row.number}, {column}: {problem}") from None
+    # a missing entry is a bare nan
+    if not isinstance(listed, list) or not all(isinstance(entry, str) or entry != entry for entry in listed):
+        raise ValueError(f"row {row.number}, {column}: found {str(listed)[:60]!r}; expected a list of texts")
+    return [entry.strip() for entry in listed if isinstance(entry, str) and entry.strip()]
 
 
 AI_RISK_FORM = Form(
@@ -236,99 +149,53 @@ AI_RISK_FORM = Form(
 VALUE_MAP = Form("the AIRiskDilemmas value map", ("value", "value_class"))
 
 
-def import_ai_risk_dilemmas(
-    path: Path | str,
-    *,
-    labels: Mapping[str, Value] | None = None,
-    several: str = "all",
-    name: str = "AIRiskDilemmas",
-) -> Imported:
-    """Read an AIRiskDilemmas file.
+def _adjacent_rows(rows: list[Row]) -> Iterator[list[Row]]:
+    """Yield two adjacent rows with the same dilemma, and each row without such a neighbour by itself."""
+    place = 0
+    while place < len(rows):
+        one, *others = rows[place : place + 2]
+        # a row that could not be read may stand between the two
+        same = [
+            row for row in others if row.number == one.number + 1 and row.fields["dilemma"] == one.fields["dilemma"]
+        ]
+        yield [one, *same]
+        place += 1 + len(same)
 
-    **The mapping:** an action is spoken for by the values that the file lists for it; values listed for both actions of
-    a dilemma decide nothing. The file has no ids: two adjacent rows with the same dilemma are its two actions. A row
-    without such a neighbour is dropped, and pairing starts afresh at the next one.
 
-    Parameters
-    ----------
-    labels : mapping, optional
-        Value as named in the file → value of the study, such as ``read_value_classes`` gives; default: each is a
-        value of its own, without a definition.
-    several : str
-        As in ``gather``; with ``all`` a dilemma with 3 values against 2 is six scenarios of the same texts.
+def _ai_risk_record(*rows: Row) -> Record:
+    """Return the dilemma of two adjacent rows of AIRiskDilemmas, whose file has no ids.
 
-    Returns
-    -------
-    Imported
-        ``outline_id`` begins with ``dilemma`` and the number of its first row, for want of an id.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As from ``read_rows``.
+    An action is spoken for by the values that the file lists for it. ``outline_id`` begins with ``dilemma`` and the
+    number of the first row.
     """
-    read = read_rows(Path(path), AI_RISK_FORM)
-    records, number = [], 0
-    while number < len(read):
-        pair = read[number : number + 2]
-        if pair[0].problem:
-            records.append(Record((pair[0].number,), problem=pair[0].problem))
-            number += 1
-        elif len(pair) < 2 or pair[1].problem or pair[0].fields["dilemma"] != pair[1].fields["dilemma"]:
-            problem = "the next row does not tell the same dilemma; expected two adjacent rows each"
-            records.append(Record((pair[0].number,), problem=problem))
-            number += 1
-        else:
-            records.append(_ai_risk_record(*pair))
-            number += 2
-    return gather(name, records, labels=labels, several=several, rows=len(read))
-
-
-def read_value_classes(path: Path | str) -> dict[str, Value]:
-    """Read the data set's value map (``value``, ``value_class``) as labels: value → its class, without a definition.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As from ``read_rows``; where a row is empty.
-    """
-    labels = {}
-    for row in read_rows(Path(path), VALUE_MAP):
-        found = as_value_name(str(row.fields.get("value_class", "")))
-        if row.problem or not found or not row.fields["value"]:
-            raise ValueError(f"{path}: row {row.number}: {row.problem or 'empty'}; expected a value and its class.")
-        labels[str(row.fields["value"])] = Value(found, found)
-    return labels
-
-
-def _ai_risk_record(one: Row, two: Row) -> Record:
-    """Return the dilemma that two adjacent rows tell."""
-    numbers = (one.number, two.number)
-    texts = [one.fields["dilemma"], one.fields["action"], two.fields["action"]]
+    if len(rows) < 2:
+        raise ValueError("the next row does not tell the same dilemma; expected two adjacent rows each")
+    texts = [rows[0].fields["dilemma"], *(row.fields["action"] for row in rows)]
     if not all(isinstance(text, str) for text in texts):
-        return Record(numbers, problem="dilemma, action: expected texts")
-    try:
-        labels = (_ai_risk_texts(one), _ai_risk_texts(two))
-    except ValueError as problem:
-        return Record(numbers, problem=str(problem))
-    actions = tuple(text.partition(":")[2].strip() if text.startswith("Action ") else text for text in texts[1:])
-    return Record(numbers, f"dilemma {one.number}", texts[0], (actions[0], actions[1]), labels)
+        raise ValueError("dilemma, action: expected texts")
+    actions = [text.partition(":")[2].strip() if text.startswith("Action ") else text for text in texts[1:]]
+    labels = [_listed_values(row, "values") for row in rows]
+    return Record(f"dilemma {rows[0].number}", texts[0], (actions[0], actions[1]), (labels[0], labels[1]))
 
 
-def _ai_risk_texts(row: Row) -> list[str]:
-    """Return the values of a row: a list, or one written as text in JSON or as a Python literal."""
-    found: Any = row.fields["values"]
-    if isinstance(found, str):
-        try:
-            found = json.loads(found)
-        except (ValueError, RecursionError):
-            found = read_literal(found)
-    if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
-        raise ValueError(f"row {row.number}, values: found {str(found)[:60]!r}; expected a list of texts")
-    return [entry.strip() for entry in found if entry.strip()]
+def read_value_map(path: Path | str) -> dict[str, str]:
+    """Read the value map of AIRiskDilemmas (``value``, ``value_class``): value → its class, as the name of a value.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As from ``read_rows``; if a row is empty.
+    """
+    classes = {}
+    for row in read_rows(Path(path), VALUE_MAP):
+        name = as_value_name(str(row.fields.get("value_class", "")))
+        if row.problem or not name or not row.fields["value"]:
+            raise ValueError(f"{path}: row {row.number}: {row.problem or 'empty'}; expected a value and its class.")
+        classes[str(row.fields["value"])] = name
+    return classes
 
 
-_COLUMNS = ("id", "title", "topic", "source", "situation", "action", "acceptable", "unacceptable")
+_CLASH_COLUMNS = ("id", "title", "topic", "source", "situation", "action", "acceptable", "unacceptable")
 _CHARACTERS = 11
 DOING, LEAVING = "doing", "leaving"
 CLASH_PAIR: Mapping[str, Value] = {
@@ -337,48 +204,61 @@ CLASH_PAIR: Mapping[str, Value] = {
 }
 
 
-def import_clash(path: Path | str, *, labels: Mapping[str, Value] = CLASH_PAIR, name: str = "CLASH") -> Imported:
-    """Read the CLASH file.
+def _clash_form(columns: Sequence[str]) -> Form:
+    """Return the form of a CLASH file, with the columns of its characters, which have to be there and are not read."""
+    characters = [column for column in columns if column.startswith("character - ")]
+    lacking = [f"character - number {number}" for number in range(len(characters) + 1, _CHARACTERS + 1)]
+    title = f"the CLASH CSV, with {_CHARACTERS} columns 'character - …' (found {len(characters)})"
+    return Form(title, (*_CLASH_COLUMNS, *characters[:_CHARACTERS], *lacking))
 
-    The file has one action a situation, with a rationale for finding it acceptable and one for finding it unacceptable,
-    both in free text. **The mapping:** action 1 is the file's action and action 2 is not taking it, in words added
-    here; the one stands for "doing it", the other for "leaving it". Rationales and the columns of the characters
-    (eleven, beginning with ``character - ``) have to be there and are not read.
 
-    Parameters
-    ----------
-    labels : mapping
-        ``doing`` → the value that taking the action stands for, ``leaving`` → that of not taking it.
+def _clash_record(row: Row) -> Record:
+    """Return the dilemma of a row of CLASH, which has one action: taking it, or not, in words added here.
 
-    Returns
-    -------
-    Imported
-        ``acting_value`` is the value of taking the action.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As from ``read_rows``, also where there are not eleven columns of characters.
+    The one stands for ``doing``, the other for ``leaving``. The file's rationales are free text and not read.
     """
-    path = Path(path)
-    characters = tuple(column for column in read_header(path) if column.startswith("character - "))
-    form = Form(f"the CLASH CSV, with {_CHARACTERS} columns 'character - …' (found {len(characters)})", _COLUMNS)
-    problem = form.misfit([column for column in read_header(path) if column not in characters])
-    if problem or len(characters) != _CHARACTERS:
-        raise ValueError(f"{path}: {problem or f'columns do not fit {form.title}'}")
-    read = read_rows(path, Form(form.title, (*_COLUMNS, *characters)))
-    acting = {"acting_value": labels[DOING].name}
-    records = [
-        Record((row.number,), problem=row.problem)
-        if row.problem
-        else Record(
-            rows=(row.number,),
-            source=row.fields["id"],
-            description=row.fields["situation"],
-            actions=(row.fields["action"], f"Not this: {row.fields['action']}" if row.fields["action"].strip() else ""),
-            labels=((DOING,), (LEAVING,)),
-            more=acting,
-        )
-        for row in read
-    ]
-    return gather(name, records, labels=labels, rows=len(read))
+    action = row.fields["action"]
+    return Record(
+        source=row.fields["id"],
+        description=row.fields["situation"],
+        actions=(action, f"Not this: {action}" if action.strip() else ""),
+        labels=((DOING,), (LEAVING,)),
+        acting=0,
+    )
+
+
+# Scherrer et al., arXiv 2307.14324: moralchoice_{high,low}_ambiguity.csv
+MORALCHOICE = Importer(
+    name="MoralChoice",
+    telling=frozenset({"ambiguity", "generation_rule"}),
+    form=MORALCHOICE_FORM,
+    record=_moralchoice_record,
+    labels=RULES,
+    several="first",
+)
+# Chiu et al., arXiv 2410.02683: the aggregated CSV file, or the one by action
+DAILY_DILEMMAS = Importer(
+    name="DailyDilemmas",
+    telling=frozenset({"dilemma_situation", "action_type"}),
+    form=lambda columns: AGGREGATED if "values_aggregated" in columns else BY_ACTION,
+    record=_daily_record,
+    group=_dilemmas_of_a_day,
+    several="all",
+)
+# Chiu et al., arXiv 2505.14633: model_eval.jsonl or full.jsonl
+AI_RISK_DILEMMAS = Importer(
+    name="AIRiskDilemmas",
+    telling=frozenset({"dilemma", "values"}),
+    form=AI_RISK_FORM,
+    record=_ai_risk_record,
+    group=_adjacent_rows,
+    several="all",
+)
+# Lee et al., arXiv 2504.10823: dataset.csv
+CLASH = Importer(
+    name="CLASH",
+    telling=frozenset({"situation", "acceptable"}),
+    form=_clash_form,
+    record=_clash_record,
+    labels=CLASH_PAIR,
+)

@@ -1,20 +1,12 @@
-"""The data dictionary: what every column of the exported tables means, made from the table contract.
+"""A study's tables as files for others: CSV or Parquet, data dictionary, data-set card, and a task for Inspect.
 
-In: names of tables. Out: one row a column. Nothing is described twice: ``tables`` is where a meaning is written. No
-section of the paper (arXiv 2509.25369).
-
-Tables of a study as files for others: CSV or Parquet, one file a table, with the data dictionary beside them.
-
-In: a study's folder. Out: files that read back as the same tables, to the last missing value. In CSV an empty text is
-``""`` and a missing one is nothing between two commas; line breaks stay inside quotes. Text is never changed, so a cell
-that a spreadsheet would take for a formula stays as it is, and is counted. No section of the paper (arXiv 2509.25369).
-
-The data-set card: what a study's exported tables are, for people and for the Hugging Face Hub.
-
-In: the tables as exported. Out: the text of a ``README.md`` whose YAML header names one configuration a table. What
-only the researcher can decide, the licence, is left open in so many words. No section of the paper (arXiv 2509.25369).
+In: a study's folder. Out: files that read back as the same tables, to the last missing value: in CSV an empty text is
+``""`` and a missing one is nothing between two commas. Text is never changed, so a cell that a spreadsheet would take
+for a formula stays as it is, and is counted.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,8 +19,21 @@ import pyarrow.parquet as pq
 import yaml
 
 from conflictscope.files import write_atomically
-from conflictscope.table_files import arrow_table, check_table, read_table, table_path
+from conflictscope.table_files import arrow_table, read_table, table_path
 from conflictscope.tables import DTYPES, TABLES
+
+Format = Literal["csv", "parquet"]
+FILE_FORMATS: tuple[Format, ...] = ("csv", "parquet")
+EXPORTED = ("scenarios", "kept_scenarios", "choices", "verdicts", "rankings")
+DICTIONARY = "data_dictionary.csv"
+PAPER = "arXiv 2509.25369"
+# what spreadsheets take for the beginning of a formula
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# the Hub's own names for sizes, in rows
+_SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
+_LARGEST = "10M<n<100M"
+_HUB_TYPES = {"string": "string", "int64": "int64", "double": "float64", "bool": "bool"}
+_ROLES = {"author": "author", "target": "targets", "judge": "judge"}
 
 
 def data_dictionary(names: Sequence[str]) -> pd.DataFrame:
@@ -49,7 +54,7 @@ def data_dictionary(names: Sequence[str]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        Where a table is not known.
+        If a table is not known.
     """
     if unknown := sorted(set(names) - set(TABLES)):
         raise ValueError(f"tables: found {unknown}; expected some of {list(TABLES)}.")
@@ -69,14 +74,6 @@ def data_dictionary(names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-Format = Literal["csv", "parquet"]
-FILE_FORMATS: tuple[Format, ...] = ("csv", "parquet")
-EXPORTED = ("scenarios", "kept_scenarios", "choices", "verdicts", "rankings")
-DICTIONARY = "data_dictionary.csv"
-# what spreadsheets take for the beginning of a formula
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
 def export_tables(
     folder: Path | str, to: Path | str, *, names: Sequence[str] = EXPORTED, format: Format = "parquet"
 ) -> dict[str, pd.DataFrame]:
@@ -87,7 +84,7 @@ def export_tables(
     folder : Path or str
         The study's folder.
     to : Path or str
-        Where to; made where it is not there.
+        Where to; made if it is not there.
     names : sequence of str
         Which tables.
     format : str
@@ -101,9 +98,9 @@ def export_tables(
     Raises
     ------
     FileNotFoundError
-        Where a table is not there, saying which stage has not run.
+        If a table is not there, saying which stage has not run.
     ValueError
-        Where a table or the format is not known, or a table does not fit the contract.
+        If a table or the format is not known, or a table does not fit the contract.
     """
     if format not in FILE_FORMATS:
         raise ValueError(f"format: found {format!r}; expected one of {list(FILE_FORMATS)}.")
@@ -112,31 +109,10 @@ def export_tables(
     tables = {name: read_table(name, folder, study=study) for name in names}
     write = pcsv.write_csv if format == "csv" else pq.write_table
     for name, table in tables.items():
-        write_atomically(_path(to, name, format), partial(write, arrow_table(table, name)))
+        write_atomically(Path(to) / f"{name}.{format}", partial(write, arrow_table(table, name)))
     described = pa.Table.from_pandas(dictionary, preserve_index=False)
     write_atomically(Path(to) / DICTIONARY, partial(pcsv.write_csv, described))
     return tables
-
-
-def read_exported(folder: Path | str, name: str) -> pd.DataFrame:
-    """Read an exported table back, with the contract's columns and dtypes.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where the folder holds no file of that table.
-    ValueError
-        Where the file does not fit the contract: columns, types, values.
-    """
-    found = [path for path in (_path(folder, name, format) for format in FILE_FORMATS) if path.exists()]
-    if not found:
-        raise FileNotFoundError(f"{Path(folder) / name}.csv or .parquet is not there; expected an exported table.")
-    path = found[0]
-    try:
-        arrow = _read_csv(path, name) if path.suffix == ".csv" else pq.read_table(path)
-    except pa.ArrowInvalid as problem:
-        raise ValueError(f"{path} cannot be read as the table {name!r} ({problem}). Export it again.") from problem
-    return check_table(arrow.to_pandas(), name, source=str(path))
 
 
 def count_formula_cells(table: pd.DataFrame) -> int:
@@ -151,39 +127,12 @@ def name_of_study(folder: Path | str) -> str:
     Raises
     ------
     FileNotFoundError
-        Where it holds none.
+        If it holds none.
     """
     paths = [path for path in (table_path(folder, name) for name in TABLES) if path.exists()]
     if not paths:
         raise FileNotFoundError(f"{folder} holds no tables; expected the folder of a study that has run.")
     return (pq.read_schema(paths[0]).metadata or {}).get(b"conflictscope.study", b"").decode()
-
-
-def _read_csv(path: Path, name: str) -> pa.Table:
-    """Read a CSV file in which an empty text and a missing one differ."""
-    types = {column.name: DTYPES[column.kind][2] for column in TABLES[name].columns}
-    return pcsv.read_csv(
-        path,
-        # a row has to fit into a block, and nothing bounds the length of a reply
-        read_options=pcsv.ReadOptions(block_size=min(max(path.stat().st_size, 2**20), 2**31 - 1)),
-        parse_options=pcsv.ParseOptions(newlines_in_values=True),
-        convert_options=pcsv.ConvertOptions(
-            column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
-        ),
-    )
-
-
-def _path(folder: Path | str, name: str, format: Format) -> Path:
-    """Return where a table is exported to."""
-    return Path(folder) / f"{name}.{format}"
-
-
-PAPER = "arXiv 2509.25369"
-# the Hub's own names for sizes, in rows
-_SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
-_LARGEST = "10M<n<100M"
-_HUB_TYPES = {"string": "string", "int64": "int64", "double": "float64", "bool": "bool"}
-_ROLES = {"author": "author", "target": "targets", "judge": "judge"}
 
 
 def dataset_card(
@@ -204,7 +153,7 @@ def dataset_card(
     tables : mapping
         Name → table, as `export_tables` gives them.
     simulated : mapping
-        Model → whether it is one of the embedded simulated models; a model that is missing here is said to be unknown.
+        Model → whether it is one of the embedded simulated models; the card calls one that is missing here unknown.
     format : str
         Of the files: ``csv`` or ``parquet``.
     licence : str, optional
@@ -248,9 +197,9 @@ Scenarios in which two values pull an assistant apart, and what language models 
 conversation. Method: Liu, Ghate, Diab, Fried, Kasirzadeh and Kleiman-Weiner, *Generative Value Conflicts Reveal LLM
 Priorities* ({PAPER}).
 
-{_said_of_models(made_up, unknown)}
+{_models_note(made_up, unknown)}
 
-{_said_of_licence(licence)}
+{_licence_note(licence)}
 
 ## Tables
 
@@ -276,11 +225,11 @@ def models_in(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 def _by_role(tables: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
     """Return role → the models that the tables name in it."""
-    found = {
+    names = {
         role: sorted({str(name) for table in tables.values() if role in table for name in table[role].dropna()})
         for role in _ROLES
     }
-    return {role: names for role, names in found.items() if names}
+    return {role: models for role, models in names.items() if models}
 
 
 def _features(name: str) -> list[dict[str, str]]:
@@ -288,24 +237,100 @@ def _features(name: str) -> list[dict[str, str]]:
     return [{"name": column.name, "dtype": _HUB_TYPES[str(DTYPES[column.kind][2])]} for column in TABLES[name].columns]
 
 
-def _said_of_models(made_up: list[str], unknown: list[str]) -> str:
-    """Return what the card says about where the text and the choices come from."""
-    said = []
+def _models_note(made_up: list[str], unknown: list[str]) -> str:
+    """Return the card's note on where the text and the choices come from."""
+    notes = []
     if made_up:
-        said.append(
+        notes.append(
             f"**Simulated.** {', '.join(made_up)} are simulated models: this is a demonstration and a test of the "
             "instrument, and no finding about any model."
         )
     if unknown:
-        said.append(f"Whether {', '.join(unknown)} are simulated models is not known: the file of models lacks them.")
-    return "\n\n".join(said) or "No simulated model took part."
+        notes.append(f"Whether {', '.join(unknown)} are simulated models is not known: the file of models lacks them.")
+    return "\n\n".join(notes) or "No simulated model took part."
 
 
-def _said_of_licence(licence: str | None) -> str:
-    """Return what the card says about its licence."""
+def _licence_note(licence: str | None) -> str:
+    """Return the card's note on its licence."""
     if licence:
         return f"Licence: {licence}."
     return (
         "**No licence has been chosen.** Whoever publishes this has to: set `license` in the header, after a look at "
         "what the makers of the models named below allow to be done with their output."
     )
+
+
+SAMPLES = "scenarios.jsonl"
+_SHOWN_TO_JUDGE = ["value_1", "value_2", "structure", "severity", "acting_value", "description", "action_1", "action_2"]
+_TASK_FILE = '''"""Scenarios of the study {study!r}: a model replies to each message, and a judge reads the reply.
+
+    inspect eval {name}.py --model openai/gpt-4.1 --model-role judge=openai/gpt-4.1
+
+Needs the package conflictscope with its extra ``inspect``. Read the log back with
+conflictscope.exchange.inspect_task.choices_from_inspect.
+"""
+
+from pathlib import Path
+
+from inspect_ai import Task, task
+
+from conflictscope.exchange.inspect_task import conflict_task
+
+
+@task
+def {name}(judge: str | None = None, seed: int = 0) -> Task:
+    """Put each opening message to the model; `judge` names the judge where no role does."""
+    return conflict_task(Path(__file__).with_name({samples!r}), judge=judge, seed=seed)
+'''
+
+
+def export_inspect_task(
+    scenarios: pd.DataFrame, opening_messages: pd.DataFrame, to: Path | str, *, study: str
+) -> tuple[Path, int]:
+    """Write a study's scenarios as a task for Inspect: ``scenarios.jsonl`` and ``<study>.py``, for ``inspect eval``.
+
+    The target sees the opening message alone (paper, section 3.3); the actions are metadata, for the judge.
+
+    Parameters
+    ----------
+    scenarios : DataFrame
+        Columns of the table ``kept_scenarios``.
+    opening_messages : DataFrame
+        Columns of the table ``opening_messages``; only the usable ones become samples.
+    to : Path or str
+        The folder.
+    study : str
+        Name of the study.
+
+    Returns
+    -------
+    path : Path
+        The task's file.
+    samples : int
+        How many scenarios have a usable opening message.
+
+    Raises
+    ------
+    ValueError
+        If none has.
+    """
+    usable = opening_messages[opening_messages["usable"].astype(bool)]
+    asked = scenarios.merge(usable[["scenario_id", "message"]], on="scenario_id")
+    if asked.empty:
+        raise ValueError(
+            f"{study}: none of {len(scenarios)} scenarios has a usable opening message; expected at least one. "
+            "Run notebook 04 first."
+        )
+    shown = asked[_SHOWN_TO_JUDGE].astype("object").where(asked[_SHOWN_TO_JUDGE].notna(), None).to_dict("records")
+    samples = [
+        {"id": row.scenario_id, "input": row.message, "target": "", "metadata": metadata}
+        for row, metadata in zip(asked.itertuples(), shown, strict=True)
+    ]
+    lines = "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
+    name = re.sub(r"\W", "_", study, flags=re.ASCII).lower()
+    name = f"study_{name}" if not name.isidentifier() else name
+    path = Path(to) / f"{name}.py"
+    text = _TASK_FILE.format(study=study, name=name, samples=SAMPLES)
+    write_atomically(Path(to) / SAMPLES, lambda temporary: Path(temporary).write_text(lines, encoding="utf-8"))
+    write_atomically(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+    return path, len(samples)

@@ -1,37 +1,35 @@
-"""Which data set is this? One way in for all of them.
+"""One way in for all data sets: the columns of a file give its format away.
 
-In: the path of a file, of a format that its columns give away. Out: an ``Imported``, as the format's own function makes
-it. A file of no known format is refused in words.
+In: the path of a file. Out: an ``Imported``. A file of no known format is refused in words.
 """
 
-from collections.abc import Callable
-from inspect import signature
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from conflictscope.exchange.dilemma_sets import (
-    import_ai_risk_dilemmas,
-    import_clash,
-    import_daily_dilemmas,
-    import_moralchoice,
-)
-from conflictscope.exchange.gathering import Imported
-from conflictscope.exchange.published import import_published_scenarios
-from conflictscope.exchange.reply_sets import import_hh_rlhf, import_pku_saferlhf
+from conflictscope.exchange.dilemma_sets import AI_RISK_DILEMMAS, CLASH, DAILY_DILEMMAS, MORALCHOICE
+from conflictscope.exchange.gathering import Imported, Importer, import_with
+from conflictscope.exchange.published import TELLING, import_published_scenarios
+from conflictscope.exchange.reply_sets import HH_RLHF, PKU_SAFERLHF
 from conflictscope.exchange.rows import read_header
 
-# format → its function, and columns that no other format has together
-FORMATS: dict[str, tuple[Callable[..., Imported], frozenset[str]]] = {
-    "conflictscope": (import_published_scenarios, frozenset({"check_results", "user_prompt"})),
-    "moralchoice": (import_moralchoice, frozenset({"ambiguity", "generation_rule"})),
-    "daily_dilemmas": (import_daily_dilemmas, frozenset({"dilemma_situation", "action_type"})),
-    "ai_risk_dilemmas": (import_ai_risk_dilemmas, frozenset({"dilemma", "values"})),
-    "clash": (import_clash, frozenset({"situation", "acceptable"})),
-    "hh_rlhf": (import_hh_rlhf, frozenset({"chosen", "rejected"})),
-    "pku_saferlhf": (import_pku_saferlhf, frozenset({"better_response_id", "safer_response_id"})),
+_PUBLISHED = "conflictscope"
+_IMPORTERS: Mapping[str, Importer] = {
+    "moralchoice": MORALCHOICE,
+    "daily_dilemmas": DAILY_DILEMMAS,
+    "ai_risk_dilemmas": AI_RISK_DILEMMAS,
+    "clash": CLASH,
+    "hh_rlhf": HH_RLHF,
+    "pku_saferlhf": PKU_SAFERLHF,
+}
+# format → columns that no other format has together
+FORMATS: Mapping[str, frozenset[str]] = {
+    _PUBLISHED: TELLING,
+    **{name: importer.telling for name, importer in _IMPORTERS.items()},
 }
 
 
-def import_scenarios(path: Path | str, format: str | None = None, **options: object) -> Imported:
+def import_scenarios(path: Path | str, format: str | None = None, **options: Any) -> Imported:
     """Read somebody else's data set.
 
     Parameters
@@ -41,26 +39,30 @@ def import_scenarios(path: Path | str, format: str | None = None, **options: obj
     format : str, optional
         One of ``FORMATS``; default: the one that the file's columns give away.
     options
-        What the format's own function takes: ``labels`` and ``several`` in most (which value a label stands for; what
-        becomes of a record with several), ``values`` and ``kept_only`` for the published release, ``name`` in all. How
-        a format without a value pair gets one is stated there.
+        ``name`` in all. ``labels`` (label → value of the study) in all but the published release; the labels that a
+        format has, and how an action gets them, are stated with its record function. ``several`` (what becomes of a
+        record with several values on a side, see ``gather``) if a format has such records. ``values`` and
+        ``kept_only`` for the published release, see ``import_published_scenarios``.
 
     Raises
     ------
     FileNotFoundError
-        Where the file is not there.
+        If the file is not there.
     ValueError
-        Where the format is unknown or does not take an option, the columns do not fit it, or the file cannot be read.
+        If the format is unknown or does not take an option, the columns do not fit it, or the file cannot be read.
     """
     path = Path(path)
-    found = format or recognise(path)
-    if found not in FORMATS:
-        raise ValueError(f"{path}: format: found {found!r}; expected one of {list(FORMATS)}.")
-    function = FORMATS[found][0]
-    known = [name for name in signature(function).parameters if name != "path"]
+    chosen = format or recognise(path)
+    if chosen not in FORMATS:
+        raise ValueError(f"{path}: format: found {chosen!r}; expected one of {list(FORMATS)}.")
+    importer = _IMPORTERS.get(chosen)
+    if importer is None:
+        known = ["values", "kept_only", "name"]
+    else:
+        known = ["labels", *(["several"] if importer.several else []), "name"]
     if unknown := sorted(set(options) - set(known)):
-        raise ValueError(f"format {found!r} takes no {unknown}; expected some of {known}.")
-    return function(path, **options)
+        raise ValueError(f"format {chosen!r} takes no {unknown}; expected some of {known}.")
+    return import_with(importer, path, **options) if importer else import_published_scenarios(path, **options)
 
 
 def recognise(path: Path) -> str:
@@ -69,13 +71,13 @@ def recognise(path: Path) -> str:
     Raises
     ------
     FileNotFoundError, ValueError
-        Where the file is not there, is no CSV or JSON lines, or is of no known format, listing those.
+        If the file is not there, is no CSV or JSON lines, or is of no known format, listing those.
     """
     columns = read_header(path)
-    for name, (_, telling) in FORMATS.items():
+    for name, telling in FORMATS.items():
         if telling <= set(columns):
             return name
-    known = "; ".join(f"{name}: {sorted(telling)}" for name, (_, telling) in FORMATS.items())
+    known = "; ".join(f"{name}: {sorted(telling)}" for name, telling in FORMATS.items())
     raise ValueError(
         f"{path}: a file with the columns {columns[:12]} is of no known format; expected a CSV or JSON lines file "
         f"(.jsonl, .jsonl.gz) with the columns of one of them ({known}). Scenarios of your own go straight into a "

@@ -1,36 +1,39 @@
-"""What every importer returns: scenarios in our terms, the values behind them, and an account of every row.
+"""From rows of a data set to scenarios between two values: the steps that all formats share.
 
-In: rows read from somebody else's file. Out: an ``Imported``, whose ``scenarios`` go wherever scenarios go.
-
-From records with labels to scenarios between two values: the step that all formats share.
-
-In: for each record the situation, two actions and the labels that speak for each; what the labels stand for. Out: an
-``Imported``. A label that speaks for both actions, or that stands for no value, decides nothing. Where more than one
-value is left on a side, `several` says what becomes of the record.
+In: a file, and how its data set is read (an ``Importer``). Out: an ``Imported``, whose ``scenarios`` go wherever
+scenarios go, with an account of every row. A label that speaks for both actions, or stands for no value, decides
+nothing.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 
+from conflictscope.exchange.rows import Form, Row, read_header, read_rows
 from conflictscope.scenarios import Value, ValueSet
 from conflictscope.scenarios.from_file import as_scenario, as_table
+
+SEVERAL = ("all", "first", "none")
+_NUMBERED = " #"
+_NO_NAME = re.compile(r"[^\w .&'’-]+|_")
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What was found in somebody else's file.
+    """What was read from somebody else's file.
 
-    Parameters
+    Attributes
     ----------
     name : str
         What the data set is called, as shown in tables and figures.
     scenarios : DataFrame
-        The columns of ``TABLES["scenarios"]``, one row a scenario; empty (missing) where the format has no such thing:
-        profile and consequences in most. ``author`` says where the text is from.
+        The columns of ``TABLES["scenarios"]``, one row a scenario; empty (missing) if the format has no such thing:
+        profile and consequences in most. ``author`` is the data set's name; ``outline_id`` begins with the file's own
+        name for the record.
     values : ValueSet
         The values that the scenarios put in conflict, with every pair that occurs.
     rows : int
@@ -49,35 +52,103 @@ class Imported:
     notes: tuple[str, ...] = ()
 
 
-SEVERAL = ("all", "first", "none")
-_NUMBERED = " #"
-_NO_NAME = re.compile(r"[^\w .&'’-]+|_")
-
-
 @dataclass(frozen=True)
 class Record:
-    """What was read of one dilemma: the rows that it is from, its own name, its texts, and the labels of each action.
+    """One dilemma of a file: its own name, its texts, the labels of each action, further fields, and its rows.
 
-    ``problem`` says why it is no dilemma, where it is none; ``more`` holds further fields of a given scenario.
+    ``acting`` is the place (0 or 1) of the action that is to act, if the file says so; ``problem`` says why the rows
+    make no dilemma, if they make none.
     """
 
-    rows: tuple[int, ...]
     source: str = ""
     description: str = ""
     actions: tuple[str, str] = ("", "")
     labels: tuple[Sequence[str], Sequence[str]] = ((), ())
     more: Mapping[str, str] = field(default_factory=dict)
+    acting: int | None = None
+    rows: tuple[int, ...] = ()
     problem: str = ""
+
+
+def each_alone(rows: list[Row]) -> list[list[Row]]:
+    """Return each row as a dilemma of its own."""
+    return [[row] for row in rows]
+
+
+@dataclass(frozen=True)
+class Importer:
+    """How a data set is read.
+
+    Attributes
+    ----------
+    name : str
+        What the data set is called.
+    telling : frozenset of str
+        Columns that no other data set has together.
+    form : Form or function
+        The form of the file, or the columns found → the form.
+    record : function
+        Rows of one dilemma → its record. Raises ValueError if they make none, saying why.
+    group : function
+        Rows → the rows of each dilemma; default: each row is one.
+    labels : mapping, optional
+        Label → value, unless the caller gives others; None: each label is a value of its own, without a definition.
+    several : str, optional
+        As in ``gather``, unless the caller says otherwise; None: no record has several values on a side.
+    """
+
+    name: str
+    telling: frozenset[str]
+    form: Form | Callable[[Sequence[str]], Form]
+    record: Callable[..., Record]
+    group: Callable[[list[Row]], Iterable[Sequence[Row]]] = each_alone
+    labels: Mapping[str, Value] | None = None
+    several: str | None = None
+
+
+def import_with(
+    importer: Importer,
+    path: Path,
+    *,
+    labels: Mapping[str, Value] | None = None,
+    several: str | None = None,
+    name: str | None = None,
+) -> Imported:
+    """Read a data set; `labels`, `several` and `name` take the place of the importer's own. Raises as ``read_rows``."""
+    form = importer.form if isinstance(importer.form, Form) else importer.form(read_header(path))
+    rows = read_rows(path, form)
+    return gather(
+        name or importer.name,
+        records_of(rows, importer.record, importer.group),
+        labels=importer.labels if labels is None else labels,
+        several=several or importer.several or "all",
+        rows=len(rows),
+    )
+
+
+def records_of(
+    rows: Sequence[Row],
+    record: Callable[..., Record],
+    group: Callable[[list[Row]], Iterable[Sequence[Row]]] = each_alone,
+) -> list[Record]:
+    """Return what rows make, as `group` and `record` of an ``Importer`` say: each row is in one record."""
+    records = [Record(rows=(row.number,), problem=row.problem) for row in rows if row.problem]
+    for together in group([row for row in rows if not row.problem]):
+        try:
+            made = record(*together)
+        except ValueError as problem:
+            made = Record(problem=str(problem))
+        records.append(replace(made, rows=tuple(row.number for row in together)))
+    return records
 
 
 def gather(
     name: str,
-    records: Iterable[Record],
+    records: Sequence[Record],
     *,
-    labels: Mapping[str, Value] | None,
+    labels: Mapping[str, Value] | None = None,
     several: str = "all",
     rows: int,
-    notes: Sequence[str] = (),
 ) -> Imported:
     """Make scenarios of records.
 
@@ -98,14 +169,13 @@ def gather(
     Raises
     ------
     ValueError
-        Where `several` is none of these.
+        If `several` is none of these.
     """
     if several not in SEVERAL:
         raise ValueError(f"several: found {several!r}; expected one of {list(SEVERAL)}.")
-    records = list(records)
     known = dict(labels) if labels is not None else _own_values(records)
     order = list(dict.fromkeys(value.name for value in known.values()))
-    found: list[dict] = []
+    scenarios: list[dict] = []
     dropped: list[dict] = []
     first_of: dict[str | None, int] = {}
     ambiguous = 0
@@ -115,27 +185,26 @@ def gather(
         pairs = pairs[:1] if several == "first" else pairs
         fresh = []
         for one, two in pairs:
-            own = f"{record.source}: {one} / {two}" if len(pairs) > 1 else record.source
-            fields = {"value_1": one, "value_2": two, "author": name, "source": own, "description": record.description}
-            texts = dict(zip(("action_1", "action_2"), record.actions, strict=True))
-            row = as_scenario({**record.more, **fields, **texts}, order)
+            source = f"{record.source}: {one} / {two}" if len(pairs) > 1 else record.source
+            fields = {"value_1": one, "value_2": two, "author": name, "source": source}
+            texts = {"action_1": record.actions[0], "action_2": record.actions[1], "description": record.description}
+            acting = None if record.acting is None else (one, two)[record.acting]
+            row = as_scenario({**record.more, **fields, **texts, "acting_value": acting}, order)
             if first_of.setdefault(row["scenario_id"], record.rows[0]) == record.rows[0]:
                 fresh.append(row)
         if pairs and not fresh:
             problem = f"repeats row {first_of[row['scenario_id']]} word for word"
-        found += fresh
+        scenarios += fresh
         dropped += [{"row": number, "problem": problem} for number in record.rows if problem]
-    told = list(notes)
-    if ambiguous:
-        what = {"all": "each pair is a scenario", "first": "the first value of each side was taken"}[several]
-        told.append(f"{ambiguous} records have more than one value on a side: {what}.")
+    taken = {"all": "each pair is a scenario", "first": "the first value of each side was taken"}
+    note = f"{ambiguous} records have more than one value on a side: {taken.get(several)}."
     return Imported(
         name=name,
-        scenarios=_distinct_sources(as_table(found)),
-        values=_value_set(name, found, known, order),
+        scenarios=_distinct_sources(as_table(scenarios)),
+        values=_value_set(name, scenarios, known, order),
         rows=rows,
         dropped=pd.DataFrame(dropped, columns=["row", "problem"]).sort_values("row", ignore_index=True),
-        notes=tuple(told),
+        notes=(note,) if ambiguous else (),
     )
 
 
@@ -144,11 +213,11 @@ def as_value_name(label: str) -> str:
     return " ".join(_NO_NAME.sub(" ", label).split()).lstrip(".&'’- ")[:60].strip()
 
 
-def by_source(scenarios: pd.DataFrame) -> dict[str, str]:
+def ids_by_source(scenarios: pd.DataFrame) -> dict[str, str]:
     """Return the file's own name → scenario_id, for the names that stand for one scenario."""
     ids = dict(zip(scenarios["outline_id"], scenarios["scenario_id"], strict=True))
     shared = {source.rpartition(_NUMBERED)[0] for source in ids}
-    return {source: own for source, own in ids.items() if source not in shared and _NUMBERED not in source}
+    return {source: name for source, name in ids.items() if source not in shared and _NUMBERED not in source}
 
 
 def _own_values(records: Sequence[Record]) -> dict[str, Value]:
@@ -167,27 +236,29 @@ def _pairs_of(record: Record, known: Mapping[str, Value], several: str) -> tuple
     if record.actions[0].strip() == record.actions[1].strip():
         return [], "the two actions are the same"
     named = [list(dict.fromkeys(known[label].name for label in side if label in known)) for side in record.labels]
-    own = [[name for name in named[side] if name not in named[1 - side]] for side in (0, 1)]
-    if lacking := [str(side + 1) for side in (0, 1) if not own[side]]:
+    alone = [[name for name in named[side] if name not in named[1 - side]] for side in (0, 1)]
+    if lacking := [str(side + 1) for side in (0, 1) if not alone[side]]:
         return [], f"no value speaks for action {' or '.join(lacking)} alone"
-    pairs = list(product(own[0], own[1]))
+    pairs = list(product(alone[0], alone[1]))
     if several == "none" and len(pairs) > 1:
         return [], f"more than one value on a side ({len(pairs)} pairs)"
     return pairs, ""
 
 
 def _distinct_sources(scenarios: pd.DataFrame) -> pd.DataFrame:
-    """Return the scenarios, numbered where one name in the file stands for several of them."""
+    """Return the scenarios, numbered if one name in the file stands for several of them."""
     count = scenarios.groupby("outline_id").cumcount()
     numbered = scenarios["outline_id"] + _NUMBERED + (count + 1).astype("str")
     return scenarios.assign(outline_id=scenarios["outline_id"].where(count.eq(0), numbered))
 
 
-def _value_set(name: str, found: Sequence[dict], known: Mapping[str, Value], order: Sequence[str]) -> ValueSet:
+def _value_set(name: str, scenarios: Sequence[dict], known: Mapping[str, Value], order: Sequence[str]) -> ValueSet:
     """Return the values that occur, in order, with the pairs that occur."""
-    pairs = sorted(
-        {(row["value_1"], row["value_2"]) for row in found}, key=lambda pair: tuple(order.index(end) for end in pair)
-    )
+    pairs = {(row["value_1"], row["value_2"]) for row in scenarios}
     by_name = {value.name: value for value in known.values()}
     used = {end for pair in pairs for end in pair}
-    return ValueSet(name, tuple(by_name[value] for value in order if value in used), tuple(pairs))
+    return ValueSet(
+        name,
+        tuple(by_name[value] for value in order if value in used),
+        tuple(sorted(pairs, key=lambda pair: tuple(order.index(end) for end in pair))),
+    )

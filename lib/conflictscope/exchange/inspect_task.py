@@ -1,14 +1,16 @@
-"""A study's conversations in Inspect: a target replies to each opening message, and our judge reads the reply.
+"""A study's conversations in Inspect: the task that an exported file names, and its logs as our tables.
 
-In: scenarios as `export_inspect_task` writes them. Out: an Inspect task whose scorer puts ``prompts/judge.txt`` to the
-judge and reads its answer as strictly as a study does. What cannot be read is unscored, with the raw reply kept, and
-so counts in no metric (paper, section 3.3). Needs the extra ``inspect``.
+In: scenarios as `export_inspect_task` writes them, or the log of their evaluation. Out: a task whose scorer puts
+``prompts/judge.txt`` to the judge and reads its answer as strictly as a study does (paper, section 3.3); verdicts and
+choices. Needs the extra ``inspect``, so nothing imports it but who uses it.
 """
 
 from pathlib import Path
 
+import pandas as pd
 from inspect_ai import Task
 from inspect_ai.dataset import json_dataset
+from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 from inspect_ai.model import (
     ChatMessage,
     ChatMessageAssistant,
@@ -23,13 +25,17 @@ from inspect_ai.scorer import Score, Scorer, Target, categorical, scorer
 from inspect_ai.solver import TaskState, generate
 
 from conflictscope.elicit.judging import judge_request, verdict_row
+from conflictscope.measure import gather_choices
 from conflictscope.models import Model as Endpoint
 from conflictscope.models import Reply, Request
 from conflictscope.models.requests import Call, RawReply, failed_reply, make_call, make_repair, read_reply
 from conflictscope.prompts import Prompt
 from conflictscope.scenarios.checks import action_shown_first
+from conflictscope.table_files import check_table
+from conflictscope.tables import TABLES
 
 JUDGE_ROLE = "judge"
+SCORER = "conflict_judge"
 READINGS = ("action_1", "action_2", "refusal", "neither")
 _MESSAGES = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
 # Inspect's words for why a model stopped, where ours differ
@@ -46,7 +52,7 @@ def conflict_task(
     dataset : Path or str
         The ``.jsonl`` file of `export_inspect_task`.
     judge : str, optional
-        Inspect's name of the judge, used where the role ``judge`` is not given (``--model-role judge=…``); one of the
+        Inspect's name of the judge, used if the role ``judge`` is not given (``--model-role judge=…``); one of the
         two is needed.
     seed : int
         Draws which action the judge sees as A, as in a study.
@@ -71,12 +77,7 @@ def conflict_judge(judge: str | None = None, seed: int = 0, max_repairs: int = 2
 
     async def score(state: TaskState, target: Target) -> Score:
         judging = get_model(role=JUDGE_ROLE, default=judge, required=judge is None)
-        identity = {
-            "scenario_id": str(state.sample_id),
-            "target": str(state.model),
-            "arm": "default",
-            "repetition": state.epoch - 1,
-        }
+        identity = _identity(state.sample_id, str(state.model), state.epoch)
         shown_first = action_shown_first(seed, "judge", *identity.values())
         reply = _read_target(state.output)
         last = {"role": "assistant", "status": reply.outcome, "problem": reply.problem}
@@ -97,12 +98,12 @@ def as_score(row: dict, *, asked: bool) -> Score:
         reason = "grader_failed" if asked else "invalid_response_format"
         return Score.unscored(reason=reason, answer=row["raw"], explanation=row["problem"], metadata=metadata)
     reading = f"action_{row['action']}" if row["outcome"] == "choice" else row["outcome"]
-    said = row.get("reasoning") or row["problem"]
-    return Score(value=reading, answer=row["raw"], explanation=said, metadata=metadata)
+    explanation = row.get("reasoning") or row["problem"]
+    return Score(value=reading, answer=row["raw"], explanation=explanation, metadata=metadata)
 
 
 async def _ask(model: Model, request: Request, max_repairs: int) -> Reply:
-    """Ask an Inspect model, and again where its reply cannot be read, as ``models.asking`` does."""
+    """Ask an Inspect model, and again if its reply cannot be read, as ``models.asking`` does."""
     endpoint = _endpoint(model)
     call = make_call(endpoint, request)
     for repair in range(max_repairs + 1):
@@ -139,7 +140,86 @@ def _read(call: Call, output: ModelOutput) -> Reply:
     return read_reply(call, raw)
 
 
+def _identity(scenario_id: object, target: str, epoch: int) -> dict:
+    """Return what tells a sample's conversation from the others, as in a study: the first epoch is repetition 0."""
+    return {"scenario_id": str(scenario_id), "target": target, "arm": "default", "repetition": epoch - 1}
+
+
 def _endpoint(model: Model | None) -> Endpoint:
     """Return a model of ours that stands for Inspect's: one that is told to reply in JSON, which all can be."""
     name = str(model) if model is not None else "target"
     return Endpoint(name, "http://inspect.invalid/v1", name)
+
+
+def verdicts_from_inspect(log: EvalLog | Path | str) -> pd.DataFrame:
+    """Read the verdicts of an evaluation.
+
+    A sample that failed, or was stopped before it was scored, is an ``error`` with what Inspect says about it.
+
+    Parameters
+    ----------
+    log : EvalLog, Path or str
+        A log, or where it is.
+
+    Returns
+    -------
+    DataFrame
+        The verdicts table, a row a sample and epoch. ``target`` and ``judge`` have Inspect's names; the first epoch is
+        repetition 0.
+
+    Raises
+    ------
+    ValueError
+        If the log holds no samples, is of another task, or a score was edited by hand in Inspect: a person's
+        reading is a label and has its place in ``annotate``.
+    """
+    log = log if isinstance(log, EvalLog) else read_eval_log(str(log))
+    where = log.location or "the log"
+    if not log.samples:
+        raise ValueError(f"{where}: found no samples (status {log.status!r}); expected those of an evaluation.")
+    scorers = [scorer.name for scorer in log.eval.scorers or []]
+    if not any(name.split("/")[-1] == SCORER for name in scorers):
+        raise ValueError(f"{where}: found the scorers {scorers}; expected {SCORER!r}, which an exported task has.")
+    rows = [_row_of_sample(sample, log, where) for sample in log.samples]
+    return check_table(pd.DataFrame(rows, columns=[c.name for c in TABLES["verdicts"].columns]), "verdicts")
+
+
+def choices_from_inspect(log: EvalLog | Path | str, scenarios: pd.DataFrame) -> pd.DataFrame:
+    """Read an evaluation's verdicts as choices: condition ``open_ended``, all outcomes kept.
+
+    Parameters
+    ----------
+    log
+        As for `verdicts_from_inspect`.
+    scenarios : DataFrame
+        Columns of the table ``kept_scenarios``, of the study whose scenarios were exported.
+
+    Returns
+    -------
+    DataFrame
+        The choices table.
+    """
+    return gather_choices(scenarios, verdicts=verdicts_from_inspect(log))
+
+
+def _row_of_sample(sample: EvalSample, log: EvalLog, where: str) -> dict:
+    """Return a sample's row of the verdicts table."""
+    score = next((s for name, s in (sample.scores or {}).items() if name.split("/")[-1] == SCORER), None)
+    if score is not None and score.history:
+        raise ValueError(
+            f"{where}: the score of sample {sample.id!r} was edited by hand; expected the judge's own. Use the log as "
+            "it was written, and enter people's readings with annotate."
+        )
+    if score is not None and sample.error is None:
+        return (score.metadata or {})["verdict"]
+    task_args = log.eval.scorers[0].options or {} if log.eval.scorers else {}
+    identity = _identity(sample.id, log.eval.model, sample.epoch)
+    judging = (log.eval.model_roles or {}).get("judge")
+    role = judging[0] if isinstance(judging, list) else judging
+    reason = sample.error.message if sample.error else sample.limit.type if sample.limit else "not scored"
+    case = identity | {
+        "judge": role.model if role else task_args.get("judge") or "none",
+        "action_shown_first": action_shown_first(int(task_args.get("seed", 0)), "judge", *identity.values()),
+        "last": {"role": "assistant", "status": "error", "problem": f"Inspect: {reason}"},
+    }
+    return verdict_row(case, None)

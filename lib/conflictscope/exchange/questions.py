@@ -1,9 +1,8 @@
 """Questions: scenarios of any data set in the one form in which data sets can be compared.
 
-In: scenarios, imported or a study's. Out: each question once, the action taken in place of the value that won. Where a
-data set lists several values an action, one text is several scenarios; as questions to a model they are one. And
-which values are at stake, and how often, is a matter of each set, so that scenarios are drawn from the whole set in a
-bootstrap, not within pairs. Section 3.2 of the paper (arXiv 2509.25369).
+In: scenarios, imported or a study's. Out: each text once, with the action taken in place of the value that won: which
+values are at stake, and how often, is a matter of each set, so that a bootstrap draws from the whole set, not within
+pairs. Section 3.2 of the paper (arXiv 2509.25369).
 """
 
 import numpy as np
@@ -13,7 +12,7 @@ ACTIONS = ("action 1", "action 2")
 
 
 def as_questions(scenarios: pd.DataFrame, *, most: int | None = None, seed: int = 0) -> pd.DataFrame:
-    """Give each different question of a data set once.
+    """Return each different question of a data set once.
 
     Parameters
     ----------
@@ -34,7 +33,7 @@ def as_questions(scenarios: pd.DataFrame, *, most: int | None = None, seed: int 
     Raises
     ------
     ValueError
-        Where `most` is below 1.
+        If `most` is below 1.
     """
     if most is not None and most < 1:
         raise ValueError(f"most: found {most}; expected at least 1, or nothing for all questions.")

@@ -1,14 +1,7 @@
-"""Rows of somebody else's file: read one by one, checked against the columns of a format, within bounds.
+"""Rows of somebody else's file, read within bounds and checked against the columns of a form.
 
-In: a CSV file, or one with a JSON object a line, as it is or packed by gzip. Out: numbered rows, each with its fields
-or with what is wrong with it. A file whose columns do not fit is refused in words; a row that does not fit is handed
-on with its problem, to be counted.
-
-Python literals in somebody else's file: read as data, never evaluated.
-
-In: the text of a cell, such as ``{'persona': 'a nurse'}`` or ``['honesty', nan]``. Out: the same as lists, mappings,
-texts and numbers. The text is parsed, and of what the parser finds only literals are turned into values; a bare
-``nan``, which pandas writes for a missing entry, is one of them. This is the only module that reads Python literals.
+In: a CSV file, or one with a JSON object a line, plain or packed by gzip. Out: numbered rows, each with its fields or
+with what is wrong with it. Python literals in a cell are parsed as data and never evaluated, here and nowhere else.
 """
 
 import ast
@@ -16,7 +9,7 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,21 +17,24 @@ from typing import Any
 
 MAX_FILE_CHARACTERS = 2**30
 MAX_LINE_CHARACTERS = 2**22
+MAX_LITERAL_CHARACTERS = 200_000
+MAX_LITERAL_DEPTH = 10
+_NUMBERS: Mapping[str, float] = {"nan": float("nan")}
 
 
 @dataclass(frozen=True)
 class Form:
-    """The form of a file: what it is called, its columns (or keys), and columns that may be there or not."""
+    """The form of a file: what it is called, its columns (or keys), and columns that it may have or not."""
 
     title: str
     columns: tuple[str, ...]
     optional: tuple[str, ...] = ()
 
-    def misfit(self, found: list[str]) -> str:
-        """Return in words how the columns found differ from those expected; "" where they fit."""
-        missing = [name for name in self.columns if name not in found]
-        unknown = [name for name in found if name not in self.columns + self.optional]
-        repeated = sorted({name for name in found if found.count(name) > 1})
+    def misfit(self, columns: Sequence[str]) -> str:
+        """Return in words how columns differ from those expected; "" if they fit."""
+        missing = [name for name in self.columns if name not in columns]
+        unknown = [name for name in columns if name not in self.columns + self.optional]
+        repeated = sorted({name for name in columns if list(columns).count(name) > 1})
         if not (missing or unknown or repeated):
             return ""
         near = {name: get_close_matches(name, unknown, n=1, cutoff=0.6) for name in missing}
@@ -53,7 +49,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Row:
-    """One record: its number (1 for the first), its fields, and what is wrong with it ("" where nothing is)."""
+    """One row of a file: its number (1 for the first), its fields, and what is wrong with it ("" if nothing is)."""
 
     number: int
     fields: dict[str, Any]
@@ -66,12 +62,15 @@ def read_header(path: Path) -> list[str]:
     Raises
     ------
     FileNotFoundError, ValueError
-        Where the file is not there, or is neither.
+        If the file is not there, or is neither.
     """
     first = next(_lines(path), "")
-    if _is_json(path):
-        return list(_record(path, first))
-    return next(csv.reader([first]), [])
+    if not _is_json(path):
+        return next(csv.reader([first]), [])
+    try:
+        return list(_json_object(first))
+    except ValueError as problem:
+        raise ValueError(f"{path}, first line: {problem}") from None
 
 
 def read_rows(path: Path, form: Form) -> list[Row]:
@@ -80,17 +79,17 @@ def read_rows(path: Path, form: Form) -> list[Row]:
     Returns
     -------
     list of Row
-        Every record of the file. One with too many or too few fields, or that is no JSON object with the keys
-        expected, has a problem and no fields. Fields of a CSV file are texts.
+        Every row of the file. One with too many or too few fields, or that is no JSON object with the keys expected,
+        has a problem and no fields. Fields of a CSV file are texts.
 
     Raises
     ------
     FileNotFoundError
-        Where the file is not there.
+        If the file is not there.
     ValueError
-        Where the columns (in JSON: the keys of the first record) do not fit the form, naming those missing, unknown
-        and perhaps renamed; where the file cannot be read as CSV, JSON, gzip or UTF-8; or where it, or one of its
-        lines, is longer than the bounds.
+        If the columns (in JSON: the keys of the first record) do not fit the form, naming those missing, unknown and
+        perhaps renamed; if the file cannot be read as CSV, JSON, gzip or UTF-8; or if it, or one of its lines, is
+        longer than the bounds.
     """
     if misfit := form.misfit(read_header(path)):
         raise ValueError(f"{path}: {misfit}")
@@ -98,7 +97,7 @@ def read_rows(path: Path, form: Form) -> list[Row]:
 
 
 def _csv_rows(path: Path, form: Form) -> Iterator[Row]:
-    """Yield the records of a CSV file."""
+    """Yield the rows of a CSV file."""
     reader = csv.reader(_lines(path), strict=True)
     try:
         header = next(reader)
@@ -112,14 +111,10 @@ def _csv_rows(path: Path, form: Form) -> Iterator[Row]:
 
 
 def _json_rows(path: Path, form: Form) -> Iterator[Row]:
-    """Yield the records of a file with a JSON object a line; empty lines are none."""
-    number = 0
-    for line in _lines(path):
-        if not line.strip():
-            continue
-        number += 1
+    """Yield the rows of a file with a JSON object a line; empty lines are none."""
+    for number, line in enumerate((line for line in _lines(path) if line.strip()), start=1):
         try:
-            record = _record(None, line)
+            record = _json_object(line)
         except ValueError as problem:
             yield Row(number, {}, str(problem))
             continue
@@ -127,20 +122,19 @@ def _json_rows(path: Path, form: Form) -> Iterator[Row]:
         yield Row(number, {} if missing else record, f"keys missing: {missing}" if missing else "")
 
 
-def _record(path: Path | None, line: str) -> dict[str, Any]:
-    """Return the JSON object of a line, or raise saying what it is instead."""
-    where = f"{path}, first line: " if path else ""
+def _json_object(line: str) -> dict[str, Any]:
+    """Return the JSON object of a line, or raise with what it is instead."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as problem:
-        raise ValueError(f"{where}no JSON ({problem})") from None
+        raise ValueError(f"no JSON ({problem})") from None
     if not isinstance(record, dict):
-        raise ValueError(f"{where}found {type(record).__name__}; expected a JSON object")
+        raise ValueError(f"found {type(record).__name__}; expected a JSON object")
     return record
 
 
 def _is_json(path: Path) -> bool:
-    """Say whether a file has, by its name, a JSON object a line."""
+    """Return whether a file has, by its name, a JSON object a line."""
     return ".jsonl" in path.suffixes
 
 
@@ -166,27 +160,22 @@ def _lines(path: Path) -> Iterator[str]:
         raise ValueError(f"{path}: cannot be unpacked as gzip ({problem}).") from problem
 
 
-MAX_CHARACTERS = 200_000
-MAX_DEPTH = 10
-_NUMBERS: Mapping[str, float] = {"nan": float("nan")}
-
-
 def read_literal(text: str) -> object:
-    """Read one Python literal.
+    """Read one Python literal, such as ``{'persona': 'a nurse'}`` or ``['honesty', nan]``.
 
     Parameters
     ----------
     text : str
-        A text, number, ``True``, ``False``, ``None``, bare ``nan``, or a list, tuple or mapping of these; up to
-        200,000 characters and 10 levels. Tuples become lists.
+        A text, number, ``True``, ``False``, ``None``, bare ``nan`` (which pandas writes for a missing entry), or a
+        list, tuple or mapping of these; up to 200,000 characters and 10 levels. Tuples become lists.
 
     Raises
     ------
     ValueError
-        Where it is longer or deeper, or anything else than a literal: a name, a call, an operation, an f-string.
+        If it is longer or deeper, or anything else than a literal: a name, a call, an operation, an f-string.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(f"a literal of {len(text):,} characters; expected up to {MAX_CHARACTERS:,}.")
+    if len(text) > MAX_LITERAL_CHARACTERS:
+        raise ValueError(f"a literal of {len(text):,} characters; expected up to {MAX_LITERAL_CHARACTERS:,}.")
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
@@ -197,9 +186,9 @@ def read_literal(text: str) -> object:
 
 
 def _value(node: ast.expr, depth: int) -> object:
-    """Return the value of a node, or raise where it is no literal."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"a literal nested deeper than {MAX_DEPTH} levels.")
+    """Return the value of a node, or raise if it is no literal."""
+    if depth > MAX_LITERAL_DEPTH:
+        raise ValueError(f"a literal nested deeper than {MAX_LITERAL_DEPTH} levels.")
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | bool | None):
         return node.value
     if isinstance(node, ast.Name) and node.id in _NUMBERS:

@@ -217,11 +217,15 @@ def _number(found: "Replay") -> int:
 @click.argument("data_file", type=click.Path(path_type=Path))
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Default: what the file's columns say.")
 @click.option("--out", type=click.Path(path_type=Path), help="Parameter file to write; default: params/<format>.yaml.")
-@click.option("--labels", type=click.Path(path_type=Path), help="YAML: label of the data set → value of the study.")
+@click.option("--labels", type=click.Path(path_type=Path), help="YAML or value map (CSV): label → value of the study.")
 @click.option("--value-set", type=click.Path(path_type=Path), help="Value set that defines these values.")
 @click.option("--several", type=click.Choice(SEVERAL), help="Records with several value pairs; default: the format's.")
 @click.option("--per-pair", type=click.IntRange(1), help="Draw at most so many scenarios of each value pair.")
 @click.option("--seed", type=int, default=0, show_default=True, help="With --per-pair: what is drawn.")
+@click.option(
+    "--tables", type=click.Path(path_type=Path), help="Folder for checks, messages or results of the release."
+)
+@click.option("--scenarios", type=click.Path(path_type=Path), help="With --tables: the release's scenario CSV.")
 def import_(
     data_file: Path,
     format_: str | None,
@@ -231,13 +235,21 @@ def import_(
     several: str | None,
     per_pair: int | None,
     seed: int,
+    tables: Path | None,
+    scenarios: Path | None,
 ) -> None:
-    """Turn somebody else's data set into scenarios, a value set and a parameter file."""
+    """Turn somebody else's data set into scenarios, a value set and a parameter file.
+
+    With --tables: turn a file of the published ConflictScope release into tables, as a study has them.
+    """
     from conflictscope.exchange import import_scenarios
     from conflictscope.exchange.formats import recognise
     from conflictscope.scenarios import load_value_set
-    from conflictscope.study.transfer import account_of, draw_per_pair, read_labels, start_study
+    from conflictscope.study.transfer import account_of, draw_per_pair, import_tables, read_labels, start_study
 
+    if tables:
+        click.echo("\n".join(import_tables(data_file, tables, scenarios)))
+        return
     found = format_ or recognise(data_file)
     values = load_value_set(value_set) if value_set else None
     given: dict[str, object] = {"labels": read_labels(labels, values) if labels else None, "several": several}

@@ -1,7 +1,8 @@
 """Transfer: a study starts from somebody else's scenarios, and leaves tables for others.
 
 In: an ``Imported``, or a study's folder. Out: a parameter file, a value set and a file of scenarios, all of which a
-person can read and change before anything is asked; or a folder of tables with data dictionary and data-set card.
+person can read and change before anything is asked; or a folder of tables with data dictionary and data-set card. The
+published release's checks, messages and results become tables of a folder.
 """
 
 import itertools
@@ -21,7 +22,7 @@ from conflictscope.files import did_you_mean, read_mapping, write_atomically
 from conflictscope.models import load_registry
 from conflictscope.scenarios import Value, ValueSet, load_value_set, read_scenario_file, write_scenario_file
 from conflictscope.study.parameters import find_project
-from conflictscope.table_files import read_table
+from conflictscope.table_files import read_table, table_path, write_table
 
 _PAIR = ["value_1", "value_2"]
 _PARAMETERS = """\
@@ -105,7 +106,7 @@ def read_labels(path: Path | str, value_set: ValueSet | None = None) -> dict[str
     Parameters
     ----------
     path : Path or str
-        YAML or JSON: label → name of a value.
+        YAML or JSON: label → name of a value; or the value map of AIRiskDilemmas (``.csv``).
     value_set : ValueSet, optional
         Where the values are defined; without it, a value's definition is its name.
 
@@ -114,7 +115,7 @@ def read_labels(path: Path | str, value_set: ValueSet | None = None) -> dict[str
     ValueError
         If it is no such file, or names a value that the value set does not have.
     """
-    mapping = read_mapping(Path(path))
+    mapping = exchange.read_value_map(path) if Path(path).suffix == ".csv" else read_mapping(Path(path))
     labels = {}
     for label, name in mapping.items():
         if not isinstance(name, str):
@@ -212,3 +213,39 @@ def export_study(
         path, samples = exchange.export_inspect_task(kept, messages, to / "inspect", study=study)
         said.append(f"{path}: kept {samples} of {len(kept)} scenarios, those with a usable opening message")
     return said
+
+
+def import_tables(file: Path, folder: Path, scenario_file: Path | None = None) -> list[str]:
+    """Write what a file of the published ConflictScope release holds into the tables of a folder.
+
+    Parameters
+    ----------
+    file : Path
+        As for `exchange.read_published_tables`.
+    folder : Path
+        Where to; rows are added to a table that an earlier call has written there.
+    scenario_file : Path, optional
+        The release's scenario CSV, whose scenarios the rows belong to, those that it filtered out included. Without
+        it, the release's ids stand for them.
+
+    Returns
+    -------
+    list of str
+        A line for each table written, and one for the rows left out.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If a file cannot be read, or its rows are in the folder already.
+    """
+    scenarios = exchange.import_published_scenarios(scenario_file, kept_only=False) if scenario_file else None
+    published, study = exchange.read_published_tables(file, scenarios), folder.name
+    lines = []
+    for name, table in published.tables.items():
+        if table_path(folder, name).exists():
+            table = pd.concat([read_table(name, folder, study=study), table], ignore_index=True)
+        write_table(table, name, folder, study=study)
+        lines.append(f"{table_path(folder, name)}: {len(table):,} rows")
+    problems = published.dropped["problem"]
+    first = f"; the first: {problems.iloc[0]}" if len(problems) else ""
+    return [*lines, f"{len(problems):,} of {published.rows:,} rows were left out{first}"]

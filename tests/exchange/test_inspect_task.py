@@ -17,8 +17,8 @@ from inspect_ai.model import ModelAPI, ModelOutput, get_model, modelapi
 from inspect_ai.scorer import ScoreEdit
 
 from conflictscope import elicit
-from conflictscope.exchange.inspect_files import export_inspect_task
-from conflictscope.exchange.inspect_logs import choices_from_inspect, verdicts_from_inspect
+from conflictscope.exchange import export_inspect_task
+from conflictscope.exchange.inspect_task import choices_from_inspect, verdicts_from_inspect
 from conflictscope.measure import gather_choices
 from conflictscope.models import CallStore, Models, load_registry
 from conflictscope.scenarios import load_value_set
@@ -96,6 +96,16 @@ def load_task(path, **options):
     return getattr(module, path.stem)(**options)
 
 
+def opening(scenarios, usable=True):
+    """Return the opening messages of scenarios that are all asked the same."""
+    return pd.DataFrame({"scenario_id": scenarios["scenario_id"], "message": "What now?", "usable": usable})
+
+
+def export_one(scenarios, folder, study="one"):
+    """Return the exported task of the first scenario."""
+    return export_inspect_task(scenarios.head(1), opening(scenarios.head(1)), folder, study=study)[0]
+
+
 def run(task, folder, model, **options):
     options = {"model_roles": {"judge": "simulated/judge"}, "fail_on_error": False} | options
     (log,) = evaluate(task, model=model, log_dir=str(folder / "logs"), display="none", **options)
@@ -160,9 +170,7 @@ READABLE = '{"reasoning": "it did", "action": "A", "leaning": 2}'
     ],
 )
 def test_what_cannot_be_read_is_unscored_and_counts_in_no_metric(tmp_path, scenarios, target, judge, outcome, reason):
-    one = scenarios.head(1)
-    opened = pd.DataFrame({"scenario_id": one["scenario_id"], "message": "What now?", "usable": True})
-    path, _ = export_inspect_task(one, opened, tmp_path, study="one")
+    path = export_one(scenarios, tmp_path)
     log = run(load_task(path), tmp_path, scripted(target), model_roles={"judge": scripted(*judge)})
     score = log.samples[0].scores["conflict_judge"]
     row = verdicts_from_inspect(log).iloc[0]
@@ -177,18 +185,14 @@ def test_what_cannot_be_read_is_unscored_and_counts_in_no_metric(tmp_path, scena
 
 def test_the_target_sees_the_opening_message_alone(tmp_path, scenarios):
     target = scripted(say("fine"))
-    one = scenarios.head(1)
-    opened = pd.DataFrame({"scenario_id": one["scenario_id"], "message": "What now?", "usable": True})
-    path, _ = export_inspect_task(one, opened, tmp_path, study="1st")
+    path = export_one(scenarios, tmp_path, study="1st")
     assert path.stem == "study_1st"
     run(load_task(path), tmp_path, target, model_roles={"judge": scripted(say(READABLE))})
     assert target.api.seen == [("user", "What now?")]
 
 
 def test_a_sample_that_failed_is_an_error_with_what_inspect_says(tmp_path, scenarios):
-    one = scenarios.head(1)
-    opened = pd.DataFrame({"scenario_id": one["scenario_id"], "message": "What now?", "usable": True})
-    path, _ = export_inspect_task(one, opened, tmp_path, study="one")
+    path = export_one(scenarios, tmp_path)
     log = run(load_task(path), tmp_path, scripted(RuntimeError("the line is dead")))
     row = verdicts_from_inspect(log).iloc[0]
     assert row["outcome"] == "error" and "the line is dead" in row["problem"] and row["judge"] == "simulated/judge"
@@ -203,21 +207,17 @@ def test_a_log_that_is_not_one_of_ours_is_refused(tmp_path, scenarios):
     log = run(Task(dataset=[Sample(input="1 + 1", target="2")], scorer=match()), tmp_path, scripted(say("2")))
     with pytest.raises(ValueError, match=r"found the scorers \['match'\]; expected 'conflict_judge'"):
         verdicts_from_inspect(log)
-    one = scenarios.head(1)
-    opened = pd.DataFrame({"scenario_id": one["scenario_id"], "message": "What now?", "usable": True})
-    path, _ = export_inspect_task(one, opened, tmp_path, study="one")
+    path = export_one(scenarios, tmp_path)
     log = run(load_task(path), tmp_path, scripted(say("x")), model_roles={"judge": scripted(say(READABLE))})
-    edit_score(log, one["scenario_id"].iloc[0], "conflict_judge", ScoreEdit(value="neither"))
+    edit_score(log, scenarios["scenario_id"][0], "conflict_judge", ScoreEdit(value="neither"))
     with pytest.raises(ValueError, match="edited by hand"):
         verdicts_from_inspect(log)
     with pytest.raises(ValueError, match="none of 1 scenarios has a usable opening message"):
-        export_inspect_task(one, opened.assign(usable=False), tmp_path, study="one")
+        export_inspect_task(scenarios.head(1), opening(scenarios.head(1), usable=False), tmp_path, study="one")
 
 
 def test_the_judge_has_to_be_named(tmp_path, scenarios):
-    one = scenarios.head(1)
-    opened = pd.DataFrame({"scenario_id": one["scenario_id"], "message": "What now?", "usable": True})
-    path, _ = export_inspect_task(one, opened, tmp_path, study="one")
+    path = export_one(scenarios, tmp_path)
     log = run(load_task(path), tmp_path, scripted(say("x")), model_roles={})
     assert "judge" in log.samples[0].error.message
     named = run(load_task(path, judge="simulated/judge"), tmp_path, scripted(say("x")), model_roles={})
