@@ -56,6 +56,8 @@ WRONG = [
         "compare_with: found '../figures/x'",
         "holds no agreement.csv; expected the figures",
     ),
+    ("prompts_folder: nowhere", "prompts_folder: ", "is not there; expected a folder of prompts"),
+    ("prompts_folder: params/samples", "no prompt has this name", "expected some of"),
     ("call_store: nonsense", "call_store: found no address", "expected one like sqlite:///"),
     ("call_store: nodb://x/y", "call_store: found no address", "whose driver is installed"),
     ("level: 95", "level: found 95", "expected a number below 1 (coverage of the intervals)."),

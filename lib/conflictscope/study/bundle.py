@@ -104,9 +104,9 @@ def pack_bundle(parameters: StudyParameters, manifest: Mapping[str, Any], file: 
     Raises
     ------
     ValueError
-        Where a table is stale, so that the store would not give it again.
+        If a table is stale, so that the store would not give it again.
     OSError
-        Where the disk does not take the file.
+        If the disk does not take the file.
     """
     stale = unfinished_tables(parameters)
     values = load_value_set(parameters.path("value_set"))
@@ -126,9 +126,9 @@ def open_bundle(file: Path, folder: Path) -> Bundle:
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
     ValueError
-        Where it is no bundle, one of another version, or holds anything that a bundle does not.
+        If it is no bundle, one of another version, or holds anything that a bundle does not.
     """
     try:
         with zipfile.ZipFile(file) as packed:

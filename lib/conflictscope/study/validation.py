@@ -30,6 +30,8 @@ def validate_study(parameters: StudyParameters, registry: Registry) -> list[str]
     problems = _problems_of_models(values, registry) + _problems_of_embedder(values)
     if values["call_store"]:
         problems += _problems_of_call_store(values["call_store"])
+    if values["prompts_folder"]:
+        problems += _problems_of_prompts(parameters)
     for name, file in (("earlier_runs", "outlines.parquet"), ("compare_with", "agreement.csv")):
         for folder in values[name]:
             if not (parameters.root / folder / file).is_file():
@@ -98,6 +100,17 @@ def _problems_of_embedder(values: dict[str, Any]) -> list[str]:
     except ValueError as problem:
         problems.append(str(problem))
     return problems
+
+
+def _problems_of_prompts(parameters: StudyParameters) -> list[str]:
+    """Return what is wrong with the study's own prompts."""
+    from conflictscope.prompts import prompt_files
+
+    try:
+        prompt_files(parameters.path("prompts_folder"))
+    except (ValueError, FileNotFoundError) as problem:
+        return [str(problem)]
+    return []
 
 
 def _problems_of_call_store(url: str) -> list[str]:
