@@ -24,6 +24,7 @@ from conflictscope.study.plan import (
     read_done,
 )
 from conflictscope.study.validation import validate_study
+from conflictscope.table_files import read_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,7 +191,9 @@ def test_of_a_study_that_has_run_nothing_is_still_to_be_asked(recorded, capsys):
     more = load_parameters(file, settings=["targets=[simulated/steady, simulated/obliging, gpt-4o]"])
     plan = plan_study(more, registry, done=read_done(more)).groupby("model")[["calls", "still", "dollars_still"]].sum()
     assert plan.loc["gpt-4o", "still"] == plan.loc["gpt-4o", "calls"] > 0 and plan.loc["gpt-4o", "dollars_still"] > 0
-    assert plan.loc[["simulated/steady", "simulated/obliging"], "still"].sum() == 0
+    # conversations are counted as if every opening message could be used: default, steered and placebo
+    unusable = (~read_table("opening_messages", recorded / "runs" / "newsroom", study="newsroom")["usable"]).sum()
+    assert plan.loc[["simulated/steady", "simulated/obliging"], "still"].tolist() == [3 * unusable] * 2
     command_line._commands(["plan", str(file), "--set", "judge=gpt-4o"], standalone_mode=False)
     said = capsys.readouterr().out
     assert "dollars_still" in said and "calls still to be asked" in said
