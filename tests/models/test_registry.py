@@ -39,7 +39,7 @@ def test_reads_models_and_casts(load):
         (("id: big-1", "ident: big-1"), r"models: big: unknown key 'ident'; expected one of .*'id'"),
         (("id: big-1", "id: big-1, concurency: 3"), "unknown key 'concurency'; .*did you mean 'concurrency'"),
         (("id: big-1", "id: big-1, name: other"), "unknown key 'name'"),
-        (("id: big-1", "id: big-1, timeout_s: .inf"), "timeout_s: found inf; expected a number above 0"),
+        (("id: big-1", "id: big-1, timeout_s: .inf"), "timeout_s: found '.inf'; expected a number above 0"),
         (("id: big-1", "id: big-1, requests_per_minute: 1.5"), "requests_per_minute: found 1.5; expected a whole"),
         (("author: big", "author: bigg"), "author: found 'bigg'; .*did you mean 'big'"),
         (("id: big-1, ", ""), "big: id is missing"),
