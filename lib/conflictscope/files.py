@@ -68,7 +68,7 @@ def parse_yaml(text: str, source: str) -> Any:
         As ``read_mapping``.
     """
     try:
-        return yaml.load(unicodedata.normalize("NFC", text), Loader=_PlainLoader)
+        return yaml.load(unicodedata.normalize("NFC", text), Loader=_SafePlainLoader)
     except RecursionError:
         raise ValueError(f"{source} cannot be read: nested too deeply.") from None
     except yaml.MarkedYAMLError as problem:
@@ -181,7 +181,7 @@ def _finite(text: str) -> float:
     return number
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _SafePlainLoader(yaml.SafeLoader):
     """YAML by its core schema (version 1.2) in JSON's types alone, with anchors and merge keys, each key once."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
@@ -230,14 +230,14 @@ _CORE: dict[str, tuple[str, Iterable[str], Callable[[str], Any]]] = {
     "int": (r"[-+]?[0-9]+", "-+0123456789", int),
     "float": (r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", "-+.0123456789", _finite),
 }
-_PlainLoader.add_implicit_resolver(_TAG + "merge", re.compile(r"<<\Z"), ["<"])
+_SafePlainLoader.add_implicit_resolver(_TAG + "merge", re.compile(r"<<\Z"), ["<"])
 for _type, (_pattern, _first, _) in _CORE.items():
-    _PlainLoader.add_implicit_resolver(_TAG + _type, re.compile(rf"(?:{_pattern})\Z"), list(_first))
-    _PlainLoader.add_constructor(_TAG + _type, _PlainLoader.construct_core)
-_PlainLoader.add_constructor(_TAG + "str", _PlainLoader.construct_yaml_str)
-_PlainLoader.add_constructor(_TAG + "seq", _PlainLoader.construct_yaml_seq)
-_PlainLoader.add_constructor(_TAG + "map", _PlainLoader.construct_yaml_map)
-_PlainLoader.add_constructor(None, _PlainLoader.refuse)
+    _SafePlainLoader.add_implicit_resolver(_TAG + _type, re.compile(rf"(?:{_pattern})\Z"), list(_first))
+    _SafePlainLoader.add_constructor(_TAG + _type, _SafePlainLoader.construct_core)
+_SafePlainLoader.add_constructor(_TAG + "str", _SafePlainLoader.construct_yaml_str)
+_SafePlainLoader.add_constructor(_TAG + "seq", _SafePlainLoader.construct_yaml_seq)
+_SafePlainLoader.add_constructor(_TAG + "map", _SafePlainLoader.construct_yaml_map)
+_SafePlainLoader.add_constructor(None, _SafePlainLoader.refuse)
 
 
 def _entries(node: yaml.Node, known: dict[int, float]) -> float:

@@ -366,14 +366,11 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
     engine = sa.create_engine(store_url(path))
     try:
         with engine.begin() as connection:
-            made: set[str] = set()
+            METADATA.create_all(connection)
             for name, row in rows:
                 table = METADATA.tables.get(name)
                 if table is None or set(row) != set(table.columns.keys()):
                     raise ValueError(f"a row of the table {name!r} with {sorted(row)} is none of a call store's.")
-                if name not in made:
-                    table.create(connection)
-                    made.add(name)
                 connection.execute(table.insert(), row)
     finally:
         engine.dispose()
