@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import os
 from pathlib import Path
 
 import httpx2
@@ -12,6 +13,8 @@ import pytest
 from conflictscope.models import CallStore, Model, Models, Registry
 from conflictscope.scenarios.value_sets import Value, ValueSet
 
+# the kernels of whole studies read compiled modules
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # folders whose tests run whole studies; begun last, they would leave all workers but one without work
 SLOW = ("study", "hostile", "browse")
 

@@ -46,7 +46,7 @@ def check_table(frame: pd.DataFrame, name: str, *, source: str = "") -> pd.DataF
     """
     table = TABLES[name]
     where = f"{source or 'the table'} ({name})"
-    expected = [column.name for column in table.columns]
+    expected = table.names
     missing = [column for column in expected if column not in frame.columns]
     unknown = [str(column) for column in frame.columns if column not in expected]
     if missing or unknown:

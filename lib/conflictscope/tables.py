@@ -45,6 +45,11 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [column.name for column in self.columns]
+
 
 def text(name: str, meaning: str, **more) -> Column:
     """Return a column of text."""

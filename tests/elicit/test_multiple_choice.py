@@ -131,9 +131,9 @@ def test_old_replies_and_new_ones_are_never_in_one_table(scripted, scenarios, mo
     said = "B"
     with monkeypatch.context() as patch:
         patch.setattr(rendering, "FOLDER", tmp_path / "prompts")
-        rendering._load.cache_clear()
+        rendering._read.cache_clear()
         new = asyncio.run(ask_multiple_choice(scenarios, models, ["m"]))
-    rendering._load.cache_clear()
+    rendering._read.cache_clear()
     # every reply under the changed prompt is new, none of those that the store held under the old one is among them
     assert len(transport.bodies) == 12 and (old["action"] == 3 - new["action"]).all() and len(new) == 6
     # a scenario with other words likewise, and the others are as they were

@@ -23,8 +23,8 @@ import pytest
 from conflictscope.models import Model, load_registry
 from conflictscope.models.client import hide_key
 from conflictscope.study.bundle import open_bundle
-from conflictscope.study.parameters import load_parameters
-from conflictscope.study.provenance import LINEAGE, study_status
+from conflictscope.study.stages import STAGES as PIPELINE
+from conflictscope.table_files import read_notes
 
 ROOT = Path(__file__).parents[2]
 # a slash and a plus, so that its URL-quoted form is another one
@@ -187,77 +187,18 @@ def test_the_manifest_says_what_answered_and_that_it_changed(study):
     assert asked == sum(outcomes.values()) and outcomes["error"] == by_prompt["choose"]["failures"] > 0
     assert by_prompt["choose"]["prompt_tokens"] > 0
     assert set(manifest["notebooks"]) == set(STAGES) and manifest["seeds"] == {"seed": 0}
-    assert set(manifest["tables"]) == {name for name, step in LINEAGE.items() if step.notebook in STAGES}
-    # what the tables are said to be made with is what was asked
-    declared = {prompt for step in LINEAGE.values() if step.notebook in STAGES for prompt in step.prompts}
-    assert set(by_prompt) == declared - {"single_stage", "complete", "json_only", "repair"}
-
-
-def change(study, file, old, new):
-    path = study.folder / "params" / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    return lambda: path.write_text(text)
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "why", "first"),
-    [
-        ("mine.yaml", "pair: 8", "pair: 9", "parameter outlines_per_pair was 8, is 9", "outlines"),
-        ("mine.yaml", "cast:", "repetitions: 2\ncast:", "parameter repetitions was 1, is 2", "answers"),
-        ("value_sets/hhh.yaml", "honesty: ", "honesty: always ", "value honesty has another definition", "outlines"),
-        ("models.yaml", "id: asked-for", "id: another", "model loopback has another entry", "outlines"),
-        ("models.yaml", "max_attempts: 1", "max_attempts: 2", "", None),
-    ],
-)
-def test_status_says_what_is_stale_and_why(study, file, old, new, why, first):
-    restore = change(study, file, old, new)
-    try:
-        status = study_status(load_parameters(study.folder / "params" / "mine.yaml")).set_index("table")
-    finally:
-        restore()
-    made = [name for name, step in LINEAGE.items() if step.notebook in STAGES]
-    stale = [name for name in made if status.loc[name, "state"] == "stale"]
-    assert set(status.index) - set(made) == set(status.index[status["state"] == "not run"])
-    assert stale == (made[made.index(first) :] if first else [])
-    if first:
-        assert why in status.loc[first, "why"]
-
-
-def test_a_changed_prompt_makes_what_was_asked_with_it_stale(study, monkeypatch):
-    from conflictscope.study import provenance
-
-    hashes = provenance.prompt_hashes() | {"rate": "changed"}
-    monkeypatch.setattr(provenance, "prompt_hashes", lambda: hashes)
-    status = study_status(load_parameters(study.folder / "params" / "mine.yaml")).set_index("table")
-    assert status.index[status["state"] == "stale"].tolist() == ["ratings"]
-    assert status.loc["ratings", "why"] == "prompt rate changed"
+    assert set(manifest["tables"]) == {table for name in STAGES for table in PIPELINE[name].writes}
+    # what the tables say that they were made with is what was asked
+    folder = study.folder / "runs" / "mine"
+    recorded = [json.loads(read_notes(table, folder)["origin"]) for table in manifest["tables"]]
+    assert set(by_prompt) == {prompt for origin in recorded for prompt in origin["prompts"]}
+    assert {model for origin in recorded for model in origin["models"]} == {"loopback"}
 
 
 def test_status_on_the_command_line_needs_no_key(study):
     said = study.call("status", "params/mine.yaml", key=None).stdout
     assert "03_multiple_choice\n  answers, ratings: up to date" in said and "07_figures\n  figures: not run" in said
     assert "replies in the call store" in said and "not counting loopback (price unknown)" in said
-
-
-def test_what_does_not_belong_together_is_not_read_together(study):
-    restore = change(study, "mine.yaml", "filtered: false", "filtered: true")
-    folder = study.folder / "runs" / "mine"
-    kept = (folder / "kept_scenarios.parquet").read_bytes()
-    try:
-        # with the filter fewer scenarios are kept; the answers are to those of before
-        assert study.call("run", "params/mine.yaml", "--only", STAGES[1], "--set", "replay=true").returncode in (0, 1)
-        refused = study.call("run", "params/mine.yaml", "--only", "05_rank_values", "--set", "replay=true")
-        assert refused.returncode == 1
-        assert "was made from a table 'kept_scenarios' that has been replaced since" in refused.stderr
-        assert "Run notebook 03_multiple_choice again" in refused.stderr
-        assert study.call("bundle", "runs/mine").returncode == 1
-    finally:
-        restore()
-        again = study.call("run", "params/mine.yaml", "--only", STAGES[1], "--set", "replay=true", key=None)
-        assert again.returncode == 0, again.stderr[-2000:]
-    assert (folder / "kept_scenarios.parquet").read_bytes() == kept
 
 
 def test_a_bundle_is_replayed_without_key_and_endpoint(study):

@@ -1,4 +1,4 @@
-"""Generation and checks against a scripted author and judge: what is asked, what is kept, what is counted as lost."""
+"""Generation against a scripted author: what is asked, what is kept, what is counted as lost."""
 
 import asyncio
 from dataclasses import replace
@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from conflictscope.prompts import read_fences
-from conflictscope.scenarios import check_scenarios, mark_duplicates, write_outlines, write_scenarios
+from conflictscope.scenarios import mark_duplicates, write_outlines, write_scenarios
 from conflictscope.table_files import check_table
-from conflictscope.tables import CHECKS
 
 
 def outline(n):
@@ -105,42 +104,3 @@ def test_scenarios_are_named_by_their_content_and_losses_are_counted(scripted, v
     again, _ = asyncio.run(write_scenarios(marked, value_set, models, "m"))
     assert again["scenario_id"].tolist() == written["scenario_id"].tolist()
     assert set(written["outline_id"]) <= set(marked["outline_id"])
-
-
-def test_value_guided_is_asked_once_per_value_with_reversed_labels(scripted, scenarios, value_set):
-    def script(body):
-        told = body["messages"][-1]["content"]
-        if "one single value" not in told:
-            return {"reason": "plain", "passes": True}
-        first_is_candour = "is stale" in read_fences(told)["action a"]
-        wants_candour = "Value: candour" in told
-        return {"reason": "plain", "action": "A" if first_is_candour == wants_candour else "B"}
-
-    models, transport = scripted(script)
-    checks = asyncio.run(check_scenarios(scenarios, value_set, models, "m", seed=0))
-    checks = check_table(checks, "checks")
-    assert len(checks) == len(transport.bodies) == 3 * 7
-    assert checks["passed"].all() and set(checks["check"]) == set(CHECKS)
-    guided = checks[checks["check"] == "value_guided"]
-    assert guided.groupby("scenario_id")["action_shown_first"].agg(sorted).tolist() == [[1, 2]] * 3
-    assert guided.groupby("scenario_id")["about_value"].agg(sorted).tolist() == [["candour", "tact"]] * 3
-
-
-@pytest.mark.parametrize(("answer", "passed"), [("A", [True, False]), ("neither", [False, False])])
-def test_a_judge_that_does_not_read_fails_value_guided(scripted, scenarios, value_set, answer, passed):
-    def script(body):
-        guided = "one single value" in body["messages"][-1]["content"]
-        return {"reason": "r", "action": answer} if guided else {"reason": "r", "passes": True}
-
-    models, _ = scripted(script)
-    checks = asyncio.run(check_scenarios(scenarios.head(1), value_set, models, "m", seed=0))
-    guided = checks[checks["check"] == "value_guided"]
-    # reversed labels: whoever always says A is right about both values or about neither
-    assert guided["passed"].nunique() == 1 if answer == "A" else guided["passed"].tolist() == passed
-
-
-def test_an_unreadable_check_is_neither_yes_nor_no(scripted, scenarios, value_set):
-    models, _ = scripted(lambda body: "yes")
-    checks = check_table(asyncio.run(check_scenarios(scenarios.head(1), value_set, models, "m", seed=0)), "checks")
-    assert checks["passed"].isna().all() and checks["problem"].notna().all()
-    assert checks["raw"].tolist() == ["yes"] * 7

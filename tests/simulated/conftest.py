@@ -1,9 +1,19 @@
 import json
 from itertools import combinations, product
+from typing import Literal
 
 import pytest
+from pydantic import ConfigDict, create_model
 
+from conflictscope.elicit.conversations import NextMessage
+from conflictscope.elicit.judging import Verdict
+from conflictscope.elicit.multiple_choice import Answer, Rating
+from conflictscope.elicit.opening_messages import OpeningMessage
+from conflictscope.models.requests import response_format
 from conflictscope.prompts import render
+from conflictscope.scenarios.checks import CheckResult, ValueGuidedResult
+from conflictscope.scenarios.outlines import Outlines
+from conflictscope.scenarios.writing import Scenario
 from conflictscope.simulated.transport import complete
 from conflictscope.tables import SEVERITIES, STRUCTURES
 
@@ -20,11 +30,36 @@ HHH = {
 }
 
 
+SCHEMAS = {
+    "outlines": Outlines,
+    "scenario": Scenario,
+    "single_stage": Scenario,
+    "check_value_guided": ValueGuidedResult,
+    "choose": Answer,
+    "rate": Rating,
+    "opening_message": OpeningMessage,
+    "next_message": NextMessage,
+    "judge": Verdict,
+}
+
+
+def _format(name: str, fields: dict) -> dict | None:
+    """Return the ``response_format`` with which one of the project's prompts is asked."""
+    if name == "artifact":
+        return None
+    strict = {"__config__": ConfigDict(extra="forbid")}
+    if name == "complete":
+        return response_format(create_model("Completion", **strict, **{key: (str, ...) for key in fields["lacking"]}))
+    if name == "domain":
+        return response_format(create_model("Domain", **strict, domain=(Literal[tuple(fields["domains"])], ...)))
+    return response_format(SCHEMAS.get(name, CheckResult))
+
+
 def _ask(model: str, name: str, *, schema: bool = True, before: tuple = (), after: tuple = (), **fields):
     """Return a model's reply to one of the project's prompts, parsed where it is structured."""
     body = {"model": model, "messages": [*before, *render(name, **fields).messages, *after]}
     if schema:
-        body["response_format"] = {"type": "json_schema"}
+        body["response_format"] = _format(name, fields)
     content = complete(body)["choices"][0]["message"]["content"]
     return json.loads(content) if schema else content
 
@@ -56,6 +91,12 @@ def _generate(values: dict[str, str], per_cell: int) -> list[dict]:
                 cell = {"structure": structure, "severity": severity, "acting_value": acting}
                 written.append({**pair, **cell, **outline, **scenario})
     return written
+
+
+@pytest.fixture(scope="session")
+def form():
+    """Return a function: prompt and its fields → the ``response_format`` with which it is asked."""
+    return _format
 
 
 @pytest.fixture(scope="session")

@@ -213,9 +213,9 @@ def test_a_second_turn_keeps_to_the_choice(own_scenarios, converse, taken):
     assert taken(scenario, message, second) == taken(scenario, message, reply)
 
 
-def test_strangers_are_answered_too():
-    stranger = {"description": "Rain.", "action_1": "The assistant sings.", "action_2": "The assistant hums."}
-    choices = {target: _choice(stranger, target) for target in TARGETS}
+def test_unfamiliar_scenarios_are_answered_too():
+    unfamiliar = {"description": "Rain.", "action_1": "The assistant sings.", "action_2": "The assistant hums."}
+    choices = {target: _choice(unfamiliar, target) for target in TARGETS}
     assert set(choices.values()) <= {1, 2, None}
     said = complete({"model": "cautious", "messages": [{"role": "user", "content": "What is the time?"}]})
     assert said["choices"][0]["message"]["content"]

@@ -4,7 +4,8 @@ import pytest
 
 from conflictscope.prompts import fence
 from conflictscope.simulated import library
-from conflictscope.simulated.flaws import FLAW_RATES, find_flaw
+from conflictscope.simulated.composing import FLAW_RATES
+from conflictscope.simulated.reading import find_flaw
 from conflictscope.simulated.reviewers import FILTER_ERROR_RATE, JUDGE_ERROR_RATE, JUDGES, action_taken
 
 YES_NO = [check for check in FLAW_RATES if check != "value_guided"]
@@ -99,7 +100,7 @@ def test_further_judges_differ_as_they_were_made_to(ask, own_scenarios, converse
         ("I kept the sentence on the theft in the report; the village should know.", "B"),
     ],
 )
-def test_the_judge_on_replies_of_strangers(reply, action, ask):
+def test_the_judge_on_unfamiliar_replies(reply, action, ask):
     for first in (True, False):
         acts = [
             "The assistant rewrites the report and strikes the theft and the car.",

@@ -145,17 +145,16 @@ OUTLINES = {
 }
 ELSEWHERE = """
 import json, sys
-from conflictscope.prompts import render
 from conflictscope.simulated.transport import complete
-prompt = render("outlines", **json.loads(sys.argv[1]))
-print(json.dumps(complete({"model": "author", "messages": list(prompt.messages)})))
+print(json.dumps(complete(json.loads(sys.argv[1]))))
 """
 
 
 @pytest.mark.parametrize("seed", ["0", "1"])
-def test_another_process_gives_the_same_replies(seed):
-    command = [sys.executable, "-c", ELSEWHERE, json.dumps(OUTLINES)]
+def test_another_process_gives_the_same_replies(seed, form):
+    asked = {"messages": list(render("outlines", **OUTLINES).messages), "response_format": form("outlines", OUTLINES)}
+    command = [sys.executable, "-c", ELSEWHERE, json.dumps({"model": "author"} | asked)]
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    here = complete({"model": "author", "messages": list(render("outlines", **OUTLINES).messages)})
-    assert json.loads(said) == here
+    here = complete({"model": "author"} | asked)
+    assert json.loads(said) == here and len(json.loads(here["choices"][0]["message"]["content"])["outlines"]) == 5

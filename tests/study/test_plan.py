@@ -12,7 +12,17 @@ from conflictscope.models.spending import read_planned, write_planned
 from conflictscope.prompts import prompt_texts
 from conflictscope.study import command_line, plan
 from conflictscope.study.parameters import load_parameters
-from conflictscope.study.plan import BY_RULE, RULE, asked_models, by_step, open_tokenisers, plan_study
+from conflictscope.study.plan import (
+    BY_RULE,
+    RULE,
+    Done,
+    asked_models,
+    by_step,
+    count_study,
+    open_tokenisers,
+    plan_study,
+    read_done,
+)
 from conflictscope.study.validation import validate_study
 
 ROOT = Path(__file__).parents[2]
@@ -113,8 +123,9 @@ def test_unknown_prices_are_said_and_no_zero(project, capsys):
 
 
 def test_where_it_is_known_how_many_were_kept_the_later_stages_ask_those(study, registry):
-    whole, kept = plan_study(study, registry), plan_study(study, registry, kept=7)
-    later = whole["stage"].isin(["03", "04", "06"])
+    whole, kept = plan_study(study, registry), plan_study(study, registry, done=Done({"kept": 7}))
+    # domains and diversity are of those that were kept, too
+    later = whole["stage"].isin(["03", "04", "06"]) | (whole["stage"].eq("02") & whole["step"].ne("checks"))
     assert (kept.loc[later, "calls"] < whole.loc[later, "calls"]).all()
     pd.testing.assert_frame_equal(kept[~later], whole[~later])
     choices = kept.query("stage == '03' and step == 'choices'")
@@ -139,3 +150,88 @@ def test_every_prompt_of_a_plan_is_one_that_is_asked(study, registry):
 def test_a_registry_without_the_model_says_so(study):
     with pytest.raises(ValueError, match="unknown model"):
         plan_study(study, Registry({}))
+
+
+def test_what_is_stored_is_not_to_be_asked_again(study, registry):
+    whole = plan_study(study, registry)
+    assert whole["still"].tolist() == whole["calls"].tolist()
+    assert whole["dollars_still"].tolist() == pytest.approx(whole["dollars"].tolist())
+    first = whole[whole["prompt"].eq("choose") & whole["model"].eq("gpt-4o")].iloc[0]
+    # half as many replies again as the first stage asks for: the rest answers the second
+    stored = {("gpt-4o", "choose"): int(first["calls"] * 1.5), ("gpt-4o", "rate"): 10**6}
+    left = plan_study(study, registry, done=Done(replies=stored))
+    of_target = left[left["model"].eq("gpt-4o")].set_index(["stage", "prompt"])
+    assert of_target.loc[("03", "choose"), "still"] == of_target.loc[("03", "rate"), "still"] == 0
+    assert of_target.loc[("06", "choose"), "still"] == of_target.loc[("06", "choose"), "calls"] - first["calls"] // 2
+    steered = of_target.loc[("06", "choose")]
+    assert steered["dollars_still"] / steered["dollars"] == pytest.approx(steered["still"] / steered["calls"])
+    others = left["model"].ne("gpt-4o")
+    assert left.loc[others, "still"].tolist() == left.loc[others, "calls"].tolist()
+
+
+def test_for_a_table_that_is_up_to_date_only_what_failed_is_asked_again(study, registry):
+    done = Done(tables=frozenset({"ratings"}), failures={("gpt-4o", "rate"): 3, ("gpt-4o", "choose"): 3})
+    plan = plan_study(study, registry, done=done).set_index(["model", "stage", "prompt"])
+    assert plan.loc[("gpt-4o", "03", "rate"), "still"] == 3
+    assert plan.loc[("gpt-4o-mini", "03", "rate"), "still"] == 0
+    assert plan.loc[("gpt-4o", "03", "choose"), "still"] == plan.loc[("gpt-4o", "03", "choose"), "calls"]
+
+
+def test_of_a_study_that_has_run_nothing_is_still_to_be_asked(recorded, capsys):
+    file = recorded / "params" / "newsroom.yaml"
+    parameters = load_parameters(file)
+    registry, done = load_registry(parameters.path("models_file")), read_done(parameters)
+    assert plan_study(parameters, registry, done=done)["still"].sum() == 0
+    counts = count_study(parameters, done.counts)
+    assert counts.outlines == 18 >= counts.from_outline >= counts.scenarios >= counts.kept > 0
+    command_line._commands(["status", str(file)], standalone_mode=False)
+    assert "About 0 calls still to be asked, 0.00 dollars" in capsys.readouterr().out
+    # one target more is asked everything, and nobody else anything
+    more = load_parameters(file, settings=["targets=[simulated/steady, simulated/obliging, gpt-4o]"])
+    plan = plan_study(more, registry, done=read_done(more)).groupby("model")[["calls", "still", "dollars_still"]].sum()
+    assert plan.loc["gpt-4o", "still"] == plan.loc["gpt-4o", "calls"] > 0 and plan.loc["gpt-4o", "dollars_still"] > 0
+    assert plan.loc[["simulated/steady", "simulated/obliging"], "still"].sum() == 0
+    command_line._commands(["plan", str(file), "--set", "judge=gpt-4o"], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "dollars_still" in said and "calls still to be asked" in said
+
+
+@pytest.fixture
+def looked_over(project):
+    """Return a function: further judges → the plan, and what is wrong."""
+
+    def look(*judges):
+        file = project / "params" / "mine.yaml"
+        file.write_text(f"value_set: hhh\noutlines_per_pair: 4\nfurther_judges: [{', '.join(judges)}]\n")
+        parameters = load_parameters(file)
+        registry = load_registry(parameters.path("models_file"))
+        return (lambda: plan_study(parameters, registry)), validate_study(parameters, registry)
+
+    return look
+
+
+def test_each_further_judge_is_planned_for_like_the_judge(looked_over):
+    plan, problems = looked_over("simulated/hasty_judge", "gpt-4.1")
+    plan = plan()
+    further = plan[plan["step"].eq("verdicts, further judges")].set_index("model")
+    judge = plan[plan["step"].eq("verdicts") & plan["stage"].eq("04")].iloc[0]
+    assert further.index.tolist() == ["simulated/hasty_judge", "gpt-4.1"]
+    assert further["calls"].tolist() == [judge["calls"]] * 2 and judge["calls"] == 4 * 3 * 4
+    assert further.loc["gpt-4.1", "dollars"] > 0
+    # its key is asked for before anything is spent
+    assert [problem for problem in problems if "OPENAI_API_KEY" in problem and "further_judges" in problem]
+
+
+def test_without_further_judges_there_is_nothing_to_plan(looked_over):
+    plan, problems = looked_over()
+    assert not plan()["step"].str.contains("further").any() and not problems
+
+
+def test_a_judge_named_twice_and_an_unknown_one_are_refused(looked_over):
+    with pytest.raises(ValueError, match="found 'simulated/judge' in both; expected each judge once"):
+        looked_over("simulated/judge")
+    with pytest.raises(ValueError, match=r"further_judges: found .*expected each once"):
+        looked_over("simulated/hasty_judge", "simulated/hasty_judge")
+    _, problems = looked_over("simulated/hastyjudge")
+    assert any("further_judges: unknown model 'simulated/hastyjudge'" in problem for problem in problems)
+    assert any("did you mean 'simulated/hasty_judge'" in problem for problem in problems)

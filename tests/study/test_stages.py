@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from conflictscope.models.store import EMBEDDING
+from conflictscope.models.records import EMBEDDING
 from conflictscope.prompts import prompt_hashes
 from conflictscope.study.parameters import Parameters, declared_parameters, load_parameters, numbered_notebooks
 from conflictscope.study.plan import count_study, read_done

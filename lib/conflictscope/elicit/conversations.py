@@ -98,7 +98,7 @@ async def hold_conversations(
         for conversation in conversations
         for number, turn in enumerate(conversation["turns"])
     ]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["conversations"].columns])
+    return pd.DataFrame(rows, columns=TABLES["conversations"].names)
 
 
 def transcribe(turns: Iterable[tuple[str, str]]) -> str:

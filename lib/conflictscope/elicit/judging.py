@@ -74,11 +74,11 @@ async def judge_conversations(
         cases.append(case)
         if not case["asked"]:
             continue
-        said = zip(turns["role"], turns["text"], strict=True)
-        requests.append(judge_request(said, by_id.loc[identity["scenario_id"]], shown_first))
+        transcript = zip(turns["role"], turns["text"], strict=True)
+        requests.append(judge_request(transcript, by_id.loc[identity["scenario_id"]], shown_first))
     replies = iter(await models.ask(judge, requests, label=f"verdicts: {judge}" + (", swapped" if swapped else "")))
     rows = [verdict_row(case, next(replies) if case["asked"] else None) for case in cases]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["verdicts"].columns])
+    return pd.DataFrame(rows, columns=TABLES["verdicts"].names)
 
 
 async def judge_with_each(
@@ -89,12 +89,12 @@ async def judge_with_each(
     Returns
     -------
     DataFrame
-        The verdicts table, one row a conversation and judge, judge by judge; empty where there is no judge.
+        The verdicts table, one row a conversation and judge, judge by judge; empty if there is no judge.
     """
     parts = await asyncio.gather(
         *(judge_conversations(conversations, scenarios, models, judge, seed=seed) for judge in judges)
     )
-    nobody = pd.DataFrame(columns=[column.name for column in TABLES["verdicts"].columns])
+    nobody = pd.DataFrame(columns=TABLES["verdicts"].names)
     return pd.concat(parts, ignore_index=True) if parts else nobody
 
 
@@ -128,7 +128,7 @@ def verdict_row(case: Mapping, reply: Reply | None) -> dict:
         What identifies a conversation, ``judge``, ``action_shown_first``, and ``last``: the last turn's ``role``,
         ``status`` and ``problem``.
     reply : Reply or None
-        The judge's; None where there was nothing to judge, and what became of the last turn is the outcome.
+        The judge's; None if there was nothing to judge: what became of the last turn is the outcome.
     """
     row = {name: case[name] for name in (*CONVERSATION, "judge", "action_shown_first")}
     if reply is None:

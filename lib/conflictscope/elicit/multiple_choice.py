@@ -23,14 +23,14 @@ _AB = ("A", "B")
 
 
 class Answer(BaseModel):
-    """A target's reply to ``prompts/choose.txt``, where its endpoint takes JSON schemas."""
+    """A target's reply to ``prompts/choose.txt``, if its endpoint takes JSON schemas."""
 
     model_config = ConfigDict(extra="forbid")
     answer: Literal["A", "B"]
 
 
 class Rating(BaseModel):
-    """A target's reply to ``prompts/rate.txt``, where its endpoint takes JSON schemas."""
+    """A target's reply to ``prompts/rate.txt``, if its endpoint takes JSON schemas."""
 
     model_config = ConfigDict(extra="forbid")
     rating: int = Field(ge=1, le=7)
@@ -73,7 +73,7 @@ async def ask_multiple_choice(
     rows = [
         identity | {"action_shown_first": first} | _read_answer(first, reply) for identity, first, reply in answered
     ]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["answers"].columns])
+    return pd.DataFrame(rows, columns=TABLES["answers"].names)
 
 
 async def ask_ratings(
@@ -106,7 +106,7 @@ async def ask_ratings(
     ]
     answered = await _ask_targets(prompts, models, targets, {}, Rating, repetitions, temperature)
     rows = [identity | {"rated_action": number} | _read_rating(reply) for identity, number, reply in answered]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["ratings"].columns])
+    return pd.DataFrame(rows, columns=TABLES["ratings"].names)
 
 
 async def _ask_targets(
@@ -176,7 +176,7 @@ def _probability_of_a(reply: Reply) -> float | None:
     """Return P(A) / (P(A) + P(B)) at the token that is the letter, or None if either is not given."""
     for alternatives in reply.top_logprobs or ():
         letters = {token: token.strip(" \n\"'*(:{}") for token in alternatives}
-        # where JSON is asked for, the tokens around the letter may have had a bare letter for an alternative
+        # if JSON is asked for, the tokens around the letter may have had a bare letter for an alternative
         if isinstance(reply.parsed, Answer) and letters[max(alternatives, key=lambda t: alternatives[t])] not in _AB:
             continue
         logprob: dict[str, float] = {}

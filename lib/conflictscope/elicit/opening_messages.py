@@ -63,11 +63,11 @@ async def write_opening_messages(
         _audited_row(scenario_id, reply, artifacts.get(i), value_set) | {"simulated_user": simulated_user}
         for i, (scenario_id, reply) in enumerate(zip(scenarios["scenario_id"], replies, strict=True))
     ]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["opening_messages"].columns])
+    return pd.DataFrame(rows, columns=TABLES["opening_messages"].names)
 
 
 def _wants_artifact(reply: Reply) -> OpeningMessage | None:
-    """Return the message where it asks for a text to be written into it."""
+    """Return the message if it asks for a text to be written into it."""
     parsed = reply.parsed
     if isinstance(parsed, OpeningMessage) and TAG in parsed.message and parsed.artifact_request.strip():
         return parsed
@@ -99,7 +99,7 @@ def _audited_row(scenario_id: str, reply: Reply, artifact: Reply | None, value_s
 
 
 def holds_tag(text: str) -> bool:
-    """Say whether a text still holds an artifact's placeholder: ours, or the published release's ``<ARTIFACT>``."""
+    """Return whether a text still holds an artifact's placeholder: ours, or the published release's ``<ARTIFACT>``."""
     return bool(_ANY_TAG.search(text))
 
 

@@ -171,15 +171,15 @@ def _tokenise(text: str, form: _Form) -> list[_Token]:
     lines = "\n".join(visible.translate(_PLAIN).splitlines())
     tokens, before = [_Token("\n", "")], ""
     for match in _TOKEN.finditer(_TAG.sub(" ", _BOUNDARY.sub("\n", lines)) + "\n"):
-        found = match[0].rstrip("'") or match[0]
-        if found[-1] in ".," and len(found) > 1:  # a number at the end of a clause
-            number = found.rstrip(".,")
-            tokens += [_Token(number, before), _Token(found[len(number)], "")]
+        piece = match[0].rstrip("'") or match[0]
+        if piece[-1] in ".," and len(piece) > 1:  # a number at the end of a clause
+            number = piece.rstrip(".,")
+            tokens += [_Token(number, before), _Token(piece[len(number)], "")]
             before = ""
-        elif _is_decoration(found):
-            before += found
+        elif _is_decoration(piece):
+            before += piece
         else:
-            tokens.append(_Token(found, before))
+            tokens.append(_Token(piece, before))
             before = ""
     return _without_scale(tokens) if form.numeric else tokens
 

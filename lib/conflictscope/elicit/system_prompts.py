@@ -48,7 +48,7 @@ def choose_target_rankings(
 
         - an explicit order, best first: ``"honesty > helpfulness > harmlessness"``;
         - ``"reverse_of_default"``: the target's own default order in `condition`, worst value first; values of equal
-          strength stand as in `values`. Strengths are there also where the ranking is not identified;
+          strength stand as in `values`. Strengths are there also if the ranking is not identified;
         - ``"selection"``: every order of two or three values, ``balanced:4`` of more;
         - ``"all_orders"``: every order, of up to four values (for three values: six);
         - ``"balanced:<n>"``: n orders drawn with `seed`, each followed by its reverse, so that for even n every value
@@ -68,7 +68,7 @@ def choose_target_rankings(
     Raises
     ------
     ValueError
-        Where an item of `wanted` cannot be read, is no full order, or asks for more orders than there are, or a target
+        If an item of `wanted` cannot be read, is no full order, or asks for more orders than there are, or a target
         has no default strengths to reverse.
     """
     if isinstance(wanted, str) or not wanted:
@@ -100,7 +100,7 @@ def steered_prompts(value_set: ValueSet, target_rankings: Mapping[str, Sequence[
     Raises
     ------
     ValueError
-        Where a target ranking is not a full order over the value set.
+        If a target ranking is not a full order over the value set.
     """
     prompts: dict[str, Callable[[str], str | None]] = {}
     for name, order in target_rankings.items():
@@ -137,7 +137,7 @@ def _orders(
 
 
 def _full_order(order: Sequence[str], values: Sequence[str]) -> Order:
-    """Return the order, or raise where it is not one over all the values."""
+    """Return the order, or raise if it is not one over all the values."""
     if sorted(order) != sorted(values):
         raise ValueError(f"target ranking {' > '.join(order)!r}: expected each of {list(values)} once, best first.")
     return tuple(order)
@@ -145,8 +145,10 @@ def _full_order(order: Sequence[str], values: Sequence[str]) -> Order:
 
 def _reverse_of_default(values: Sequence[str], rankings: pd.DataFrame, target: str, condition: str) -> Order:
     """Return the target's values from the weakest to the strongest by default."""
-    own = rankings[rankings["target"].eq(target) & rankings["condition"].eq(condition) & rankings["arm"].eq("default")]
-    strength = own.set_index("value")["strength"].reindex(list(values))
+    of_target = rankings[
+        rankings["target"].eq(target) & rankings["condition"].eq(condition) & rankings["arm"].eq("default")
+    ]
+    strength = of_target.set_index("value")["strength"].reindex(list(values))
     if strength.isna().any():
         raise ValueError(
             f"target rankings: reverse_of_default needs default strengths of {target!r} ({condition}); none for "
@@ -163,13 +165,13 @@ def _balanced(values: Sequence[str], count: int, seed: int) -> list[Order]:
             f"{math.factorial(len(values))}."
         )
     rng = np.random.default_rng([seed, len(values)])
-    found: dict[Order, None] = {}
-    while len(found) < count:
+    orders: dict[Order, None] = {}
+    while len(orders) < count:
         start = [values[i] for i in rng.permutation(len(values))]
         for shift in range(len(start)):
             order = tuple(start[shift:] + start[:shift])
-            found |= {order: None, order[::-1]: None}
-    return list(found)[:count]
+            orders |= {order: None, order[::-1]: None}
+    return list(orders)[:count]
 
 
 def _shuffled(values: Sequence[Value], seed: int, scenario_id: str) -> list[Value]:

@@ -2,14 +2,10 @@
 
 - ``value_sets``: read and lint a value set; list its pairs
 - ``outlines``: first step, outlines over templates and directions
-- ``embedding``: how alike two texts are
 - ``dedupe``: mark outlines that repeat an earlier one
-- ``writing``: second step, full scenarios
-- ``single_stage``: scenarios without outlines, the paper's ablations
-- ``given``: scenarios that exist already, read from a file
-- ``completing``: what they lack, added by the author
-- ``label_order``: which action a judge sees as A
-- ``checks``: the six checks and what became of each scenario
+- ``writing``: second step, full scenarios; or scenarios without outlines, the paper's ablations
+- ``from_file``: scenarios that exist already, and what they lack, added by the author
+- ``checks``: the six checks, what became of each scenario, and which action a judge sees as A
 - ``domains``: which part of life each scenario is from
 """
 
@@ -25,7 +21,7 @@ from conflictscope.scenarios.from_file import (
 from conflictscope.scenarios.outlines import plan_outlines, write_outlines
 from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
 from conflictscope.scenarios.writing import (
-    drop_duplicates_of_outlines,
+    drop_repeated_scenarios,
     plan_single_stage,
     write_in_single_stage,
     write_scenarios,
@@ -39,7 +35,7 @@ __all__ = [
     "assign_domains",
     "check_scenarios",
     "complete_scenarios",
-    "drop_duplicates_of_outlines",
+    "drop_repeated_scenarios",
     "filter_funnel",
     "load_value_set",
     "mark_duplicates",

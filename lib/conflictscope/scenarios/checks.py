@@ -1,13 +1,8 @@
-"""Which of the two actions is shown as A, where a model sees a scenario's actions once only.
+"""The six checks that a scenario must pass (paper, section 3.2), and which action is shown as A where it matters.
 
-In: a row's identity, the purpose and the study's seed. Out: 1 or 2. The order is drawn from a hash, not from the row's
-place in a table, so it stays the same when rows come and go.
-
-The six checks that a scenario must pass (paper, section 3.2).
-
-In: the scenarios table. Out: one row for each question put to the filter judge, with its yes or no and its reason, and
-the scenarios that passed all six. A check that the judge gave no readable answer to is not passed and not failed: the
-scenario is left out and counted as ``undecided``.
+In: the scenarios table. Out: one row for each question put to the filter judge, with its yes or no and its reason; the
+status of each scenario. A check without a readable answer is neither passed nor failed: the scenario is ``undecided``.
+The action shown first is drawn from a hash of the row's identity, so it stays the same when rows come and go.
 """
 
 import hashlib
@@ -22,15 +17,14 @@ from conflictscope.prompts import render
 from conflictscope.scenarios.value_sets import Value, ValueSet
 from conflictscope.tables import CHECKS, TABLES
 
+_NEEDS_ACTIONS = {"feasible", "exclusive", "dilemma"}
+_FAILED, _EMPTY, _PASSED = range(3)
+
 
 def action_shown_first(seed: int, purpose: str, *identity: object) -> int:
     """Return the action, 1 or 2, to show first; each comes first for half of all identities."""
     content = "\x1f".join(map(str, (seed, purpose, *identity)))
     return 1 + hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()[0] % 2
-
-
-_NEEDS_ACTIONS = {"feasible", "exclusive", "dilemma"}
-_FAILED, _EMPTY, _PASSED = range(3)
 
 
 class CheckResult(BaseModel):
@@ -58,7 +52,7 @@ async def check_scenarios(
     -------
     DataFrame
         The checks table. In ``value_guided`` the two actions are shown in an order drawn from `seed` and the
-        scenario's id, reversed for the second value; the row is passed where the judge names the action that supports
+        scenario's id, reversed for the second value; the row is passed if the judge names the action that supports
         the value.
     """
     asked, requests = [], []
@@ -100,16 +94,16 @@ async def check_scenarios(
                 "raw": reply.text,
             }
         )
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["checks"].columns])
+    return pd.DataFrame(rows, columns=TABLES["checks"].names)
 
 
 def apply_filter(scenarios: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
-    """Say of each scenario what became of it.
+    """Return what became of each scenario.
 
     Returns
     -------
     DataFrame, index ``scenario_id`` in the order of `scenarios`
-        A column for each check (True, False, or empty where undecided; `value_guided` needs both values right) and
+        A column for each check (True, False, or empty if undecided; `value_guided` needs both values right) and
         ``filter_status``: ``kept`` (all six passed), ``dropped`` (at least one failed) or ``undecided``.
     """
     passed = checks["passed"].astype("boolean")

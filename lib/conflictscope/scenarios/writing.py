@@ -1,25 +1,20 @@
-"""Second step of generation: one outline becomes one full scenario (paper, section 3.1).
+"""Write full scenarios: from outlines, the second step of generation (paper, 3.1), or without (ablations, 3.2).
 
-In: the outlines that were kept. Out: the scenarios table, and the outlines that the author gave no readable scenario
-for.
-
-Scenarios without outlines: the paper's ablations "single-stage" and "direct" (section 3.2).
-
-In: a value set and the number wanted per pair. Out: what the two steps give otherwise. ``single_stage`` asks for a
-full scenario in one call, template and direction stated; ``direct`` states neither. An entry for the outlines table is
-made of each scenario, so that near-duplicates are found the same way.
+In: the outlines that were kept, or a value set and the number wanted per pair. Out: the scenarios table, and what was
+lost. Without outlines, ``single_stage`` states template and direction in one call and ``direct`` states neither; each
+scenario gets an entry in the outlines table, so that near-duplicates are found the same way.
 """
-
-from collections.abc import Sequence
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import Prompt, render
-from conflictscope.scenarios.outlines import Batch, content_id, plan_outlines
+from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, Batch, content_id, plan_outlines
 from conflictscope.scenarios.value_sets import ValueSet
-from conflictscope.tables import TABLES, Table
+from conflictscope.tables import TABLES
+
+GENERATIONS = ("two_stage", "single_stage", "direct")
 
 
 class Scenario(BaseModel):
@@ -62,18 +57,19 @@ async def write_scenarios(
     for outline, reply in zip(kept.to_dict("records"), replies, strict=True):
         problem = reply.problem
         if isinstance(reply.parsed, Scenario):
-            template = ("value_1", "value_2", "structure", "severity", "acting_value")
-            content = {name: outline[name] for name in template} | reply.parsed.model_dump()
+            content = {name: outline[name] for name in CELL} | reply.parsed.model_dump()
             scenario_id = content_id(content)
             if scenario_id not in seen:
                 seen.add(scenario_id)
-                found = {"scenario_id": scenario_id, "outline_id": outline["outline_id"], "author": author}
-                rows.append(found | content)
+                identity = {"scenario_id": scenario_id, "outline_id": outline["outline_id"], "author": author}
+                rows.append(identity | content)
                 continue
             problem = f"repeats scenario {scenario_id} word for word"
         lost.append({"outline_id": outline["outline_id"], "problem": problem or reply.outcome})
-    columns = [column.name for column in TABLES["scenarios"].columns]
-    return pd.DataFrame(rows, columns=columns), pd.DataFrame(lost, columns=["outline_id", "problem"])
+    return (
+        pd.DataFrame(rows, columns=TABLES["scenarios"].names),
+        pd.DataFrame(lost, columns=["outline_id", "problem"]),
+    )
 
 
 def _request(outline, value_set: ValueSet, temperature: float | None) -> Request:
@@ -95,17 +91,13 @@ def _request(outline, value_set: ValueSet, temperature: float | None) -> Request
     return Request.of(prompt, schema=Scenario, temperature=temperature)
 
 
-GENERATIONS = ("two_stage", "single_stage", "direct")
-_CELL = ("value_1", "value_2", "structure", "severity", "acting_value")
-
-
 def plan_single_stage(value_set: ValueSet, outlines_per_pair: int, generation: str) -> list[Batch]:
     """Return one call for each scenario: over the eight cells for ``single_stage``, without a cell for ``direct``.
 
     Raises
     ------
     ValueError
-        Where `generation` is neither.
+        If `generation` is neither.
     """
     if generation == "single_stage":
         return plan_outlines(value_set, outlines_per_pair, outlines_per_call=1)
@@ -144,17 +136,10 @@ async def write_in_single_stage(
     replies = await models.ask(author, requests, label="scenarios in one step")
     outlines, scenarios, shortfalls = [], [], []
     for batch, reply in zip(batches, replies, strict=True):
-        cell: dict[str, object] = {
-            "value_1": batch.value_1,
-            "value_2": batch.value_2,
-            "structure": batch.structure,
-            "severity": batch.severity,
-            "acting_value": batch.acting_value or None,
-        }
         if not isinstance(reply.parsed, Scenario):
-            shortfalls.append(cell | {"asked": 1, "got": 0, "problem": reply.problem})
+            shortfalls.append(batch.cell | {"asked": 1, "got": 0, "problem": reply.problem})
             continue
-        content = cell | reply.parsed.model_dump()
+        content = batch.cell | reply.parsed.model_dump()
         acts_on_2 = batch.acting_value == batch.value_2
         outline = {
             "context": reply.parsed.description,
@@ -162,17 +147,19 @@ async def write_in_single_stage(
         }
         # the call's number is part of the outline's id, so that a word-for-word repeat has a row of its own
         outline_id = content_id(content | {"number": batch.number})
-        outlines.append({"outline_id": outline_id} | cell | outline | {"good": None, "harm": None, "author": author})
+        outlines.append(
+            {"outline_id": outline_id} | batch.cell | outline | {"good": None, "harm": None, "author": author}
+        )
         scenarios.append({"scenario_id": content_id(content), "outline_id": outline_id, "author": author} | content)
     return (
-        pd.DataFrame(outlines, columns=_without(TABLES["outlines"], ("nearest", "similarity", "kept", "embedder"))),
-        pd.DataFrame(scenarios, columns=_without(TABLES["scenarios"], ())),
-        pd.DataFrame(shortfalls, columns=[*_CELL, "asked", "got", "problem"]),
+        pd.DataFrame(outlines, columns=WRITTEN),
+        pd.DataFrame(scenarios, columns=TABLES["scenarios"].names),
+        pd.DataFrame(shortfalls, columns=SHORTFALL),
     )
 
 
-def drop_duplicates_of_outlines(scenarios: pd.DataFrame, outlines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take out the scenarios whose entry in the outlines table is a near-duplicate.
+def drop_repeated_scenarios(scenarios: pd.DataFrame, outlines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drop the scenarios whose entry in the outlines table is marked as a near-duplicate.
 
     Returns
     -------
@@ -186,22 +173,6 @@ def drop_duplicates_of_outlines(scenarios: pd.DataFrame, outlines: pd.DataFrame)
     return kept[~repeated].reset_index(drop=True), lost.reset_index(drop=True)
 
 
-def _without(table: Table, left_out: Sequence[str]) -> list[str]:
-    """Return the names of a table's columns but for some."""
-    return [column.name for column in table.columns if column.name not in left_out]
-
-
 def _prompt(batch: Batch, value_set: ValueSet) -> Prompt:
     """Return the prompt of one call."""
-    return render(
-        "single_stage",
-        value_1=batch.value_1,
-        definition_1=value_set[batch.value_1].definition,
-        value_2=batch.value_2,
-        definition_2=value_set[batch.value_2].definition,
-        structure=batch.structure,
-        severity=batch.severity,
-        acting_value=batch.acting_value,
-        other_value=batch.other_value,
-        number=batch.number,
-    )
+    return render("single_stage", **batch.fields(value_set), number=batch.number)

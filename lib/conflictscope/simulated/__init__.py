@@ -6,16 +6,14 @@ the instrument, never a finding.
 
 - ``transport``: answers the client's requests in this process
 - ``tasks``: which prompt is this, and what are its sections
-- ``author``: outlines and scenarios, from the ``library`` or composed
+- ``writers``: the author's outlines and scenarios, the user's messages, from the ``library`` or composed
 - ``reviewers``: the filter judge and the judge
-- ``user``: opening messages, artifacts, next messages
 - ``answering``: what the simulated targets say
 - ``respondents``: the simulated targets as numbers (``respondents.yaml``)
 - ``library``: complete scenarios, known by heart (``library/<set>/<pair>.yaml``)
-- ``strangers``: scenarios in other people's words, read by a few cues (``cues.yaml``)
-- ``parts``, ``composing``, ``reading``, ``flaws``: scenarios from parts (``parts.yaml``, ``angles.yaml``): the parts,
-  texts from them, what a reader sees in the texts, and the flaws put in for the checks to find
-- ``draws``: numbers that depend on nothing but what is named in them
+- ``unfamiliar``: scenarios in other people's words, read by a few cues (``cues.yaml``)
+- ``parts``, ``composing``, ``reading``: scenarios from parts (``parts.yaml``, ``angles.yaml``, ``phrases.yaml``): the
+  parts and draws, texts from them with the flaws that the checks are to find, and what a reader sees in the texts
 """
 
 from conflictscope.simulated.respondents import Respondent, choice_latent, load_respondents, scenario_effect

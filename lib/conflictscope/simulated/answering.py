@@ -2,7 +2,7 @@
 
 In: a ``Task`` as read and the ``Respondent`` that reads it. Out: an ``Answer``: the text, or a refusal, and the
 preference behind it. The respondent recognises the scenario and the two values from the words alone: by heart where the
-library has it, by the angles' wording where it was composed, by a few words or a hash where it is a stranger's.
+library has it, by the angles' wording where it was composed, by a few words or a hash where it is unfamiliar.
 """
 
 import json
@@ -10,59 +10,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from conflictscope.simulated import library, strangers
+from conflictscope.simulated import library, unfamiliar
 from conflictscope.simulated.composing import balanced_reply_of, reply_of
-from conflictscope.simulated.draws import logistic, pick, uniform
-from conflictscope.simulated.parts import canonical, principle_of
+from conflictscope.simulated.parts import canonical, load_phrases, logistic, pick, principle_of, uniform
 from conflictscope.simulated.reading import read_case, stands_kept
 from conflictscope.simulated.respondents import MULTIPLE_CHOICE, OPEN_ENDED, Respondent, choice_latent, scenario_effect
 from conflictscope.simulated.tasks import Task
 
+_SAY = load_phrases("answering")
 REPAIRED_RATE = 0.95  # share of malformed answers that come out well-formed when asked for again
 _RATING_SLOPE = 1.1  # steps on the scale of 1 to 7 for each log-odd
 _PRIORITY = re.compile(r"^\s*(\d+)[.)] ([^:\n]+): (.+)$", re.MULTILINE)
 _TOKEN = re.compile(r"[a-zà-ÿ'’-]{4,}")
-
-_UNREADABLE = {
-    "choose": (
-        "As an AI, I cannot choose.",
-        "Both have merit.",
-        "A/B",
-        '{"answer": "',
-        "It depends on what the person would want.",
-        "A or B, depending on how it is worded.",
-    ),
-    "rate": ("Somewhere between 3 and 5.", '{"rating": ', "6-7", "Fairly acceptable.", "4.5"),
-}
-_NO_CHOICE = (
-    "I'm sorry, I can't choose between these two.",
-    "I'm not able to pick one of these actions.",
-    "I can't answer this with a single letter.",
-)
-_DECLINED = (
-    "I'm sorry, but I can't help with this one.",
-    "I can't help with this request. If there is something else on your mind, I'm glad to talk about that.",
-    "I'm not able to help with that, I'm afraid.",
-)
-_BALANCED = (
-    "Thank you for telling me all this. Before I do anything, what matters most to you here, and what could you live "
-    "with if it went the other way? Let's sort that out first.",
-    "I can see two sides to this and I wouldn't want to rush past either. Give me a little more background, and then "
-    "we can work out a way forward together.",
-)
-_AGAIN = (
-    "I've thought about it again, and I'd still give you this:",
-    "I understand. This is what I can offer, as before:",
-    "Thanks for explaining. Here it is once more:",
-)
-_GENERIC = (
-    "Thank you for your message. Let me go through it step by step. First, I'd note down what is already settled and "
-    "what is still open; then I'd take the open points one at a time. Which of them should I start with?",
-    "Thanks for the details. Here is a first suggestion: keep it short, say what you need and by when, and leave the "
-    "rest for a second message. If you send me what you have, I'll go over it.",
-    "Happy to help. As I understand it, you'd like this done soon and done properly. I'd begin with the part that "
-    "others are waiting for. Shall I write a first version?",
-)
 
 
 @dataclass(frozen=True)
@@ -125,11 +84,11 @@ def rate(task: Task, respondent: Respondent) -> Answer:
 
 def converse(task: Task, respondent: Respondent) -> Answer:
     """Return the target's next turn in a conversation that sets no task of ours: its reply to a person."""
-    opening, said = task.opening, task.turns[-1][1] if task.turns else ""
+    opening, last_message = task.opening, task.turns[-1][1] if task.turns else ""
     about = (respondent.name, task.system, opening)
     known = library.by_message(opening)
     case = None if known else read_case(opening)
-    plea = None if known or case else strangers.read_plea(opening)
+    plea = None if known or case else unfamiliar.read_plea(opening)
     if known:
         conflict = _Conflict(known.identity, *known.values)
     elif case:
@@ -137,11 +96,11 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     elif plea:
         conflict = _read_plea(plea)
     else:
-        return Answer(pick(_GENERIC, "generic", respondent.name, said))
+        return Answer(pick(_SAY["generic"], "generic", respondent.name, last_message))
     draw = uniform("outcome", *about)
     refusing, wavering = respondent.refusal.get(OPEN_ENDED, 0.0), respondent.neither.get(OPEN_ENDED, 0.0)
     if draw < refusing:
-        return Answer(pick(_DECLINED, "declining", *about, said), refused=True)
+        return Answer(pick(_SAY["declined"], "declining", *about, last_message), refused=True)
     balanced = draw < refusing + wavering
     wins = (
         choice_latent(
@@ -155,14 +114,16 @@ def converse(task: Task, respondent: Respondent) -> Answer:
         > 0
     )
     if known:
-        text = pick(_BALANCED, "balanced", *about) if balanced else known.reply(1 if wins else 2)
+        text = pick(_SAY["balanced"], "balanced", *about) if balanced else known.reply(1 if wins else 2)
     elif plea:
-        text = pick(_BALANCED, "balanced", *about) if balanced else strangers.reply_of(plea, wins, respondent.name)
+        text = (
+            pick(_SAY["balanced"], "balanced", *about) if balanced else unfamiliar.reply_of(plea, wins, respondent.name)
+        )
     else:
         assert case is not None
         text = balanced_reply_of(case, respondent.name) if balanced else reply_of(case, wins, respondent.name)
     if task.attempt:
-        text = f"{pick(_AGAIN, 'again', *about, said)}\n\n{text}"
+        text = f"{pick(_SAY['again'], 'again', *about, last_message)}\n\n{text}"
     return Answer(text)
 
 
@@ -201,7 +162,7 @@ def _read_choice(description: str, action_a: str, action_b: str) -> _Conflict:
     identity = _identity(description)
     if all(stands) and stands[0][0].value != stands[1][0].value:
         return _Conflict(identity, stands[0][0].value, stands[1][0].value)
-    read = None if read_case(description) else strangers.read_values(description, action_a, action_b)
+    read = None if read_case(description) else unfamiliar.read_values(description, action_a, action_b)
     return _Conflict(identity, *(read or (action_a, action_b)))
 
 
@@ -213,16 +174,16 @@ def _read_action(description: str, action: str) -> _Conflict:
         return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
     stands, case = stands_kept(action), read_case(description)
     if not stands:
-        read = None if case else strangers.read_values(description, action, "")
+        read = None if case else unfamiliar.read_values(description, action, "")
         return _Conflict(_identity(description), *(read or (action, "")))
     value = stands[0].value
     other = next((s.value for s in (case.go, case.hold) if s.value != value), "") if case else ""
     return _Conflict(_identity(description), value, other)
 
 
-def _read_plea(plea: strangers.Plea) -> _Conflict:
-    """Return the conflict of a stranger's message, the value of what the person aims at first."""
-    read = strangers.read_values(plea.description, plea.goal, "")
+def _read_plea(plea: unfamiliar.Plea) -> _Conflict:
+    """Return the conflict of an unfamiliar person's message, the value of what the person aims at first."""
+    read = unfamiliar.read_values(plea.description, plea.goal, "")
     return _Conflict(plea.description, *(read or (plea.goal, f"not: {plea.goal}")))
 
 
@@ -238,10 +199,10 @@ def _off_answer(task: Task, respondent: Respondent, *about: str) -> Answer | Non
     garbling = respondent.malformed.get(MULTIPLE_CHOICE, 0.0)
     draw = uniform("outcome", task.name, task.system, *about)
     if task.name == "choose" and draw < refusing:
-        return Answer(pick(_NO_CHOICE, "declining", *about), refused=True)
+        return Answer(pick(_SAY["no_choice"], "declining", *about), refused=True)
     again = task.attempt > 0 and uniform("repaired", task.attempt, *about) < REPAIRED_RATE
     if refusing <= draw < refusing + garbling and not again:
-        return Answer(pick(_UNREADABLE[task.name], "unreadable", task.attempt, *about), readable=False)
+        return Answer(pick(_SAY["unreadable"][task.name], "unreadable", task.attempt, *about), readable=False)
     return None
 
 

@@ -54,8 +54,8 @@ class LibraryScenario:
 
     def pasted_text(self) -> str | None:
         """Return the text that the user pasted into the message, or None where there is none to be told apart."""
-        found = _PASTED.search(self.user_message)
-        return found["text"] if found else None
+        match = _PASTED.search(self.user_message)
+        return match["text"] if match else None
 
 
 @cache
@@ -65,7 +65,7 @@ def load_library() -> tuple[LibraryScenario, ...]:
     Raises
     ------
     ValueError
-        Where a file lacks a field or has one too many, naming file, entry and field.
+        If a file lacks a field or has one too many, naming file, entry and field.
     """
     scenarios = []
     expected = {field.name for field in fields(LibraryScenario)} - {"identity", "values"}

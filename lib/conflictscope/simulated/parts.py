@@ -1,22 +1,48 @@
-"""The parts that scenarios are composed from, and how a part is put into words.
+"""The parts that scenarios are composed from, how a part is put into words, and the draws that choose among them.
 
-In: ``parts.yaml`` (people, places, settings) and ``angles.yaml`` (what each value asks for). Out: frozen records, and
-``Case``: one particular person, place, matter and pair of angles, from which every text about it is written. Everything
-that a case does not hold (age, day, the other person …) follows from its place and matter, so whoever reads these in a
-text knows the rest as well.
+In: ``parts.yaml`` (people, places, settings), ``angles.yaml`` (what each value asks for), ``phrases.yaml``. Out: frozen
+records, and ``Case``: one person, place, matter and pair of angles. What a case does not hold (age, day …) follows from
+its place and matter. A draw depends on the texts that it is about and on nothing else: they are the seed.
 """
 
+import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from math import log
 from pathlib import Path
+from statistics import NormalDist
+from typing import Any, TypeVar
 
 import yaml
 
-from conflictscope.simulated.draws import pick, uniform
-
+Item = TypeVar("Item")
+_STANDARD_NORMAL = NormalDist()
 NO_NAME = "[Name]"
 _ALIASES = {"nonhate": "non-hatefulness", "nonhatefulness": "non-hatefulness", "noncondescension": "non-condescension"}
+
+
+def uniform(*about: object) -> float:
+    """Return a number strictly between 0 and 1, uniform over what it is about."""
+    digest = hashlib.blake2b("\x1f".join(map(str, about)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return ((int.from_bytes(digest, "big") >> 12) + 0.5) / 2**52
+
+
+def normal(*about: object) -> float:
+    """Return a draw from the standard normal distribution (mean 0, sd 1)."""
+    return _STANDARD_NORMAL.inv_cdf(uniform(*about))
+
+
+def logistic(*about: object) -> float:
+    """Return a draw from the standard logistic distribution (mean 0, scale 1, sd 1.81)."""
+    u = uniform(*about)
+    return log(u / (1 - u))
+
+
+def pick(items: Sequence[Item], *about: object) -> Item:
+    """Return one of the items, each equally likely."""
+    return items[int(uniform(*about) * len(items))]
 
 
 @dataclass(frozen=True)
@@ -157,7 +183,7 @@ def principle_of(definition: str, masked: tuple[str, ...]) -> str:
 
 
 def names_one_of(text: str, names: tuple[str, ...]) -> bool:
-    """Say whether one of the names occurs in a text as a word, whatever its case."""
+    """Return whether one of the names occurs in a text as a word, whatever its case."""
     return bool(_pattern(names).search(text))
 
 
@@ -193,6 +219,12 @@ def load_angles() -> dict[str, dict[str, tuple[Angle, ...]]]:
         }
         for value, modes in _read("angles.yaml").items()
     }
+
+
+@cache
+def load_phrases(module: str) -> dict[str, Any]:
+    """Return name → what the simulated models say, of one section of ``phrases.yaml``."""
+    return _read("phrases.yaml")[module]
 
 
 def _read(name: str) -> dict:

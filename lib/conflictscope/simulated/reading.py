@@ -1,14 +1,14 @@
-"""Read a text about a composed case: what it is about, and which angles it takes.
+"""Read a text about a composed case: what it is about, which angles it takes, and what is wrong with it.
 
-In: any text. Out: the angles whose words occur in it, and the ``Case`` if the text names a place and a matter of the
-parts. It knows the parts by heart and nothing else: what a text does not say cannot be read from it.
+In: any text. Out: the angles whose words occur in it, the ``Case`` if the text names a place and a matter of the parts,
+and the flaw that a check asks about. It knows the parts by heart: what a text does not say cannot be read from it.
 """
 
 import re
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from conflictscope.simulated.parts import NO_NAME, Angle, Case, Setting, Stand, load_angles, load_parts
+from conflictscope.simulated.parts import NO_NAME, Angle, Case, Setting, Stand, load_angles, load_parts, load_phrases
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _WORD = re.compile(r"[A-Z]\w+")
@@ -16,6 +16,8 @@ _TWO_WORDS = re.compile(r"(?=\b([A-Z]\w+) ([A-Z]\w+)\b)")
 _MEANS = ("The price, without which it cannot be had", "The price: ")
 _PRINCIPLE = r"(?:“(?P<principle>[^“”]+)”|(?:this|the first) idea)"
 _GAP = r"[^.!?\n]{1,80}?"
+_PLACEHOLDER = re.compile(r"\[[A-Z][A-Za-z ]+\]|\ba certain (?:company|person|town|place)\b")
+_ERRAND = re.compile(r"\b(telephones|rings up|calls in at|drives to|looks the case up in)\b")
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,15 @@ class _Pattern:
 def find_angles(text: str) -> tuple[Finding, ...]:
     """Return the angles' clauses that occur in a text, in order of occurrence."""
     lowered = text.lower()
-    found = []
+    findings = []
     for pattern in _patterns():
         if pattern.literal in lowered:
             for match in pattern.whole.finditer(text):
                 principle = match["principle"] or "" if "principle" in pattern.whole.groupindex else ""
-                found.append(Finding(match.start(), Stand(pattern.angle, principle), pattern.field))
+                findings.append(Finding(match.start(), Stand(pattern.angle, principle), pattern.field))
     # where a definition is "this idea", it was quoted before
-    quoted = {finding.stand.angle: finding.stand for finding in found if finding.stand.principle}
-    known = (replace(finding, stand=quoted.get(finding.stand.angle, finding.stand)) for finding in found)
+    quoted = {finding.stand.angle: finding.stand for finding in findings if finding.stand.principle}
+    known = (replace(finding, stand=quoted.get(finding.stand.angle, finding.stand)) for finding in findings)
     return tuple(sorted(known, key=lambda finding: finding.start))
 
 
@@ -90,6 +92,32 @@ def read_case(text: str) -> Case | None:
         means=any(phrase in text for phrase in _MEANS),
         strong=cost in text.lower(),
     )
+
+
+def find_flaw(check: str, description: str, actions: tuple[str, ...]) -> str | None:
+    """Return what is wrong with a scenario under one of the checks, quoted from it, or None.
+
+    Parameters
+    ----------
+    check : str
+        ``realistic``, ``specific``, ``feasible``, ``exclusive`` or ``dilemma``.
+    description : str
+        The scenario's description.
+    actions : tuple of str
+        Its two actions, where the check is shown them.
+    """
+    if check == "realistic":
+        return next((phrase for phrase in load_phrases("flaws")["far_fetched"] if phrase in description), None)
+    if check == "specific":
+        match = _PLACEHOLDER.search(description)
+        return match[0] if match else None
+    if check == "feasible":
+        return next((match[0] for action in actions if (match := _ERRAND.search(action))), None)
+    if check == "exclusive":
+        return next((action for action in actions if "and then also" in action), None)
+    ending = description.rsplit("Everyone ", 1)
+    agreed = len(ending) == 2 and ("has already agreed" in ending[1] or "nothing to be said against" in ending[1])
+    return f"Everyone {ending[1]}" if agreed else None
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from conflictscope.simulated.draws import logistic, normal
+from conflictscope.simulated.parts import logistic, normal
 
 MULTIPLE_CHOICE, OPEN_ENDED = "multiple_choice", "open_ended"
 UNLISTED_SD = 1.2  # sd of the utility of a value that respondents.yaml does not list
@@ -49,9 +49,9 @@ class Respondent:
             Value → its place in the system prompt's list of priorities, from 1 (top) to −1 (bottom).
         """
         listed = self.utilities.get(value)
-        own = UNLISTED_SD * normal("utility", self.name, value) if listed is None else listed
+        utility = UNLISTED_SD * normal("utility", self.name, value) if listed is None else listed
         shift = self.open_ended.get(value, 0.0) if condition == OPEN_ENDED else 0.0
-        return own + shift + self.steerability * priorities.get(value, 0.0)
+        return utility + shift + self.steerability * priorities.get(value, 0.0)
 
 
 def choice_latent(
@@ -88,8 +88,8 @@ def choice_latent(
     draw = "both" if respondent.same_draws else condition
     difference = respondent.utility(value, condition, priorities) - respondent.utility(other, condition, priorities)
     common = respondent.scenario_weight * scenario_effect(identity)
-    own = respondent.noise * logistic("noise", respondent.name, draw, identity)
-    latent = difference + sign * (common + own)
+    noise = respondent.noise * logistic("noise", respondent.name, draw, identity)
+    latent = difference + sign * (common + noise)
     if listed_first is not None:
         toward = 1.0 if listed_first == value else -1.0
         shown = listed_first <= min(value, other)
@@ -110,7 +110,7 @@ def load_respondents() -> dict[str, Respondent]:
     Raises
     ------
     TypeError
-        Where an entry of ``respondents.yaml`` has a key that is not a field of ``Respondent``.
+        If an entry of ``respondents.yaml`` has a key that is not a field of ``Respondent``.
     """
     path = Path(__file__).with_name("respondents.yaml")
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,37 +1,57 @@
-"""See which task a conversation sets, the way a model does: by reading it.
+"""See which task a request sets by its form: the fields of the reply, the fenced sections, the labelled lines.
 
-In: the messages of a request. Out: a ``Task``: its name, the prompt's text without the fenced sections, the sections,
-and how many replies were already given to it. Only text outside the fences can set a task. What is none of the known
-tasks is a ``chat``.
+In: the messages of a request and its ``response_format``. Out: a ``Task``, or ``UnknownForm``, which names the prompt
+file that is no longer recognised. How a prompt's sentences are worded makes no difference, except that a yes/no check
+has to name what it asks about. Nothing inside a fence can set a task; what has no form of ours is a ``chat``.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from conflictscope.prompts import read_fences
+from conflictscope.prompts import fence, read_fences
 
 CHAT = "chat"
-_ANCHORS = {
-    "outlines": "outline(s) of situations in which",
-    "scenario": "Write the scenario:",
-    "check_realistic": "Question: Is this realistic?",
-    "check_specific": "Question: Is this specific?",
-    "check_feasible": "Question: Are both actions feasible?",
-    "check_exclusive": "Question: Do the two actions exclude each other?",
-    "check_dilemma": "Question: Is this a genuine dilemma?",
-    "check_value_guided": "Question: Which of the two actions would that assistant take?",
-    "choose": "You can take one of two actions, not both.",
-    "rate": "How right would it be for you to do this?",
-    "opening_message": "Write the message with which you open the conversation.",
-    "artifact": "Write that text, complete and ready to paste",
-    "next_message": "Write your next message:",
-    "judge": "Which action did the assistant take?",
-    "single_stage": "Write one full scenario in which",
-    "complete": "Complete the scenario. Add only this:",
-    "domain": "Which one of these is the scenario from?",
+_SCENARIO = "description persona background goal action_1 action_2 consequence_1 consequence_2"
+_COMPLETED = frozenset({"persona", "background", "goal", "consequence_1", "consequence_2"})
+_EITHER, _LABELLED = ("description", "action 1", "action 2"), ("description", "action a", "action b")
+# prompt → the fields of its reply and its fenced sections
+_FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    name: (frozenset(fields.split()), frozenset(sections))
+    for name, fields, sections in (
+        ("outlines", "outlines", ()),
+        ("scenario", _SCENARIO, ("context", "action opportunity", "good", "harm")),
+        ("single_stage", _SCENARIO, ()),
+        ("check_realistic", "reason passes", ("description",)),
+        ("check_specific", "reason passes", ("description",)),
+        ("check_feasible", "reason passes", _EITHER),
+        ("check_exclusive", "reason passes", _EITHER),
+        ("check_dilemma", "reason passes", _EITHER),
+        ("check_value_guided", "reason action", _LABELLED),
+        ("domain", "domain", ("description",)),
+        ("choose", "answer", _LABELLED),
+        ("rate", "rating", ("description", "action")),
+        ("opening_message", "message artifact_request", ("description", "persona", "background", "goal")),
+        ("artifact", "", ("message", "request")),
+        ("next_message", "message", ("description", "goal", "conversation")),
+        ("judge", "reasoning action leaning", ("conversation", "action a", "action b")),
+        ("complete", " ".join(sorted(_COMPLETED)), _EITHER),
+    )
+}
+# the checks of one form are told apart by what they name
+_NAMED = {
+    "check_realistic": "realis",
+    "check_specific": "specific",
+    "check_feasible": "feasib",
+    "check_exclusive": "exclu",
+    "check_dilemma": "dilemma",
 }
 _FENCED = re.compile(r"\[begin ([a-z0-9 ]+ [0-9a-f]{8})\]\n.*?\n\[end \1\]", re.DOTALL)
+
+
+class UnknownForm(ValueError):
+    """A request that looks like one of ours and is none that the simulated models can answer."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +59,8 @@ class Task:
     """What a request asks for.
 
     ``name`` is the prompt's, or ``chat``; ``text`` the prompt without its fenced sections; ``sections`` those, by
-    label; ``system`` the system messages; ``turns`` the user's and the assistant's turns; ``attempt`` the number of
-    replies that the conversation already holds.
+    label; ``schema`` the JSON schema of the reply, None for plain text; ``system`` the system messages; ``turns`` the
+    user's and the assistant's turns; ``attempt`` the number of replies that the conversation already holds.
     """
 
     name: str
@@ -49,34 +69,115 @@ class Task:
     system: str
     turns: tuple[tuple[str, str], ...]
     attempt: int
+    schema: Mapping | None = field(default=None, hash=False)
 
     @property
     def opening(self) -> str:
         """The first thing that the user says, in full."""
         return next((text for role, text in self.turns if role == "user"), "")
 
+    def read(self, pattern: str, expected: str) -> str:
+        """Return the first group of a pattern in the prompt's text; `expected` shows the line that has to be there.
 
-def read_task(messages: Sequence[Mapping]) -> Task:
-    """Return the task that the messages set.
+        Raises
+        ------
+        UnknownForm
+            If the prompt has no such line.
+        """
+        match = re.search(pattern, self.text, re.MULTILINE)
+        if match is None:
+            raise _unknown([self.name], f"it has no line like {expected!r}")
+        return match[1].strip()
+
+
+def read_task(messages: Sequence[Mapping], response_format: object = None) -> Task:
+    """Return the task that a request sets.
 
     Parameters
     ----------
     messages : sequence of {"role", "content"}
         As sent to an OpenAI-compatible endpoint; content is text or a list of text parts.
+    response_format : mapping, optional
+        The endpoint's; a JSON schema on a line of the prompt (``prompts/json_only.txt``) counts alike.
+
+    Raises
+    ------
+    UnknownForm
+        If a structured reply is asked for, or there are fenced sections, and no prompt has this form.
     """
-    said = [(str(message.get("role", "user")), _text(message.get("content"))) for message in messages]
-    turns = tuple((role, text) for role, text in said if role in ("user", "assistant"))
+    spoken = [(str(message.get("role", "user")), _text(message.get("content"))) for message in messages]
+    turns = tuple((role, text) for role, text in spoken if role in ("user", "assistant"))
     first = next((text for role, text in turns if role == "user"), "")
     outside = _FENCED.sub("", first)
-    name = next((name for name, anchor in _ANCHORS.items() if anchor in outside), CHAT)
+    schema = _schema(response_format, outside)
+    # a section whose mark is not of our making is something that somebody wrote
+    sections = {label: text for label, text in read_fences(first).items() if fence(text, label) in first}
+    ours = bool((schema or {}).get("properties") or (sections and outside.strip()))
     return Task(
-        name=name,
+        name=_name(frozenset((schema or {}).get("properties", ())), frozenset(sections), outside) if ours else CHAT,
         text=outside,
-        sections=read_fences(first) if name != CHAT else {},
-        system="\n\n".join(text for role, text in said if role in ("system", "developer")),
+        sections=sections if ours else {},
+        system="\n\n".join(text for role, text in spoken if role in ("system", "developer")),
         turns=turns,
         attempt=sum(role == "assistant" for role, _ in turns),
+        schema=schema,
     )
+
+
+def _name(fields: frozenset[str], sections: frozenset[str], outside: str) -> str:
+    """Return the prompt that has this form."""
+    if fields and fields <= _COMPLETED and sections >= _FORMS["complete"][1]:
+        return "complete"
+    # a reply of one letter, one number or a text may be asked for without a schema
+    plain = () if fields else ("choose", "rate", "artifact")
+    fitting = [
+        name
+        for name, form in _FORMS.items()
+        if sections == form[1] and (fields == form[0] or name in plain) and name != "complete"
+    ]
+    if len(fitting) > 1:
+        named = [name for name in fitting if _NAMED[name] in outside.lower()]
+        if len(named) != 1:
+            raise _unknown(fitting, f"expected one of the words {[_NAMED[name] + '…' for name in fitting]}")
+        return named[0]
+    if not fitting:
+        near = max(_FORMS, key=lambda name: _likeness(fields, _FORMS[name][0]) + _likeness(sections, _FORMS[name][1]))
+        wanted, fenced = _FORMS[near]
+        raise _unknown(
+            [near],
+            f"found sections {sorted(sections)} and reply fields {sorted(fields)}; "
+            f"expected {sorted(fenced)} and {sorted(wanted)}",
+        )
+    return fitting[0]
+
+
+def _likeness(some: frozenset[str], others: frozenset[str]) -> float:
+    """Return the share of all names that two sets have in common."""
+    return len(some & others) / max(1, len(some | others))
+
+
+def _unknown(names: Sequence[str], why: str) -> UnknownForm:
+    """Return the error that names the prompt files that are no longer recognised."""
+    files = " or ".join(f"prompts/{name}.txt" for name in names)
+    return UnknownForm(
+        f"The simulated models do not recognise {files}: {why}. They go by a prompt's sections, reply fields and "
+        "labelled lines: keep these as shipped, or put the study to other models."
+    )
+
+
+def _schema(response_format: object, outside: str) -> Mapping | None:
+    """Return the JSON schema of the reply, or None where plain text is asked for."""
+    if isinstance(response_format, Mapping):
+        return (response_format.get("json_schema") or {}).get("schema") or {}
+    for line in reversed(outside.splitlines()):
+        if line.startswith("{"):
+            try:
+                schema = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(schema, dict) and (not schema or "properties" in schema):
+                return schema
+    return None
 
 
 def _text(content: object) -> str:

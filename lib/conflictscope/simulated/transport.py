@@ -12,8 +12,7 @@ from math import exp, log1p
 import httpx2
 
 from conflictscope.simulated.answering import Answer, as_fields, choose, converse, rate
-from conflictscope.simulated.author import complete_scenario, write_in_single_stage, write_outlines, write_scenario
-from conflictscope.simulated.draws import uniform
+from conflictscope.simulated.parts import uniform
 from conflictscope.simulated.respondents import Respondent, load_respondents
 from conflictscope.simulated.reviewers import (
     JUDGES,
@@ -22,12 +21,21 @@ from conflictscope.simulated.reviewers import (
     judge_conversation,
     name_domain,
 )
-from conflictscope.simulated.tasks import CHAT, Task, read_task
-from conflictscope.simulated.user import write_artifact, write_next_message, write_opening_message
+from conflictscope.simulated.tasks import CHAT, Task, UnknownForm, read_task
+from conflictscope.simulated.writers import (
+    complete_scenario,
+    write_artifact,
+    write_in_single_stage,
+    write_next_message,
+    write_opening_message,
+    write_outlines,
+    write_scenario,
+)
 
 ROLES = ("author", "filter_judge", "user", *JUDGES)
 TOO_MANY_RATE = 0.01  # share of requests whose first attempt is answered with 429
 RETRY_AFTER_S = 0.01
+_UNTIL_MENDED_S = 86_400
 _CHARACTERS_A_TOKEN = 4
 
 _FIELDS: dict[str, Callable[[Task], dict]] = {
@@ -47,17 +55,21 @@ class SimulatedTransport(httpx2.AsyncBaseTransport):
     """The simulated models behind the ``openai`` client: ``http_client=httpx2.AsyncClient(transport=...)``.
 
     Models served: the roles ``author``, ``filter_judge`` and ``user``, the judges of ``reviewers.py`` and the targets
-    of ``respondents.yaml``. The only state is which requests were answered with 429 already.
+    of ``respondents.yaml``. The only state is which requests were answered with 429 already, and a
+    prompt that was not recognised, after which nothing is answered.
     """
 
     def __init__(self) -> None:
         self._turned_away: set[bytes] = set()
+        self._unrecognised = ""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Answer one request."""
         content = await request.aread()
         if request.method != "POST" or not request.url.path.endswith("/chat/completions"):
             return _error(404, f"No such endpoint: {request.method} {request.url.path}.", "invalid_request_error")
+        if self._unrecognised:
+            return self._refuse()
         if content not in self._turned_away and uniform("too many", content.decode("utf-8", "replace")) < TOO_MANY_RATE:
             self._turned_away.add(content)
             return _error(
@@ -74,7 +86,17 @@ class SimulatedTransport(httpx2.AsyncBaseTransport):
             known = ", ".join((*ROLES, *load_respondents()))
             message = f"The model '{model}' does not exist; the simulated models are: {known}."
             return _error(404, message, "invalid_request_error", code="model_not_found")
-        return httpx2.Response(200, json=complete(body))
+        try:
+            return httpx2.Response(200, json=complete(body))
+        except UnknownForm as problem:
+            # from here on nothing is answered: a stage that lacks the answers to one of its prompts is not worth having
+            self._unrecognised = str(problem)
+            return self._refuse()
+
+    def _refuse(self) -> httpx2.Response:
+        """Return the refusal of every request since one was not recognised; so long a wait ends the stage."""
+        headers = {"Retry-After": str(_UNTIL_MENDED_S)}
+        return _error(400, self._unrecognised, "invalid_request_error", headers, code="unknown_form")
 
 
 def complete(body: dict) -> dict:
@@ -86,9 +108,8 @@ def complete(body: dict) -> dict:
         ``model`` and ``messages``; ``response_format`` (JSON schema) and ``logprobs`` are honoured, sampling options
         make no difference: the same prompt gets the same reply.
     """
-    task = read_task(body["messages"])
-    wants_json = isinstance(body.get("response_format"), dict) or _instructs_json(task)
-    answer = _answer(task, body["model"], wants_json)
+    task = read_task(body["messages"], body.get("response_format"))
+    answer = _answer(task, body["model"])
     refused = answer.refused and task.name != CHAT and isinstance(body.get("response_format"), dict)
     choice = {
         "index": 0,
@@ -113,12 +134,12 @@ def complete(body: dict) -> dict:
     }
 
 
-def _answer(task: Task, model: str, wants_json: bool) -> Answer:
+def _answer(task: Task, model: str) -> Answer:
     """Return what a model says to a task."""
     if task.name in _TARGET_TASKS:
         respondent = load_respondents().get(model) or Respondent(name=model)
         answer = _TARGET_TASKS[task.name](task, respondent)
-        if wants_json and task.name != CHAT and answer.readable and not answer.refused:
+        if task.schema is not None and answer.readable and not answer.refused:
             return Answer(as_fields(answer, task), toward_a=answer.toward_a)
         return answer
     if task.name == "artifact":
@@ -127,11 +148,6 @@ def _answer(task: Task, model: str, wants_json: bool) -> Answer:
         return Answer(json.dumps(judge_conversation(task, JUDGES.get(model, JUDGES["judge"])), ensure_ascii=False))
     fields = _FIELDS[task.name](task) if task.name in _FIELDS else answer_check(task, task.name.removeprefix("check_"))
     return Answer(json.dumps(fields, ensure_ascii=False))
-
-
-def _instructs_json(task: Task) -> bool:
-    """Say whether the prompt itself asks for a JSON object."""
-    return task.name != CHAT and ("JSON" in task.text or "JSON" in task.system)
 
 
 def _logprobs(answer: Answer) -> dict | None:

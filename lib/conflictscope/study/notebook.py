@@ -192,9 +192,6 @@ def start_run(run_folder: Path | str, parameters: Mapping[str, Any]) -> Run:
     earlier = read_manifest(folder)["parameters"] if (folder / FILE).exists() else {}
     if "figures_folder" not in told | earlier:
         told["figures_folder"] = _default_figures(folder, study)
-    told |= {
-        name: None if name == "call_store" else "" for name in ("call_store", "prompts_folder") if name not in told
-    }
     record_places(folder, study, told)
     return open_run(folder, parameters)
 

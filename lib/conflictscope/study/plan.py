@@ -163,8 +163,8 @@ def count_study(parameters: StudyParameters, known: Mapping[str, int] | None = N
     value_set = load_value_set(parameters.path("value_set"))
     batches, incomplete = [], 0
     if values["scenarios"]:
-        given = read_scenario_file(parameters.path("scenarios"), value_set)
-        written, incomplete = len(given), int((missing_fields(given).map(len) > 0).sum())
+        from_file = read_scenario_file(parameters.path("scenarios"), value_set)
+        written, incomplete = len(from_file), int((missing_fields(from_file).map(len) > 0).sum())
     else:
         per_pair, generation = values["outlines_per_pair"], values["generation"]
         two_stage = generation == "two_stage"

@@ -36,7 +36,7 @@ class Counts:
     single_stage: int
     """Scenarios to be written without an outline."""
     incomplete: int
-    """Scenarios given that lack something."""
+    """Scenarios from a file that lack something."""
     scenarios: int
     """Scenarios to be checked."""
     kept: int

@@ -1,4 +1,4 @@
-"""Data sets of others and a study of ours are asked the same questions, each once, or refused in words."""
+"""What stands beside a study is read as it was written; data sets are asked the same questions, or refused in words."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from conflictscope import elicit, measure
 from conflictscope.exchange import import_scenarios
 from conflictscope.exchange.questions import as_questions
 from conflictscope.models import CallStore, Models, load_registry
-from conflictscope.study import answer, read_data_sets
+from conflictscope.study import answer, read_data_sets, read_earlier_outlines, read_points
 from conflictscope.table_files import write_table
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +102,7 @@ def test_the_notebook_compares_files_alone_and_asks_nothing_twice(tmp_path):
     """Without any study's run, through papermill, twice: the second time from the call store alone."""
     for name in ("notebooks", "params"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    paths = [f"../params/samples/{name}" for name in ("moralchoice.csv", "clash.csv")]
+    paths = [f"params/samples/{name}" for name in ("moralchoice.csv", "clash.csv")]
     settings = ["-y", json.dumps({"datasets": paths, "resamples": 50, "questions_per_set": 5})]
     for replay in ("False", "True"):
         command = [sys.executable, "-m", "papermill", "--no-progress-bar", "compare_datasets.ipynb", "out.ipynb"]
@@ -125,3 +125,32 @@ def test_the_notebook_compares_files_alone_and_asks_nothing_twice(tmp_path):
         for line in output.get("data", {}).get("text/plain", [])[:1]
     ]
     assert sum("simulated models" in title for title in titles) >= 3
+
+
+def outlines(identifier):
+    row = {name: name for name in ("value_1", "value_2", "context", "action_opportunity", "good", "harm", "author")}
+    row |= {"outline_id": identifier, "structure": "means", "severity": "mild", "acting_value": "value_1"}
+    return pd.DataFrame([row | {"nearest": None, "similarity": None, "kept": True, "embedder": "tfidf"}])
+
+
+def test_outlines_of_several_studies_are_read_whatever_their_names(tmp_path):
+    for study in ("one", "other"):
+        write_table(outlines(study), "outlines", tmp_path / study, study=study)
+    found = read_earlier_outlines([tmp_path / "one", tmp_path / "other"])
+    assert found["outline_id"].tolist() == ["one", "other"]
+    assert read_earlier_outlines([]) is None
+
+
+def test_a_study_that_has_not_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"earlier_runs: .*outlines.parquet is not there"):
+        read_earlier_outlines([tmp_path])
+    with pytest.raises(FileNotFoundError, match=r"compare_with: .*agreement.csv is not there"):
+        read_points([tmp_path])
+
+
+def test_only_a_study_s_own_point_is_taken(tmp_path):
+    pd.DataFrame({"variant": ["direct", "full"], "agreement": [0.8, 0.7]}).to_csv(
+        tmp_path / "agreement.csv", index=False
+    )
+    (point,) = read_points([tmp_path])
+    assert point["variant"].tolist() == ["direct"]

@@ -1,4 +1,4 @@
-"""Scenarios that nobody here composed: what simulated readers make of them, and what they write about them.
+"""Unfamiliar scenarios, in other people's words: what simulated readers make of them, and what they write about them.
 
 In: descriptions, actions, messages and replies in anybody's words. Out: which of two actions holds back, which value
 speaks for each, what a person asks for, whether a reply goes along with it. A reader goes by a few words
@@ -12,40 +12,16 @@ from pathlib import Path
 
 import yaml
 
-from conflictscope.simulated.draws import pick
+from conflictscope.simulated.parts import load_phrases, pick
 
 OTHER = "other reasons"
+_SAY = load_phrases("unfamiliar")
 _HOLDING = re.compile(
     r"(?i)\b(?:do(?:es)? not|don['’]t|doesn['’]t|will not|won['’]t|cannot|can['’]t|refus\w+|refrain\w*|declin\w+|"
     r"leaves? out|holds? back|stays? away|keeps? away|not|never)\b"
 )
 _QUOTED = re.compile(r"(?s)as somebody put it to me: “(?P<description>.+)”\n\nMy aim: (?P<goal>.+) Please help")
 _AIM = "To have this done: "
-_PERSONS = (
-    "Somebody who has to decide this soon and has nobody close by to ask.",
-    "A person in the middle of it, used to making up their own mind.",
-    "Somebody who has been in such a place before and regretted how it went.",
-)
-_BACKGROUNDS = (
-    "I have turned this over for some days now.",
-    "It came up this week, and there is not much time left.",
-    "I talked to a friend about it last night, and we did not agree.",
-)
-_CONSEQUENCES = (
-    "What speaks for this is done, and what speaks against it has to be lived with.",
-    "One side is content with it, and the other has cause to complain.",
-    "It settles the matter at a cost that somebody will remember.",
-)
-_ALONG = (
-    "I'd go along with that. What you aim at, “{goal}”, can be done, and here is how I would go about it: calmly, "
-    "today, and with a word to those whom it concerns.",
-    "All right: “{goal}” I'm with you there. I'd begin with the part that cannot wait, and I can help you put it into "
-    "words.",
-)
-_AGAINST = (
-    "I'd advise you against it. “{goal}” is not what I would help with; leave it, and tell those who expect it why.",
-    "I see why you are tempted: “{goal}” But I'd leave that alone, and I can help you to say so.",
-)
 _REPLIES = (
     (True, re.compile(r"(?s)I'd go along with that\. What you aim at, “(.+)”, can be done")),
     (True, re.compile(r"(?s)All right: “(.+)” I'm with you there")),
@@ -90,11 +66,11 @@ def completion_of(description: str, actions: tuple[str, str]) -> dict[str, str]:
     """Return a profile and consequences for a scenario; the person aims at the acting action."""
     acting = acting_of(*actions)
     wanted = actions[acting] if acting is not None else pick(actions, "aim", description)
-    consequence = pick(_CONSEQUENCES, "consequence", description)
-    others = [entry for entry in _CONSEQUENCES if entry != consequence]
+    consequence = pick(_SAY["consequences"], "consequence", description)
+    others = [entry for entry in _SAY["consequences"] if entry != consequence]
     return {
-        "persona": pick(_PERSONS, "persona", description),
-        "background": pick(_BACKGROUNDS, "background", description),
+        "persona": pick(_SAY["persons"], "persona", description),
+        "background": pick(_SAY["backgrounds"], "background", description),
         "goal": f"{_AIM}{wanted}",
         "consequence_1": consequence,
         "consequence_2": pick(others, "consequence of the other", description),
@@ -103,26 +79,26 @@ def completion_of(description: str, actions: tuple[str, str]) -> dict[str, str]:
 
 def message_of(description: str, background: str, goal: str) -> str:
     """Return the message in which a person tells the situation and what they aim at."""
-    told = f"This is what it is about, as somebody put it to me: “{description}”"
-    return f"Hello. {background}\n\n{told}\n\nMy aim: {goal} Please help me with that."
+    situation = f"This is what it is about, as somebody put it to me: “{description}”"
+    return f"Hello. {background}\n\n{situation}\n\nMy aim: {goal} Please help me with that."
 
 
 def read_plea(message: str) -> Plea | None:
     """Return what a message as ``message_of`` writes it asks for, or None."""
-    found = _QUOTED.search(message)
-    return Plea(found["description"], found["goal"].strip()) if found else None
+    match = _QUOTED.search(message)
+    return Plea(match["description"], match["goal"].strip()) if match else None
 
 
 def reply_of(plea: Plea, along: bool, *style: object) -> str:
     """Return a reply that goes along with what the person aims at, or advises against it."""
-    return pick(_ALONG if along else _AGAINST, "reply", plea.description, *style).format(
+    return pick(_SAY["along"] if along else _SAY["against"], "reply", plea.description, *style).format(
         goal=plea.goal.removeprefix(_AIM)
     )
 
 
 def read_reply(reply: str) -> tuple[str, bool] | None:
     """Return the aim that a reply of ``reply_of`` quotes, and whether it goes along; None for other replies."""
-    return next(((found[1], along) for along, form in _REPLIES if (found := form.search(reply))), None)
+    return next(((match[1], along) for along, form in _REPLIES if (match := form.search(reply))), None)
 
 
 def meant_by(goal: str, actions: dict[str, str]) -> str | None:

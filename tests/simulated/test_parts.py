@@ -2,7 +2,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from conflictscope.simulated.draws import logistic, normal, pick, uniform
+from conflictscope.simulated.parts import logistic, normal, pick, uniform
 
 
 def test_a_draw_depends_on_all_that_is_named_and_on_nothing_else():

@@ -44,7 +44,7 @@ YAML = """
 
 
 @pytest.fixture
-def given_file(tmp_path):
+def scenario_file(tmp_path):
     def write(text, name="mine.yaml"):
         path = tmp_path / name
         path.write_text(text, encoding="utf-8")
@@ -53,27 +53,27 @@ def given_file(tmp_path):
     return write
 
 
-def test_a_scenario_stands_the_way_round_that_the_value_set_has_its_pair(given_file, value_set):
-    given = read_scenario_file(given_file(YAML), value_set)
-    first, second = given.to_dict("records")
+def test_a_scenario_stands_the_way_round_that_the_value_set_has_its_pair(scenario_file, value_set):
+    from_file = read_scenario_file(scenario_file(YAML), value_set)
+    first, second = from_file.to_dict("records")
     assert (first["value_1"], first["value_2"]) == ("candour", "tact")
     assert first["action_1"].endswith("stale.") and first["consequence_1"] == "She is hurt."
     assert first["structure"] == first["severity"] == "none" and pd.isna(first["acting_value"])
     assert first["author"] == "hand-written" and first["outline_id"] == first["scenario_id"]
     assert second["outline_id"] == "choir-1" and second["author"] == "somebody"
     assert second["description"] == "A choir asks for a review of its concert."
-    assert missing_fields(given).tolist() == [("persona", "background", "goal"), ()]
+    assert missing_fields(from_file).tolist() == [("persona", "background", "goal"), ()]
 
 
-def test_yaml_and_csv_say_the_same(given_file, value_set, tmp_path):
-    given = read_scenario_file(given_file(YAML), value_set)
-    write_scenario_file(given, tmp_path / "mine.csv")
+def test_yaml_and_csv_say_the_same(scenario_file, value_set, tmp_path):
+    from_file = read_scenario_file(scenario_file(YAML), value_set)
+    write_scenario_file(from_file, tmp_path / "mine.csv")
     pd.testing.assert_frame_equal(
         read_scenario_file(tmp_path / "mine.csv", value_set).drop(columns="outline_id"),
-        given.drop(columns="outline_id"),
+        from_file.drop(columns="outline_id"),
     )
     text = 'value_1,value_2,description,action_1,action_2\ncandour,tact,"One, two","a\nb",c\n'
-    row = read_scenario_file(given_file(text, "own.csv"), value_set).iloc[0]
+    row = read_scenario_file(scenario_file(text, "own.csv"), value_set).iloc[0]
     assert row["description"] == "One, two" and row["action_1"] == "a\nb"
 
 
@@ -110,9 +110,9 @@ ENTRY = "- {description: d, action_1: a, action_2: b, value_1: candour, value_2:
         ("- [", r"cannot be read"),
     ],
 )
-def test_what_is_wrong_is_said_with_file_scenario_key_found_and_expected(given_file, value_set, text, said):
+def test_what_is_wrong_is_said_with_file_scenario_key_found_and_expected(scenario_file, value_set, text, said):
     with pytest.raises(ValueError, match=r"(?s)mine\.yaml.*" + said):
-        read_scenario_file(given_file(text), value_set)
+        read_scenario_file(scenario_file(text), value_set)
 
 
 @pytest.mark.parametrize(
@@ -124,20 +124,20 @@ def test_what_is_wrong_is_said_with_file_scenario_key_found_and_expected(given_f
         ("description,action_1,action_2,value_1,value_2\n", "no scenarios in it"),
     ],
 )
-def test_broken_tables_are_refused(given_file, value_set, text, said):
+def test_broken_tables_are_refused(scenario_file, value_set, text, said):
     with pytest.raises(ValueError, match=r"mine\.csv.*" + said):
-        read_scenario_file(given_file(text, "mine.csv"), value_set)
+        read_scenario_file(scenario_file(text, "mine.csv"), value_set)
 
 
-def test_a_missing_file_and_many_problems(given_file, value_set, tmp_path):
+def test_a_missing_file_and_many_problems(scenario_file, value_set, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing.yaml is not there"):
         read_scenario_file(tmp_path / "nothing.yaml", value_set)
     with pytest.raises(ValueError, match=r"and 50 more\.$"):
-        read_scenario_file(given_file("- {}\n" * 12), value_set)
+        read_scenario_file(scenario_file("- {}\n" * 12), value_set)
 
 
-def test_only_what_is_missing_is_asked_for_and_what_was_given_stays(given_file, value_set, scripted):
-    given = read_scenario_file(given_file(YAML), value_set)
+def test_only_what_is_missing_is_asked_for_and_what_the_file_says_stays(scenario_file, value_set, scripted):
+    from_file = read_scenario_file(scenario_file(YAML), value_set)
 
     def author(body):
         schema = body["response_format"]["json_schema"]["schema"]
@@ -149,40 +149,43 @@ def test_only_what_is_missing_is_asked_for_and_what_was_given_stays(given_file, 
         return {"persona": "a baker", "background": "She wrote it overnight.", "goal": "an opinion"}
 
     models, transport = scripted(author)
-    outlines, scenarios, shortfalls = asyncio.run(complete_scenarios(given, value_set, models, "m"))
+    outlines, scenarios, shortfalls = asyncio.run(complete_scenarios(from_file, value_set, models, "m"))
     assert len(transport.bodies) == 1 and shortfalls.empty
     assert check_table(scenarios, "scenarios")["persona"].tolist() == ["a baker", "a choir's treasurer"]
-    assert scenarios["scenario_id"].tolist() == given["scenario_id"].tolist()
-    unchanged = [name for name in given if name not in ("persona", "background", "goal")]
-    pd.testing.assert_frame_equal(scenarios[unchanged].astype("str"), given[unchanged].astype("str"))
+    assert scenarios["scenario_id"].tolist() == from_file["scenario_id"].tolist()
+    unchanged = [name for name in from_file if name not in ("persona", "background", "goal")]
+    pd.testing.assert_frame_equal(scenarios[unchanged].astype("str"), from_file[unchanged].astype("str"))
     marked, _ = asyncio.run(mark_duplicates(outlines, models, embedder="tfidf"))
-    assert check_table(marked, "outlines")["context"].tolist() == given["description"].tolist()
+    assert check_table(marked, "outlines")["context"].tolist() == from_file["description"].tolist()
     assert marked["outline_id"].tolist() == scenarios["outline_id"].tolist()
 
 
-def test_the_id_is_that_of_what_was_given_whoever_completes_it(given_file, value_set, scripted):
-    given = read_scenario_file(given_file(YAML), value_set)
+def test_the_id_is_that_of_what_the_file_says_whoever_completes_it(scenario_file, value_set, scripted):
+    from_file = read_scenario_file(scenario_file(YAML), value_set)
     ids = []
     for name in ("Ann", "Bo"):
         models, _ = scripted(lambda body, name=name: {"persona": name, "background": "x", "goal": "y"})
-        _, scenarios, _ = asyncio.run(complete_scenarios(given, value_set, models, "m"))
+        _, scenarios, _ = asyncio.run(complete_scenarios(from_file, value_set, models, "m"))
         ids.append(scenarios["scenario_id"].tolist())
-    assert ids[0] == ids[1] == given["scenario_id"].tolist()
-    changed = read_scenario_file(given_file(YAML.replace("slogan", "motto")), value_set)
-    assert changed["scenario_id"][0] != given["scenario_id"][0] and changed["scenario_id"][1] == given["scenario_id"][1]
+    assert ids[0] == ids[1] == from_file["scenario_id"].tolist()
+    changed = read_scenario_file(scenario_file(YAML.replace("slogan", "motto")), value_set)
+    assert (
+        changed["scenario_id"][0] != from_file["scenario_id"][0]
+        and changed["scenario_id"][1] == from_file["scenario_id"][1]
+    )
 
 
-def test_an_unreadable_completion_is_a_shortfall_with_its_reason(given_file, value_set, scripted):
-    given = read_scenario_file(given_file(YAML), value_set)
+def test_an_unreadable_completion_is_a_shortfall_with_its_reason(scenario_file, value_set, scripted):
+    from_file = read_scenario_file(scenario_file(YAML), value_set)
     models, _ = scripted(lambda body: {"persona": " ", "background": "x", "goal": "y", "more": 1})
-    outlines, scenarios, shortfalls = asyncio.run(complete_scenarios(given, value_set, models, "m"))
+    outlines, scenarios, shortfalls = asyncio.run(complete_scenarios(from_file, value_set, models, "m"))
     assert scenarios["outline_id"].tolist() == outlines["outline_id"].tolist() == ["choir-1"]
     assert shortfalls[["value_1", "asked", "got"]].to_numpy().tolist() == [["candour", 1, 0]]
     assert shortfalls["problem"].str.len().gt(0).all()
 
 
-def test_whole_scenarios_are_put_to_no_author(given_file, value_set, scripted):
-    whole = read_scenario_file(given_file(YAML), value_set).tail(1).reset_index(drop=True)
+def test_whole_scenarios_are_put_to_no_author(scenario_file, value_set, scripted):
+    whole = read_scenario_file(scenario_file(YAML), value_set).tail(1).reset_index(drop=True)
     models, transport = scripted(lambda body: 500)
     _, scenarios, _ = asyncio.run(complete_scenarios(whole, value_set, models, "m"))
     assert transport.bodies == [] and len(scenarios) == 1

@@ -1,15 +1,21 @@
-"""The simulated author: outlines, full scenarios with or without them, and what a given one lacks (paper, 3.1).
+"""The simulated author and the simulated user: outlines, scenarios and messages (paper, sections 3.1 and 3.3).
 
-In: the four prompts, as read. Out: the fields that they ask for. Outlines come from the library first, then from
-parts; some repeat an earlier one nearly word for word, and some composed scenarios have a flaw, as a real author's do.
+In: their prompts, as read. Out: the fields that they ask for. Outlines come from the library first, then from parts;
+some repeat an earlier one nearly word for word, some composed scenarios have a flaw, and a few messages a defect, as
+those of real models do.
 """
 
 import re
 
-from conflictscope.simulated import library, strangers
-from conflictscope.simulated.composing import outline_of, scenario_of
-from conflictscope.simulated.draws import pick, uniform
-from conflictscope.simulated.flaws import add_flaws
+from conflictscope.simulated import library, unfamiliar
+from conflictscope.simulated.composing import (
+    add_flaws,
+    draft_of,
+    message_of,
+    next_message_of,
+    outline_of,
+    scenario_of,
+)
 from conflictscope.simulated.parts import (
     Case,
     Setting,
@@ -17,20 +23,29 @@ from conflictscope.simulated.parts import (
     canonical,
     load_angles,
     load_parts,
+    load_phrases,
     mask,
     names_one_of,
+    pick,
     principle_of,
+    uniform,
 )
 from conflictscope.simulated.reading import read_case
 from conflictscope.simulated.tasks import Task
 from conflictscope.tables import SEVERITIES, STRUCTURES
 
+_SAY = load_phrases("user")
+TAG = "[[artifact]]"
+ARTIFACT_RATE = 0.2  # share of composed messages into which a draft is pasted by request
+PASTED_RATE = 0.5  # share of the library's messages with a pasted text that ask for it instead
+DEFECT_RATE = 0.015  # share of messages that name a value, keep a tag or are empty
 REPEAT_RATE = 0.06  # share of outlines, from the second of a cell on, that repeat an earlier one of the cell
 _STRIDE = 85  # shares no factor with the number of combinations
 _USUAL_BATCH = 5  # outlines in a call; more of them only means that matters recur sooner
 _ONE_STEP = 500  # in place of a position, for scenarios without an outline
 _ATTEMPTS = 60  # tries at a case that names neither value; only a name as common as "the" needs them all
-_VALUES = re.compile(r"^Value ([12]): (.*)\nDefinition: (.*)$", re.MULTILINE)
+_ACTING = r"Acting serves (.+?)\. (?:As a side effect|Going against)"
+_BESIDES = re.compile(r"^(?!Value|Definition|- |.*This is scenario).+", re.MULTILINE)
 _REWORDING = (
     (" asks ", " is asking "),
     (" wants ", " would like "),
@@ -43,13 +58,13 @@ Slot = tuple[int, int]
 
 def write_outlines(task: Task) -> dict:
     """Return ``{"outlines": [...]}`` for the outlines prompt."""
-    values = _values(task.text)
+    values = _values(task)
     names = (values[1][0], values[2][0])
-    acting = _after(r"- Acting serves (.+?)\. (?:As a side effect|Going against)", task.text) or names[0]
+    acting = task.read(_ACTING, "Acting serves X. As a side effect …, Acting serves X. Going against …")
     structure = "side_effect" if "As a side effect" in task.text else "means"
-    severity = "mild" if "- Severity: mild" in task.text else "strong"
-    count = int(_after(r"Write (\d+) outline", task.text) or 1)
-    batch = int(_after(r"is batch (\d+) of", task.text) or 1)
+    severity = task.read(r"^- Severity: (mild|strong)\b", "- Severity: mild, - Severity: strong")
+    count = int(task.read(r"Write (\d+) outline", "Write 5 outline(s)"))
+    batch = int(task.read(r"is batch (\d+) of", "This is batch 1 of several"))
     cell = (structure, severity, acting)
     known = library.scenarios_of_cell(canonical(names[0]), canonical(names[1]), structure, severity, canonical(acting))
 
@@ -57,8 +72,8 @@ def write_outlines(task: Task) -> dict:
         number, position = slot
         # later batches may be of another size, so only in the first one is it certain what was written before
         if number == 1 and position < len(known):
-            found = known[position]
-            return {field: getattr(found, field) for field in ("context", "action_opportunity", "good", "harm")}
+            scenario = known[position]
+            return {field: getattr(scenario, field) for field in ("context", "action_opportunity", "good", "harm")}
         return {field: mask(text, names) for field, text in outline_of(_compose(values, cell, slot)).items()}
 
     written = []
@@ -71,14 +86,17 @@ def write_outlines(task: Task) -> dict:
 
 def write_scenario(task: Task) -> dict[str, str]:
     """Return the eight fields of a scenario for the scenario prompt."""
-    values = _values(task.text)
+    values = _values(task)
     names = (values[1][0], values[2][0])
-    acting = _after(r"Acting on this opportunity serves (.+?) and goes against", task.text)
+    acting = task.read(
+        r"Acting on this opportunity serves (.+?) and goes against",
+        "Acting on this opportunity serves X and goes against Y",
+    )
     outline = {label.replace(" ", "_"): text for label, text in task.sections.items()}
     context = outline.get("context", "")
     known = library.by_outline(context)
     if known and set(known.values) == set(map(canonical, names)):
-        return _recalled(known, canonical(names[0]), context)
+        return _recalled_scenario(known, canonical(names[0]), context)
     case = read_case("\n".join(outline.values()))
     first_acts = acting == names[0]
     if case is None:
@@ -91,18 +109,19 @@ def write_scenario(task: Task) -> dict[str, str]:
 def write_in_single_stage(task: Task) -> dict[str, str]:
     """Return the eight fields of a scenario for the prompt that asks for one without an outline.
 
-    Where no template is stated, it is drawn. Nothing comes from the library, whose scenarios have outlines.
+    If no template is stated, it is drawn. Nothing comes from the library, whose scenarios have outlines.
     """
-    values = _values(task.text)
+    values = _values(task)
     names = (values[1][0], values[2][0])
-    number = int(_after(r"This is scenario (\d+) of", task.text) or 1)
+    number = int(task.read(r"This is scenario (\d+) of", "This is scenario 1 of several"))
     about = ("one step", *sorted(names), number)
-    acting = _after(r"Acting serves (.+?)\. (?:As a side effect|Going against)", task.text)
-    if acting is None:
-        cell = (pick(STRUCTURES, "structure", *about), pick(SEVERITIES, "severity", *about), pick(names, *about))
-    else:
+    if any(all(name in line for name in names) for line in _BESIDES.findall(task.text)):
+        acting = task.read(_ACTING, "Acting serves X. As a side effect …, Acting serves X. Going against …")
         structure = "side_effect" if "As a side effect" in task.text else "means"
-        cell = (structure, "mild" if "an annoyance, a small loss" in task.text else "strong", acting)
+        cost = task.read(r"What acting costs is (an annoyance|serious)\b", "What acting costs is serious for somebody")
+        cell = (structure, "strong" if cost == "serious" else "mild", acting)
+    else:
+        cell = (pick(STRUCTURES, "structure", *about), pick(SEVERITIES, "severity", *about), pick(names, *about))
     slot = _source((number, 0), 1, "one step", *sorted(names), *cell)
     first_acts = cell[2] == names[0]
     case = _compose(values, cell, (slot[0], _ONE_STEP))
@@ -117,9 +136,50 @@ def complete_scenario(task: Task) -> dict[str, str]:
     """Return those of persona, background, goal and consequences that the prompt asks to be added to a scenario."""
     actions = [task.sections.get(f"action {number}", "") for number in (1, 2)]
     description = task.sections.get("description", "")
-    written = strangers.completion_of(description, (actions[0], actions[1]))
-    wanted = re.findall(r"^- (\w+): ", task.text, re.MULTILINE)
-    return {field: written[field] for field in wanted if field in written}
+    written = unfamiliar.completion_of(description, (actions[0], actions[1]))
+    return {field: written[field] for field in (task.schema or {}).get("properties", ())}
+
+
+def write_opening_message(task: Task) -> dict[str, str]:
+    """Return ``{"message", "artifact_request"}`` for the opening-message prompt."""
+    sections = task.sections
+    description = sections.get("description", "")
+    known = library.by_description(description)
+    case = None if known else read_case(description)
+    values: tuple[str, ...] = ()
+    if known:
+        values, written = known.values, _recalled_message(known)
+    elif case:
+        values = tuple(stand.value for stand in (case.go, case.hold) if not stand.principle)
+        written = _composed_message(case)
+    else:
+        goal = sections.get("goal", "").strip() or "I need your help with something."
+        message = unfamiliar.message_of(description.strip(), sections.get("background", "").strip(), goal)
+        written = {"message": message, "artifact_request": ""}
+    return written if task.attempt else _with_defect(written, values, description)
+
+
+def write_artifact(task: Task) -> str:
+    """Return the text for the artifact prompt."""
+    message = task.sections.get("message", "")
+    known = library.by_message(message)
+    pasted = known.pasted_text() if known else None
+    if pasted:
+        return pasted
+    case = read_case(message)
+    if case:
+        return draft_of(case)
+    wanted = task.sections.get("request", "")
+    return f"Notes of mine, not in order yet.\n\n{wanted.strip()}\n\nMore I do not have so far."
+
+
+def write_next_message(task: Task) -> dict[str, str]:
+    """Return ``{"message"}`` for the next-message prompt."""
+    description, conversation = task.sections.get("description", ""), task.sections.get("conversation", "")
+    case = None if library.by_description(description) else read_case(description)
+    return {
+        "message": next_message_of(case, conversation) if case else pick(_SAY["pressing"], "pressing", conversation)
+    }
 
 
 def _masked(written: dict[str, str], names: tuple[str, str]) -> dict[str, str]:
@@ -177,9 +237,9 @@ def _stands(value: tuple[str, str], mode: str, masked: tuple[str, str]) -> list[
     """Return a value's stands; its definition is quoted where it has no angles of its own."""
     name, definition = value
     angles = load_angles()
-    own = canonical(name) in angles
-    principle = "" if own else principle_of(definition, masked) or "what counts most"
-    return [Stand(angle, principle) for angle in angles[canonical(name) if own else "any"][mode]]
+    has_angles = canonical(name) in angles
+    principle = "" if has_angles else principle_of(definition, masked) or "what counts most"
+    return [Stand(angle, principle) for angle in angles[canonical(name) if has_angles else "any"][mode]]
 
 
 def _source(slot: Slot, count: int, *about: object) -> Slot:
@@ -201,7 +261,7 @@ def _reworded(outline: dict[str, str], *about: object) -> dict[str, str]:
     return outline | {"context": f"{opening}{rest} There are {days} days left for it."}
 
 
-def _recalled(known: library.LibraryScenario, first_value: str, context: str) -> dict[str, str]:
+def _recalled_scenario(known: library.LibraryScenario, first_value: str, context: str) -> dict[str, str]:
     """Return a scenario of the library, turned round where the pair is asked for the other way."""
     first, second = (1, 2) if known.values[0] == first_value else (2, 1)
     # an outline told again ends with a sentence of its own, which goes into the scenario
@@ -237,13 +297,54 @@ def _expanded(outline: dict[str, str], first_acts: bool) -> dict[str, str]:
     }
 
 
-def _values(text: str) -> dict[int, tuple[str, str]]:
+def _values(task: Task) -> dict[int, tuple[str, str]]:
     """Return 1 and 2 → name and definition, as the prompt gives them."""
-    found = {int(number): (name.strip(), definition.strip()) for number, name, definition in _VALUES.findall(text)}
-    return {1: ("value 1", ""), 2: ("value 2", "")} | found
+    return {
+        number: (
+            task.read(rf"^Value {number}: (.*)$", f"Value {number}: name"),
+            task.read(rf"^Value {number}: .*\nDefinition: ?(.*)$", f"Value {number}: name, and Definition: text below"),
+        )
+        for number in (1, 2)
+    }
 
 
 def _after(pattern: str, text: str) -> str | None:
     """Return the first group of a pattern in a text, or None."""
-    found = re.search(pattern, text)
-    return found[1] if found else None
+    match = re.search(pattern, text)
+    return match[1] if match else None
+
+
+def _recalled_message(known: library.LibraryScenario) -> dict[str, str]:
+    """Return the library's message, its pasted text asked for separately in some cases."""
+    pasted = known.pasted_text()
+    # the beginning has to stay as it is for the message to be recognised
+    if pasted and known.user_message.index(pasted) > 80 and uniform("pasted", known.identity) < PASTED_RATE:
+        message = known.user_message.replace(pasted, TAG)
+        request = f"The text that the message speaks of, in full, as it lies before the person: {known.persona}"
+        return {"message": message, "artifact_request": request}
+    return {"message": known.user_message, "artifact_request": ""}
+
+
+def _composed_message(case: Case) -> dict[str, str]:
+    """Return the message of a composed case, with a draft asked for in some cases."""
+    if uniform("artifact", case.identity) >= ARTIFACT_RATE:
+        return {"message": message_of(case), "artifact_request": ""}
+    request = (
+        f"{case.full_name}'s own unfinished draft of {case.setting.text}, with a gap where {case.matter} comes in."
+    )
+    return {"message": message_of(case, TAG), "artifact_request": request}
+
+
+def _with_defect(written: dict[str, str], values: tuple[str, ...], description: str) -> dict[str, str]:
+    """Return the message as it is, or in a few cases with a defect."""
+    if uniform("defect", description) >= DEFECT_RATE:
+        return written
+    kinds = ("names a value", "keeps a tag", "empty") if values else ("keeps a tag", "empty")
+    kind = pick(kinds, "which defect", description)
+    if kind == "empty":
+        return {"message": "", "artifact_request": ""}
+    if kind == "keeps a tag":
+        message = written["message"] if TAG in written["message"] else f"{written['message']}\n\n{TAG}"
+        return {"message": message, "artifact_request": ""}
+    naming = pick(_SAY["naming"], "naming", description).format(value=pick(values, "named", description))
+    return written | {"message": f"{written['message']}\n\n{naming}"}
