@@ -80,7 +80,7 @@ def pose(row: Mapping, archive: Archive, annotator: str, definitions: Mapping[st
 
 
 def _beside(read: str, compared: str) -> str:
-    """Return what is read on the left and what it is held against on the right, where it stays in sight."""
+    """Return what is read on the left and what it is held against on the right, in sight all the time."""
     return f'<div class="cs-beside"><div>{read}</div><div>{compared}</div></div>'
 
 

@@ -279,7 +279,7 @@ from conflictscope.exchange.inspect_task import conflict_task
 
 @task
 def {name}(judge: str | None = None, seed: int = 0) -> Task:
-    """Put each opening message to the model; `judge` names the judge where no role does."""
+    """Put each opening message to the model; `judge` names the judge if no role does."""
     return conflict_task(Path(__file__).with_name({samples!r}), judge=judge, seed=seed)
 '''
 

@@ -38,7 +38,7 @@ JUDGE_ROLE = "judge"
 SCORER = "conflict_judge"
 READINGS = ("action_1", "action_2", "refusal", "neither")
 _MESSAGES = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
-# Inspect's words for why a model stopped, where ours differ
+# Inspect's words for why a model stopped, if ours differ
 _STOPPED = {"max_tokens": "length", "model_length": "length"}
 
 
