@@ -16,6 +16,7 @@ from conflictscope.models import CallStore, Models, Registry, load_registry
 from conflictscope.models.spending import read_planned
 from conflictscope.prompts import prompt_hashes, prompts_in_use, use_prompts
 from conflictscope.scenarios import ValueSet, load_value_set
+from conflictscope.shown_text import NOT_TYPESET
 from conflictscope.study.parameters import Parameters, find_project, path_from_root, project_path
 from conflictscope.study.provenance import (
     FILE,
@@ -213,7 +214,7 @@ _STYLES = [
 
 
 class TitledTable:
-    """A table under its title; what it says and holds is escaped, never rendered."""
+    """A table under its title; what it says and holds is escaped, never rendered or typeset."""
 
     def __init__(self, frame: pd.DataFrame, title: str, digits: int):
         self.frame, self.title, self.digits = frame, title, digits
@@ -223,6 +224,7 @@ class TitledTable:
             # a fixed id, so that the same table is the same output
             self.frame.style.set_uuid("table")
             .set_caption(escape(self.title))
+            .set_table_attributes(f'class="{NOT_TYPESET}"')
             .format(precision=self.digits, na_rep="–", escape="html")
             .format_index(escape="html")
             .format_index(escape="html", axis="columns")
