@@ -18,6 +18,6 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def for_terminal(text: object) -> str:
     r"""Return a text that only says something: colours are left out, other control characters are written out.
 
-    ``\x1b]0;title\x07`` would rename a terminal's window and ``\x1b[2J`` clear it; here they are ``\x1b`` in four signs.
+    ``\x1b]0;title\x07`` would rename a terminal's window and ``\x1b[2J`` clear it; here ``\x1b`` is four signs.
     """
     return _CONTROL.sub(lambda mark: repr(mark[0])[1:-1], _COLOUR.sub("", str(text)))

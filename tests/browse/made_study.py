@@ -13,7 +13,8 @@ FORMULAS = (
     r"\begin{equation}e\end{equation}, \$6 and \$7."
 )
 HOSTILE = (
-    "</div></section><script>alert(1)</script><img src=x onerror=alert(1)> [go](javascript:alert(1)) **bold**" + FORMULAS
+    "</div></section><script>alert(1)</script><img src=x onerror=alert(1)> [go](javascript:alert(1)) **bold**"
+    f"{FORMULAS}"
 )
 
 
