@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from conflictscope.files import write_atomically
-from conflictscope.table_files import arrow_table, read_table, table_path
+from conflictscope.table_files import arrow_table, read_notes, read_table, table_path
 from conflictscope.tables import DTYPES, TABLES
 
 Format = Literal["csv", "parquet"]
@@ -128,11 +128,13 @@ def name_of_study(folder: Path | str) -> str:
     ------
     FileNotFoundError
         If it holds none.
+    ValueError
+        If the first of them is no Parquet file.
     """
-    paths = [path for path in (table_path(folder, name) for name in TABLES) if path.exists()]
-    if not paths:
+    there = [name for name in TABLES if table_path(folder, name).exists()]
+    if not there:
         raise FileNotFoundError(f"{folder} holds no tables; expected the folder of a study that has run.")
-    return (pq.read_schema(paths[0]).metadata or {}).get(b"conflictscope.study", b"").decode()
+    return read_notes(there[0], folder).get("study", "")
 
 
 def dataset_card(

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import platform
+import re
 import sqlite3
 import threading
 import time
@@ -340,6 +341,8 @@ class CallStore:
             try:
                 connection = self._engine.connect()
                 if self._engine.dialect.name == "sqlite":
+                    if (tables := sa.inspect(connection).get_table_names()) and not set(tables) & set(METADATA.tables):
+                        raise ValueError(f"{self.name} is a database of something else, with the tables {tables[:5]}.")
                     _set_up_sqlite(connection)
                 version = bring_up_to_date(connection)
                 if version == str(SCHEMA_VERSION):
@@ -535,7 +538,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
     Raises
     ------
     ValueError
-        If a row is none of this version's tables.
+        If a row is none of this version's tables, or its key is there already.
     """
     engine = sa.create_engine(store_url(path))
     try:
@@ -544,20 +547,51 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
             for name, row in rows:
                 table = METADATA.tables.get(name)
                 if table is None or set(row) != set(table.columns.keys()):
-                    raise ValueError(f"a row of the table {name!r} with {sorted(row)} is none of a call store's.")
-                connection.execute(table.insert(), row)
+                    raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
+                if misfits := [column.name for column in table.columns if not _fits(row[column.name], column)]:
+                    raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
+                try:
+                    connection.execute(table.insert(), row)
+                except IntegrityError:
+                    raise ValueError(f"two rows of the table {name!r} have one key.") from None
     finally:
         engine.dispose()
+
+
+def _fits(value: object, column: sa.Column) -> bool:
+    """Return whether a column can hold a value and gives it back as it was: SQLite itself takes anything."""
+    if value is None:
+        return bool(column.nullable)
+    if isinstance(value, str):
+        return column.type.python_type is str and not re.search("[\ud800-\udfff]", value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
+        return False
+    return column.type.python_type is float or (column.type.python_type is int and isinstance(value, int))
+
+
+def _for_reading(path: Path) -> sa.URL:
+    """Return the database URL by which a SQLite file is read and nothing is written, also where nothing may be."""
+    waiting = path.with_name(f"{path.name}-wal")
+    if waiting.exists() and waiting.stat().st_size:
+        # replies that a run has not yet brought into the file, or one that was killed never did
+        how = {"mode": "ro"}
+    elif os.access(path.parent, os.W_OK):
+        # whatever SQLite puts beside the file it takes away at the end, which with mode=ro it does not
+        how = {"mode": "rw"}
+    else:
+        how = {"immutable": "1"}
+    return sa.URL.create("sqlite", database=path.absolute().as_uri(), query=how | {"uri": "true"})
 
 
 @contextmanager
 def _reading(place: Path | sa.URL | str) -> Iterator[sa.Connection | None]:
     """Open a call store that is there, else give None."""
     address = _as_url(place)
-    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+    file = Path(address.database or "") if address.get_backend_name() == "sqlite" else None
+    if file and not file.exists():
         yield None
         return
-    engine = sa.create_engine(address)
+    engine = sa.create_engine(_for_reading(file) if file else address)
     try:
         with engine.connect() as connection:
             yield connection if sa.inspect(connection).has_table(REPLIES.name) else None
