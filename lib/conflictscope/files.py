@@ -14,6 +14,7 @@ import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -125,6 +126,49 @@ def did_you_mean(found: object, names: Iterable[str], *, cutoff: float = 0.6) ->
     return f"; did you mean {known[near[0]]!r}?" if near else ""
 
 
+def near_file(path: Path) -> str:
+    """Return ``; did you mean 'params/hhh.yaml'?`` if there is a file like one that is not there beside it, else ""."""
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    shown = {name: str(path.parent / name) for name in sorted(names) if not name.startswith(".")}
+    near = difflib.get_close_matches(path.name[:200], shown, n=1, cutoff=0.75)
+    return f"; did you mean {shown[near[0]]!r}?" if near else ""
+
+
+def places_in(path: Path) -> Callable[..., str]:
+    """Return a function that says where an entry of a YAML file stands, to be put before what is wrong with it.
+
+    Returns
+    -------
+    callable
+        ``place("values", "tact")``, given keys of mappings and numbers of lists' entries (from 0) from the outermost
+        in: ``line 3, column 5: `` of the innermost that is in the file's own text; "" if none is, or if the file is no
+        YAML. The file is read when it is first asked.
+    """
+
+    @cache
+    def root() -> yaml.Node | None:
+        if path.suffix.lower() not in (".yaml", ".yml"):
+            return None
+        return yaml.compose(_composed(path.read_text(encoding="utf-8-sig")), Loader=_SafePlainLoader)
+
+    @cache
+    def entries(node: yaml.Node | None) -> dict[Any, tuple[yaml.Node, yaml.Node]]:
+        if isinstance(node, yaml.MappingNode):
+            return {key.value: (key, held) for key, held in node.value if isinstance(key, yaml.ScalarNode)}
+        return dict(enumerate((entry, entry) for entry in node.value)) if isinstance(node, yaml.SequenceNode) else {}
+
+    def place(*keys: str | int) -> str:
+        node, mark = root(), None
+        for key in keys:
+            if key not in entries(node):
+                break
+            begin, node = entries(node)[key]
+            mark = begin.start_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+
+    return place
+
+
 def write_atomically(path: Path, write: Callable[[str], object]) -> None:
     """Let ``write(temporary_path)`` write a file, then rename it to `path`; nothing is left behind on failure.
 
@@ -176,7 +220,7 @@ def refuse_link(path: Path) -> Path:
 def _read(path: Path) -> Any:
     """Return what a YAML or JSON file holds."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there, or is no file.")
+        raise FileNotFoundError(f"{path} is not there, or is no file{near_file(path) or '.'}")
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise ValueError(f"{path} has {size:,} bytes; expected a file that a person wrote, {_MOST_BYTES:,} at most.")
     try:

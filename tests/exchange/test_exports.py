@@ -189,6 +189,8 @@ def test_the_card_says_what_is_simulated_unknown_and_undecided(study, tmp_path):
 def test_what_does_not_fit_is_refused_in_words(study, tmp_path):
     with pytest.raises(ValueError, match=r"tables: found \['moods'\]; expected some of"):
         exchange.export_tables(study, tmp_path, names=["moods"])
+    with pytest.raises(ValueError, match=r"did you mean 'rankings'"):
+        exchange.export_tables(study, tmp_path, names=["rankngs"])
     with pytest.raises(ValueError, match="format: found 'xlsx'"):
         exchange.export_tables(study, tmp_path, format="xlsx")
     with pytest.raises(FileNotFoundError, match="choices"):

@@ -210,7 +210,7 @@ def test_what_is_wrong_is_said(project, text, complaint):
     [
         ("seed", "--set seed: expected key=value, for example"),
         ("=3", "expected key=value"),
-        ("level=95", "mine.yaml: level: found 95; expected a number below 1"),
+        ("level=95", "mine.yaml: --set level=95: level: found 95; expected a number below 1"),
         ("domains=[!!set {'x\";import os;#'}]", "--set .*found the type '!!set'"),
         ("domains=[!!binary aGk=, b]", "found the type '!!binary'"),
         ("domains=[!!python/tuple [1], b]", "found the type"),
@@ -227,6 +227,7 @@ def test_all_problems_are_said_at_once(project):
     with pytest.raises(ValueError, match=r"penalty: .*\n.*level: .*\n.*unknown key 'pear'") as problem:
         load_parameters(write(project, "pear: 1\nlevel: 95\npenalty: -1\nvalue_set: hhh"))
     assert str(problem.value).count("mine.yaml: ") == 3
+    assert all(f"mine.yaml: line {n}, column 1: " in str(problem.value) for n in (1, 2, 3))
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,36 @@ def test_what_a_study_names_is_checked(validate, monkeypatch, text, found, expec
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     problem = validate(text)
     assert "mine.yaml: " in problem and found in problem and expected in problem
+    # the first line names the value set
+    if "similarity" not in expected:
+        assert f"mine.yaml: line 2, column 1: {text.partition(':')[0]}" in problem
+
+
+def test_what_a_setting_gets_wrong_is_said_of_the_setting(project):
+    for setting, said in (
+        ("levl=0.9", "hhh.yaml: --set levl=0.9: unknown key 'levl'"),
+        ("judge=simulated/judg", "hhh.yaml: --set judge=simulated/judg: judge: unknown model"),
+        ("value_set=hhhh", "hhh.yaml: --set value_set=hhhh: value_set: found 'hhhh'"),
+        ("cast=simulatd", "did you mean 'simulated'?"),
+        ("scenarios=samples/moralchoic.csv", "params/samples/moralchoice.csv'?"),
+        ("prompts_folder=params/sample", "params/samples'?"),
+    ):
+        problem = str(command("validate", project / "params" / "hhh.yaml", "--set", setting).exception)
+        assert said in problem and "did you mean" in problem
+
+
+def test_files_folders_and_notebooks_that_are_nearly_right_are_named(project, monkeypatch):
+    monkeypatch.chdir(project)
+    (project / "runs" / "hhh").mkdir(parents=True)
+    for words, said in (
+        (("validate", "params/hhhh.yaml"), "did you mean 'params/hhh.yaml'?"),
+        (("run", "params/hhh.yaml", "--only", "05_rank_value"), "did you mean '05_rank_values'?"),
+        (("import", "params/samples/clsh.csv"), "did you mean 'params/samples/clash.csv'?"),
+        (("export", "runs/hhhh", "--to", "x"), "did you mean 'runs/hhh'?"),
+        (("replay", "runs/hhhh"), "did you mean 'runs/hhh'?"),
+        (("bundle", "runs/hhhh"), "did you mean 'runs/hhh'?"),
+    ):
+        assert said in str(command(*words).exception), words
 
 
 VALUES = [

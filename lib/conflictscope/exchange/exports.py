@@ -18,7 +18,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import yaml
 
-from conflictscope.files import write_atomically
+from conflictscope.files import did_you_mean, near_file, write_atomically
 from conflictscope.table_files import arrow_table, read_notes, read_table, table_path
 from conflictscope.tables import DTYPES, TABLES
 
@@ -57,7 +57,8 @@ def data_dictionary(names: Sequence[str]) -> pd.DataFrame:
         If a table is not known.
     """
     if unknown := sorted(set(names) - set(TABLES)):
-        raise ValueError(f"tables: found {unknown}; expected some of {list(TABLES)}.")
+        near = did_you_mean(unknown[0], TABLES) or "."
+        raise ValueError(f"tables: found {unknown}; expected some of {list(TABLES)}{near}")
     rows = [
         {
             "table": name,
@@ -133,7 +134,8 @@ def name_of_study(folder: Path | str) -> str:
     """
     there = [name for name in TABLES if table_path(folder, name).exists()]
     if not there:
-        raise FileNotFoundError(f"{folder} holds no tables; expected the folder of a study that has run.")
+        near = near_file(Path(folder)) if not Path(folder).exists() else ""
+        raise FileNotFoundError(f"{folder} holds no tables; expected the folder of a study that has run{near or '.'}")
     return read_notes(there[0], folder).get("study", "")
 
 

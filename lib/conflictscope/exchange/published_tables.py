@@ -18,6 +18,7 @@ from conflictscope.elicit.opening_messages import holds_tag, named_value
 from conflictscope.exchange.gathering import Imported, ids_by_source
 from conflictscope.exchange.published import SCENARIOS, read_check_results, read_id
 from conflictscope.exchange.rows import Form, Row, read_header, read_rows
+from conflictscope.files import near_file
 from conflictscope.scenarios import Value, ValueSet
 from conflictscope.table_files import check_table
 from conflictscope.tables import TABLES
@@ -147,7 +148,7 @@ def _checks(row: Row, scenario: dict) -> dict[str, list[dict]]:
 def _read_messages(path: Path) -> list[Row]:
     """Return the entries of a JSON object in order, those with a repeated key too."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there, or is no file.")
+        raise FileNotFoundError(f"{path} is not there, or is no file{near_file(path) or '.'}")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path}: larger than {MAX_BYTES:,} bytes; expected a file of opening messages.")
     try:

@@ -15,6 +15,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from conflictscope.files import near_file
+
 MAX_FILE_CHARACTERS = 2**30
 MAX_LINE_CHARACTERS = 2**22
 MAX_LITERAL_CHARACTERS = 200_000
@@ -141,7 +143,7 @@ def _is_json(path: Path) -> bool:
 def _lines(path: Path) -> Iterator[str]:
     """Yield the lines of a text file, plain or packed, each and all of them within bounds."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there, or is no file.")
+        raise FileNotFoundError(f"{path} is not there, or is no file{near_file(path) or '.'}")
     opener = gzip.open if path.suffix == ".gz" else open
     read = 0
     try:

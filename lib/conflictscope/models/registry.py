@@ -4,7 +4,8 @@ In: a YAML file with ``models`` (name → endpoint, limits, prices, abilities) a
 which role). Out: a ``Registry``. Keys are never in the file: it names the environment variable that holds one.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from conflictscope.files import did_you_mean, name_problem, read_mapping
+from conflictscope.files import did_you_mean, name_problem, places_in, read_mapping
 
 SIMULATED = "simulated:"
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
@@ -152,15 +153,18 @@ def load_registry(path: Path | str) -> Registry:
         raise FileNotFoundError(
             f"{path} is not there; expected the file that describes the models (params/models.yaml)."
         )
-    content = read_mapping(path)
-    if set(content) - {"models", "casts"}:
-        raise ValueError(f"{path}: found {sorted(map(str, content))}; expected the sections ['casts', 'models'].")
+    content, place = read_mapping(path), places_in(path)
+    if unknown := sorted(set(content) - {"models", "casts"}):
+        raise ValueError(
+            f"{path}: {place(unknown[0])}found {sorted(content)}; expected the sections ['casts', 'models']"
+            f"{did_you_mean(unknown[0], ('models', 'casts')) or '.'}"
+        )
     problems: list[str] = []
-    models = _read_models(content.get("models"), problems)
+    models = _read_models(content.get("models"), problems, place)
     casts = content.get("casts") or {}
     if isinstance(casts, dict):
         for name, cast in casts.items():
-            problems += [f"casts: {name}: {problem}" for problem in _cast_problems(cast, models)]
+            problems += [f"{place('casts', name)}casts: {name}: {problem}" for problem in _cast_problems(cast, models)]
     else:
         problems.append(f"casts: found {type(casts).__name__}; expected a mapping of names to casts.")
     if problems:
@@ -168,8 +172,10 @@ def load_registry(path: Path | str) -> Registry:
     return Registry(models, casts, str(path))
 
 
-def _read_models(entries: object, problems: list[str]) -> dict[str, Model]:
-    """Return the models that fit; what does not goes to `problems`."""
+def _read_models(
+    entries: object, problems: list[str], place: Callable[..., str] = lambda *keys: ""
+) -> dict[str, Model]:
+    """Return the models that fit; what does not goes to `problems`, with its place in a file."""
     if not isinstance(entries, dict) or not entries:
         problems.append(f"models: found {entries!r}; expected a mapping of names to models.")
         return {}
@@ -184,7 +190,9 @@ def _read_models(entries: object, problems: list[str]) -> dict[str, Model]:
                 # a key `name` would be a second name
                 models[name] = Model(name, **{_as_key(key): value for key, value in entry.items()})
             except ValidationError as invalid:
-                problems += [f"models: {name}: {_in_words(error)}" for error in invalid.errors(include_url=False)]
+                for error in invalid.errors(include_url=False):
+                    where = place("models", name, str(error["loc"][0]).strip("'"))
+                    problems.append(f"{where}models: {name}: {_in_words(error)}")
     return models
 
 
@@ -205,16 +213,21 @@ def _in_words(error: Any) -> str:
     expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else fields[key].description
     if key == "refused_options" and len(error["loc"]) > 1:
         found = [found]
+    alternatives = re.findall(r"'(\w+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else ()
+    near = did_you_mean(error["input"], alternatives) or "."
     # what was found may be a key: given where a variable's name belongs, or within an address
     secret = key == "key_variable" or (key == "base_url" and any(mark in str(found) for mark in "@?#"))
-    return f"{key}: {'' if secret else f'found {found!r}; '}expected {expected}."
+    return f"{key}: {'' if secret else f'found {found!r}; '}expected {expected}{near}"
 
 
 def _cast_problems(cast: object, models: Mapping[str, Model]) -> list[str]:
     """Return what is wrong with a cast."""
-    if not isinstance(cast, dict) or set(cast) != set(ROLES):
-        roles = sorted(map(str, cast)) if isinstance(cast, dict) else cast
-        return [f"found {roles!r}; expected the roles {list(ROLES)}."]
+    if not isinstance(cast, dict):
+        return [f"found {cast!r}; expected the roles {list(ROLES)}."]
+    if set(cast) != set(ROLES):
+        unknown = sorted(set(cast) - set(ROLES))
+        near = did_you_mean(unknown[0], ROLES) if unknown else ""
+        return [f"found {sorted(cast)}; expected the roles {list(ROLES)}{near or '.'}"]
     if not isinstance(cast["targets"], list) or not cast["targets"]:
         return [f"targets: found {cast['targets']!r}; expected a list of at least one model."]
     problems = []

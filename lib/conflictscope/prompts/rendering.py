@@ -15,7 +15,7 @@ from pathlib import Path
 from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from conflictscope.files import did_you_mean
+from conflictscope.files import did_you_mean, near_file
 
 FOLDER = Path(__file__).parent
 _overlay: Path | None = None
@@ -120,7 +120,8 @@ def prompt_files(folder: Path | None = None) -> dict[str, Path]:
     if folder is None:
         return shipped
     if not folder.is_dir():
-        raise FileNotFoundError(f"prompts_folder: {folder} is not there; expected a folder of prompts.")
+        near = near_file(folder) or "."
+        raise FileNotFoundError(f"prompts_folder: {folder} is not there; expected a folder of prompts{near}")
     names = {path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
     for name, path in names.items():
         if path.suffix != ".txt" or path.stem not in shipped:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ConfigDict, create_model
 
-from conflictscope.files import read_list, write_atomically
+from conflictscope.files import did_you_mean, near_file, places_in, read_list, write_atomically
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, content_id
@@ -58,11 +58,13 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"scenarios: {path} is not there; expected a YAML or CSV file of scenarios.")
+        near = near_file(path) or "."
+        raise FileNotFoundError(f"scenarios: {path} is not there; expected a YAML or CSV file of scenarios{near}")
     entries = _read_csv(path) if path.suffix == ".csv" else read_list(path)
     if not entries:
         raise ValueError(f"{path}: no scenarios in it; expected at least one, with the keys {list(REQUIRED)}.")
-    problems, rows = [], []
+    problems: list[tuple[int, str]] = []
+    rows = []
     seen: dict[tuple[str, str | None], int] = {}
     for number, entry in enumerate(entries, start=1):
         wrong = _problems_of(entry, value_set)
@@ -75,10 +77,12 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
                     what = "all that it says" if key == "scenario_id" else f"source {row[key]!r}"
                     wrong = [f"{what} is the same as in scenario {first}; expected each once."]
                     break
-        problems += [f"scenario {number}: {problem}" for problem in wrong]
+        problems += [(number, problem) for problem in wrong]
     if problems:
+        place = places_in(path)
+        shown = [f"{place(number - 1)}scenario {number}: {problem}" for number, problem in problems[:_MOST_PROBLEMS]]
         more = f" … and {len(problems) - _MOST_PROBLEMS} more." if len(problems) > _MOST_PROBLEMS else ""
-        raise ValueError(f"{path}: " + " ".join(problems[:_MOST_PROBLEMS]) + more)
+        raise ValueError(f"{path}: " + " ".join(shown) + more)
     return as_table(rows)
 
 
@@ -184,7 +188,11 @@ def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
     """Return what is wrong with one entry of a file."""
     if not isinstance(entry, dict):
         return [f"found {type(entry).__name__}; expected a mapping with the keys {list(REQUIRED)}."]
-    problems = [f"unknown key {key!r}; expected some of {list(COLUMNS)}." for key in entry if key not in COLUMNS]
+    problems = [
+        f"unknown key {key!r}; expected some of {list(COLUMNS)}{did_you_mean(key, COLUMNS) or '.'}"
+        for key in entry
+        if key not in COLUMNS
+    ]
     for key in COLUMNS:
         value = entry.get(key)
         if value is not None and not isinstance(value, str):
@@ -192,7 +200,8 @@ def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
         elif key in REQUIRED and not _text(value):
             problems.append(f"{key}: it is missing or empty; expected text.")
         elif key in _ALLOWED and _text(value) and _text(value) not in _ALLOWED[key]:
-            problems.append(f"{key}: found {value!r}; expected one of {list(_ALLOWED[key])}.")
+            near = did_you_mean(value, _ALLOWED[key]) or "."
+            problems.append(f"{key}: found {value!r}; expected one of {list(_ALLOWED[key])}{near}")
     templated = [key for key in _ALLOWED if (_text(entry.get(key)) or "none") != "none"]
     if len(templated) == 1:
         problems.append(f"{templated[0]}: found without the other; expected structure and severity, or neither.")
@@ -200,11 +209,13 @@ def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
         return problems
     pair = {_text(entry["value_1"]), _text(entry["value_2"])}
     if unknown := sorted(name for name in pair if name not in value_set.names):
-        return [f"value_1, value_2: found {unknown}; expected values of {value_set.name!r}: {value_set.names}."]
+        near = did_you_mean(unknown[0], value_set.names) or "."
+        return [f"value_1, value_2: found {unknown}; expected values of {value_set.name!r}: {value_set.names}{near}"]
     if not any(pair == set(known) for known in value_set.pairs):
         problems.append(f"value_1, value_2: found {sorted(pair)}; expected one of the pairs {list(value_set.pairs)}.")
     if _text(entry.get("acting_value")) and _text(entry["acting_value"]) not in pair:
-        problems.append(f"acting_value: found {entry['acting_value']!r}; expected one of {sorted(pair)}.")
+        near = did_you_mean(entry["acting_value"], pair) or "."
+        problems.append(f"acting_value: found {entry['acting_value']!r}; expected one of {sorted(pair)}{near}")
     if _text(entry["action_1"]) == _text(entry["action_2"]):
         problems.append("action_1 and action_2 are the same; expected two that exclude each other.")
     return problems

@@ -9,14 +9,15 @@ import itertools
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from conflictscope.files import did_you_mean, name_problem, read_mapping
+from conflictscope.files import did_you_mean, name_problem, near_file, places_in, read_mapping
 
 # cosine of counts of three letters in a row from which two definitions count as the same: a word or two changed in ten
 NEARLY_THE_SAME = 0.85
@@ -63,7 +64,8 @@ class ValueSet:
         for value in self.values:
             if value.name == name:
                 return value
-        raise KeyError(f"Unknown value {name!r} in value set {self.name!r}; expected one of {self.names}.")
+        near = did_you_mean(name, self.names) or "."
+        raise KeyError(f"Unknown value {name!r} in value set {self.name!r}; expected one of {self.names}{near}")
 
 
 def load_value_set(path: Path | str) -> ValueSet:
@@ -87,19 +89,22 @@ def load_value_set(path: Path | str) -> ValueSet:
     path = Path(path)
     if not path.exists():
         found = sorted(p.name for p in path.parent.glob("*") if p.suffix in (".yaml", ".yml", ".json"))
-        raise FileNotFoundError(f"value set {path} is not there; {path.parent} has {found or 'no value sets'}.")
-    content = read_mapping(path)
+        near = near_file(path) or "."
+        raise FileNotFoundError(f"value set {path} is not there; {path.parent} has {found or 'no value sets'}{near}")
+    content, place = read_mapping(path), places_in(path)
     if path.suffix == ".json":
         content = {"values": content}
     if unknown := sorted(set(content) - _KEYS):
         near = did_you_mean(unknown[0], _KEYS)
-        raise ValueError(f"{path}: unknown keys {_shown(unknown)}; expected name, values, pairs{near or '.'}")
-    values, problems = _read_values(content.get("values"))
-    pairs, more = _read_pairs(content.get("pairs", "all"), values)
-    problems += more or _lint(values, pairs)
+        raise ValueError(
+            f"{path}: {place(unknown[0])}unknown keys {_shown(unknown)}; expected name, values, pairs{near or '.'}"
+        )
+    values, problems = _read_values(content.get("values"), place)
+    pairs, more = _read_pairs(content.get("pairs", "all"), values, place)
+    problems += more or _lint(values, pairs, place)
     name = content.get("name", path.stem)
     if expected := name_problem(name, marks="(),/:+"):
-        problems.append(f"name: found {_shown(name)}; expected a name of {expected}.")
+        problems.append(f"{place('name')}name: found {_shown(name)}; expected a name of {expected}.")
     if problems:
         raise ValueError(f"{path}: " + " ".join(problems))
     return ValueSet(name, tuple(values), tuple(pairs))
@@ -110,74 +115,93 @@ def _shown(found: object) -> str:
     return repr(found) if len(repr(found)) <= 90 else f"{repr(found)[:80]}…"
 
 
-def _read_values(found: object) -> tuple[list[Value], list[str]]:
+def _read_values(found: object, place: Callable[..., str]) -> tuple[list[Value], list[str]]:
     """Return the values and what is wrong with them."""
     if not isinstance(found, dict) or len(found) < 2:
-        return [], [f"values: found {_shown(found)}; expected a mapping of at least two names to definitions."]
+        return [], [
+            f"{place('values')}values: found {_shown(found)}; expected a mapping of at least two names to definitions."
+        ]
     values, problems = [], []
     for name, entry in found.items():
         entry = entry if isinstance(entry, dict) else {"definition": entry}
-        definition, group = entry.get("definition"), entry.get("group")
-        if expected := name_problem(name, most=60):
-            problems.append(f"value {_shown(name)}: expected a name of {expected}.")
-        elif unknown := sorted(set(entry) - {"definition", "group"}):
-            problems.append(f"value {name!r}: found {_shown(unknown)}; expected a definition, or definition and group.")
-        elif group not in (None, "") and (expected := name_problem(group, most=60)):
-            problems.append(f"value {name!r}: group: found {_shown(group)}; expected a name of {expected}.")
-        elif definition is None or (isinstance(definition, str) and not definition.strip()):
-            problems.append(f"value {name!r}: the definition is empty; expected what an assistant that holds it does.")
-        elif not isinstance(definition, str):
-            problems.append(f"value {name!r}: definition: found {_shown(definition)}; expected text.")
-        elif strange := sorted({c for c in definition if c != "\n" and not c.isprintable()}):
-            problems.append(
-                f"value {name!r}: the definition holds characters that cannot be shown, {_shown(strange)}; expected "
-                "text without tabs and control characters."
-            )
+        definition: Any = entry.get("definition")
+        group: Any = entry.get("group")
+        if problem := _problem_of_value(name, definition, group, sorted(set(entry) - {"definition", "group"})):
+            problems.append(f"{place('values', name)}value {_shown(name)}: {problem}")
         else:
             values.append(Value(unicodedata.normalize("NFC", name), " ".join(definition.split()), group or ""))
     return values, problems
 
 
-def _read_pairs(found: object, values: Sequence[Value]) -> tuple[list[tuple[str, str]], list[str]]:
+def _problem_of_value(name: str, definition: Any, group: object, unknown: Sequence[str]) -> str | None:
+    """Return what is wrong with one entry."""
+    if expected := name_problem(name, most=60):
+        return f"expected a name of {expected}."
+    if unknown:
+        near = did_you_mean(unknown[0], ("definition", "group")) or "."
+        return f"found {_shown(unknown)}; expected a definition, or definition and group{near}"
+    if group not in (None, "") and (expected := name_problem(group, most=60)):
+        return f"group: found {_shown(group)}; expected a name of {expected}."
+    if definition is None or (isinstance(definition, str) and not definition.strip()):
+        return "the definition is empty; expected what an assistant that holds it does."
+    if not isinstance(definition, str):
+        return f"definition: found {_shown(definition)}; expected text."
+    if strange := sorted({c for c in definition if c != "\n" and not c.isprintable()}):
+        return (
+            f"the definition holds characters that cannot be shown, {_shown(strange)}; expected text without tabs and "
+            "control characters."
+        )
+    return None
+
+
+def _read_pairs(
+    found: object, values: Sequence[Value], place: Callable[..., str]
+) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the pairs, each in the order of the values, and what is wrong with them."""
-    place = {value.name: number for number, value in enumerate(values)}
-    everything = list(itertools.combinations(place, 2))
+    order = {value.name: number for number, value in enumerate(values)}
+    everything = list(itertools.combinations(order, 2))
     if found == "all":
         return everything, []
     if found == "between_groups":
         group = {value.name: value.group for value in values}
-        if without := [name for name in place if not group[name]]:
-            return [], [f"pairs: between_groups needs a group for every value; {_shown(without)} have none."]
+        if without := [name for name in order if not group[name]]:
+            return [], [
+                f"{place('pairs')}pairs: between_groups needs a group for every value; {_shown(without)} have none."
+            ]
         return [(a, b) for a, b in everything if group[a] != group[b]], []
     if not isinstance(found, list):
         near = did_you_mean(found, ["all", "between_groups"]) if isinstance(found, str) else ""
         return [], [
-            f"pairs: found {_shown(found)}; expected 'all', 'between_groups' or a list of pairs of names{near or '.'}"
+            f"{place('pairs')}pairs: found {_shown(found)}; expected 'all', 'between_groups' or a list of pairs of "
+            f"names{near or '.'}"
         ]
     pairs: dict[tuple[str, str], None] = {}
     problems = []
-    for pair in found:
+    for number, pair in enumerate(found):
         names = (
             [unicodedata.normalize("NFC", n) if isinstance(n, str) else n for n in pair]
             if isinstance(pair, list)
             else []
         )
         texts = len(names) == 2 and all(isinstance(name, str) for name in names)
-        unknown = [name for name in names if name not in place] if texts else []
+        unknown = [name for name in names if name not in order] if texts else []
         if not texts or unknown or names[0] == names[1]:
-            near = did_you_mean(unknown[0], place) if unknown else ""
+            near = did_you_mean(unknown[0], order) if unknown else ""
             problems.append(
-                f"pairs: found {_shown(pair)}; expected two different names out of {_shown(list(place))}{near or '.'}"
+                f"{place('pairs', number)}pairs: found {_shown(pair)}; expected two different names out of "
+                f"{_shown(list(order))}{near or '.'}"
             )
             continue
-        first, second = sorted(names, key=place.__getitem__)
+        first, second = sorted(names, key=order.__getitem__)
         if (first, second) in pairs:
-            problems.append(f"pairs: {pair!r} is listed twice; expected each pair once, in whichever order.")
+            problems.append(
+                f"{place('pairs', number)}pairs: {pair!r} is listed twice; expected each pair once, in whichever order."
+            )
         pairs[first, second] = None
     return list(pairs), problems
 
 
-def _lint(values: Sequence[Value], pairs: Sequence[tuple[str, str]]) -> list[str]:
+def _lint(values: Sequence[Value], pairs: Sequence[tuple[str, str]], place: Callable[..., str]) -> list[str]:
     """Return what is wrong with values and pairs that could be read."""
     problems = []
     spellings: dict[str, str] = {}
@@ -185,19 +209,19 @@ def _lint(values: Sequence[Value], pairs: Sequence[tuple[str, str]]) -> list[str
         same = spellings.setdefault(_normalised(value.name), value.name)
         if same != value.name:
             problems.append(
-                f"values: found {same!r} and {value.name!r}; expected names that differ in more than upper and lower "
-                "case and forms of letters."
+                f"{place('values', value.name)}values: found {same!r} and {value.name!r}; expected names that "
+                "differ in more than upper and lower case and forms of letters."
             )
     for a, b in _nearly_the_same([value.definition for value in values]):
         problems.append(
-            f"values {values[a].name!r} and {values[b].name!r} have (nearly) the same definition; expected two that "
-            "tell them apart."
+            f"{place('values', values[b].name)}values {values[a].name!r} and "
+            f"{values[b].name!r} have (nearly) the same definition; expected two that tell them apart."
         )
     problems += _strange_groups(Counter(value.group for value in values if value.group))
     if len(parts := _connected_parts([value.name for value in values], pairs)) > 1:
         problems.append(
-            f"pairs: they do not connect the values, so no common ranking exists; found the parts {_shown(parts)}, "
-            "expected one. Add pairs."
+            f"{place('pairs')}pairs: they do not connect the values, so no common ranking exists; found the parts "
+            f"{_shown(parts)}, expected one. Add pairs."
         )
     return problems
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from conflictscope.files import unwritten, write_atomically
+from conflictscope.files import near_file, unwritten, write_atomically
 from conflictscope.models import Model, Registry, load_registry
 from conflictscope.models.store import read_rows, summarise_store, write_rows_anew
 from conflictscope.scenarios import ValueSet, load_value_set
@@ -173,7 +173,9 @@ def open_bundle(file: Path, folder: Path) -> Bundle:
             with packed.open(_CALLS) as lines:
                 write_rows_anew(bundle.places["run_folder"] / "calls.sqlite", _parse_rows(lines))
     except FileNotFoundError:
-        raise FileNotFoundError(f"{file} is not there; expected a file that `conflictscope bundle` has made.") from None
+        raise FileNotFoundError(
+            f"{file} is not there; expected a file that `conflictscope bundle` has made{near_file(Path(file)) or '.'}"
+        ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError) as problem:
         raise ValueError(f"{file} is no bundle, or is damaged: {problem}") from None
     except ValueError as problem:

@@ -10,14 +10,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from conflictscope.files import did_you_mean, name_problem, parse_yaml, read_mapping
+from conflictscope.files import did_you_mean, name_problem, near_file, parse_yaml, places_in, read_mapping
 from conflictscope.models.registry import load_registry
 
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -214,13 +215,17 @@ _EXPECTED = {
 }
 
 
-def check_parameters(given: Mapping[str, object], source: str) -> Parameters:
+def check_parameters(
+    given: Mapping[str, object], source: str, places: Mapping[str, str] = MappingProxyType({})
+) -> Parameters:
     """Return parameters, the defaults for those not given, or refuse them.
 
     Parameters
     ----------
     source : str
         Where they are from, for messages.
+    places : mapping
+        Where in it, for those of which that is known: ``line 3, column 1: ``.
 
     Raises
     ------
@@ -230,7 +235,10 @@ def check_parameters(given: Mapping[str, object], source: str) -> Parameters:
     try:
         return Parameters.model_validate(dict(given))
     except ValidationError as problems:
-        lines = (_in_words(problem) for problem in problems.errors(include_url=False))
+        lines = (
+            f"{places.get(str(problem['loc'][0]), '') if problem['loc'] else ''}{_in_words(problem)}"
+            for problem in problems.errors(include_url=False)
+        )
         raise ValueError("\n".join(f"{source}: {line}" for line in dict.fromkeys(lines))) from None
 
 
@@ -262,6 +270,7 @@ class StudyParameters:
 
     ``values`` holds JSON's types alone, paths from the project's folder (absolute if outside it). ``notebooks`` maps
     each numbered notebook to the parameters that it takes; ``notes`` are to be told to whoever wrote the file.
+    ``places`` says where a parameter was given: ``line 3, column 1: ``, or ``--set level=95: ``.
     """
 
     file: Path
@@ -270,6 +279,7 @@ class StudyParameters:
     values: dict[str, Any]
     notebooks: dict[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def notebooks_folder(self) -> Path:
@@ -315,38 +325,46 @@ def load_parameters(
         known = sorted(
             str(p) for p in Path("params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
         )
-        near = did_you_mean(file, known)
+        near = near_file(file) or did_you_mean(file, known)
         raise FileNotFoundError(
             f"parameter file {file} is not there; expected one like {known or 'params/hhh.yaml'}{near or '.'}"
         )
     root = find_project(file.parent)
-    given, notes = _with_new_names(read_mapping(file), str(file))
+    written, place = read_mapping(file), places_in(file)
+    given, notes = _with_new_names(written, str(file))
+    # an old name stands in the file as it was
+    places = {RENAMED.get(name, name): place(name) for name in written}
     for setting in settings:
         more, also = _with_new_names(_read_setting(setting), f"--set {setting}")
         given, notes = given | more, notes + also
+        places |= dict.fromkeys(more, f"--set {setting}: ")
     if theirs := [name for name in _SET_BY_RUNNER if name in given]:
-        raise ValueError(f"{file}: {theirs[0]} is set by the runner; use --out to choose the folder.")
-    study = check_parameters({"study": given.pop("study", file.stem)}, str(file)).study
+        raise ValueError(
+            f"{file}: {places[theirs[0]]}{theirs[0]} is set by the runner; use --out to choose the folder."
+        )
+    study = check_parameters({"study": given.pop("study", file.stem)}, str(file), places).study
     models_file = root / "params" / "models.yaml"
     registry = load_registry(models_file)
     try:
         given = registry.cast(given.pop("cast", "simulated")) | given
     except ValueError as problem:
-        raise ValueError(f"{file}: cast: {problem}") from None
-    given["value_set"] = path_from_root(_find_value_set(given.get("value_set", study), file, root), root)
+        raise ValueError(f"{file}: {places.get('cast', '')}cast: {problem}") from None
+    source = f"{file}: {places.get('value_set', '')}value_set"
+    given["value_set"] = path_from_root(_find_value_set(given.get("value_set", study), file, root, source), root)
     folders = {
         "run_folder": Path(out) if out else root / "runs" / study,
         "figures_folder": Path(out) / "figures" if out else root / "figures" / study,
         "models_file": models_file,
     }
     placed = {name: path_from_root(path, root) for name, path in folders.items()}
-    values = check_parameters(given | placed | {"study": study}, str(file)).model_dump()
+    values = check_parameters(given | placed | {"study": study}, str(file), places).model_dump()
     if values["scenarios"]:
-        values["scenarios"] = path_from_root(_find_scenarios(values["scenarios"], file), root)
+        source = f"{file}: {places.get('scenarios', '')}scenarios"
+        values["scenarios"] = path_from_root(_find_scenarios(values["scenarios"], file, source), root)
     if Path(values["run_folder"]).is_absolute():
         # what is executed there has no project at or above it
         values |= {name: _absolute(values[name], root) for name in PATHS}
-    return StudyParameters(file, root, study, values, _notebook_parameters(root), tuple(notes))
+    return StudyParameters(file, root, study, values, _notebook_parameters(root), tuple(notes), places)
 
 
 def restore_parameters(
@@ -487,24 +505,25 @@ def path_from_root(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _find_value_set(named: object, file: Path, root: Path) -> Path:
+def _find_value_set(named: object, file: Path, root: Path, source: str) -> Path:
     """Return the path of a value set, given by name or by path."""
     if not isinstance(named, str):
-        raise ValueError(f"{file}: value_set: found {named!r}; expected a name or a path.")
+        raise ValueError(f"{source}: found {named!r}; expected a name or a path.")
     shelf = root / "params" / "value_sets"
     path = file.resolve().parent / named if Path(named).suffix else shelf / f"{named}.yaml"
     if not path.is_file():
         names = sorted(p.stem for p in shelf.glob("*.yaml"))
+        near = near_file(path) if Path(named).suffix else did_you_mean(named, names)
         raise FileNotFoundError(
-            f"{file}: value_set: found {named!r}, but {path} is not there; expected one of {names}, or a "
-            f"path{did_you_mean(named, names) or '.'}"
+            f"{source}: found {named!r}, but {path} is not there; expected one of {names}, or a path{near or '.'}"
         )
     return path
 
 
-def _find_scenarios(named: str, file: Path) -> Path:
+def _find_scenarios(named: str, file: Path, source: str) -> Path:
     """Return the path of a file of scenarios, given by a path beside the parameter file."""
     path = file.resolve().parent / named
     if not path.is_file():
-        raise FileNotFoundError(f"{file}: scenarios: found {named!r}, but {path} is not there; expected a file.")
+        near = near_file(path) or "."
+        raise FileNotFoundError(f"{source}: found {named!r}, but {path} is not there; expected a file{near}")
     return path

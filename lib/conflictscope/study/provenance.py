@@ -19,7 +19,7 @@ import pandas as pd
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from conflictscope.files import refuse_link, write_atomically
+from conflictscope.files import near_file, refuse_link, write_atomically
 from conflictscope.models import Model, Registry, load_registry
 from conflictscope.models.store import store_url, summarise_store
 from conflictscope.prompts import prompt_hashes
@@ -109,7 +109,8 @@ def read_places(folder: Path) -> Places:
     if not (folder / FILE).exists():
         raise FileNotFoundError(
             f"{folder / FILE} is not there, so that nothing says which study this folder is of. "
-            "`conflictscope run params/<study>.yaml` makes it, and so does notebook 01_generate_scenarios."
+            "`conflictscope run params/<study>.yaml` makes it, and so does notebook 01_generate_scenarios"
+            f"{'' if folder.exists() else near_file(folder)}."
         )
     manifest = read_manifest(folder)
     told = {name: manifest["parameters"].get(name) or "" for name in PLACES}
@@ -474,7 +475,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     if not path.exists():
         raise FileNotFoundError(
-            f"{path} is not there; expected the folder of a study that `conflictscope run` has run."
+            f"{path} is not there; expected the folder of a study that `conflictscope run` has run"
+            f"{'.' if folder.exists() else near_file(folder) or '.'}"
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -24,7 +24,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from conflictscope.files import refuse_link, unwritten, write_atomically
+from conflictscope.files import did_you_mean, refuse_link, unwritten, write_atomically
 from conflictscope.models import BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
 from conflictscope.models.spending import write_planned
@@ -135,7 +135,8 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     """
     names = list(parameters.notebooks)
     if unknown := sorted(set(only) - set(names)):
-        raise ValueError(f"--only {', '.join(unknown)}: no such notebook; expected some of {names}.")
+        near = did_you_mean(unknown[0], names) or "."
+        raise ValueError(f"--only {', '.join(unknown)}: no such notebook; expected some of {names}{near}")
     names = [name for name in names if not only or name in only]
     with signals_raised(), alone_in(parameters.path("run_folder")):
         record_places(parameters.path("run_folder"), parameters.study, parameters.values)

@@ -8,7 +8,7 @@ import importlib.util
 import os
 from typing import Any
 
-from conflictscope.files import did_you_mean
+from conflictscope.files import did_you_mean, near_file
 from conflictscope.models.registry import LOCAL_EMBEDDERS, Registry
 from conflictscope.scenarios.value_sets import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters
@@ -38,7 +38,7 @@ def validate_study(parameters: StudyParameters, registry: Registry) -> list[str]
                 problems.append(
                     f"{name}: found {folder!r}, but {parameters.root / folder} holds no {file}; expected the "
                     f"{'' if name == 'earlier_runs' else 'figures '}folder of a study that has run, from the project's "
-                    "folder."
+                    f"folder{near_file(parameters.root / folder) or '.'}"
                 )
     try:
         value_set = load_value_set(parameters.path("value_set"))
@@ -48,7 +48,8 @@ def validate_study(parameters: StudyParameters, registry: Registry) -> list[str]
         problems += _problems_of_rankings(values, value_set)
         if values["scenarios"]:
             problems += _problems_of_scenarios(parameters, value_set)
-    return [f"{parameters.file}: {problem}" for problem in problems]
+    # each begins with the parameter that it is about
+    return [f"{parameters.file}: {parameters.places.get(p.partition(':')[0], '')}{p}" for p in problems]
 
 
 def _problems_of_models(values: dict[str, Any], registry: Registry) -> list[str]:
