@@ -5,10 +5,11 @@
 - ``embeddings``: the same for vectors
 - ``records``, ``store``: attempts, tokens and tables; the cache of every reply that was paid for
 - ``patience``: retries and circuit breaker
-- ``client``: one endpoint, its key and its limits
+- ``wire``, ``client``: a connection for each request; one endpoint, its key and its limits
 - ``spending``: budget and ledger
 - ``progress``: how far a list is
 - ``asking``: stored already? → allowed? → sent → stored → read
+- ``rescue``: what can still be read of a damaged store
 """
 
 from conflictscope.models.asking import Models

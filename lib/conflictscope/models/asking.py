@@ -3,7 +3,7 @@
 The way of a call is one street, ``Models._answer``: stored already (the cache)? → allowed by the budget? → recorded as
 sent → sent, within the rate limits and with retries → stored → read. If the budget is reached, an endpoint is down or
 the store takes nothing, all lists stop; what is on the wire then is stored first. A body whose answers are lost is sent
-``max_attempts`` times, in all runs together; ``store.allow_again`` lets it be sent as often again.
+``max_attempts`` times, in all runs together, unless ``store.allow_again`` lets it be sent as often again.
 """
 
 import asyncio

@@ -298,7 +298,11 @@ def _read_lost(payload: object, received: int) -> Lost:
     usage = payload.get("usage") if isinstance(payload, dict) else None
     counts = usage if isinstance(usage, dict) else {}
     return Lost(
-        received, read_count(counts.get("prompt_tokens")) or 0, read_count(counts.get("completion_tokens")) or 0
+        received,
+        # what is no JSON may be the first half of an answer
+        whole=payload is not None,
+        input_tokens=read_count(counts.get("prompt_tokens")) or 0,
+        output_tokens=read_count(counts.get("completion_tokens")) or 0,
     )
 
 

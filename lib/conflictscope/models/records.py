@@ -61,13 +61,16 @@ class Lost:
 
     Parameters
     ----------
-    received : int or None
-        Characters of what came in place of a reply; None: nothing came, or nobody knows what.
+    received : int
+        Characters of what came in place of a reply.
+    whole : bool
+        Whether that is all that was sent back; else there may have been more, or nobody knows what.
     input_tokens, output_tokens : int
         What it counted itself, 0 if it did not.
     """
 
-    received: int | None = None
+    received: int = 0
+    whole: bool = False
     input_tokens: int = 0
     output_tokens: int = 0
 
@@ -163,7 +166,7 @@ def usage_of_lost(lost: Lost, expected: Usage) -> Usage:
     expected : Usage
         What such a call may be expected to use.
     """
-    written = expected.output_tokens if lost.received is None else estimate_tokens(lost.received)
+    written = max(estimate_tokens(lost.received), 0 if lost.whole else expected.output_tokens)
     return Usage(
         estimated=1,
         input_tokens=max(expected.input_tokens, min(lost.input_tokens, expected.input_tokens + _MOST_PUT_BEFORE)),

@@ -41,11 +41,12 @@ _COUNT = Field(strict=True, gt=0, description="a whole number above 0")
 _SECONDS = Field(strict=True, gt=0, allow_inf_nan=False, description="a number above 0")
 _SIZE = Field(strict=True, gt=0, le=1000, description="a number above 0, 1000 at most")
 _PRICE = Field(strict=True, ge=0, allow_inf_nan=False, description="a number of 0 or above")
+# no key of a provider looks like this: hf_… and gsk_… have small letters, and others many signs without an underscore
 _VARIABLE = Field(
     strict=True,
-    pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$",
-    description="the name of an environment variable, such as OPENAI_API_KEY; the key itself belongs into that "
-    "variable",
+    pattern=r"^[A-Z][A-Z0-9]{0,15}(?:_[A-Z0-9]{1,16}){0,9}$",
+    description="the name of an environment variable in capital letters, such as OPENAI_API_KEY; the key itself "
+    "belongs into that variable",
 )
 _OPTIONS = Field(description="a list of some of ['temperature', 'max_tokens']")
 

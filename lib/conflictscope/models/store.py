@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,6 +43,7 @@ from conflictscope.models.records import (
     REPLIES,
     SCHEMA_VERSION,
     TRIES,
+    UNANSWERED,
     Attempts,
     News,
     Unanswered,
@@ -331,8 +332,13 @@ class CallStore:
     def _unusable(self, problem: Exception) -> OSError:
         """Return what to raise if the database does not do what it should."""
         return OSError(
-            f"the call store {self.name} cannot be used: {getattr(problem, 'orig', problem)}. What it holds stays; "
-            "free disk space or mend the database, then run the same command again."
+            f"the call store {self.name} cannot be used: {getattr(problem, 'orig', problem)}. "
+            + (
+                _DAMAGED
+                if _is_damage(problem)
+                else "What it holds stays; free disk space or mend the database, then run "
+            )
+            + "the same command again."
         )
 
     def _open(self) -> sa.Connection:
@@ -357,15 +363,25 @@ class CallStore:
                 if attempt == TRIES - 1 or "unable to open" in str(problem):
                     raise self._unusable(problem) from None
             except DatabaseError as problem:
-                raise ValueError(
-                    f"{self.name} is not a call store ({problem.orig}); name another file, or move this one away."
-                ) from None
+                advice = f"{_DAMAGED}it again." if _is_damage(problem) else "Name another file, or move this one away."
+                raise ValueError(f"{self.name} is not a call store ({problem.orig}). {advice}") from None
         if version != str(SCHEMA_VERSION):
             raise ValueError(
                 f"the call store {self.name} has schema version {version}; this version of conflictscope reads "
                 f"1 to {SCHEMA_VERSION}. Use the conflictscope that wrote it, or start a new store in another folder."
             )
         return connection
+
+
+_DAMAGED = (
+    "If it is a damaged call store, `conflictscope rescue RUN_FOLDER` saves what can be read of it; put that, or a "
+    "copy that you have, in its place and run "
+)
+
+
+def _is_damage(problem: Exception) -> bool:
+    """Return whether SQLite says that a file is no database, or not whole."""
+    return any(words in str(problem) for words in ("malformed", "not a database", "disk I/O error"))
 
 
 _NEWS = ("begin", "end", "add", "add_failure", "settle")
@@ -476,6 +492,29 @@ def _set_up_sqlite(connection: sa.Connection) -> None:
     connection.rollback()
 
 
+def allow_again(place: Path | sa.URL | str) -> int:
+    """Let calls be sent as often again of which so many answers were lost that they are not sent by themselves.
+
+    Returns
+    -------
+    int
+        Of how many calls lost answers were counted; 0 if there is no store.
+    """
+    with _reading(place) as connection:
+        if connection is None or not sa.inspect(connection).has_table(UNANSWERED.name):
+            return 0
+    engine = sa.create_engine(_as_url(place), connect_args=_connect_args(_as_url(place)))
+    try:
+        with engine.begin() as connection:
+            lost = UNANSWERED.c.lost
+            return connection.execute(UNANSWERED.update().where(lost > 0).values(lost=0)).rowcount
+    except DBAPIError as problem:
+        name = engine.url.render_as_string(hide_password=True)
+        raise OSError(f"the call store {name} cannot be written to: {problem.orig}") from None
+    finally:
+        engine.dispose()
+
+
 _ROWS_AT_ONCE = 1000
 
 
@@ -548,7 +587,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
                 table = METADATA.tables.get(name)
                 if table is None or set(row) != set(table.columns.keys()):
                     raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
-                if misfits := [column.name for column in table.columns if not _fits(row[column.name], column)]:
+                if misfits := misfits_of(row, table):
                     raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
                 try:
                     connection.execute(table.insert(), row)
@@ -558,12 +597,20 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
         engine.dispose()
 
 
+def misfits_of(row: Mapping[str, Any], table: sa.Table) -> list[str]:
+    """Return the columns of a table that cannot hold what a row has for them."""
+    return [column.name for column in table.columns if not _fits(row[column.name], column)]
+
+
 def _fits(value: object, column: sa.Column) -> bool:
     """Return whether a column can hold a value and gives it back as it was: SQLite itself takes anything."""
     if value is None:
         return bool(column.nullable)
     if isinstance(value, str):
         return column.type.python_type is str and not re.search("[\ud800-\udfff]", value)
+    if column.type.python_type is bool:
+        # SQLite has 0 and 1
+        return type(value) in (bool, int) and value in (0, 1)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
         return False
     return column.type.python_type is float or (column.type.python_type is int and isinstance(value, int))
@@ -597,6 +644,7 @@ def _reading(place: Path | sa.URL | str) -> Iterator[sa.Connection | None]:
             yield connection if sa.inspect(connection).has_table(REPLIES.name) else None
     except DBAPIError as problem:
         name = address.render_as_string(hide_password=True)
-        raise OSError(f"the call store {name} cannot be read: {problem.orig}") from None
+        advice = f". {_DAMAGED}it again" if _is_damage(problem) else ""
+        raise OSError(f"the call store {name} cannot be read: {problem.orig}{advice}") from None
     finally:
         engine.dispose()

@@ -1,4 +1,4 @@
-"""The command line: ``conflictscope run | plan | validate | status | import | export | bundle | replay``.
+"""The command line: ``conflictscope run | plan | validate | status | import | export | bundle | replay | rescue``.
 
 A command imports what it needs when it is called, so that ``--help`` and ``validate`` answer at once.
 """
@@ -51,7 +51,12 @@ def _commands() -> None:
 @_SETTINGS
 @_OUT
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run this notebook only (may be given again).")
-def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+@click.option(
+    "--again", is_flag=True, help="Send calls as often again whose answers were all lost, and may have been paid for."
+)
+def run(
+    parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, only: tuple[str, ...], again: bool
+) -> None:
     """Run a study's notebooks in order; go on where an earlier run stopped.
 
     Several parameter files are run one after the other, each to its end or its failure; the exit code is that of the
@@ -64,7 +69,7 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
     codes = []
     for file in parameter_files:
         try:
-            _run_study(file, settings, out, only)
+            _run_study(file, settings, out, only, again)
         except (ValueError, OSError, RuntimeError) as problem:
             if len(parameter_files) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
@@ -75,12 +80,15 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
         sys.exit(codes[0])
 
 
-def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...], again: bool) -> None:
     """Run one parameter file, and print what it will ask and where its results are."""
-    from conflictscope.study.provenance import unfinished_tables
+    from conflictscope.models.store import allow_again
+    from conflictscope.study.provenance import study_store, unfinished_tables
     from conflictscope.study.runner import run_study
 
     parameters = _validated(file, settings, out)
+    if again:
+        _say(f"{parameters.study}: {allow_again(study_store(parameters)):,} calls may be sent as often again", err=True)
     estimate, notes = _plan(parameters)
     _say(f"{parameters.study}: {_sum_up(estimate)}; {_sum_up_still(estimate)}", err=True)
     for note in notes:
@@ -178,6 +186,19 @@ def bundle(run_folder: Path, out: Path | None) -> None:
     parameters, manifest = restore_run(folder, find_project(Path.cwd()))
     file = pack_bundle(parameters, manifest, out or folder.parent / f"{parameters.study}.bundle.zip")
     _say(f"{os.path.relpath(file)}: {file.stat().st_size:,} bytes. Rebuild it with: conflictscope replay FILE")
+
+
+@_commands.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
+def rescue(run_folder: Path) -> None:
+    """Save what can be read of a study's damaged call store into a new one beside it."""
+    from conflictscope.models.rescue import rescue_store
+
+    damaged = run_folder / "calls.sqlite" if run_folder.is_dir() else run_folder
+    saved = damaged.with_name(f"{damaged.stem}.rescued{damaged.suffix}")
+    rows = rescue_store(damaged, saved)
+    _say(f"{saved}: {', '.join(f'{count:,} {table}' for table, count in rows.items())} of {damaged} could be read.")
+    _say(f"Next: move {damaged} away, {saved.name} to its place, and run the study: only what was lost is asked again.")
 
 
 @_commands.command()

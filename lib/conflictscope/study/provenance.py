@@ -377,7 +377,11 @@ def describe_status(parameters: StudyParameters) -> list[str]:
     return [
         *lines,
         f"{by_model['replies'].sum():,} replies in the call store"
-        + (f", {failed:,} calls without an answer" if failed else "")
+        + (
+            f", {failed:,} calls without an answer (run --again sends those anew whose answers were lost)"
+            if failed
+            else ""
+        )
         + f"; tokens counted by the endpoints cost {sum(filter(None, costs.values())):,.2f} dollars"
         + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else ""),
     ]
