@@ -1,10 +1,12 @@
 """Models: a list of requests to one model becomes a list of replies, in order (the roles of the paper's section 3).
 
 - ``registry``: which models there are, and who plays which role
+- ``thoughts``: a reply's thoughts, split off
 - ``requests``: what is asked, the call that it becomes, the reply that is read
 - ``embeddings``: the same for vectors
 - ``records``, ``store``: attempts, tokens and tables; the cache of every reply that was paid for
 - ``patience``: retries and circuit breaker
+- ``whole_prompts``: whether the server read whole prompts
 - ``client``: one endpoint, its key and its limits
 - ``spending``: budget and ledger
 - ``progress``: how far a list is

@@ -146,6 +146,7 @@ class Endpoint:
         body: bytes,
         read: Callable[[object, float], T],
         *,
+        read_failure: Callable[[int, object, float], T | None] | None = None,
         max_tokens: int | None = None,
         attempts: Attempts | None = None,
         calls: int = 1,
@@ -161,6 +162,9 @@ class Endpoint:
         read : callable
             ``read(payload, seconds)`` makes the result of the JSON that came back and the time that the attempt took,
             or raises ``ValueError`` if it is no answer; that counts as a failed attempt.
+        read_failure : callable, optional
+            ``read_failure(status, error, seconds)`` makes the result of a failure of HTTP that is an answer after all,
+            or returns None.
         max_tokens : int, optional
             Length of the reply, as far as it counts against the tokens per minute.
         attempts : Attempts, optional
@@ -184,7 +188,7 @@ class Endpoint:
                 if self._request_limit is not None:
                     await self._request_limit.acquire()
                 try:
-                    result = await self._attempt(path, body, read, attempts)
+                    result = await self._attempt(path, body, read, read_failure, attempts)
                 except openai.OpenAIError as problem:
                     seconds = self.breaker.hear_failure(problem, attempts, calls)
                     if seconds is None:
@@ -215,7 +219,14 @@ class Endpoint:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _attempt(self, path: str, body: bytes, read: Callable[[object, float], T], attempts: Attempts) -> T:
+    async def _attempt(
+        self,
+        path: str,
+        body: bytes,
+        read: Callable[[object, float], T],
+        read_failure: Callable[[int, object, float], T | None] | None,
+        attempts: Attempts,
+    ) -> T:
         """Make one attempt and return the result of its answer."""
         request = self._http.build_request("POST", self._url + path, content=body, headers=self._headers)
         # held from sending to the last byte: what is done before and after would leave the endpoint idle
@@ -236,7 +247,12 @@ class Endpoint:
                 raise openai.APIConnectionError(request=request) from problem
             seconds = time.perf_counter() - start
         if not response.is_success:
-            raise _status_error(response, content)
+            failure = _status_error(response, content)
+            error = hide_key(failure.body, self._key)
+            answer = read_failure(failure.status_code, error, seconds) if read_failure else None
+            if answer is None:
+                raise failure
+            return answer
         try:
             return read(hide_key(json.loads(content), self._key), seconds)
         except (ValueError, RecursionError) as problem:

@@ -88,7 +88,8 @@ def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -
     if sent is None:
         sent = estimate_tokens(len(request))
     if received is None:
-        received = 0 if prompt == EMBEDDING else estimate_tokens(len(raw.text or raw.refusal or ""))
+        came = (raw.reasoning or "") + (raw.text or raw.refusal or "")
+        received = 0 if prompt == EMBEDDING else estimate_tokens(len(came))
     missing = raw.prompt_tokens is None or (raw.completion_tokens is None and prompt != EMBEDDING)
     return Usage(1, 0, 0, int(missing), sent, received) + _tried(attempts)
 
@@ -108,7 +109,9 @@ def _tried(attempts: Attempts) -> Usage:
     )
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# of columns that stores of version 2 do not have
+_NEW = {"since": 3}
 METADATA = sa.MetaData()
 META = sa.Table("meta", METADATA, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.String(64)))
 REPLIES = sa.Table(
@@ -127,6 +130,7 @@ REPLIES = sa.Table(
     sa.Column("completion_tokens", sa.Integer),
     sa.Column("top_logprobs", sa.Text),
     sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("reasoning", sa.Text, info=_NEW),
     sa.Column("created", sa.String(40), nullable=False),
 )
 FAILURES = sa.Table(
@@ -211,6 +215,12 @@ def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, 
     return replies
 
 
+def delete_replies(connection: sa.Connection, keys: Collection[str]) -> None:
+    """Delete the replies under keys; what they used stays counted."""
+    for some in _some_at_a_time(keys):
+        connection.execute(REPLIES.delete().where(REPLIES.c.key.in_(some)))
+
+
 def find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
     """Return key → problem."""
     problems = {}
@@ -255,6 +265,8 @@ def _raw(columns: dict[str, Any]) -> RawReply:
 
 
 _VERSION = META.c.name == "schema_version"
+# 1 kept no usage; 2 no thoughts
+_OLDER = ("1", "2")
 
 
 def bring_up_to_date(connection: sa.Connection) -> str:
@@ -271,11 +283,33 @@ def bring_up_to_date(connection: sa.Connection) -> str:
         version = connection.scalar(sa.select(META.c.value).where(_VERSION))
         if version is None:
             connection.execute(META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
-        elif version == "1":
-            # if another process does the same at this moment, one of the two finds rows there and looks again
-            connection.execute(USAGE.insert().from_select([column.name for column in USAGE.c], _used_in_version_1()))
+        elif version in _OLDER:
+            _add_new_columns(connection)
+            if version == "1":
+                # if another process does the same at this moment, one of the two finds rows there and looks again
+                names = [column.name for column in USAGE.c]
+                connection.execute(USAGE.insert().from_select(names, _used_in_version_1()))
             connection.execute(META.update().where(_VERSION).values(value=str(SCHEMA_VERSION)))
-        return str(SCHEMA_VERSION) if version in (None, "1") else version
+        return str(SCHEMA_VERSION) if version in (None, *_OLDER) else version
+
+
+def columns_there(connection: sa.Connection, table: sa.Table) -> set[str]:
+    """Return the columns that a table of a store has, of which an older version may lack some."""
+    return {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+
+
+def required_columns(table: sa.Table) -> set[str]:
+    """Return the columns that a table has in every version."""
+    return {column.name for column in table.columns if not column.info}
+
+
+def _add_new_columns(connection: sa.Connection) -> None:
+    """Add the columns that tables of an older version lack; each may be empty or has a default."""
+    for table in METADATA.sorted_tables:
+        there = columns_there(connection, table)
+        for column in (column for column in table.columns if column.name not in there):
+            described = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {described}")
 
 
 def _used_in_version_1() -> sa.Select:

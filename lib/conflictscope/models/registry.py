@@ -4,13 +4,14 @@ In: a YAML file with ``models`` (name → endpoint, limits, prices, abilities) a
 which role). Out: a ``Registry``. Keys are never in the file: it names the environment variable that holds one.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from conflictscope.files import did_you_mean, name_problem, read_mapping
@@ -34,6 +35,42 @@ def _check_address(url: str) -> str:
     return url
 
 
+# what is said by other means, or must not be said in a file that is packed and shown
+_OURS = ("model", "messages", "stream", "n", "response_format", "logprobs", "top_logprobs")
+_SECRET = ("api_key", "authorization", "headers", "extra_headers", "extra_query", "key")
+
+
+def _check_options(options: object) -> dict[str, Any] | None:
+    """Return options as they are sent, those under ``extra_body`` among the others, unless they cannot be sent."""
+    if options is None:
+        return None
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) and name for name in options):
+        raise ValueError("a mapping of names to what JSON can hold, such as {reasoning_effort: low}")
+    more = options.get("extra_body", {})
+    if not isinstance(more, Mapping) or set(more) & set(options):
+        raise ValueError("under extra_body a mapping of names that do not stand beside it as well")
+    sent = {**{name: value for name, value in options.items() if name != "extra_body"}, **more}
+    if ours := sorted(set(sent) & {*_OURS, *_SECRET}):
+        raise ValueError(
+            f"options without {ours}: what is asked is said elsewhere, and keys come from the environment (key_variable)"
+        )
+    if not _is_json(sent):
+        raise ValueError(
+            "options of text, numbers, true, false, null, lists and mappings (quote a date to make it text)"
+        )
+    # in whatever order they are written, they are the same call
+    return {name: sent[name] for name in sorted(sent)}
+
+
+def _is_json(value: object) -> bool:
+    """Return whether JSON can hold a value."""
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_json(item) for name, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+
+
 # what a field's description says is what a message says was expected
 _TEXT = Field(strict=True, min_length=1, description="text")
 _ABILITY = Field(strict=True, description="true or false")
@@ -47,7 +84,10 @@ _VARIABLE = Field(
     description="the name of an environment variable, such as OPENAI_API_KEY; the key itself belongs into that "
     "variable",
 )
-_OPTIONS = Field(description="a list of some of ['temperature', 'max_tokens']")
+_REFUSED = Field(description="a list of some of ['temperature', 'max_tokens']")
+_OPTIONS = Field(description="a mapping of names to what JSON can hold")
+_LIMIT_NAME = Field(strict=True, pattern=r"^[a-z][a-zA-Z_]{0,39}$", description="a name such as max_completion_tokens")
+_TOKENS = Field(strict=True, ge=0, description="a whole number of 0 or above")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -79,12 +119,23 @@ class Model:
     """Dollars per million tokens; None: unknown."""
     tokeniser: Annotated[str | None, _TEXT] = None
     """Name of the model's encoding in ``tiktoken``, to estimate tokens with; None: by a stated rule."""
-    refused_options: Annotated[tuple[Literal["temperature", "max_tokens"], ...], _OPTIONS] = ()
-    """Which options the model refuses; they are not sent."""
+    refused_options: Annotated[tuple[Literal["temperature", "max_tokens"], ...], _REFUSED] = ()
+    """Which of the study's options the model refuses; they are not sent. ``max_tokens`` under any name."""
     json_schema: Annotated[bool, _ABILITY] = False
     """Whether it takes ``response_format`` with a JSON schema; else it is asked in words to reply in JSON."""
     logprobs: Annotated[bool, _ABILITY] = False
     """Whether it gives the log-probabilities of its tokens."""
+    options: Annotated[dict[str, Any] | None, BeforeValidator(_check_options), _OPTIONS] = None
+    """What is sent besides, as it is: ``reasoning_effort``, ``top_p``, ``seed``, ``stop`` …; what stands under
+    ``extra_body`` is put among the others. Goes before what the study says under the same name."""
+    system_role: Annotated[bool, _ABILITY] = True
+    """Whether it takes messages of the role ``system``; else they are put before the user's first message."""
+    token_limit_name: Annotated[str, _LIMIT_NAME] = "max_tokens"
+    """What it calls the longest length of a reply."""
+    reasoning_tokens: Annotated[int, _TOKENS] = 0
+    """Tokens that are added to every limit of length, as room for thoughts."""
+    counts_prompts: Annotated[bool, _ABILITY] = True
+    """Whether its ``usage.prompt_tokens`` counts whole prompts, so that it shows if one was cut."""
 
     @property
     def simulated(self) -> bool:
@@ -205,8 +256,8 @@ def _in_words(error: Any) -> str:
     expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else fields[key].description
     if key == "refused_options" and len(error["loc"]) > 1:
         found = [found]
-    # what was found may be a key: given where a variable's name belongs, or within an address
-    secret = key == "key_variable" or (key == "base_url" and any(mark in str(found) for mark in "@?#"))
+    # what was found may be a key: given where a variable's name belongs, within an address, or among the options
+    secret = key in ("key_variable", "options") or (key == "base_url" and any(mark in str(found) for mark in "@?#"))
     return f"{key}: {'' if secret else f'found {found!r}; '}expected {expected}."
 
 

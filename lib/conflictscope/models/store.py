@@ -37,9 +37,12 @@ from conflictscope.models.records import (
     Attempts,
     UsageTable,
     bring_up_to_date,
+    columns_there,
+    delete_replies,
     find_failures,
     find_replies,
     read_usage,
+    required_columns,
     write_rows,
 )
 from conflictscope.models.requests import RawReply
@@ -128,6 +131,10 @@ class CallStore:
         call = {"key": key, "model": model, "prompt": prompt, "prompt_hash": prompt_hash, "request": request}
         return await self._do(_Job("add", (call, reply, attempts or Attempts(made=1))))
 
+    async def discard(self, keys: Collection[str]) -> None:
+        """Delete replies that turn out to be to something else than was asked; what they used stays counted."""
+        await self._do(_Job("discard", keys))
+
     async def add_failure(
         self, key: str, problem: str, *, model: str, prompt: str, attempts: Attempts | None = None
     ) -> None:
@@ -180,7 +187,7 @@ class CallStore:
         results: list[tuple[_Job, Any]] = []
         try:
             results += self._write(connection, [job for job in jobs if job.kind in ("add", "add_failure")])
-            lookups = {"find": find_replies, "find_failures": find_failures}
+            lookups = {"discard": delete_replies, "find": find_replies, "find_failures": find_failures}
             with connection.begin():
                 results += [(job, lookups[job.kind](connection, job.payload)) for job in jobs if job.kind in lookups]
                 results += [(job, read_usage(connection)) for job in jobs if job.kind == "read_usage"]
@@ -350,7 +357,9 @@ def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]
             return
         there = sa.inspect(connection).get_table_names()
         for table in (table for table in METADATA.sorted_tables if table.name in there):
-            query = table.select().order_by(*table.primary_key.columns).execution_options(yield_per=_ROWS_AT_ONCE)
+            columns = columns_there(connection, table)
+            query = sa.select(*(column for column in table.columns if column.name in columns))
+            query = query.order_by(*table.primary_key.columns).execution_options(yield_per=_ROWS_AT_ONCE)
             for row in connection.execute(query).mappings():
                 yield table.name, dict(row)
 
@@ -361,7 +370,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
     Raises
     ------
     ValueError
-        If a row is none of this version's tables.
+        If a row is none of this version's tables, nor an older version's.
     """
     engine = sa.create_engine(store_url(path))
     try:
@@ -369,7 +378,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
             METADATA.create_all(connection)
             for name, row in rows:
                 table = METADATA.tables.get(name)
-                if table is None or set(row) != set(table.columns.keys()):
+                if table is None or not required_columns(table) <= set(row) <= set(table.columns.keys()):
                     raise ValueError(f"a row of the table {name!r} with {sorted(row)} is none of a call store's.")
                 connection.execute(table.insert(), row)
     finally:
