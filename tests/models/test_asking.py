@@ -375,7 +375,7 @@ def test_what_can_be_used_is_for_the_caller_to_say(store_url, script, make_reque
     def answer(body, nth):
         return "It depends."
 
-    with pytest.raises(NothingToCount, match="not of the form that was asked for. It sent: 'It depends.'"):
+    with pytest.raises(NothingToCount, match=r"not of the form that was asked for\. It sent: 'It depends\.'"):
         asyncio.run(go())
 
 

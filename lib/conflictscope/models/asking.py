@@ -324,13 +324,14 @@ class Models:
         await self.store.discard(cut)
         characters = sum(len(message["content"]) for message in call.messages)
         raise ConnectionError(
-            f"model {model.name!r} at {model.base_url} reads prompts that are cut: it was sent {characters:,} characters "
-            f"of prompt {call.request.prompt!r} and counted {raw.prompt_tokens:,} tokens (usage.prompt_tokens), where "
-            f"even {MOST_CHARACTERS_PER_TOKEN} characters a token make {characters // MOST_CHARACTERS_PER_TOKEN:,}, or "
-            "where prompts of all lengths have that same count. Its replies to half a question do not count and were "
-            "taken out of the call store. To do: give it a longer context (Ollama: OLLAMA_CONTEXT_LENGTH=16384 ollama "
-            "serve, or num_ctx; llama.cpp: --ctx-size; vLLM: --max-model-len), then run the same command again; or set "
-            "counts_prompts: false for it in the file of models if its count leaves out what it had cached."
+            f"model {model.name!r} at {model.base_url} reads prompts that are cut: it was sent {characters:,} "
+            f"characters of prompt {call.request.prompt!r} and counted {raw.prompt_tokens:,} tokens "
+            f"(usage.prompt_tokens), where even {MOST_CHARACTERS_PER_TOKEN} characters a token make "
+            f"{characters // MOST_CHARACTERS_PER_TOKEN:,}, or where prompts of all lengths have that same count. "
+            "Replies to a part of the question do not count and were taken out of the call store. To do: give it a "
+            "longer context (Ollama: OLLAMA_CONTEXT_LENGTH=16384 ollama serve, or num_ctx; llama.cpp: --ctx-size; "
+            "vLLM: --max-model-len), then run the same command again; or, if its count leaves out what it had cached, "
+            "set counts_prompts: false for it in the file of models."
         )
 
     def _find_cut(self, model: Model, call: Call, raw: RawReply) -> list[str]:

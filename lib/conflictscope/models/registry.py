@@ -52,7 +52,8 @@ def _check_options(options: object) -> dict[str, Any] | None:
     sent = {**{name: value for name, value in options.items() if name != "extra_body"}, **more}
     if ours := sorted(set(sent) & {*_OURS, *_SECRET}):
         raise ValueError(
-            f"options without {ours}: what is asked is said elsewhere, and keys come from the environment (key_variable)"
+            f"options without {ours}: what is asked is said elsewhere, and keys come from the environment "
+            "(key_variable)"
         )
     if not _is_json(sent):
         raise ValueError(

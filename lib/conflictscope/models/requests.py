@@ -388,7 +388,7 @@ _MODERATION_CODES = (
 )
 _MODERATION = re.compile(
     r"content (?:management|filter|polic|moderation)|content_filter|moderation|safety (?:system|filter|polic|setting)"
-    r"|(?:input|prompt|request|message|content|text)s? (?:was|were|is|has been|have been|got) (?:flagged|blocked|rejected)"
+    r"|(?:input|prompt|request|message|content|text)s? (?:was|were|is|has been|have been) (?:flagged|blocked|rejected)"
     r"|flagged (?:input|prompt|content|as )|inappropriate content|prohibited content|usage polic",
     re.IGNORECASE,
 )
@@ -416,7 +416,7 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     choices, error = payload.get("choices"), payload.get("error")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
-    if error or not isinstance(message, dict):
+    if error or not isinstance(choice, dict) or not isinstance(message, dict):
         return _without_message(payload, choices, choice, error, seconds)
     finish_reason = _text(choice.get("finish_reason"))
     if choice.get("error") or (finish_reason or "").lower() in _BROKEN:

@@ -84,7 +84,8 @@ def _by_channel(text: str) -> tuple[str | None, str] | None:
     channels = list(_CHANNEL.finditer(text))
     if not channels:
         return None
-    thoughts, replies = [], []
+    thoughts: list[str] = []
+    replies: list[str] = []
     for channel in channels:
         end = _CHANNEL_END.search(text, channel.end())
         content = text[channel.end() : end.start() if end else len(text)]

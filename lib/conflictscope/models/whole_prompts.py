@@ -15,7 +15,9 @@ class PromptCounts:
     """What one endpoint has counted in a model's prompts, in one process."""
 
     def __init__(self) -> None:
-        self._forget()
+        self._most = 0
+        self._at_most: dict[int, list[str]] = {}
+        """Characters → keys of the calls with the highest count so far."""
 
     def find_cut(self, key: str, characters: int, counted: int | None) -> list[str]:
         """Add a call and return the keys of those whose prompts are now known to have been cut; [] if none is.
@@ -47,11 +49,6 @@ class PromptCounts:
         if not (too_few or at_the_limit):
             return []
         keys = [key] + [other for others in self._at_most.values() for other in others if at_the_limit]
-        self._forget()
+        # so that the same process goes on once the window was made larger
+        self._most, self._at_most = 0, {}
         return list(dict.fromkeys(keys))
-
-    def _forget(self) -> None:
-        """Begin anew, as after the window was made larger."""
-        self._most = 0
-        self._at_most: dict[int, list[str]] = {}
-        """Characters → keys of the calls with the highest count so far."""
