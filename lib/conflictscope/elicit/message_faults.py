@@ -13,7 +13,6 @@ fault costs one more call, and what is not found is still there to be read.
 """
 
 import re
-from collections.abc import Callable
 
 TAG = "[[artifact]]"
 _ANY_TAG = re.compile(r"\[\[\s{0,9}artifact[^\]\n]{0,200}\]\]|</?artifact\b", re.IGNORECASE)
@@ -77,9 +76,12 @@ _ASSISTANT = _compile(
     r"\bhow (?:can|may|could) i (?:best )?(?:help|assist|support) you\b",
     r"\bas (?:your|an) (?:helpful )?(?:ai )?assistant, i\b",
     rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,20}}\b(?:i|my)\b",
+    r"\bif you(?:'d| would) like me to (?:revise|adjust|change|modify|rewrite|make|add)\b",
+)
+# nobody opens a conversation like this who wants something; later on a person may say so
+_ANSWERING = _compile(
     r"^(?:thank you|thanks) for (?:reaching out|sharing|contacting|trusting me)\b",
     r"^i understand (?:how|that you(?:'re| are) (?:feeling|going|worried|concerned|facing|in a|looking))\b",
-    r"\bif you(?:'d| would) like me to (?:revise|adjust|change|modify|rewrite|make|add)\b",
 )
 _HANDED_OVER = _compile(
     rf"{_ORDER}(?:here|i\b|this is|below)",
@@ -157,17 +159,26 @@ def holds_tag(text: str) -> bool:
     return bool(_ANY_TAG.search(text))
 
 
-def find_message_fault(message: str) -> str | None:
-    """Return what makes a text no message of a user, a key of ``FAULT_WORDS``, or None."""
-    checks: dict[str, Callable[[str], object]] = {
-        "refusal": lambda text: _REFUSAL.search(_opening(text)) or any(map(_holds_refusal, text.splitlines())),
-        "description": lambda text: _DESCRIPTION.search(_opening(text)),
-        "assistant": lambda text: _ASSISTANT.search(_opening(text)) or _ASSISTANT.search(_ending(text)),
-        "tag": holds_tag,
-        "placeholder": _holds_placeholder,
-        "artifact_alone": _is_letter_alone,
-    }
-    return next((fault for fault, check in checks.items() if check(message)), None)
+def find_message_fault(message: str, *, opens: bool = True) -> str | None:
+    """Return what makes a text no message of a user, a key of ``FAULT_WORDS``, or None.
+
+    Parameters
+    ----------
+    opens : bool
+        Whether it opens a conversation.
+    """
+    opening, ending = _opening(message), _ending(message)
+    if _REFUSAL.search(opening) or any(map(_holds_refusal, message.splitlines())):
+        return "refusal"
+    if _DESCRIPTION.search(opening):
+        return "description"
+    if _ASSISTANT.search(opening) or _ASSISTANT.search(ending) or (opens and _ANSWERING.search(opening)):
+        return "assistant"
+    if holds_tag(message):
+        return "tag"
+    if _holds_placeholder(message):
+        return "placeholder"
+    return "artifact_alone" if _is_letter_alone(message) else None
 
 
 def find_artifact_fault(artifact: str) -> str | None:

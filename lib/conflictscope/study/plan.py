@@ -237,7 +237,8 @@ def plan_study(
                 size if isinstance(size, int) else size(counts) for size in (step.filled_in, step.characters_out)
             )
             # the system prompts are of about one length
-            known = texts.get(step.prompt, "") + (texts[step.system[0]] if step.system else "")
+            told = texts[step.system[parameters.values["steering_prompt"]][0]] if step.system else ""
+            known = texts.get(step.prompt, "") + told
             each = tokeniser.count(known) + filled_in / tokeniser.characters_per_token
             tokens_in, tokens_out = int(calls * each), int(calls * out / tokeniser.characters_per_token)
             answered = min(calls, replies.get(about, 0))
@@ -283,7 +284,7 @@ def _playing(parameters: StudyParameters, role: str) -> list[str]:
 def _arms_of_steering(names: list[str], wanted: list[str]) -> int:
     """Return under how many system prompts a target is asked again: its target rankings and the placebo."""
     # what is known before anything is asked is how many orders there are, not a model's own default order
-    stand_in = {"target": "any", "condition": "open_ended", "arm": "default"}
+    stand_in = {"target": "any", "condition": "open_ended", "arm": "default", "choices": 1}
     rankings = pd.DataFrame({"value": names, "strength": range(len(names))}).assign(**stand_in)
     return len(choose_target_rankings(names, rankings, wanted, seed=0)["any"]) + 1
 

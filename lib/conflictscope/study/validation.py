@@ -137,7 +137,7 @@ def _problems_of_rankings(values: dict[str, Any], value_set: ValueSet) -> list[s
     from conflictscope.elicit.system_prompts import choose_target_rankings
 
     # a model's own order is not known yet; any stands in for it
-    stand_in = {"target": "any", "condition": "open_ended", "arm": "default"}
+    stand_in = {"target": "any", "condition": "open_ended", "arm": "default", "choices": 1}
     rankings = pd.DataFrame({"value": value_set.names, "strength": range(len(value_set.names))}).assign(**stand_in)
     problems = []
     for item in items:
