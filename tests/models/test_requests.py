@@ -268,3 +268,74 @@ def test_a_log_probability_that_is_none_is_left_out(odd):
     assert read_completion(payload, 0.1).top_logprobs == [{}]
     tokens[0]["top_logprobs"] = 7
     assert read_completion(payload, 0.1).top_logprobs == [{"A": -0.1}]
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        # prompt, completion, cached, reasoning
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}, (9, 5, None, None)),
+        # thoughts among the reply's tokens, as OpenAI counts them
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 5,
+                "total_tokens": 14,
+                "prompt_tokens_details": {"cached_tokens": 8},
+                "completion_tokens_details": {"reasoning_tokens": 4},
+            },
+            (9, 5, 8, 4),
+        ),
+        # thoughts in the total only, named or not: they are charged as well
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 5,
+                "total_tokens": 44,
+                "completion_tokens_details": {"reasoning_tokens": 30},
+            },
+            (9, 35, None, 30),
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 44}, (9, 35, None, 30)),
+        # a total below its parts, and parts above their whole, say nothing
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 3}, (9, 5, None, None)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 10}}, (9, None, None, None)),
+        ({"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 3}}, (None, 2, None, None)),
+        ({"prompt_tokens_details": 7, "completion_tokens_details": None}, (None, None, None, None)),
+    ],
+)
+def test_reads_cached_tokens_and_thoughts(usage, counts):
+    raw = read_completion({"choices": [{"message": {"content": "x"}}], "usage": usage}, 0.1)
+    assert (raw.prompt_tokens, raw.completion_tokens, raw.cached_tokens, raw.reasoning_tokens) == counts
+
+
+def test_what_an_entry_says_besides_is_sent_as_it_is(make_request):
+    request = make_request("x", max_tokens=5, temperature=0.0)
+    plain = make_call(MODEL, request)
+    options = {"reasoning_effort": "low", "chat_template_kwargs": {"enable_thinking": False}}
+    call = make_call(replace(MODEL, token_limit="max_completion_tokens", options=options), request)
+    body = json.loads(call.body)
+    assert {name: body[name] for name in options} == options
+    assert body["max_completion_tokens"] == 5 and "max_tokens" not in body
+    assert call.key != plain.key
+    refusing = replace(MODEL, token_limit="max_completion_tokens", refused_options=("max_tokens",))
+    assert not {"max_tokens", "max_completion_tokens"} & set(json.loads(make_call(refusing, request).body))
+
+
+def test_a_model_without_a_system_role_is_told_in_the_users_message(make_request):
+    without = replace(MODEL, system_role=False)
+    told, asked = {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?"}
+    said = {"role": "assistant", "content": "Me."}
+    for messages, sent in (
+        ([told, asked], ["Be brief.\n\nWho?"]),
+        ([asked, said, asked], ["Who?", "Me.", "Who?"]),
+        ([told, said, asked], ["Be brief.", "Me.", "Who?"]),
+    ):
+        request = replace(make_request("x"), messages=tuple(messages))
+        body = json.loads(make_call(without, request).body)
+        assert [message["content"] for message in body["messages"]] == sent
+        assert all(message["role"] != "system" for message in body["messages"])
+    assert json.loads(make_call(MODEL, replace(make_request("x"), messages=(told, asked))).body)["messages"] == [
+        told,
+        asked,
+    ]

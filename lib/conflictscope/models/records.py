@@ -58,6 +58,8 @@ class Usage:
         Replies and unreadable answers whose tokens are estimated.
     input_tokens, output_tokens : int
         Tokens sent and received.
+    cached_tokens, reasoning_tokens : int
+        Those of them that the endpoint says it had cached, and that were thoughts.
     """
 
     calls: int = 0
@@ -66,6 +68,8 @@ class Usage:
     estimated: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Usage)))
@@ -90,7 +94,8 @@ def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -
     if received is None:
         received = 0 if prompt == EMBEDDING else estimate_tokens(len(raw.text or raw.refusal or ""))
     missing = raw.prompt_tokens is None or (raw.completion_tokens is None and prompt != EMBEDDING)
-    return Usage(1, 0, 0, int(missing), sent, received) + _tried(attempts)
+    parts = (raw.cached_tokens or 0, raw.reasoning_tokens or 0)
+    return Usage(1, 0, 0, int(missing), sent, received, *parts) + _tried(attempts)
 
 
 def usage_of_failure(attempts: Attempts) -> Usage:
@@ -108,7 +113,9 @@ def _tried(attempts: Attempts) -> Usage:
     )
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# of columns that stores of version 2 do not have
+_NEW = {"since": 3}
 METADATA = sa.MetaData()
 META = sa.Table("meta", METADATA, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.String(64)))
 REPLIES = sa.Table(
@@ -127,6 +134,8 @@ REPLIES = sa.Table(
     sa.Column("completion_tokens", sa.Integer),
     sa.Column("top_logprobs", sa.Text),
     sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("cached_tokens", sa.Integer, info=_NEW),
+    sa.Column("reasoning_tokens", sa.Integer, info=_NEW),
     sa.Column("created", sa.String(40), nullable=False),
 )
 FAILURES = sa.Table(
@@ -143,7 +152,11 @@ USAGE = sa.Table(
     METADATA,
     sa.Column("model", sa.String(200), primary_key=True),
     sa.Column("prompt", sa.String(200), primary_key=True),
-    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)),
+    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-2]),
+    *(
+        sa.Column(field.name, sa.BigInteger, nullable=False, server_default="0", info=_NEW)
+        for field in fields(Usage)[-2:]
+    ),
 )
 _RAW = [REPLIES.c[name] for name in RawReply.__dataclass_fields__]
 _KEYS_A_QUERY = 500
@@ -255,6 +268,8 @@ def _raw(columns: dict[str, Any]) -> RawReply:
 
 
 _VERSION = META.c.name == "schema_version"
+# 1 kept no usage; 2 told no cached tokens and no thoughts
+_OLDER = ("1", "2")
 
 
 def bring_up_to_date(connection: sa.Connection) -> str:
@@ -271,11 +286,33 @@ def bring_up_to_date(connection: sa.Connection) -> str:
         version = connection.scalar(sa.select(META.c.value).where(_VERSION))
         if version is None:
             connection.execute(META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
-        elif version == "1":
-            # if another process does the same at this moment, one of the two finds rows there and looks again
-            connection.execute(USAGE.insert().from_select([column.name for column in USAGE.c], _used_in_version_1()))
+        elif version in _OLDER:
+            _add_new_columns(connection)
+            if version == "1":
+                # if another process does the same at this moment, one of the two finds rows there and looks again
+                names = [column.name for column in USAGE.c]
+                connection.execute(USAGE.insert().from_select(names, _used_in_version_1()))
             connection.execute(META.update().where(_VERSION).values(value=str(SCHEMA_VERSION)))
-        return str(SCHEMA_VERSION) if version in (None, "1") else version
+        return str(SCHEMA_VERSION) if version in (None, *_OLDER) else version
+
+
+def columns_there(connection: sa.Connection, table: sa.Table) -> set[str]:
+    """Return the columns that a table of a store has, of which an older version may lack some."""
+    return {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+
+
+def required_columns(table: sa.Table) -> set[str]:
+    """Return the columns that a table has in every version."""
+    return {column.name for column in table.columns if not column.info}
+
+
+def _add_new_columns(connection: sa.Connection) -> None:
+    """Add the columns that tables of an older version lack; each may be empty or has a default."""
+    for table in METADATA.sorted_tables:
+        there = columns_there(connection, table)
+        for column in (column for column in table.columns if column.name not in there):
+            described = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {described}")
 
 
 def _used_in_version_1() -> sa.Select:
@@ -295,9 +332,11 @@ def _used_in_version_1() -> sa.Select:
             reply.completion_tokens,
             sa.case((is_text, _tokens(sa.func.coalesce(reply.text, reply.refusal, ""))), else_=0),
         ).label("output_tokens"),
+        zero.label("cached_tokens"),
+        zero.label("reasoning_tokens"),
     ]
-    failure = FAILURES.c
-    answered = sa.select(failure.model, failure.prompt, zero, sa.literal(1), sa.literal(1), zero, zero, zero)
+    failure, none = FAILURES.c, [zero] * 5
+    answered = sa.select(failure.model, failure.prompt, zero, sa.literal(1), sa.literal(1), *none)
     both = sa.union_all(sa.select(reply.model, reply.prompt, *counts), answered).subquery()
     sums = [sa.func.sum(both.c[column.name]) for column in USAGE.c if column.name not in ("model", "prompt")]
     return sa.select(both.c.model, both.c.prompt, *sums).group_by(both.c.model, both.c.prompt)

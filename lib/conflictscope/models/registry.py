@@ -5,6 +5,7 @@ which role). Out: a ``Registry``. Keys are never in the file: it names the envir
 """
 
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from conflictscope.files import did_you_mean, name_problem, read_mapping
+from conflictscope.models.prices import Prices, find_prices, override
 
 SIMULATED = "simulated:"
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
@@ -34,6 +36,20 @@ def _check_address(url: str) -> str:
     return url
 
 
+# what the study sends by itself, or may not be sent at all
+_NO_OPTIONS = frozenset(
+    {"model", "messages", "temperature", "max_tokens", "max_completion_tokens", "response_format", "logprobs"}
+    | {"top_logprobs", "stream", "n"}
+)
+
+
+def _check_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what is to be sent besides, unless it would stand for what the study itself sends."""
+    if any(not isinstance(name, str) for name in options) or _NO_OPTIONS & set(options):
+        raise ValueError(f"options other than {sorted(_NO_OPTIONS)}, which a study sends by itself or not at all")
+    return options
+
+
 # what a field's description says is what a message says was expected
 _TEXT = Field(strict=True, min_length=1, description="text")
 _ABILITY = Field(strict=True, description="true or false")
@@ -48,6 +64,14 @@ _VARIABLE = Field(
     "variable",
 )
 _OPTIONS = Field(description="a list of some of ['temperature', 'max_tokens']")
+_REFERENCE = Field(
+    strict=True,
+    pattern=r"^[^/\s]+/\S+$",
+    description="provider/model of the price list, such as openai/gpt-4.1 or openrouter/openai/gpt-oss-20b",
+)
+_LIMIT = Field(description="one of ['max_tokens', 'max_completion_tokens']")
+_SENT = Field(strict=True, description="a mapping of options to what is sent for them")
+_DATE = Field(strict=True, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a date such as 2026-10-23")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -76,9 +100,20 @@ class Model:
     """Millions of bytes that an answer may have, once unpacked; a longer one is an error and is not read to its end."""
     input_price: Annotated[float | None, _PRICE] = None
     output_price: Annotated[float | None, _PRICE] = None
-    """Dollars per million tokens; None: unknown."""
+    cached_price: Annotated[float | None, _PRICE] = None
+    """Dollars per million tokens; None: as in the price list (``prices``). Of input that was cached: as other input."""
+    prices: Annotated[str | None, _REFERENCE] = None
+    """The model in the price list, ``provider/model``; None: found by ``base_url`` and ``id``, if it is there."""
+    retired: Annotated[str | None, _DATE] = None
+    """Day from which its provider answers no more, as announced; None: none is known."""
     tokeniser: Annotated[str | None, _TEXT] = None
     """Name of the model's encoding in ``tiktoken``, to estimate tokens with; None: by a stated rule."""
+    token_limit: Annotated[Literal["max_tokens", "max_completion_tokens"], _LIMIT] = "max_tokens"
+    """What the endpoint calls the limit of a reply's length."""
+    system_role: Annotated[bool, _ABILITY] = True
+    """Whether it takes a system message; else that is put before the user's first."""
+    options: Annotated[dict[str, Any], _SENT, AfterValidator(_check_options)] = field(default_factory=dict)
+    """What is sent with every chat call besides, as it is: ``reasoning_effort``, ``top_p``, ``chat_template_kwargs``."""
     refused_options: Annotated[tuple[Literal["temperature", "max_tokens"], ...], _OPTIONS] = ()
     """Which options the model refuses; they are not sent."""
     json_schema: Annotated[bool, _ABILITY] = False
@@ -91,11 +126,35 @@ class Model:
         """Whether this is one of the embedded simulated models."""
         return self.base_url == SIMULATED
 
-    def cost(self, input_tokens: float, output_tokens: float) -> float | None:
-        """Return dollars for so many tokens; None if a price that is needed is unknown."""
-        if self.input_price is None or (self.output_price is None and output_tokens):
-            return None
-        return (input_tokens * self.input_price + output_tokens * (self.output_price or 0)) / 1e6
+    @property
+    def prices_now(self) -> Prices:
+        """Dollars per million tokens: those of the entry, else those of the price list.
+
+        Raises
+        ------
+        ValueError
+            If ``prices`` names what the list does not have.
+        """
+        own = {"input": self.input_price, "output": self.output_price, "cached": self.cached_price}
+        complete = self.input_price is not None and self.output_price is not None
+        if complete and self.prices is None:
+            return override(Prices(), own)
+        try:
+            return override(find_prices(self.base_url, self.id, self.prices), own)
+        except ValueError as problem:
+            raise ValueError(f"model {self.name!r}: prices: {problem}") from None
+
+    def cost(self, input_tokens: float, output_tokens: float, cached_tokens: float = 0) -> float | None:
+        """Return dollars for so many tokens; None if a price that is needed is unknown.
+
+        Parameters
+        ----------
+        input_tokens, output_tokens : float
+            Sent and received; thoughts are part of what is received.
+        cached_tokens : float
+            Those of the input that the endpoint had cached.
+        """
+        return self.prices_now.cost(input_tokens, output_tokens, cached_tokens)
 
 
 class Registry:

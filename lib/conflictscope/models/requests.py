@@ -263,6 +263,8 @@ def make_call(model: Model, request: Request) -> Call:
     if request.logprobs and not model.logprobs:
         raise ValueError(f"model {model.name!r} gives no log-probabilities; ask without, or set logprobs: true for it.")
     messages = [{"role": message["role"], "content": message["content"]} for message in request.messages]
+    if not model.system_role:
+        messages = _without_system(messages)
     if request.schema is not None and not model.json_schema:
         instruction = json_instruction(request.schema)
         if messages and messages[-1]["role"] == "user":
@@ -270,6 +272,18 @@ def make_call(model: Model, request: Request) -> Call:
         else:
             messages.append({"role": "user", "content": instruction})
     return _call(model, request, tuple(messages))
+
+
+def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the messages with what the system was told put before the first of the user."""
+    told = [message["content"] for message in messages if message["role"] == "system"]
+    others = [dict(message) for message in messages if message["role"] != "system"]
+    if not told:
+        return others
+    if not others or others[0]["role"] != "user":
+        return [{"role": "user", "content": "\n\n".join(told)}, *others]
+    others[0]["content"] = "\n\n".join([*told, others[0]["content"]])
+    return others
 
 
 def make_repair(model: Model, call: Call, text: str | None, problem: str) -> Call:
@@ -284,11 +298,12 @@ def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) 
     body: dict[str, object] = {"model": model.id, "messages": messages}
     for option, value in (("temperature", request.temperature), ("max_tokens", request.max_tokens)):
         if value is not None and option not in model.refused_options:
-            body[option] = value
+            body[model.token_limit if option == "max_tokens" else option] = value
     if request.schema is not None and model.json_schema:
         body["response_format"] = response_format(request.schema)
     if request.logprobs:
         body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    body |= model.options
     opening = canonical_opening(model, request.repetition)
     # json.dumps writes ASCII only: text that is no valid Unicode can then be hashed and sent like any other
     canonical = f"{opening}{json.dumps(body)}}}"
@@ -318,6 +333,10 @@ class RawReply:
     completion_tokens: int | None
     top_logprobs: list[dict[str, float]] | None
     seconds: float
+    cached_tokens: int | None = None
+    """Of the prompt's tokens, those that the endpoint had cached."""
+    reasoning_tokens: int | None = None
+    """Of the reply's tokens, those that were thoughts."""
 
 
 def read_completion(payload: object, seconds: float) -> RawReply:
@@ -336,18 +355,42 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     if not isinstance(choice, dict) or not isinstance(message, dict):
         error = payload.get("error")
         raise ValueError(f"the endpoint's answer holds no choice with a message{f': {error}' if error else ''}")
-    usage = payload.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
     return RawReply(
         model_id=_text(payload.get("model")),
         text=_text(message.get("content")),
         refusal=_text(message.get("refusal")),
         finish_reason=_text(choice.get("finish_reason")),
-        prompt_tokens=read_count(usage.get("prompt_tokens")),
-        completion_tokens=read_count(usage.get("completion_tokens")),
         top_logprobs=_top_logprobs(choice.get("logprobs")),
         seconds=seconds,
+        **read_usage(payload.get("usage")),
     )
+
+
+def read_usage(usage: object) -> dict[str, int | None]:
+    """Return the counts of tokens in a completion's ``usage``, by the names that a ``RawReply`` has for them.
+
+    Some endpoints (Google's, xAI's) count thoughts in the total only: they are charged like the reply's other tokens,
+    and so are put among them. More cached tokens than the prompt has, or thoughts than the reply, are not believed.
+    """
+    usage = usage if isinstance(usage, dict) else {}
+    sent, received, total = (read_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    apart = 0
+    if sent is not None and received is not None and total is not None:
+        apart = max(0, total - sent - received)
+        received += apart
+    thought = _count_within(usage.get("completion_tokens_details"), "reasoning_tokens", received)
+    return {
+        "prompt_tokens": sent,
+        "completion_tokens": received,
+        "cached_tokens": _count_within(usage.get("prompt_tokens_details"), "cached_tokens", sent),
+        "reasoning_tokens": thought if thought is not None else apart or None,
+    }
+
+
+def _count_within(details: object, name: str, most: int | None) -> int | None:
+    """Return a count out of the details of usage, unless it exceeds what it is a part of."""
+    count = read_count(details.get(name)) if isinstance(details, dict) else None
+    return None if count is None or most is None or count > most else count
 
 
 def read_reply(call: Call, raw: RawReply) -> Reply:

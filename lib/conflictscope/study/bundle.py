@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -215,7 +215,10 @@ def _of_models(registry: Registry, told: Mapping[str, object]) -> dict[str, Any]
     """Return the entries of the models that a parameter names; a key is in none, only its variable's name."""
     mentioned = [item for value in told.values() for item in (value if isinstance(value, list) else [value])]
     names = sorted({name for name in mentioned if isinstance(name, str) and name in registry})
-    defaults = {field.name: field.default for field in fields(Model)}
+    defaults = {
+        field.name: field.default if field.default_factory is MISSING else field.default_factory()
+        for field in fields(Model)
+    }
     entries = {}
     for name in names:
         entry = {

@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from conflictscope.files import did_you_mean
+from conflictscope.models.prices import name_snapshot
 from conflictscope.models.registry import LOCAL_EMBEDDERS, Registry
 from conflictscope.scenarios.value_sets import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters
@@ -73,7 +74,8 @@ def _problems_of_models(values: dict[str, Any], registry: Registry) -> list[str]
         if values["budget_usd"] is not None and model.cost(1, int(kind == "chat")) is None:
             problems.append(
                 f"budget_usd: found {values['budget_usd']}, but {role}: the price of {name!r} is unknown, so that it "
-                "could not be kept. Give input_price and output_price in params/models.yaml (0 if it costs nothing)."
+                f"could not be kept: {name_snapshot()} does not list it. Give input_price and output_price in "
+                "params/models.yaml (0 if it costs nothing)."
             )
         # a replay asks nothing
         if model.key_variable and not values["replay"] and not os.environ.get(model.key_variable):
