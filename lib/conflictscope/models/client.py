@@ -157,7 +157,7 @@ class Endpoint:
         path : str
             Such as ``/chat/completions``.
         body : bytes
-            JSON.
+            JSON; empty: the endpoint is asked for what is there (GET).
         read : callable
             ``read(payload, seconds)`` makes the result of the JSON that came back and the time that the attempt took,
             or raises ``ValueError`` if it is no answer; that counts as a failed attempt.
@@ -217,7 +217,8 @@ class Endpoint:
 
     async def _attempt(self, path: str, body: bytes, read: Callable[[object, float], T], attempts: Attempts) -> T:
         """Make one attempt and return the result of its answer."""
-        request = self._http.build_request("POST", self._url + path, content=body, headers=self._headers)
+        method = "POST" if body else "GET"
+        request = self._http.build_request(method, self._url + path, content=body or None, headers=self._headers)
         # held from sending to the last byte: what is done before and after would leave the endpoint idle
         async with self._slots:
             attempts.made += 1

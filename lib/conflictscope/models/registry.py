@@ -5,7 +5,7 @@ which role). Out: a ``Registry``. Keys are never in the file: it names the envir
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import MISSING, asdict, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -37,7 +37,7 @@ def _check_address(url: str) -> str:
 
 
 # what the study sends by itself, or may not be sent at all
-_NO_OPTIONS = frozenset(
+_NO_OPTIONS: frozenset[str] = frozenset(
     {"model", "messages", "temperature", "max_tokens", "max_completion_tokens", "response_format", "logprobs"}
     | {"top_logprobs", "stream", "n"}
 )
@@ -74,6 +74,9 @@ _SENT = Field(strict=True, description="a mapping of options to what is sent for
 _DATE = Field(strict=True, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a date such as 2026-10-23")
 
 
+TokenLimit = Literal["max_tokens", "max_completion_tokens"]
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Model:
     """One model behind an OpenAI-compatible endpoint; the fields after ``name`` are its keys in the YAML file."""
@@ -108,12 +111,12 @@ class Model:
     """Day from which its provider answers no more, as announced; None: none is known."""
     tokeniser: Annotated[str | None, _TEXT] = None
     """Name of the model's encoding in ``tiktoken``, to estimate tokens with; None: by a stated rule."""
-    token_limit: Annotated[Literal["max_tokens", "max_completion_tokens"], _LIMIT] = "max_tokens"
+    token_limit: Annotated[TokenLimit, _LIMIT] = "max_tokens"
     """What the endpoint calls the limit of a reply's length."""
     system_role: Annotated[bool, _ABILITY] = True
     """Whether it takes a system message; else that is put before the user's first."""
     options: Annotated[dict[str, Any], _SENT, AfterValidator(_check_options)] = field(default_factory=dict)
-    """What is sent with every chat call besides, as it is: ``reasoning_effort``, ``top_p``, ``chat_template_kwargs``."""
+    """What is sent with every chat call besides, as it is: ``reasoning_effort``, ``chat_template_kwargs``, …."""
     refused_options: Annotated[tuple[Literal["temperature", "max_tokens"], ...], _OPTIONS] = ()
     """Which options the model refuses; they are not sent."""
     json_schema: Annotated[bool, _ABILITY] = False
@@ -136,8 +139,7 @@ class Model:
             If ``prices`` names what the list does not have.
         """
         own = {"input": self.input_price, "output": self.output_price, "cached": self.cached_price}
-        complete = self.input_price is not None and self.output_price is not None
-        if complete and self.prices is None:
+        if self.input_price is not None and self.output_price is not None:
             return override(Prices(), own)
         try:
             return override(find_prices(self.base_url, self.id, self.prices), own)
@@ -155,6 +157,15 @@ class Model:
             Those of the input that the endpoint had cached.
         """
         return self.prices_now.cost(input_tokens, output_tokens, cached_tokens)
+
+
+def entry_of(model: Model) -> dict[str, Any]:
+    """Return a model's entry for the file of models: key → value, without what is as by default."""
+    defaults = {
+        one.name: one.default if one.default_factory is MISSING else one.default_factory() for one in fields(Model)
+    }
+    entry = {key: value for key, value in asdict(model).items() if key != "name" and value != defaults[key]}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
 
 
 class Registry:
@@ -177,6 +188,25 @@ class Registry:
                 f"unknown model {name!r}; expected one of {sorted(self.models)}{near} "
                 f"Describe new ones in {self._source}."
             ) from None
+
+    def describe(self, name: str, **given: Any) -> Model:
+        """Return a model whose entry is as in the file but for what is given, or one that is given alone.
+
+        Raises
+        ------
+        ValueError
+            If it is not in the file and ``base_url`` is not given, or something given does not fit.
+        """
+        entry = {key: value for key, value in given.items() if value is not None}
+        if name in self.models:
+            entry = entry_of(self.models[name]) | entry
+        elif "base_url" not in entry:
+            return self[name]
+        problems: list[str] = []
+        models = _read_models({name: {"id": name} | entry}, problems)
+        if problems:
+            raise ValueError("\n".join(problems))
+        return models[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self.models
@@ -255,13 +285,13 @@ def _as_key(key: object) -> str:
 def _in_words(error: Any) -> str:
     """Return what pydantic finds wrong with an entry: the key, what was found and what was expected."""
     key, found = str(error["loc"][0]), error["input"]
-    fields = Model.__pydantic_fields__  # type: ignore[attr-defined]
-    if key not in fields:
-        known = sorted(set(fields) - {"name"})
+    known_fields = Model.__pydantic_fields__  # type: ignore[attr-defined]
+    if key not in known_fields:
+        known = sorted(set(known_fields) - {"name"})
         return f"unknown key {key.strip(chr(39))!r}; expected one of {known}{did_you_mean(key, known) or '.'}"
     if error["type"] == "missing":
         return f"{key} is missing."
-    expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else fields[key].description
+    expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else known_fields[key].description
     if key == "refused_options" and len(error["loc"]) > 1:
         found = [found]
     # what was found may be a key: given where a variable's name belongs, or within an address
