@@ -137,7 +137,7 @@ ENDPOINTS = {
             "logprobs": 0,
             "reasoning": "counted",
         },
-        {"token_limit": "max_completion_tokens", "refused_options": ["temperature"], "json_schema": True},
+        {"token_limit_name": "max_completion_tokens", "refused_options": ["temperature"], "json_schema": True},
     ),
     # leaves out without a word what it does not know
     "compatible in name": (
@@ -262,11 +262,9 @@ def test_says_where_an_entry_disagrees():
 
     assert said(json_schema=True, logprobs=True) == ""
     assert "json_schema is false, and the endpoint followed a schema (probed on 2026-11-28)." in said(logprobs=True)
-    assert (
-        "logprobs is false" in said()
-        and "token_limit is max_completion_tokens, and the endpoint obeyed max_tokens"
-        in (said(token_limit="max_completion_tokens"))
-    )
+    assert "logprobs is false, and the endpoint gave log-probabilities" in said()
+    named = "token_limit_name is max_completion_tokens, and the endpoint obeyed max_tokens"
+    assert named in said(token_limit_name="max_completion_tokens")
     assert "system_role is false, and the endpoint took a system message" in said(system_role=False)
     assert "refused_options names temperature" in said(refused_options=("temperature",))
     assert "refused_options names max_tokens, and the endpoint obeyed max_tokens" in said(

@@ -52,7 +52,7 @@ def test_reads_models_and_casts(load):
         (("id: big-1", "id: big-1, family: 3"), "family: found 3; expected text"),
         (("id: big-1", "id: big-1, kind: oracle"), "kind: found 'oracle'; expected one of"),
         (("[temperature]", "[top_k]"), "refused_options"),
-        (("id: big-1", "id: big-1, token_limit: length"), "token_limit: found 'length'; expected one of"),
+        (("id: big-1", "id: big-1, token_limit_name: a b"), "token_limit_name: found 'a b'; expected a name such as"),
         (("id: big-1", "id: big-1, system_role: perhaps"), "system_role: found 'perhaps'; expected true or false"),
         (("id: big-1", "id: big-1, options: [top_p]"), "options: found .*; expected a mapping"),
         (("id: big-1", "id: big-1, options: {stream: true}"), "options: found .*; expected options other than"),

@@ -313,12 +313,12 @@ def test_what_an_entry_says_besides_is_sent_as_it_is(make_request):
     request = make_request("x", max_tokens=5, temperature=0.0)
     plain = make_call(MODEL, request)
     options = {"reasoning_effort": "low", "chat_template_kwargs": {"enable_thinking": False}}
-    call = make_call(replace(MODEL, token_limit="max_completion_tokens", options=options), request)
+    call = make_call(replace(MODEL, token_limit_name="max_completion_tokens", options=options), request)
     body = json.loads(call.body)
     assert {name: body[name] for name in options} == options
     assert body["max_completion_tokens"] == 5 and "max_tokens" not in body
     assert call.key != plain.key
-    refusing = replace(MODEL, token_limit="max_completion_tokens", refused_options=("max_tokens",))
+    refusing = replace(MODEL, token_limit_name="max_completion_tokens", refused_options=("max_tokens",))
     assert not {"max_tokens", "max_completion_tokens"} & set(json.loads(make_call(refusing, request).body))
 
 

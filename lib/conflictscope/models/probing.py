@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from conflictscope.files import write_atomically
 from conflictscope.models.client import Endpoint
-from conflictscope.models.registry import Model, TokenLimit, entry_of
+from conflictscope.models.registry import Model, entry_of
 from conflictscope.models.requests import (
     TOP_LOGPROBS,
     Message,
@@ -32,7 +32,7 @@ from conflictscope.models.requests import (
 FILE = "probes.json"
 LONG_PROMPT = 8000
 """Tokens of the prompt that is to arrive whole: judges read up to as many."""
-LIMITS: tuple[TokenLimit, ...] = ("max_tokens", "max_completion_tokens")
+LIMITS = ("max_tokens", "max_completion_tokens")
 # what a reply may be long in the calls that are about something else: thoughts need room
 _ROOM = 2000
 _LIMIT_TRIED = 16
@@ -124,7 +124,7 @@ class Probe:
     probed: str
     model_id: str | None
     calls: int
-    token_limit: TokenLimit | None
+    token_limit: str | None
     temperature: bool
     system_role: bool | None
     json_schema: bool | None
@@ -214,7 +214,7 @@ async def probe_model(model: Model, transport: httpx2.AsyncBaseTransport | None 
         if plain is None:
             raise ConnectionError(_unreachable(model, line.notes[-1]))
         limit = await _find_limit(line)
-        room: dict[str, int] = {limit: _ROOM} if limit else {}
+        room = {limit: _ROOM} if limit else {}
         temperature = await line.ask(_ASKED, "temperature", temperature=0, **room) is not None
         system = await _find_system_role(line, plain, room)
         schema = await _find_schema(line, room)
@@ -261,7 +261,7 @@ def make_entry(model: Model, probe: Probe) -> dict[str, Any]:
     """Return a model's entry for the file of models as a probe would have it: key → what differs from the default."""
     described = replace(
         model,
-        token_limit=probe.token_limit or "max_tokens",
+        token_limit_name=probe.token_limit or "max_tokens",
         system_role=probe.system_role is not False,
         refused_options=(*(() if probe.temperature else _TEMPERATURE), *(() if probe.token_limit else _LENGTH)),
         json_schema=bool(probe.json_schema),
@@ -309,10 +309,10 @@ def find_disagreements(model: Model, probe: Probe) -> list[str]:
         sentences.append("refused_options names temperature, and the endpoint took one")
     if "temperature" not in model.refused_options and not probe.temperature:
         sentences.append("refused_options does not name temperature, and the endpoint refused it")
-    limit: TokenLimit | None = None if "max_tokens" in model.refused_options else model.token_limit
+    limit: str | None = None if "max_tokens" in model.refused_options else model.token_limit_name
     if limit != probe.token_limit:
         obeyed = probe.token_limit or f"neither {' nor '.join(LIMITS)}"
-        said = f"token_limit is {limit}" if limit else "refused_options names max_tokens"
+        said = f"token_limit_name is {limit}" if limit else "refused_options names max_tokens"
         sentences.append(f"{said}, and the endpoint obeyed {obeyed}")
     if probe.system_role is not None and model.system_role != probe.system_role:
         taken = "took a" if probe.system_role else "took no"
@@ -348,7 +348,7 @@ def store_probe(models_file: Path, name: str, probe: Probe) -> Path:
     return path
 
 
-async def _find_limit(line: _Line) -> TokenLimit | None:
+async def _find_limit(line: _Line) -> str | None:
     """Return the name of the limit of length that is obeyed, the older one if both are."""
     for name in LIMITS:
         asked = "Write the numbers from 1 to 100, one behind the other."

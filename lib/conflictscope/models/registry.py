@@ -69,12 +69,9 @@ _REFERENCE = Field(
     pattern=r"^[^/\s]+/\S+$",
     description="provider/model of the price list, such as openai/gpt-4.1 or openrouter/openai/gpt-oss-20b",
 )
-_LIMIT = Field(description="one of ['max_tokens', 'max_completion_tokens']")
+_LIMIT_NAME = Field(strict=True, pattern=r"^[a-z][a-zA-Z_]{0,39}$", description="a name such as max_completion_tokens")
 _SENT = Field(strict=True, description="a mapping of options to what is sent for them")
 _DATE = Field(strict=True, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a date such as 2026-10-23")
-
-
-TokenLimit = Literal["max_tokens", "max_completion_tokens"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -111,8 +108,8 @@ class Model:
     """Day from which its provider answers no more, as announced; None: none is known."""
     tokeniser: Annotated[str | None, _TEXT] = None
     """Name of the model's encoding in ``tiktoken``, to estimate tokens with; None: by a stated rule."""
-    token_limit: Annotated[TokenLimit, _LIMIT] = "max_tokens"
-    """What the endpoint calls the limit of a reply's length."""
+    token_limit_name: Annotated[str, _LIMIT_NAME] = "max_tokens"
+    """What it calls the longest length of a reply."""
     system_role: Annotated[bool, _ABILITY] = True
     """Whether it takes a system message; else that is put before the user's first."""
     options: Annotated[dict[str, Any], _SENT, AfterValidator(_check_options)] = field(default_factory=dict)

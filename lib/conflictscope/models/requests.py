@@ -298,7 +298,7 @@ def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) 
     body: dict[str, object] = {"model": model.id, "messages": messages}
     for option, value in (("temperature", request.temperature), ("max_tokens", request.max_tokens)):
         if value is not None and option not in model.refused_options:
-            body[model.token_limit if option == "max_tokens" else option] = value
+            body[model.token_limit_name if option == "max_tokens" else option] = value
     if request.schema is not None and model.json_schema:
         body["response_format"] = response_format(request.schema)
     if request.logprobs:
