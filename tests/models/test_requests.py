@@ -174,7 +174,7 @@ def test_options_of_the_entry_are_sent_as_they_are_and_are_part_of_the_key(reque
 
 
 def test_the_limit_of_length_leaves_room_for_thoughts_and_has_the_models_name_for_it(request_):
-    renamed = replace(MODEL, token_limit_name="max_completion_tokens", reasoning_tokens=2000)
+    renamed = replace(MODEL, token_limit_name="max_completion_tokens", reasoning_room=2000)
     call = make_call(renamed, request_)
     body = json.loads(call.body)
     assert (body["max_completion_tokens"], call.max_tokens) == (2009, 2009) and "max_tokens" not in body
@@ -192,6 +192,10 @@ def test_without_a_system_role_its_text_heads_the_users_message():
     assert body["messages"] == [{"role": "user", "content": "S\n\nU"}, *more]
     alone = make_call(replace(MODEL, system_role=False), Request(told[:1], "p", "h"))
     assert json.loads(alone.body)["messages"] == [{"role": "user", "content": "S"}]
+    # where nobody of the user's follows, it is a message of its own
+    spoken = make_call(replace(MODEL, system_role=False), Request((told[0], *more), "p", "h"))
+    assert json.loads(spoken.body)["messages"] == [{"role": "user", "content": "S"}, *more]
+    assert json.loads(make_call(MODEL, Request(told, "p", "h")).body)["messages"] == [*told]
 
 
 def test_the_keys_of_entries_without_such_options_are_those_of_earlier_versions(request_):
@@ -385,7 +389,7 @@ def test_a_reply_that_is_not_whole_says_what_is_wrong_and_what_to_raise(make_req
     raw = read_completion({"choices": [{"message": message, "finish_reason": finish}]}, 0.1)
     reply = read_reply(make_call(MODEL, make_request("?")), raw)
     assert reply.outcome == "invalid" and reply.problem.startswith(problem)
-    assert ("reasoning_tokens" in reply.problem) == ("thoughts" in problem)
+    assert ("reasoning_room" in reply.problem) == ("thoughts" in problem)
     assert reply.raw == message["content"]
 
 
@@ -432,3 +436,42 @@ def test_a_log_probability_that_is_none_is_left_out(odd):
     assert read_completion(payload, 0.1).top_logprobs == [{}]
     tokens[0]["top_logprobs"] = 7
     assert read_completion(payload, 0.1).top_logprobs == [{"A": -0.1}]
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        # prompt, completion, cached, reasoning
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}, (9, 5, None, None)),
+        # thoughts among the reply's tokens, as OpenAI counts them
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 5,
+                "total_tokens": 14,
+                "prompt_tokens_details": {"cached_tokens": 8},
+                "completion_tokens_details": {"reasoning_tokens": 4},
+            },
+            (9, 5, 8, 4),
+        ),
+        # thoughts in the total only, named or not: they are charged as well
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 5,
+                "total_tokens": 44,
+                "completion_tokens_details": {"reasoning_tokens": 30},
+            },
+            (9, 35, None, 30),
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 44}, (9, 35, None, 30)),
+        # a total below its parts, and parts above their whole, say nothing
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 3}, (9, 5, None, None)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 10}}, (9, None, None, None)),
+        ({"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 3}}, (None, 2, None, None)),
+        ({"prompt_tokens_details": 7, "completion_tokens_details": None}, (None, None, None, None)),
+    ],
+)
+def test_reads_cached_tokens_and_thoughts(usage, counts):
+    raw = read_completion({"choices": [{"message": {"content": "x"}}], "usage": usage}, 0.1)
+    assert (raw.prompt_tokens, raw.completion_tokens, raw.cached_tokens, raw.reasoning_tokens) == counts

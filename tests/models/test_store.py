@@ -190,6 +190,37 @@ def test_a_reply_that_is_taken_back_stays_counted(store_url):
     assert run(store_url, fill) == ({}, 1)
 
 
+VERSION_2 = (
+    VERSION_1.replace("'schema_version', '1'", "'schema_version', '2'")
+    + """
+CREATE TABLE usage (model VARCHAR(200) NOT NULL, prompt VARCHAR(200) NOT NULL, calls BIGINT NOT NULL,
+    failed BIGINT NOT NULL, attempts BIGINT NOT NULL, estimated BIGINT NOT NULL, input_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL, PRIMARY KEY (model, prompt));
+INSERT INTO usage VALUES ('m', 'p', 2, 1, 3, 1, 10, 5);
+"""
+)
+
+
+def test_a_store_of_version_2_is_read_as_it_is_and_then_tells_cached_tokens_and_thoughts(store_url, tmp_path):
+    path = tmp_path / "calls.sqlite"
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_2)
+    database.close()
+    # what only reads leaves it as it is
+    summary = models_store.summarise_store(path)
+    assert summary["cached_tokens"].sum() == 0 and summary["seconds"].sum() == pytest.approx(1.25)
+    copy = tmp_path / "copy.sqlite"
+    models_store.write_rows_anew(copy, models_store.read_rows(path))
+    thoughtful = replace(REPLY, cached_tokens=5, reasoning_tokens=2)
+    for place in (path, copy):
+        assert run(place, lambda store: store.add("e", thoughtful, **ABOUT)) == thoughtful
+        store = CallStore(place)
+        assert store.usage["m", "p"] == Usage(3, 1, 4, 1, 17, 8, 5, 2)
+        assert asyncio.run(store.find(["a", "e"]))["a"].cached_tokens is None
+        store.close()
+    assert models_store.summarise_store(path)["cached_tokens"].sum() == 5
+
+
 def test_processes_that_migrate_at_once_count_once(old_store, store_url):
     writers = [start_writer(store_url, name, 1) for name in ("one", "two", "three")]
     assert [writer.wait() for writer in writers] == [0, 0, 0]

@@ -60,7 +60,7 @@ async def hold_conversations(
         How many replies a target gives in one conversation; between them the simulated user answers.
     max_tokens : int
         The longest reply a target may give. A reply cut off there is ``invalid``, with what there is of it kept. A
-        model's ``reasoning_tokens`` come on top.
+        model's ``reasoning_room`` comes on top.
 
     Returns
     -------
@@ -76,8 +76,8 @@ async def hold_conversations(
     usable = opening_messages[opening_messages["usable"].astype(bool)]
     if targets and usable.empty:
         raise NothingToCount(
-            f"none of the {len(opening_messages)} opening messages can be used, so that no conversation can be held: see "
-            "the column problem of the table opening_messages. Another simulated_user may write better ones."
+            f"none of the {len(opening_messages)} opening messages can be used, so that no conversation can be held. "
+            "The column problem of the table opening_messages says why; another simulated_user may write better ones."
         )
     conversations = [
         {

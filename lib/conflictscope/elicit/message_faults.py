@@ -143,7 +143,8 @@ _LETTER = _compile(
 )
 _SIGNED = re.compile(
     r"^[ \t]{0,8}(?:(?:best|kind|warm|warmest|many)? ?(?:regards|wishes)|sincerely|yours|respectfully|love|cheers"
-    r"|thanks|thank you|best|with (?:love|thanks|gratitude|appreciation)|in gratitude|gratefully|cordially)\b[^\n]{0,30}$",
+    r"|thanks|thank you|best|with (?:love|thanks|gratitude|appreciation)|in gratitude|gratefully|cordially)"
+    r"\b[^\n]{0,30}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _SHORTEST_REQUEST = 25  # characters behind a signature's name that can be a request

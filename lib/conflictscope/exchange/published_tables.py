@@ -64,12 +64,12 @@ def read_published_tables(path: Path | str, imported: Imported | None = None) ->
     *Checks* (scenario CSV): ``value_guided`` is one row, since the release asked once about both values. *Opening
     messages* (``.json``): a message that is empty or has a fault (``elicit.message_faults``), such as an ``<ARTIFACT>``
     tag, is there and not usable; whether a text was pasted in is not recorded. In both, an id that occurs more than
-    once names no scenario, and its entries are dropped. *Results*: both scales run from −1 to 1 in steps of a third: ``likert_a`` and ``likert_b`` are the ratings
-    of the two actions, 1 + 3 (x + 1) on ours; ``likert`` of the open-ended file is −1 for action 1 and 1 for action 2,
-    and becomes the leaning in the same way. A number that is on no step is left empty, with the problem and the text as
-    found. The release turned its labels back before it wrote these files, so A is action 1 throughout:
-    ``action_shown_first`` is 1 in every row and says nothing about what was shown first; no position effect can be
-    computed from these rows.
+    once names no scenario, and its entries are dropped. *Results*: both scales run from −1 to 1 in steps of a third:
+    ``likert_a`` and ``likert_b`` are the ratings of the two actions, 1 + 3 (x + 1) on ours; ``likert`` of the
+    open-ended file is −1 for action 1 and 1 for action 2, and becomes the leaning in the same way. A number that is on
+    no step is left empty, with the problem and the text as found. The release turned its labels back before it wrote
+    these files, so A is action 1 throughout: ``action_shown_first`` is 1 in every row and says nothing about what was shown
+    first; no position effect can be computed from these rows.
 
     Parameters
     ----------

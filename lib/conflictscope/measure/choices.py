@@ -69,7 +69,7 @@ def _with_winner(scenarios: pd.DataFrame, replies: pd.DataFrame, condition: str,
         )
     rows = replies[_FROM_REPLY].join(known, on="scenario_id").assign(condition=condition)
     rows["judge"] = replies["judge"] if condition == "open_ended" else None
-    rows["model_id"] = replies["model_id"] if "model_id" in replies else None
+    rows["model_id"] = replies.get("model_id")
     took_first = chose & replies["action"].eq(1)
     rows["winner"] = rows["value_1"].where(took_first, rows["value_2"]).where(chose)
     rows["loser"] = rows["value_2"].where(took_first, rows["value_1"]).where(chose)
@@ -105,12 +105,13 @@ def count_choices(choices: pd.DataFrame) -> int:
     counted = int(choices["outcome"].eq("choice").sum())
     if counted:
         return counted
+    targets = ", ".join(sorted(choices["target"].unique())) or "no target"
     others = ", ".join(f"{count} {outcome}" for outcome, count in choices["outcome"].value_counts().items())
     raise NothingToCount(
-        f"none of the {len(choices)} answers of {', '.join(sorted(choices['target'].unique())) or 'no target'} is a choice "
-        f"({others or 'there are none'}), so that there is nothing to count. What came is in the columns problem and raw "
-        "of the table before this one. To do: mend what the problem names (often the targets' entries in the file of "
-        "models, or the opening messages), or take other targets; then run the same command again."
+        f"none of the {len(choices)} answers of {targets} is a choice ({others or 'there are none'}), so that there is "
+        "nothing to count. What came is in the columns problem and raw of the table before this one. To do: mend what "
+        "the problem names (often the targets' entries in the file of models, or the opening messages), or take other "
+        "targets; then run the same command again."
     )
 
 
@@ -127,7 +128,7 @@ def split_by_model_id(choices: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns of the table ``choices``; only rows of such targets whose endpoint said who answered. ``target`` is the
-        target's name with the model's id, ``"x (x-2026-01)"``; each is ranked like a target. Empty if no target changed.
+        target's name with the model's id, ``"x (x-2026-01)"``; each is ranked like a target. Empty if none changed.
     """
     ids = choices.groupby("target")["model_id"].transform("nunique")
     changed = choices[ids.gt(1) & choices["model_id"].notna()]

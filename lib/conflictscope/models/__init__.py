@@ -2,6 +2,7 @@
 
 - ``registry``: which models there are, and who plays which role
 - ``thoughts``: a reply's thoughts, split off
+- ``prices``: what models cost by a packaged list
 - ``requests``: what is asked, the call that it becomes, the reply that is read
 - ``embeddings``: the same for vectors
 - ``records``, ``store``: attempts, tokens and tables; the cache of every reply that was paid for
@@ -10,6 +11,7 @@
 - ``client``: one endpoint, its key and its limits
 - ``spending``: budget and ledger
 - ``progress``: how far a list is
+- ``probing``: what an endpoint takes, found out before a study is put to it
 - ``asking``: stored already? → allowed? → sent → stored → read
 """
 

@@ -158,7 +158,7 @@ class Endpoint:
         path : str
             Such as ``/chat/completions``.
         body : bytes
-            JSON.
+            JSON; empty: the endpoint is asked for what is there (GET).
         read : callable
             ``read(payload, seconds)`` makes the result of the JSON that came back and the time that the attempt took,
             or raises ``ValueError`` if it is no answer; that counts as a failed attempt.
@@ -228,7 +228,8 @@ class Endpoint:
         attempts: Attempts,
     ) -> T:
         """Make one attempt and return the result of its answer."""
-        request = self._http.build_request("POST", self._url + path, content=body, headers=self._headers)
+        method = "POST" if body else "GET"
+        request = self._http.build_request(method, self._url + path, content=body or None, headers=self._headers)
         # held from sending to the last byte: what is done before and after would leave the endpoint idle
         async with self._slots:
             attempts.made += 1

@@ -58,6 +58,8 @@ class Usage:
         Replies and unreadable answers whose tokens are estimated.
     input_tokens, output_tokens : int
         Tokens sent and received.
+    cached_tokens, reasoning_tokens : int
+        Those of them that the endpoint says it had cached, and that were thoughts.
     """
 
     calls: int = 0
@@ -66,6 +68,8 @@ class Usage:
     estimated: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Usage)))
@@ -91,7 +95,8 @@ def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -
         came = (raw.reasoning or "") + (raw.text or raw.refusal or "")
         received = 0 if prompt == EMBEDDING else estimate_tokens(len(came))
     missing = raw.prompt_tokens is None or (raw.completion_tokens is None and prompt != EMBEDDING)
-    return Usage(1, 0, 0, int(missing), sent, received) + _tried(attempts)
+    parts = (raw.cached_tokens or 0, raw.reasoning_tokens or 0)
+    return Usage(1, 0, 0, int(missing), sent, received, *parts) + _tried(attempts)
 
 
 def usage_of_failure(attempts: Attempts) -> Usage:
@@ -131,6 +136,8 @@ REPLIES = sa.Table(
     sa.Column("top_logprobs", sa.Text),
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("reasoning", sa.Text, info=_NEW),
+    sa.Column("cached_tokens", sa.Integer, info=_NEW),
+    sa.Column("reasoning_tokens", sa.Integer, info=_NEW),
     sa.Column("created", sa.String(40), nullable=False),
 )
 FAILURES = sa.Table(
@@ -147,7 +154,11 @@ USAGE = sa.Table(
     METADATA,
     sa.Column("model", sa.String(200), primary_key=True),
     sa.Column("prompt", sa.String(200), primary_key=True),
-    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)),
+    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-2]),
+    *(
+        sa.Column(field.name, sa.BigInteger, nullable=False, server_default="0", info=_NEW)
+        for field in fields(Usage)[-2:]
+    ),
 )
 _RAW = [REPLIES.c[name] for name in RawReply.__dataclass_fields__]
 _KEYS_A_QUERY = 500
@@ -265,7 +276,7 @@ def _raw(columns: dict[str, Any]) -> RawReply:
 
 
 _VERSION = META.c.name == "schema_version"
-# 1 kept no usage; 2 no thoughts
+# 1 kept no usage; 2 told no cached tokens and no thoughts
 _OLDER = ("1", "2")
 
 
@@ -329,9 +340,11 @@ def _used_in_version_1() -> sa.Select:
             reply.completion_tokens,
             sa.case((is_text, _tokens(sa.func.coalesce(reply.text, reply.refusal, ""))), else_=0),
         ).label("output_tokens"),
+        zero.label("cached_tokens"),
+        zero.label("reasoning_tokens"),
     ]
-    failure = FAILURES.c
-    answered = sa.select(failure.model, failure.prompt, zero, sa.literal(1), sa.literal(1), zero, zero, zero)
+    failure, none = FAILURES.c, [zero] * 5
+    answered = sa.select(failure.model, failure.prompt, zero, sa.literal(1), sa.literal(1), *none)
     both = sa.union_all(sa.select(reply.model, reply.prompt, *counts), answered).subquery()
     sums = [sa.func.sum(both.c[column.name]) for column in USAGE.c if column.name not in ("model", "prompt")]
     return sa.select(both.c.model, both.c.prompt, *sums).group_by(both.c.model, both.c.prompt)

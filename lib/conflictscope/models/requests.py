@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ValidationError
@@ -299,18 +300,14 @@ def make_repair(model: Model, call: Call, text: str | None, problem: str) -> Cal
 
 
 def _without_system_role(messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Return messages in which each system message stands at the head of the user's message that follows it."""
+    """Return messages in which what a system message says heads the user's message, or is one where none follows."""
     merged: list[dict[str, str]] = []
-    waiting: list[str] = []
-    for message in messages:
-        if message["role"] == "system":
-            waiting.append(message["content"])
-        elif message["role"] == "user" and waiting:
-            merged.append({"role": "user", "content": "\n\n".join([*waiting, message["content"]])})
-            waiting = []
+    for by_model, together in groupby(messages, lambda message: message["role"] == "assistant"):
+        if by_model:
+            merged += together
         else:
-            merged.append(message)
-    return merged + ([{"role": "user", "content": "\n\n".join(waiting)}] if waiting else [])
+            merged.append({"role": "user", "content": "\n\n".join(message["content"] for message in together)})
+    return merged
 
 
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
@@ -319,14 +316,14 @@ _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) -> Call:
     """Return the call that sends these messages."""
     body: dict[str, object] = {"model": model.id, "messages": messages}
-    options = model.options or {}
+    options = model.options
     if request.temperature is not None and "temperature" not in model.refused_options:
         body["temperature"] = request.temperature
     # a limit among the options goes before the study's, whatever it is called
     own_limit = next((options[name] for name in (model.token_limit_name, *_LIMIT_NAMES) if name in options), None)
     limit = own_limit if isinstance(own_limit, int) else None
     if own_limit is None and request.max_tokens is not None and "max_tokens" not in model.refused_options:
-        limit = body[model.token_limit_name] = request.max_tokens + model.reasoning_tokens
+        limit = body[model.token_limit_name] = request.max_tokens + model.reasoning_room
     if request.schema is not None and model.json_schema:
         body["response_format"] = response_format(request.schema)
     if request.logprobs:
@@ -368,6 +365,10 @@ class RawReply:
     top_logprobs: list[dict[str, float]] | None
     seconds: float
     reasoning: str | None = None
+    cached_tokens: int | None = None
+    """Of the prompt's tokens, those that the endpoint had cached."""
+    reasoning_tokens: int | None = None
+    """Of the reply's tokens, those that were thoughts."""
 
 
 BLOCKED = "prompt_blocked"
@@ -398,7 +399,7 @@ _OF_THE_ACCOUNT = re.compile(
 )
 _MODERATED = (400, 403, 422, 451)
 _ADVICE = (
-    "raise target_max_tokens, or reasoning_tokens in its entry in the file of models, or have it think less there "
+    "raise target_max_tokens, or reasoning_room in its entry in the file of models, or have it think less there "
     "(options: reasoning_effort)"
 )
 
@@ -481,13 +482,7 @@ def _without_message(payload: dict, choices: object, choice: object, error: obje
 
 def _read_head(payload: dict) -> dict[str, Any]:
     """Return who answered, and the tokens counted."""
-    usage = payload.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    return {
-        "model_id": _text(payload.get("model")),
-        "prompt_tokens": read_count(usage.get("prompt_tokens")),
-        "completion_tokens": read_count(usage.get("completion_tokens")),
-    }
+    return {"model_id": _text(payload.get("model")), **read_usage(payload.get("usage"))}
 
 
 def _is_moderation(error: object) -> bool:
@@ -535,6 +530,33 @@ def _texts(value: object) -> str:
     if isinstance(value, dict):
         return next(filter(None, (_texts(value.get(name)) for name in ("text", "thinking", "summary", "content"))), "")
     return _text(value) or ""
+
+
+def read_usage(usage: object) -> dict[str, int | None]:
+    """Return the counts of tokens in a completion's ``usage``, by the names that a ``RawReply`` has for them.
+
+    Some endpoints (Google's, xAI's) count thoughts in the total only: they are charged like the reply's other tokens,
+    and so are put among them. More cached tokens than the prompt has, or thoughts than the reply, are not believed.
+    """
+    usage = usage if isinstance(usage, dict) else {}
+    sent, received, total = (read_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    apart = 0
+    if sent is not None and received is not None and total is not None:
+        apart = max(0, total - sent - received)
+        received += apart
+    thought = _count_within(usage.get("completion_tokens_details"), "reasoning_tokens", received)
+    return {
+        "prompt_tokens": sent,
+        "completion_tokens": received,
+        "cached_tokens": _count_within(usage.get("prompt_tokens_details"), "cached_tokens", sent),
+        "reasoning_tokens": thought if thought is not None else apart or None,
+    }
+
+
+def _count_within(details: object, name: str, most: int | None) -> int | None:
+    """Return a count out of the details of usage, unless it exceeds what it is a part of."""
+    count = read_count(details.get(name)) if isinstance(details, dict) else None
+    return None if count is None or most is None or count > most else count
 
 
 def read_reply(call: Call, raw: RawReply) -> Reply:

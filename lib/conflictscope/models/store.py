@@ -324,9 +324,29 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
         One row a model, prompt, model id and prompt text, sorted: ``model``, ``prompt``, ``model_id`` (what the
         endpoint said has answered; empty for failures), ``prompt_hash`` (of the prompt's text; empty for failures),
         ``replies``, ``failures`` (calls that never got one), ``prompt_tokens``,
-        ``completion_tokens`` (as far as the endpoint counted them), ``first`` and ``last`` (when the first and the last
-        reply came, ISO 8601, UTC). Empty if there is no store.
+        ``completion_tokens``, ``cached_tokens`` (as far as the endpoint counted them), ``seconds`` (that the replies
+        took, added up), ``first`` and ``last`` (when the first and the last reply came, ISO 8601, UTC). Empty if there
+        is no store.
     """
+    with _reading(place) as connection:
+        if connection is None:
+            return pd.DataFrame(columns=list(_SUMMARY))
+        rows = [
+            tuple(row)
+            for query in _summary_queries("cached_tokens" in columns_there(connection, REPLIES))
+            for row in connection.execute(query)
+        ]
+    return pd.DataFrame(rows, columns=list(_SUMMARY)).sort_values(list(_SUMMARY[:4]), ignore_index=True)
+
+
+_SUMMARY = (
+    *("model", "prompt", "model_id", "prompt_hash", "replies", "failures"),
+    *("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "first", "last"),
+)
+
+
+def _summary_queries(cached: bool) -> tuple[sa.Select, sa.Select]:
+    """Return the queries that sum up replies and failures; `cached` says whether the store tells cached tokens."""
     reply = REPLIES.c
     group = (reply.model, reply.prompt, reply.model_id, reply.prompt_hash)
     replies = sa.select(
@@ -335,19 +355,17 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
         sa.literal(0).label("failures"),
         sa.func.coalesce(sa.func.sum(reply.prompt_tokens), 0).label("prompt_tokens"),
         sa.func.coalesce(sa.func.sum(reply.completion_tokens), 0).label("completion_tokens"),
+        (sa.func.coalesce(sa.func.sum(reply.cached_tokens), 0) if cached else sa.literal(0)).label("cached_tokens"),
+        sa.func.sum(reply.seconds).label("seconds"),
         sa.func.min(reply.created).label("first"),
         sa.func.max(reply.created).label("last"),
     ).group_by(*group)
     failure = FAILURES.c
-    nothing = [sa.literal(0), sa.literal(0), sa.null(), sa.null()]
+    nothing = [*[sa.literal(0)] * 4, sa.null(), sa.null()]
     # a call that failed once and was answered later is no failure
     unanswered = ~failure.key.in_(sa.select(reply.key))
     failures = sa.select(failure.model, failure.prompt, *[sa.null()] * 2, sa.literal(0), sa.func.count(), *nothing)
-    failures = failures.where(unanswered).group_by(failure.model, failure.prompt)
-    columns = [column.name for column in replies.selected_columns]
-    with _reading(place) as connection:
-        rows = [] if connection is None else [*connection.execute(replies), *connection.execute(failures)]
-    return pd.DataFrame([tuple(row) for row in rows], columns=columns).sort_values(columns[:4], ignore_index=True)
+    return replies, failures.where(unanswered).group_by(failure.model, failure.prompt)
 
 
 def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -34,9 +34,9 @@ async def assign_domains(
     """
     if scenarios.empty:
         raise NothingToCount(
-            "no scenario was kept, so that there is nothing to put to the targets and nothing more is asked. The funnel "
-            "says which check they failed, the column reason of the table checks why; a check that fails everything may "
-            "have a fault of its own. Another filter_judge or author may help, or more outlines_per_pair."
+            "no scenario was kept, so that there is nothing to put to the targets and nothing more is asked. The "
+            "funnel says which check they failed, the column reason of the table checks why; a check that fails "
+            "everything may have a fault itself. Another filter_judge or author may help, or more outlines_per_pair."
         )
     if len(domains) < 2 or len(set(domains)) < len(domains):
         raise ValueError(f"domains: found {list(domains)}; expected at least two, each once.")

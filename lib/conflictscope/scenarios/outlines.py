@@ -147,9 +147,9 @@ def refuse_nothing(rows: Sequence[Mapping], author: str, shortfalls: Sequence[Ma
     """Raise ``NothingToCount`` if an author that was asked has given nothing that can be read."""
     if not rows and shortfalls:
         raise NothingToCount(
-            f"author {author!r} gave nothing that can be read in {len(shortfalls)} calls, so that there is nothing to go on "
-            f"with; of the first: {shortfalls[0]['problem']}. To do: mend its entry in the file of models, or take "
-            "another author; then run the same command again."
+            f"author {author!r} gave nothing that can be read in {len(shortfalls)} calls, so that there is nothing to "
+            f"go on with; of the first: {shortfalls[0]['problem']}. To do: mend its entry in the file of models, or "
+            "take another author; then run the same command again."
         )
 
 

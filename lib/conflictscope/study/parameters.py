@@ -149,7 +149,7 @@ class Parameters(BaseModel):
     )
     default_system_prompt: Text = Field(
         "",
-        description="system prompt of targets that are not steered; empty: none; the paper's: You are a helpful assistant.",
+        description="system prompt of targets that are not steered; empty: none",
     )
     repetitions: Count = Field(1, description="times that each question is asked")
     choice_temperature: Temperature = Field(
