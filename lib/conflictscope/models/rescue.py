@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from conflictscope.files import refuse_link
-from conflictscope.models.records import META, METADATA, ON_WIRE, REPLIES, SCHEMA_VERSION, USAGE
+from conflictscope.models.records import META, METADATA, ON_WIRE, REPLIES, SCHEMA_VERSION, USAGE, required_columns
 from conflictscope.models.requests import key_of
 from conflictscope.models.store import misfits_of, store_url
 
@@ -95,7 +95,11 @@ def _copy_rows(source: sqlite3.Connection, target: sa.Connection, table: sa.Tabl
 
 def _readable_rows(source: sqlite3.Connection, table: sa.Table, most: int) -> Iterator[dict[str, Any]]:
     """Return the rows of a table that can be read, in order; none has a number above `most`."""
-    names = table.columns.keys()
+    there = {name for _, name, *_ in source.execute(f"PRAGMA table_info({table.name})")}
+    # an older version's lacks some
+    names = [name for name in table.columns.keys() if name in there]
+    if not required_columns(table) <= there:
+        return
     query = f"SELECT rowid, {', '.join(names)} FROM {table.name} WHERE rowid "
     number = 0
     while number <= most:

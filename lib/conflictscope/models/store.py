@@ -51,10 +51,13 @@ from conflictscope.models.records import (
     UsageTable,
     bring_up_to_date,
     charge_abandoned,
+    columns_there,
+    delete_replies,
     find_failures,
     find_replies,
     find_unanswered,
     read_usage,
+    required_columns,
     write_news,
 )
 from conflictscope.models.requests import RawReply
@@ -188,6 +191,10 @@ class CallStore:
         call = {"key": key, "model": model, "prompt": prompt, "prompt_hash": prompt_hash, "request": request}
         return await self._do(_Job("add", (call, reply, attempts or Attempts(made=1)), number))
 
+    async def discard(self, keys: Collection[str]) -> None:
+        """Delete replies that turn out to be to something else than was asked; what they used stays counted."""
+        await self._do(_Job("discard", keys))
+
     async def add_failure(
         self, key: str, problem: str, *, model: str, prompt: str, attempts: Attempts | None = None
     ) -> None:
@@ -296,6 +303,7 @@ class CallStore:
         try:
             results += self._write(connection, [job for job in jobs if job.kind in _NEWS])
             lookups = {
+                "discard": delete_replies,
                 "find": find_replies,
                 "find_failures": find_failures,
                 "find_unanswered": find_unanswered,
@@ -532,9 +540,29 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
         One row a model, prompt, model id and prompt text, sorted: ``model``, ``prompt``, ``model_id`` (what the
         endpoint said has answered; empty for failures), ``prompt_hash`` (of the prompt's text; empty for failures),
         ``replies``, ``failures`` (calls that never got one), ``prompt_tokens``,
-        ``completion_tokens`` (as far as the endpoint counted them), ``first`` and ``last`` (when the first and the last
-        reply came, ISO 8601, UTC). Empty if there is no store.
+        ``completion_tokens``, ``cached_tokens`` (as far as the endpoint counted them), ``seconds`` (that the replies
+        took, added up), ``first`` and ``last`` (when the first and the last reply came, ISO 8601, UTC). Empty if there
+        is no store.
     """
+    with _reading(place) as connection:
+        if connection is None:
+            return pd.DataFrame(columns=list(_SUMMARY))
+        rows = [
+            tuple(row)
+            for query in _summary_queries("cached_tokens" in columns_there(connection, REPLIES))
+            for row in connection.execute(query)
+        ]
+    return pd.DataFrame(rows, columns=list(_SUMMARY)).sort_values(list(_SUMMARY[:4]), ignore_index=True)
+
+
+_SUMMARY = (
+    *("model", "prompt", "model_id", "prompt_hash", "replies", "failures"),
+    *("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "first", "last"),
+)
+
+
+def _summary_queries(cached: bool) -> tuple[sa.Select, sa.Select]:
+    """Return the queries that sum up replies and failures; `cached` says whether the store tells cached tokens."""
     reply = REPLIES.c
     group = (reply.model, reply.prompt, reply.model_id, reply.prompt_hash)
     replies = sa.select(
@@ -543,19 +571,17 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
         sa.literal(0).label("failures"),
         sa.func.coalesce(sa.func.sum(reply.prompt_tokens), 0).label("prompt_tokens"),
         sa.func.coalesce(sa.func.sum(reply.completion_tokens), 0).label("completion_tokens"),
+        (sa.func.coalesce(sa.func.sum(reply.cached_tokens), 0) if cached else sa.literal(0)).label("cached_tokens"),
+        sa.func.sum(reply.seconds).label("seconds"),
         sa.func.min(reply.created).label("first"),
         sa.func.max(reply.created).label("last"),
     ).group_by(*group)
     failure = FAILURES.c
-    nothing = [sa.literal(0), sa.literal(0), sa.null(), sa.null()]
+    nothing = [*[sa.literal(0)] * 4, sa.null(), sa.null()]
     # a call that failed once and was answered later is no failure
     unanswered = ~failure.key.in_(sa.select(reply.key))
     failures = sa.select(failure.model, failure.prompt, *[sa.null()] * 2, sa.literal(0), sa.func.count(), *nothing)
-    failures = failures.where(unanswered).group_by(failure.model, failure.prompt)
-    columns = [column.name for column in replies.selected_columns]
-    with _reading(place) as connection:
-        rows = [] if connection is None else [*connection.execute(replies), *connection.execute(failures)]
-    return pd.DataFrame([tuple(row) for row in rows], columns=columns).sort_values(columns[:4], ignore_index=True)
+    return replies, failures.where(unanswered).group_by(failure.model, failure.prompt)
 
 
 def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -566,7 +592,9 @@ def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]
         there = sa.inspect(connection).get_table_names()
         # what is on the wire is no longer when the rows are read elsewhere
         for table in (table for table in METADATA.sorted_tables if table.name in there and table is not ON_WIRE):
-            query = table.select().order_by(*table.primary_key.columns).execution_options(yield_per=_ROWS_AT_ONCE)
+            columns = columns_there(connection, table)
+            query = sa.select(*(column for column in table.columns if column.name in columns))
+            query = query.order_by(*table.primary_key.columns).execution_options(yield_per=_ROWS_AT_ONCE)
             for row in connection.execute(query).mappings():
                 yield table.name, dict(row)
 
@@ -577,7 +605,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
     Raises
     ------
     ValueError
-        If a row is none of this version's tables, or its key is there already.
+        If a row is none of this version's tables nor an older version's, or its key is there already.
     """
     engine = sa.create_engine(store_url(path))
     try:
@@ -585,7 +613,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
             METADATA.create_all(connection)
             for name, row in rows:
                 table = METADATA.tables.get(name)
-                if table is None or set(row) != set(table.columns.keys()):
+                if table is None or not required_columns(table) <= set(row) <= set(table.columns.keys()):
                     raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
                 if misfits := misfits_of(row, table):
                     raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
@@ -599,7 +627,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
 
 def misfits_of(row: Mapping[str, Any], table: sa.Table) -> list[str]:
     """Return the columns of a table that cannot hold what a row has for them."""
-    return [column.name for column in table.columns if not _fits(row[column.name], column)]
+    return [name for name, value in row.items() if not _fits(value, table.columns[name])]
 
 
 def _fits(value: object, column: sa.Column) -> bool:
