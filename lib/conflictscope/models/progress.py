@@ -47,7 +47,7 @@ class _Reports:
         self._label, self._total, self._note, self._done = label, total, note, 0
         self._next = 0.0
         # appended unbuffered and a line at a time, so that lines of several writers stay whole
-        self._file = open(path, "ab", buffering=0)
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115
 
     def advance(self, count: int = 1) -> None:
         self._done += count

@@ -95,9 +95,12 @@ def _copy_rows(source: sqlite3.Connection, target: sa.Connection, table: sa.Tabl
 
 def _readable_rows(source: sqlite3.Connection, table: sa.Table, most: int) -> Iterator[dict[str, Any]]:
     """Return the rows of a table that can be read, in order; none has a number above `most`."""
-    there = {name for _, name, *_ in source.execute(f"PRAGMA table_info({table.name})")}
+    try:
+        there = {name for _, name, *_ in source.execute(f"PRAGMA table_info({table.name})")}
+    except sqlite3.DatabaseError:
+        return
     # an older version's lacks some
-    names = [name for name in table.columns.keys() if name in there]
+    names = [column.name for column in table.columns if column.name in there]
     if not required_columns(table) <= there:
         return
     query = f"SELECT rowid, {', '.join(names)} FROM {table.name} WHERE rowid "

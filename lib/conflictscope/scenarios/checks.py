@@ -149,8 +149,8 @@ def filter_funnel(decisions: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for check in CHECKS:
         verdict = decisions[check]
-        passed, failed = int((verdict == True).sum()), int((verdict == False).sum())
-        left &= (verdict == True).fillna(False).astype(bool)
+        passed, failed = int((verdict == True).sum()), int((verdict == False).sum())  # noqa: E712  (empty is neither)
+        left &= (verdict == True).fillna(False).astype(bool)  # noqa: E712
         rows.append(
             {
                 "check": check,
