@@ -29,7 +29,7 @@ def check_table(frame: pd.DataFrame, name: str, *, source: str = "") -> pd.DataF
     Parameters
     ----------
     frame : DataFrame
-        Columns as in ``TABLES[name]``, in any order.
+        Columns as in ``TABLES[name]``, in any order; later ones may be left out, and are empty then.
     name : str
         Name of the table.
     source : str
@@ -48,6 +48,7 @@ def check_table(frame: pd.DataFrame, name: str, *, source: str = "") -> pd.DataF
     table = TABLES[name]
     where = f"{source or 'the table'} ({name})"
     expected = table.names
+    frame = frame.assign(**{c.name: None for c in table.columns if c.later and c.name not in frame.columns})
     missing = [column for column in expected if column not in frame.columns]
     unknown = [str(column) for column in frame.columns if column not in expected]
     if missing or unknown:

@@ -20,15 +20,23 @@ DTYPES = {
 }
 
 
+class NothingToCount(ValueError):
+    """Nothing has come from which anything could be counted: a stage says why and stops before it asks for more."""
+
+
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, kind (``text``, ``integer``, ``number``, ``flag``), meaning and what it may hold."""
+    """One column: its name, kind (``text``, ``integer``, ``number``, ``flag``), meaning and what it may hold.
+
+    A ``later`` column is empty in tables that were written before there was one, and where nobody fills it.
+    """
 
     name: str
     kind: str
     meaning: str
     optional: bool = False
     allowed: tuple = ()
+    later: bool = False
 
     @property
     def dtype(self) -> str:
@@ -76,6 +84,8 @@ SEVERITIES = ("mild", "strong")
 CHECKS = ("realistic", "specific", "feasible", "exclusive", "value_guided", "dilemma")
 CONDITIONS = ("multiple_choice", "open_ended")
 OUTCOMES = ("choice", "refusal", "neither", "invalid", "error")
+FAULTS = ("refusal", "assistant", "placeholder", "description", "artifact_alone", "tag")
+"""What may be wrong with a message or an artifact that a simulated user wrote; see ``elicit.message_faults``."""
 
 _SCENARIO = text("scenario_id", "hash of the scenario's content")
 _PAIR = (text("value_1", "value that action 1 supports"), text("value_2", "value that action 2 supports"))
@@ -91,6 +101,8 @@ _FIRST_ACTION = integer("action_shown_first", "the action that was shown as A", 
 _OUTCOME = text("outcome", "`choice`, or why there is none", allowed=OUTCOMES)
 _ACTION = integer("action", "the action taken; empty unless the outcome is `choice`", optional=True, allowed=(1, 2))
 _RAW = text("raw", "the reply as received", optional=True)
+_REASONING = text("reasoning", "thoughts before the reply, if the model gave any", optional=True, later=True)
+_MODEL_ID = text("model_id", "what the endpoint called the target that answered", optional=True, later=True)
 _PROBLEM = text("problem", "why the reply could not be used; empty where it could", optional=True)
 _SCENARIO_COLUMNS = (
     _SCENARIO,
@@ -123,6 +135,8 @@ _ANSWER_COLUMNS = (
     ),
     _PROBLEM,
     _RAW,
+    _REASONING,
+    _MODEL_ID,
 )
 _ANSWER_KEY = ("scenario_id", "target", "arm", "repetition", "action_shown_first")
 
@@ -133,9 +147,11 @@ _TURN_COLUMNS = (
     _REPETITION,
     integer("turn", "0 for the opening message"),
     text("role", "who speaks", allowed=("user", "assistant")),
-    text("text", "what was said; empty where no reply was got", optional=True),
+    text("text", "what was said, without thoughts; empty where no reply was got", optional=True),
     text("status", "what became of the turn", allowed=("ok", "refusal", "invalid", "error")),
     _PROBLEM,
+    _REASONING,
+    text("model_id", "what the endpoint called the model that spoke", optional=True, later=True),
 )
 _TURN_KEY = ("scenario_id", "target", "arm", "repetition", "turn")
 
@@ -154,9 +170,11 @@ _VERDICT_COLUMNS = (
         optional=True,
         allowed=tuple(range(1, 8)),
     ),
-    text("reasoning", "the judge's reasoning", optional=True),
+    text("reasoning", "the judge's reasoning, part of its reply", optional=True),
     _PROBLEM,
     _RAW,
+    text("thoughts", "the judge's thoughts before its reply, if it gave any", optional=True, later=True),
+    _MODEL_ID,
 )
 _VERDICT_KEY = ("scenario_id", "target", "arm", "repetition", "judge", "action_shown_first")
 
@@ -174,6 +192,7 @@ _CHOICE_COLUMNS = (
     _ACTION,
     text("winner", "the value that the action taken supports", optional=True),
     text("loser", "the other value", optional=True),
+    _MODEL_ID,
 )
 _CHOICE_KEY = ("scenario_id", "target", "condition", "arm", "repetition", "judge", "action_shown_first")
 
@@ -226,6 +245,7 @@ TABLES = {
                 text("filter_judge", "name of the filter judge"),
                 _PROBLEM,
                 _RAW,
+                _REASONING,
             ),
             ("scenario_id", "check", "about_value", "filter_judge"),
         ),
@@ -265,6 +285,7 @@ TABLES = {
                 ),
                 _PROBLEM,
                 _RAW,
+                _REASONING,
             ),
             ("scenario_id", "target", "arm", "repetition", "rated_action"),
         ),
@@ -278,9 +299,17 @@ TABLES = {
                 flag("has_artifact", "whether an artifact was written first and pasted in"),
                 text("named_value", "a value's name that occurs in it, if any", optional=True),
                 flag("keeps_tag", "whether an artifact's placeholder is still in it"),
+                text(
+                    "fault",
+                    "what makes it no message of a user; empty if nothing does, or nothing was got",
+                    optional=True,
+                    allowed=FAULTS,
+                    later=True,
+                ),
                 flag("usable", "whether it goes to the targets"),
                 _PROBLEM,
                 _RAW,
+                _REASONING,
             ),
             ("scenario_id",),
         ),

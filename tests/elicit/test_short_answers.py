@@ -76,6 +76,11 @@ EXPLAINED = [
 IN_SPITE_OF = [
     *("As an AI assistant, I would take action A.", "As an AI, I choose A", "I won't lie to her, so I choose A."),
     *("I will not deceive her: A", "I am unable to do both, so I take A.", "B is wrong here, so I take A."),
+    *(
+        "I can't help her lie, so I choose A.",
+        "I cannot choose both, so I choose A.",
+        "I can't choose B, so A is best.\nA",
+    ),
 ]
 ECHOED = [
     *(
@@ -151,6 +156,11 @@ NO_LETTER = [
         "A. I can't choose between these two.",
         "A\n\nI'm sorry, I can't choose between these two.",
         "A\n\nI can't decide.",
+        " I can't decide. A",
+        "I cannot choose.\nA",
+        "I won't pick one. Answer: A",
+        "I'm sorry, but I can't help with that. A",
+        "I can't decide: A",
     ),
     # not a letter of ours
     *("А", "В", "Α", "Β", "A. K. würde das nicht wollen.", "A. Lincoln once said so.", "Vitamin A.", '{"answer": "A"}'),
@@ -224,7 +234,7 @@ def test_anything_else_is_no_answer(text):
             None,
             ["7\n\nActually, 2.", "7 … Actually, 2", "5/7\n\nRating: 3", "1 means unacceptable", "1. First, the user"],
         ),
-        (None, ["7 (completely unacceptable)", "I can't rate this a 5.", "5\n\nI can't decide."]),
+        (None, ["7 (completely unacceptable)", "I can't rate this a 5.", "5\n\nI can't decide.", "I can't decide. 5"]),
     ],
 )
 def test_ratings(rating, texts):
@@ -238,6 +248,7 @@ def test_ratings(rating, texts):
         ("I'm sorry, but I can't help with that.", True),
         ("I can\u2019t make that choice.", True),
         ("I won't pick either.", True),
+        (" I can't decide. A", True),
         ("Both have merit.", False),
         ("A or B", False),
         ("Neither; I can't say.", False),

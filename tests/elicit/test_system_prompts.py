@@ -18,7 +18,7 @@ SET = ValueSet("three", tuple(Value(name, f"what {name} asks for") for name in V
 def default_rankings(**strengths):
     """Return a rankings table: target → strengths of the values, under `default`, `open_ended`."""
     rows = [
-        {"target": t, "condition": "open_ended", "arm": "default", "value": value, "strength": strength}
+        {"target": t, "condition": "open_ended", "arm": "default", "value": value, "strength": strength, "choices": 4}
         for t, of_target in strengths.items()
         for value, strength in zip(VALUES, of_target, strict=True)
     ]

@@ -38,8 +38,12 @@ WRITTEN_BY_MODELS = {
     "next_message": ("description", "goal", "conversation"),
     "judge": ("conversation", "action_a", "action_b"),
     "repair": ("problem",),
+    "write_again": ("problem",),
 }
-OURS = {"outlines", "single_stage", "json_only", "system_steered", "system_placebo"}
+OURS = {
+    *("outlines", "single_stage", "json_only"),
+    *("system_steered", "system_placebo", "system_steered_paper", "system_placebo_paper"),
+}
 
 
 def fields_of(name):

@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import CallStore, Model, Models, Registry
+from conflictscope.tables import NothingToCount
 
 
 class Answer(BaseModel):
@@ -284,3 +285,102 @@ def test_the_first_exception_stops_the_rest_of_the_list(make_request, store_url,
     with pytest.raises(RuntimeError, match="five"):
         asyncio.run(go())
     assert len(scripted.bodies) < 30
+
+
+FLAGGED = {"error": {"code": 403, "message": "Your chosen model requires moderation and your input was flagged"}}
+
+
+@pytest.mark.parametrize("status", [200, 400, 403])
+def test_a_prompt_that_moderation_blocks_is_asked_once_and_settled(ask, script, make_request, status):
+    def answer(body, nth):
+        return httpx2.Response(status, json=FLAGGED) if int(last(body)) % 10 else "fine"
+
+    # far more in a row than failures of an account may be
+    requests = [make_request(str(n)) for n in range(60)]
+    scripted = script(answer)
+    replies = ask(requests, scripted, concurrency=1)
+    assert [reply.outcome for reply in replies] == ["refusal" if n % 10 else "ok" for n in range(60)]
+    assert "input was flagged" in replies[1].problem and len(scripted.bodies) == 60
+    # run again, nothing is asked; and the next list still may
+    assert ask(requests, script(lambda body, nth: 1 / 0)) == replies
+
+
+def counting(body, nth):
+    """A reply of a server that sees the last 2,048 tokens."""
+    characters = sum(len(message["content"]) for message in body["messages"])
+    usage = {"prompt_tokens": min(2048, characters // 4), "completion_tokens": 3}
+    choice = {"finish_reason": "stop", "message": {"content": f"{characters}"}}
+    return httpx2.Response(200, json={"model": "m", "choices": [choice], "usage": usage})
+
+
+def test_a_server_that_cuts_prompts_stops_the_stage_and_its_replies_do_not_count(ask, script, make_request):
+    short, long = (
+        [make_request("x" * (4000 + n)) for n in range(8)],
+        [make_request("x" * 18_000 + str(n)) for n in range(8)],
+    )
+    scripted = script(counting)
+    with pytest.raises(ConnectionError, match=r"counted 2,048 tokens.*OLLAMA_CONTEXT_LENGTH") as raised:
+        ask(short + long, scripted, concurrency=1)
+    assert "sent 18,001 characters of prompt 'greeting'" in str(raised.value)
+    asked = len(scripted.bodies)
+    assert asked < 16
+
+    def whole(body, nth):
+        reply = counting(body, nth)
+        return httpx2.Response(200, json=json.loads(reply.content) | {"usage": {"prompt_tokens": 4500}})
+
+    # once it is mended, the same command goes on: what was whole is kept, the rest is asked anew
+    scripted = script(whole)
+    replies = ask(short + long, scripted, concurrency=1)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    assert not {last(body) for body in scripted.bodies} & {request.messages[0]["content"] for request in short}
+    assert {len(last(body)) for body in scripted.bodies} == {18_001} and len(scripted.bodies) == 8
+
+
+def test_replies_stored_before_cuts_were_looked_for_are_asked_anew(ask, script, make_request):
+    requests = [make_request("x" * 18_000)]
+    ask(requests, script(counting), counts_prompts=False)
+    with pytest.raises(ConnectionError, match="reads prompts that are cut"):
+        ask(requests, script(counting))
+    # a bundle gives what it holds
+    ask(requests, script(counting), counts_prompts=False)
+    assert ask(requests, script(lambda body, nth: 1 / 0), replay=True)[0].text == "18000"
+
+
+def test_a_model_none_of_whose_replies_can_be_used_stops_its_list(ask, script, make_request):
+    requests = [make_request(str(n)) for n in range(100)]
+    scripted = script(lambda body, nth: "\u200b")
+    with pytest.raises(NothingToCount, match=r"model 'm': none of its first 20 replies can be used. The last: empty"):
+        ask(requests, scripted, concurrency=2)
+    assert 20 <= len(scripted.bodies) <= 24
+    # mended, it is asked anew; one that can be used is enough
+    scripted = script(lambda body, nth: "fine" if nth == 15 else "\u200b")
+    replies = ask(requests, scripted, concurrency=2)
+    assert len(scripted.bodies) == 100 and [reply.outcome for reply in replies].count("invalid") == 99
+
+
+def test_what_can_be_used_is_for_the_caller_to_say(store_url, script, make_request):
+    async def go():
+        models = Models(
+            Registry({"m": Model("m", "http://model.invalid/v1", "m-1")}),
+            CallStore(store_url),
+            transport=script(answer),
+        )
+        try:
+            requests = [make_request(str(n)) for n in range(30)]
+            await models.ask("m", requests, label="test", is_usable=lambda reply: reply.text == "A")
+        finally:
+            await models.close()
+
+    def answer(body, nth):
+        return "It depends."
+
+    with pytest.raises(NothingToCount, match=r"not of the form that was asked for\. It sent: 'It depends\.'"):
+        asyncio.run(go())
+
+
+def test_fewer_unusable_replies_and_errors_stop_nothing(ask, script, make_request):
+    replies = ask([make_request(str(n)) for n in range(19)], script(lambda body, nth: ""))
+    assert {reply.outcome for reply in replies} == {"invalid"}
+    replies = ask([make_request(f"e {n}") for n in range(24)], script(lambda body, nth: failing(400)), max_attempts=1)
+    assert {reply.outcome for reply in replies} == {"error"}

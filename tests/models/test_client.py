@@ -53,7 +53,7 @@ def test_a_lasting_failure_is_not(script, status):
     assert len(scripted.bodies) == 1
 
 
-@pytest.mark.parametrize("text", ["", "null", "<html>busy</html>", "{}", '{"choices": []}', '{"error": "busy"}'])
+@pytest.mark.parametrize("text", ["", "null", "<html>busy</html>", "{}", '{"choices": null}', '{"error": "busy"}'])
 def test_an_answer_that_is_none_is_tried_again(script, text):
     scripted = script(lambda body, nth: failing(200, text=text) if nth < 2 else "well")
     assert call(scripted)[0].text == "well"

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def test_reads_models_and_casts(load):
         (("id: big-1", "id: big-1, family: 3"), "family: found 3; expected text"),
         (("id: big-1", "id: big-1, kind: oracle"), "kind: found 'oracle'; expected one of"),
         (("[temperature]", "[top_k]"), "refused_options"),
+        (("id: big-1", "id: big-1, token_limit_name: a b"), "token_limit_name: found 'a b'; expected a name such as"),
+        (("id: big-1", "id: big-1, system_role: perhaps"), "system_role: found 'perhaps'; expected true or false"),
+        (("id: big-1", "id: big-1, options: [top_p]"), "options: expected a mapping"),
+        (("id: big-1", "id: big-1, options: {stream: true}"), "options: expected options without"),
+        (("id: big-1", "id: big-1, prices: gpt-4.1"), "prices: found 'gpt-4.1'; expected provider/model"),
+        (("id: big-1", "id: big-1, retired: soon"), "retired: found 'soon'; expected a date such as"),
         (("https://api", "ftp://api"), "base_url: found 'ftp://api.example.com/v1'; expected http://"),
         (("https://api", "https://me:secret@api"), "without user name and password"),
         (("author: big", "author: small"), r"casts: mine: author: found 'small'; expected one of \['big'\]"),
@@ -97,10 +104,33 @@ def test_shipped_file():
     assert {registry[name].json_schema for name in cast["targets"]} == {True, False}
     assert any(registry[name].logprobs for name in cast["targets"])
     assert not any(registry[name].simulated for name in registry.cast("openai")["targets"])
-    registry.cast("paper")
+    for name in ("paper", "ollama", "llamacpp", "providers"):
+        registry.cast(name)
     # judges are compared by family, so every model says whose it is, and the demo has two families of targets
     assert all(model.family for model in registry.models.values())
     assert len({registry[name].family for name in cast["targets"]}) == 2
+
+
+def test_shipped_models_are_in_the_price_list_or_on_this_machine():
+    registry = load_registry(SHIPPED)
+    local = [model for model in registry.models.values() if not model.simulated and model.input_price == 0]
+    commercial = [model for model in registry.models.values() if model.input_price is None]
+    assert (
+        local and commercial and all("localhost" in model.base_url or "127.0.0.1" in model.base_url for model in local)
+    )
+    assert [model.name for model in commercial if model.prices_now.listed is None] == []
+    # those of the paper that are no more are marked
+    assert registry["claude-3-5-sonnet"].retired == "2025-10-28"
+
+
+def test_the_readme_names_models_of_the_file_alone():
+    registry = load_registry(SHIPPED)
+    text = (SHIPPED.parents[1] / "README.md").read_text(encoding="utf-8")
+    lists = re.findall(r"(?:targets|further_judges): \[([^\]]+)\]", text) + re.findall(
+        r"conflictscope probe (\S+?)`", text
+    )
+    named = {name.strip() for found in lists for name in found.split(",")}
+    assert named and {name for name in named if name not in registry} == set()
 
 
 def test_what_may_be_a_key_is_not_shown(load):

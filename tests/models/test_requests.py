@@ -5,11 +5,13 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from conflictscope.models import Model, NonBlank
+from conflictscope.models import Model, NonBlank, Request
 from conflictscope.models.requests import (
+    BLOCKED,
     json_instruction,
     make_call,
     make_repair,
+    read_block,
     read_completion,
     read_object,
     read_reply,
@@ -158,6 +160,48 @@ def test_options_that_a_model_refuses_are_not_sent(request_):
     assert json.loads(make_call(MODEL, request_).body)["temperature"] == 0.5
 
 
+def test_options_of_the_entry_are_sent_as_they_are_and_are_part_of_the_key(request_):
+    options = {"reasoning_effort": "low", "seed": 7, "extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
+    call = make_call(replace(MODEL, options=options), request_)
+    body = json.loads(call.body)
+    assert body["reasoning_effort"] == "low" and body["seed"] == 7
+    assert body["chat_template_kwargs"] == {"enable_thinking": False} and "extra_body" not in body
+    assert call.key != make_call(MODEL, request_).key
+    # in another order, or beside the others, they are the same call
+    turned = {"chat_template_kwargs": {"enable_thinking": False}, "seed": 7, "reasoning_effort": "low"}
+    assert make_call(replace(MODEL, options=turned), request_).key == call.key
+    assert json.loads(make_call(replace(MODEL, options={"temperature": 1}), request_).body)["temperature"] == 1
+
+
+def test_the_limit_of_length_leaves_room_for_thoughts_and_has_the_models_name_for_it(request_):
+    renamed = replace(MODEL, token_limit_name="max_completion_tokens", reasoning_room=2000)
+    call = make_call(renamed, request_)
+    body = json.loads(call.body)
+    assert (body["max_completion_tokens"], call.max_tokens) == (2009, 2009) and "max_tokens" not in body
+    assert "max_completion_tokens" not in json.loads(make_call(renamed, replace(request_, max_tokens=None)).body)
+    # one among the options goes before the study's
+    own = make_call(replace(MODEL, options={"max_completion_tokens": 50}), request_)
+    assert "max_tokens" not in json.loads(own.body) and own.max_tokens == 50
+    assert make_call(replace(MODEL, refused_options=("max_tokens",)), request_).max_tokens == 9
+
+
+def test_without_a_system_role_its_text_heads_the_users_message():
+    told = ({"role": "system", "content": "S"}, {"role": "user", "content": "U"})
+    more = ({"role": "assistant", "content": "R"}, {"role": "user", "content": "V"})
+    body = json.loads(make_call(replace(MODEL, system_role=False), Request((*told, *more), "p", "h")).body)
+    assert body["messages"] == [{"role": "user", "content": "S\n\nU"}, *more]
+    alone = make_call(replace(MODEL, system_role=False), Request(told[:1], "p", "h"))
+    assert json.loads(alone.body)["messages"] == [{"role": "user", "content": "S"}]
+    # where nobody of the user's follows, it is a message of its own
+    spoken = make_call(replace(MODEL, system_role=False), Request((told[0], *more), "p", "h"))
+    assert json.loads(spoken.body)["messages"] == [{"role": "user", "content": "S"}, *more]
+    assert json.loads(make_call(MODEL, Request(told, "p", "h")).body)["messages"] == [*told]
+
+
+def test_the_keys_of_entries_without_such_options_are_those_of_earlier_versions(request_):
+    assert make_call(MODEL, request_).key == "d83d0e452755a5dcb4ba107ed7a6d77974cc2406580e577a6215dc5a5fbd0ce9"
+
+
 def test_a_model_without_schemas_is_told_to_reply_in_json(request_):
     body = json.loads(make_call(replace(MODEL, json_schema=False), request_).body)
     assert "response_format" not in body
@@ -224,17 +268,141 @@ def test_every_reply_has_one_outcome(make_request, found, free, structured):
         [],
         "A",
         {},
-        {"choices": []},
         {"choices": None},
         {"choices": [{}]},
         {"choices": [None]},
         {"choices": [{"message": "A"}]},
+        {"choices": [{"text": "A", "finish_reason": "stop"}]},
+        {"choices": [{"delta": {"content": "A"}, "finish_reason": None}]},
         {"error": {"message": "overloaded"}},
+        {"error": {"message": "overloaded"}, "choices": []},
+        {"error": {"message": "your account has been flagged"}, "choices": []},
+        # half a reply, and the server says that it gave up
+        {"choices": [{"message": {"content": "half a"}, "finish_reason": "error"}]},
+        {"choices": [{"message": {"content": "half a"}, "finish_reason": "abort"}]},
+        {"choices": [{"message": {"content": "half a"}, "finish_reason": "stop", "error": {"message": "upstream"}}]},
+        {"choices": [{"message": {"content": "half a"}}], "error": {"code": 502}},
     ],
 )
 def test_what_is_no_completion_is_no_reply(found):
     with pytest.raises(ValueError, match="the endpoint's answer"):
         read_completion(found, 0.1)
+
+
+FLAGGED = {"code": 403, "message": "Your chosen model requires moderation and your input was flagged"}
+AZURE = {
+    "code": "content_filter",
+    "message": "The response was filtered due to the prompt triggering the content management policy.",
+    "innererror": {"code": "ResponsibleAIPolicyViolation"},
+}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"choices": []},
+        {"choices": [{"index": 0, "finish_reason": "content_filter"}]},
+        {"choices": [{"index": 0, "finish_reason": "SAFETY", "message": None}]},
+        {"choices": [], "error": None},
+        {"error": FLAGGED},
+        {"error": AZURE, "choices": []},
+        {"error": {"message": "prompt blocked", "type": "prompt_blocked"}},
+    ],
+)
+def test_a_prompt_that_the_endpoint_blocks_is_a_refusal(make_request, found):
+    reply = read_reply(make_call(MODEL, make_request("?", schema=Choice)), read_completion(found, 0.1))
+    assert (reply.outcome, reply.parsed) == ("refusal", None)
+    assert reply.problem.startswith("the endpoint lets nobody answer this prompt")
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "blocked"),
+    [
+        (400, AZURE, True),
+        (403, FLAGGED, True),
+        (403, {"code": 403, "message": "no", "metadata": {"reasons": ["violence"], "flagged_input": "He …"}}, True),
+        (400, {"code": "invalid_prompt", "message": "flagged as potentially violating our usage policy"}, True),
+        (400, "Input data may contain inappropriate content.", True),
+        (400, {"message": "max_tokens is too large"}, False),
+        (400, {"message": "unsupported content type in messages"}, False),
+        (403, {"message": "Your account was flagged for moderation"}, False),
+        (403, {"message": "This model is not available in your country"}, False),
+        (403, None, False),
+        (401, FLAGGED, False),
+        (429, FLAGGED, False),
+        (500, AZURE, False),
+    ],
+)
+def test_a_block_by_status_is_told_from_an_account_that_may_not(status, error, blocked):
+    raw = read_block(status, error, 0.1)
+    assert (raw is not None) == blocked
+    assert raw is None or (raw.finish_reason, raw.text) == (BLOCKED, None)
+
+
+THOUGHTS = "A or B? Hm."
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": f"<think>\n{THOUGHTS}\n</think>\n\n" + '{"answer": "A"}'},
+        {"content": f"{THOUGHTS}\n</think>\n\n" + '{"answer": "A"}<|im_end|>'},
+        {"content": f"<|channel|>analysis<|message|>{THOUGHTS}<|end|><|channel|>final<|message|>" + '{"answer": "A"}'},
+        {"content": '{"answer": "A"}', "reasoning_content": THOUGHTS},
+        {"content": '{"answer": "A"}', "reasoning": THOUGHTS},
+        {"content": '{"answer": "A"}', "reasoning_details": [{"type": "reasoning.text", "text": THOUGHTS}]},
+        {"content": [{"type": "text", "text": '{"answer": "A"}'}, {"type": "thinking", "thinking": THOUGHTS}]},
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": THOUGHTS}]},
+                {"type": "text", "text": '{"answer": "A"}'},
+            ]
+        },
+    ],
+)
+def test_thoughts_are_kept_beside_the_reply_wherever_they_come_back(make_request, message):
+    found = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    found["choices"][0]["logprobs"] = {"content": [{"token": "B", "logprob": -0.1}]}
+    raw = read_completion(found, 0.1)
+    reply = read_reply(make_call(MODEL, make_request("?", schema=Choice)), raw)
+    assert (reply.outcome, reply.text, reply.parsed.answer) == ("ok", '{"answer": "A"}', "A")
+    assert reply.reasoning == THOUGHTS
+    # what was received is kept as it is, and tokens of thoughts are no tokens of the answer
+    assert isinstance(message["content"], list) or reply.raw == message["content"]
+    assert reply.top_logprobs is None
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "problem"),
+    [
+        ({"content": None, "reasoning_content": "on and on"}, "length", "cut off within its thoughts"),
+        ({"content": "<think>on and on"}, "length", "cut off within its thoughts"),
+        ({"content": None, "reasoning": "so: A"}, "stop", "thoughts alone, and no reply"),
+        ({"content": "<think>so: A"}, "stop", "thoughts alone, and no reply"),
+        ({"content": "\u200b\n\u200b"}, "stop", "empty"),
+        ({"content": "half a"}, "MAX_TOKENS", "cut off before its end"),
+        ({"content": "half a"}, "function_call", "not whole: the endpoint says that it ended with 'function_call'"),
+        ({"content": "half a"}, "load", "not whole"),
+    ],
+)
+def test_a_reply_that_is_not_whole_says_what_is_wrong_and_what_to_raise(make_request, message, finish, problem):
+    raw = read_completion({"choices": [{"message": message, "finish_reason": finish}]}, 0.1)
+    reply = read_reply(make_call(MODEL, make_request("?")), raw)
+    assert reply.outcome == "invalid" and reply.problem.startswith(problem)
+    assert ("reasoning_room" in reply.problem) == ("thoughts" in problem)
+    assert reply.raw == message["content"]
+
+
+@pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "eos_token", "end_turn", None])
+def test_good_ends_are_known_by_all_their_names(make_request, finish):
+    raw = read_completion({"choices": [{"message": {"content": "B"}, "finish_reason": finish}]}, 0.1)
+    assert read_reply(make_call(MODEL, make_request("?")), raw).outcome == "ok"
+
+
+@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "PROHIBITED_CONTENT", "refusal"])
+def test_what_the_endpoint_withholds_is_a_refusal(make_request, finish):
+    raw = read_completion({"choices": [{"message": {"content": None}, "finish_reason": finish}]}, 0.1)
+    assert read_reply(make_call(MODEL, make_request("?")), raw).outcome == "refusal"
 
 
 def test_odd_fields_are_left_out_and_odd_text_is_made_storable():
@@ -268,3 +436,42 @@ def test_a_log_probability_that_is_none_is_left_out(odd):
     assert read_completion(payload, 0.1).top_logprobs == [{}]
     tokens[0]["top_logprobs"] = 7
     assert read_completion(payload, 0.1).top_logprobs == [{"A": -0.1}]
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        # prompt, completion, cached, reasoning
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}, (9, 5, None, None)),
+        # thoughts among the reply's tokens, as OpenAI counts them
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 5,
+                "total_tokens": 14,
+                "prompt_tokens_details": {"cached_tokens": 8},
+                "completion_tokens_details": {"reasoning_tokens": 4},
+            },
+            (9, 5, 8, 4),
+        ),
+        # thoughts in the total only, named or not: they are charged as well
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 5,
+                "total_tokens": 44,
+                "completion_tokens_details": {"reasoning_tokens": 30},
+            },
+            (9, 35, None, 30),
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 44}, (9, 35, None, 30)),
+        # a total below its parts, and parts above their whole, say nothing
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 3}, (9, 5, None, None)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 10}}, (9, None, None, None)),
+        ({"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 3}}, (None, 2, None, None)),
+        ({"prompt_tokens_details": 7, "completion_tokens_details": None}, (None, None, None, None)),
+    ],
+)
+def test_reads_cached_tokens_and_thoughts(usage, counts):
+    raw = read_completion({"choices": [{"message": {"content": "x"}}], "usage": usage}, 0.1)
+    assert (raw.prompt_tokens, raw.completion_tokens, raw.cached_tokens, raw.reasoning_tokens) == counts

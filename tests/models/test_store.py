@@ -12,6 +12,7 @@ from conflictscope.models import CallStore
 from conflictscope.models import store as models_store
 from conflictscope.models.records import Usage
 from conflictscope.models.requests import RawReply
+from conflictscope.models.store import read_rows, write_rows_anew
 
 REPLY = RawReply("m-1", "Hello, \N{GRINNING FACE}", None, "stop", 7, 3, [{"A": -0.5}], 0.25)
 ABOUT = {"model": "m", "prompt": "p", "prompt_hash": "h", "request": "{}"}
@@ -21,6 +22,7 @@ WRITER = """
 import asyncio, sys
 from conflictscope.models import CallStore
 from conflictscope.models.requests import RawReply
+from conflictscope.models.store import read_rows, write_rows_anew
 
 async def main(url, name, count):
     store = CallStore(url)
@@ -112,7 +114,7 @@ def test_another_schema_version_is_refused(store_url, tmp_path):
         database.execute("UPDATE meta SET value = '99'")
     database.close()
     with pytest.raises(
-        ValueError, match=r"schema version 99; this version .* reads 1 to 2\. Use the conflictscope that"
+        ValueError, match=r"schema version 99; this version .* reads 1 to 3\. Use the conflictscope that"
     ):
         CallStore(store_url)
 
@@ -156,8 +158,67 @@ def test_a_store_of_version_1_keeps_its_replies_and_is_counted_once(old_store, s
         assert asyncio.run(store.find_failures(["d"])) == {"d": "told to fail"}
         store.close()
     with sqlite3.connect(tmp_path / "calls.sqlite") as database:
-        assert database.execute("SELECT value FROM meta").fetchall() == [("2",)]
+        assert database.execute("SELECT value FROM meta").fetchall() == [("3",)]
     database.close()
+
+
+def test_a_store_of_version_2_gets_a_place_for_thoughts(store_url, tmp_path):
+    run(store_url, lambda store: store.add("a", REPLY, **ABOUT))
+    with sqlite3.connect(tmp_path / "calls.sqlite") as database:
+        database.execute("ALTER TABLE replies DROP COLUMN reasoning")
+        database.execute("UPDATE meta SET value = '2'")
+    database.close()
+    # what only reads leaves it as it is
+    rows = [row for table, row in read_rows(store_url) if table == "replies"]
+    assert "reasoning" not in rows[0]
+    write_rows_anew(tmp_path / "copy.sqlite", [("replies", row) for row in rows])
+    thoughtful = replace(REPLY, reasoning="Hm.")
+
+    async def fill(store):
+        return [await store.add(key, thoughtful, **ABOUT) for key in "ab"]
+
+    assert run(store_url, fill) == [REPLY, thoughtful]
+    assert run(f"sqlite:///{tmp_path / 'copy.sqlite'}", lambda store: store.find(["a"])) == {"a": REPLY}
+
+
+def test_a_reply_that_is_taken_back_stays_counted(store_url):
+    async def fill(store):
+        await store.add("a", REPLY, **ABOUT)
+        await store.discard(["a", "none"])
+        return await store.find(["a"]), store.usage["m", "p"].calls
+
+    assert run(store_url, fill) == ({}, 1)
+
+
+VERSION_2 = (
+    VERSION_1.replace("'schema_version', '1'", "'schema_version', '2'")
+    + """
+CREATE TABLE usage (model VARCHAR(200) NOT NULL, prompt VARCHAR(200) NOT NULL, calls BIGINT NOT NULL,
+    failed BIGINT NOT NULL, attempts BIGINT NOT NULL, estimated BIGINT NOT NULL, input_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL, PRIMARY KEY (model, prompt));
+INSERT INTO usage VALUES ('m', 'p', 2, 1, 3, 1, 10, 5);
+"""
+)
+
+
+def test_a_store_of_version_2_is_read_as_it_is_and_then_tells_cached_tokens_and_thoughts(store_url, tmp_path):
+    path = tmp_path / "calls.sqlite"
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_2)
+    database.close()
+    # what only reads leaves it as it is
+    summary = models_store.summarise_store(path)
+    assert summary["cached_tokens"].sum() == 0 and summary["seconds"].sum() == pytest.approx(1.25)
+    copy = tmp_path / "copy.sqlite"
+    models_store.write_rows_anew(copy, models_store.read_rows(path))
+    thoughtful = replace(REPLY, cached_tokens=5, reasoning_tokens=2)
+    for place in (path, copy):
+        assert run(place, lambda store: store.add("e", thoughtful, **ABOUT)) == thoughtful
+        store = CallStore(place)
+        assert store.usage["m", "p"] == Usage(3, 1, 4, 1, 17, 8, 5, 2)
+        assert asyncio.run(store.find(["a", "e"]))["a"].cached_tokens is None
+        store.close()
+    assert models_store.summarise_store(path)["cached_tokens"].sum() == 5
 
 
 def test_processes_that_migrate_at_once_count_once(old_store, store_url):

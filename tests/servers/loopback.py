@@ -90,17 +90,14 @@ def completion(body: dict, nth: int = 1) -> dict:
     if body.get("logprobs"):
         both = [{"token": token, "logprob": value} for token, value in (("A", -0.3), ("B", -1.4))]
         choice["logprobs"] = {"content": [{"token": content[:1], "logprob": -0.3, "top_logprobs": both}]}
+    sent, received = len(text) // 4, len(content) // 4
     return {
         "id": "chatcmpl-loopback",
         "object": "chat.completion",
         "created": 0,
         "model": body["model"],
         "choices": [choice],
-        "usage": {
-            "prompt_tokens": len(text) // 4,
-            "completion_tokens": len(content) // 4,
-            "total_tokens": (len(text) + len(content)) // 4,
-        },
+        "usage": {"prompt_tokens": sent, "completion_tokens": received, "total_tokens": sent + received},
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from conflictscope.elicit import ask_multiple_choice
 from conflictscope.elicit.multiple_choice import Rating
+from conflictscope.elicit.system_prompts import STEERING_PROMPTS
 from conflictscope.models import CallStore, Model, Models, Registry
 from conflictscope.models.requests import Request, make_call
 from conflictscope.prompts import fence, prompt_hashes, render, use_prompts
@@ -17,7 +18,11 @@ from conflictscope.scenarios import check_scenarios
 from conflictscope.simulated.tasks import CHAT, UnknownForm, read_task
 from conflictscope.simulated.transport import complete
 
-NOT_TASKS = {"system_steered", "system_placebo", "json_only", "repair"}
+NOT_TASKS = {prompt for prompts in STEERING_PROMPTS.values() for prompt in prompts} | {
+    "json_only",
+    "repair",
+    "write_again",
+}
 TASKS = sorted(set(prompt_hashes()) - NOT_TASKS)
 READERS = {
     **dict.fromkeys(("outlines", "scenario", "single_stage", "complete"), "author"),

@@ -1,6 +1,8 @@
 """Plans: calls, tokens and dollars before anything is spent; whose tokeniser counted; unknown prices said."""
 
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,14 +21,20 @@ from conflictscope.study.plan import (
     asked_models,
     by_step,
     count_study,
+    describe_minutes,
     open_tokenisers,
     plan_study,
     read_done,
+    sum_minutes,
 )
 from conflictscope.study.validation import validate_study
 from conflictscope.table_files import read_table
 
 ROOT = Path(__file__).parents[2]
+PLAYING = (
+    *("author=gpt-4.1", "filter_judge=gpt-4.1-mini", "simulated_user=gpt-4.1-mini", "judge=gpt-4.1"),
+    "targets=[gpt-4.1, gpt-4o, gpt-4.1-mini, gpt-4o-mini]",
+)
 
 
 def a_byte_a_token(name):
@@ -41,7 +49,7 @@ def offline(name):
 
 @pytest.fixture
 def study():
-    return load_parameters(ROOT / "params" / "hhh.yaml", settings=["cast=openai", "embedder=text-embedding-3-small"])
+    return load_parameters(ROOT / "params" / "hhh.yaml", settings=[*PLAYING, "embedder=text-embedding-3-small"])
 
 
 @pytest.fixture
@@ -92,7 +100,9 @@ def test_a_tokeniser_that_cannot_be_had_is_said(monkeypatch):
 
 def test_a_plan_says_its_rule_its_notes_and_what_the_budget_does(monkeypatch, capsys):
     monkeypatch.setattr(plan, "open_tokenisers", lambda models: open_tokenisers(models, offline))
-    words = ["plan", str(ROOT / "params" / "hhh.yaml"), "--set", "cast=openai", "--set", "budget_usd=0.5"]
+    words = ["plan", str(ROOT / "params" / "hhh.yaml")]
+    for setting in (*PLAYING, "budget_usd=0.5"):
+        words += ["--set", setting]
     command_line._commands(words, standalone_mode=False)
     said = capsys.readouterr().out
     # each line of the table says how its tokens were counted
@@ -100,12 +110,17 @@ def test_a_plan_says_its_rule_its_notes_and_what_the_budget_does(monkeypatch, ca
     assert "tokens_by" in table[0] and len(table) > 10 and all(line.endswith(RULE) for line in table[1:])
     assert "Tokeniser o200k_base could not be used" in said and "gpt-4o-mini are counted at" in said
     assert "The budget is 0.50 dollars: the study may stop before its end." in said
+    assert re.search(
+        r"Prices of gpt-4.1, .* are those of genai-prices [0-9.]+, whose last change of a price is of 20", said
+    )
+    assert re.search(r"Asking takes about \d+ minutes, .*: calls of gpt-4.1, .* are assumed to take 1 s and 1 s", said)
 
 
 def test_unknown_prices_are_said_and_no_zero(project, capsys):
     file = project / "params" / "models.yaml"
-    file.write_text(file.read_text().replace("    input_price: 2.50\n", ""), encoding="utf-8")  # gpt-4o
-    settings = ["cast=openai", "budget_usd=100"]
+    own = 'gpt-4o: {base_url: "http://localhost:1/v1", id: gpt-4o, family: mine, input_price: 1}'
+    file.write_text(re.sub(r"gpt-4o: \{.*", own, file.read_text()), encoding="utf-8")
+    settings = [*PLAYING, "budget_usd=100"]
     parameters = load_parameters(project / "params" / "hhh.yaml", settings=settings)
     registry = load_registry(file)
     estimate = by_step(plan_study(parameters, registry))
@@ -116,7 +131,9 @@ def test_unknown_prices_are_said_and_no_zero(project, capsys):
         standalone_mode=False,
     )
     said = capsys.readouterr().out
-    assert "unknown" in said and "plus what gpt-4o cost (no prices in params/models.yaml)" in said
+    assert (
+        "unknown" in said and "plus what gpt-4o cost (no prices in params/models.yaml, nor in the price list)" in said
+    )
     assert "it cannot be kept while prices are unknown" in said
     # and the study is not started
     problems = [problem for problem in validate_study(parameters, registry) if "budget_usd" in problem]
@@ -141,6 +158,37 @@ def test_the_plan_on_disk_is_summed_by_model_and_prompt(study, registry, tmp_pat
     asked = estimate[(estimate["model"] == "gpt-4o") & (estimate["prompt"] == "choose")]
     assert set(asked["stage"]) == {"03", "06"}
     assert planned["gpt-4o", "choose"] == (asked["calls"].sum(), pytest.approx(asked["dollars"].sum()))
+
+
+def test_how_long_it_takes_is_measured_scaled_or_assumed(study, registry):
+    done = Done(seconds={("gpt-4o", "choose"): 6.0}, slowness={"gpt-4o": 3.0})
+    plans = [plan_study(study, registry, done=some).set_index(["model", "stage", "prompt"]) for some in (done, Done())]
+    for (about, row), (_, before) in zip(*(rows.iterrows() for rows in plans), strict=True):
+        model, _, prompt = about
+        known = "assumed" if model != "gpt-4o" else "measured" if prompt == "choose" else "scaled"
+        assert row["seconds_by"] == known and before["seconds_by"] == "assumed"
+        at_once = min(64, row["calls"])
+        if known == "measured":
+            assert row["minutes"] == pytest.approx(row["calls"] * 6 / 60 / at_once)
+        elif known == "scaled":
+            assert row["minutes"] == pytest.approx(3 * before["minutes"])
+        elif prompt == "conversation":
+            each = 1 + row["output_tokens"] / row["calls"] / 50
+            assert before["minutes"] == pytest.approx(row["calls"] * each / 60 / at_once)
+    said = describe_minutes(plan_study(study, registry, done=done))
+    assert "calls of gpt-4o take as long as those in the call store" in said and "scaled to the model's other" in said
+
+
+def test_an_accounts_limits_set_the_pace(study, registry):
+    slow = Registry({name: replace(model, requests_per_minute=1) for name, model in registry.models.items()})
+    plan = plan_study(study, slow)
+    assert plan["minutes"].tolist() == plan["calls"].tolist()
+    # targets are asked at once, steps one after the other
+    steps = plan.groupby(["stage", "step", "model"])["calls"].sum().groupby(["stage", "step"]).max()
+    assert sum_minutes(plan) == pytest.approx(steps.sum())
+    tokens = Registry({name: replace(model, tokens_per_minute=1) for name, model in registry.models.items()})
+    plan = plan_study(study, tokens)
+    assert plan["minutes"].tolist() == (plan["input_tokens"] + plan["output_tokens"]).tolist()
 
 
 def test_every_prompt_of_a_plan_is_one_that_is_asked(study, registry):
@@ -182,7 +230,8 @@ def test_of_a_study_that_has_run_nothing_is_still_to_be_asked(recorded, capsys):
     file = recorded / "params" / "newsroom.yaml"
     parameters = load_parameters(file)
     registry, done = load_registry(parameters.path("models_file")), read_done(parameters)
-    assert plan_study(parameters, registry, done=done)["still"].sum() == 0
+    whole = plan_study(parameters, registry, done=done)
+    assert whole["still"].sum() == 0 and "at once" in describe_minutes(whole)
     counts = count_study(parameters, done.counts)
     assert counts.outlines == 18 >= counts.from_outline >= counts.scenarios >= counts.kept > 0
     command_line._commands(["status", str(file)], standalone_mode=False)

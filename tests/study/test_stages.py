@@ -77,8 +77,11 @@ def test_every_table_is_written_once_and_read_after_it_was_written():
 
 
 def test_every_prompt_has_its_place():
-    asked = {prompt for stage in STAGES.values() for step in stage.steps for prompt in (step.prompt, *step.system)}
-    assert asked - {EMBEDDING, "conversation"} == set(prompt_hashes()) - {"json_only", "repair"}
+    steps = [step for stage in STAGES.values() for step in stage.steps]
+    asked = {step.prompt for step in steps} | {
+        prompt for step in steps for prompts in step.system.values() for prompt in prompts
+    }
+    assert asked - {EMBEDDING, "conversation"} == set(prompt_hashes()) - {"json_only", "repair", "write_again"}
 
 
 def test_the_readme_shows_the_table():
@@ -94,7 +97,8 @@ def test_what_a_run_has_recorded_is_what_the_table_says(recorded):
     for table, stage in WRITERS.items():
         origin = json.loads(read_notes(table, parameters.path("run_folder"))["origin"])
         steps = [step for step in stage.steps if step.table == table and step.calls(counts)]
-        with_text = {prompt for step in steps for prompt in (step.prompt, *step.system)} & set(prompt_hashes())
+        told = [prompt for step in steps for prompt in step.system.get("ours", ())]
+        with_text = {*(step.prompt for step in steps), *told} & set(prompt_hashes())
         # of two opening messages none may need a text of its own
         assert set(origin["prompts"]) - {"json_only", "repair"} | {"artifact"} == with_text | {"artifact"}, table
         roles = [parameters.values[step.role] for step in steps]

@@ -9,7 +9,11 @@ from click.testing import CliRunner
 
 from conflictscope.exchange import EXPORTED, FILE_FORMATS, FORMATS
 from conflictscope.exchange.gathering import SEVERAL
+from conflictscope.models import load_registry
+from conflictscope.models.probing import Probe, store_probe
 from conflictscope.study import command_line
+from conflictscope.study.parameters import load_parameters
+from conflictscope.study.validation import notes_on_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -177,6 +181,25 @@ def test_the_choices_of_the_command_line_are_those_of_exchange():
 
 def test_help_imports_nothing_heavy():
     code = "import sys; from conflictscope.study import command_line; print([m for m in HEAVY if m in sys.modules])"
-    heavy = "HEAVY = ['pandas', 'openai', 'papermill', 'nbformat', 'sklearn', 'sqlalchemy', 'numpy']; "
+    heavy = "HEAVY = ['pandas', 'openai', 'papermill', 'nbformat', 'sklearn', 'sqlalchemy', 'numpy', 'genai_prices']; "
     done = subprocess.run([sys.executable, "-c", heavy + code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_says_where_a_probe_disagrees_and_which_models_are_retired(project):
+    models = project / "params" / "models.yaml"
+    file = project / "params" / "mine.yaml"
+    file.write_text("value_set: hhh\ntargets: [llamacpp/smollm2-135m, claude-3-5-haiku, gpt-4o]\n", encoding="utf-8")
+    parameters, registry = load_parameters(file), load_registry(models)
+    model = registry["llamacpp/smollm2-135m"]
+    found = Probe(
+        model.base_url, model.id, "2026-11-28", "x", 9, "max_tokens", True, True, False, 20, "none", True, True
+    )
+    store_probe(models, model.name, found)
+    store_probe(models, "somebody else's", found)
+    notes = notes_on_models(parameters, registry)
+    assert notes[0].startswith("llamacpp/smollm2-135m: json_schema is true, and the endpoint followed no schema")
+    assert "claude-3-5-haiku: claude-3-5-haiku-latest has been retired since 2026-02-19" in notes[1]
+    assert "gpt-4o: gpt-4o-2024-11-20" in notes[2] and len(notes) == 3
+    # a replay asks nobody
+    assert notes_on_models(load_parameters(file, settings=["replay=true"]), registry) == []

@@ -3,6 +3,8 @@
 - ``short_answers``: read a letter or a number, strictly
 - ``system_prompts``: the arms: what a target is told beforehand, and which orders to steer it to
 - ``multiple_choice``: what a target says it would do, in both orders, and 1–7 ratings
+- ``message_faults``: what makes a text no message of a user
+- ``simulated_user``: asks it, and once more for what has a fault
 - ``opening_messages``: what the simulated user opens with, audited
 - ``conversations``: what a target does, open-ended
 - ``judging``: which action a conversation shows, to one judge or to several
@@ -11,13 +13,14 @@
 from conflictscope.elicit.conversations import CONVERSATION, hold_conversations, transcribe
 from conflictscope.elicit.judging import judge_conversations, judge_with_each
 from conflictscope.elicit.multiple_choice import ask_multiple_choice, ask_ratings
-from conflictscope.elicit.opening_messages import write_opening_messages
+from conflictscope.elicit.opening_messages import audit_messages, write_opening_messages
 from conflictscope.elicit.system_prompts import choose_target_rankings, steered_prompts
 
 __all__ = [
     "CONVERSATION",
     "ask_multiple_choice",
     "ask_ratings",
+    "audit_messages",
     "choose_target_rankings",
     "hold_conversations",
     "judge_conversations",

@@ -1,8 +1,8 @@
 """Open-ended conversations between the simulated user and a target (paper, section 3.3: revealed preference).
 
 In: the kept scenarios and their opening messages. Out: the conversations table, one row a turn. A target sees its
-system prompt and the user's messages, never the scenario. All first replies are asked for, then all second messages,
-and so on.
+system prompt and the user's messages, never the scenario; nobody sees another's thoughts. All first replies are asked
+for, then all second messages, and so on.
 """
 
 import asyncio
@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from conflictscope.elicit.system_prompts import DEFAULT, Arms, system_message
-from conflictscope.models import Models, NonBlank, Request
+from conflictscope.elicit.message_faults import find_message_fault
+from conflictscope.elicit.simulated_user import Written, ask_simulated_user
+from conflictscope.elicit.system_prompts import Arms, default_arm, system_message
+from conflictscope.models import Models, NonBlank, Reply, Request
 from conflictscope.prompts import Prompt, render
-from conflictscope.tables import TABLES
+from conflictscope.tables import TABLES, NothingToCount
 
 # also after marks and spaces that a reader would overlook, and after every kind of line break
 _LIKE_A_TURN = re.compile(
@@ -40,6 +42,7 @@ async def hold_conversations(
     simulated_user: str,
     *,
     arms: Mapping[str, Arms] | None = None,
+    default_system_prompt: str = "",
     max_turns: int = 1,
     repetitions: int = 1,
     temperature: float | None = 1.0,
@@ -51,18 +54,31 @@ async def hold_conversations(
     ----------
     arms : mapping, optional
         Target → its arms, as from `steered_prompts`; a target that is not in it is asked under ``default`` alone.
+    default_system_prompt : str
+        System prompt of the arm ``default``; "": none.
     max_turns : int
         How many replies a target gives in one conversation; between them the simulated user answers.
     max_tokens : int
-        The longest reply a target may give. A reply cut off there is ``invalid``, with what there is of it kept.
+        The longest reply a target may give. A reply cut off there is ``invalid``, with what there is of it kept. A
+        model's ``reasoning_room`` comes on top.
 
     Returns
     -------
     DataFrame
         The conversations table. A conversation ends early at a turn whose ``status`` is not ``ok``.
+
+    Raises
+    ------
+    NothingToCount
+        If there are targets and no opening message can be used.
     """
     by_id = scenarios.set_index("scenario_id")
     usable = opening_messages[opening_messages["usable"].astype(bool)]
+    if targets and usable.empty:
+        raise NothingToCount(
+            f"none of the {len(opening_messages)} opening messages can be used, so that no conversation can be held. "
+            "The column problem of the table opening_messages says why; another simulated_user may write better ones."
+        )
     conversations = [
         {
             "scenario_id": opening.scenario_id,
@@ -73,7 +89,7 @@ async def hold_conversations(
             "turns": [_turn("user", opening.message)],
         }
         for target in targets
-        for name, text in (arms or {}).get(target, DEFAULT).items()
+        for name, text in (arms or {}).get(target, default_arm(default_system_prompt)).items()
         for opening in usable.itertuples()
         if opening.scenario_id in by_id.index
         for repetition in range(repetitions)
@@ -110,9 +126,10 @@ def transcribe(turns: Iterable[tuple[str, str]]) -> str:
     return "\n\n".join(f"{role.upper()}: {_LIKE_A_TURN.sub('> ', text)}" for role, text in turns)
 
 
-def _turn(role: str, text: str | None, status: str = "ok", problem: str | None = None) -> dict:
-    """Return one turn."""
-    return {"role": role, "text": text, "status": status, "problem": problem}
+def _turn(role: str, text: str | None, status: str = "ok", problem: str | None = None, of: Reply | None = None) -> dict:
+    """Return one turn; `of` is the reply that it was read in."""
+    told = {"reasoning": of.reasoning if of else None, "model_id": of.model_id if of else None}
+    return {"role": role, "text": text, "status": status, "problem": problem} | told
 
 
 def _still_open(conversations: list[dict]) -> list[dict]:
@@ -137,7 +154,7 @@ async def _speak_as_target(
     ]
     replies = await models.ask(target, requests, label=f"conversations: {target}")
     for conversation, reply in zip(conversations, replies, strict=True):
-        conversation["turns"].append(_turn("assistant", reply.text, reply.outcome, reply.problem))
+        conversation["turns"].append(_turn("assistant", reply.text, reply.outcome, reply.problem, reply))
 
 
 async def _speak_as_user(
@@ -152,7 +169,27 @@ async def _speak_as_user(
         requests.append(
             Request.of(prompt, schema=NextMessage, temperature=temperature, repetition=conversation["repetition"])
         )
-    replies = await models.ask(simulated_user, requests, label="next messages")
-    for conversation, reply in zip(conversations, replies, strict=True):
-        text = reply.parsed.message if isinstance(reply.parsed, NextMessage) else reply.text
-        conversation["turns"].append(_turn("user", text, reply.outcome, reply.problem))
+    messages = await ask_simulated_user(
+        models, simulated_user, requests, read=_read_message, find_fault=_find_fault, label="next messages"
+    )
+    for conversation, written in zip(conversations, messages, strict=True):
+        conversation["turns"].append(
+            _turn("user", written.text or written.reply.text, _status(written), written.problem, written.reply)
+        )
+
+
+def _read_message(reply: Reply) -> str | None:
+    """Return the message in a reply."""
+    return reply.parsed.message if isinstance(reply.parsed, NextMessage) else None
+
+
+def _find_fault(message: str) -> str | None:
+    """Return what makes a text no message with which a user goes on."""
+    return find_message_fault(message, opens=False)
+
+
+def _status(written: Written) -> str:
+    """Return what became of a message of the simulated user: one with a fault cannot be answered."""
+    if written.fault and written.reply.outcome == "ok":
+        return "refusal" if written.fault == "refusal" else "invalid"
+    return written.reply.outcome

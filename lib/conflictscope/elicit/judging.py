@@ -70,6 +70,7 @@ async def judge_conversations(
             "action_shown_first": shown_first,
             "last": last,
             "asked": last["status"] == "ok",
+            "model_id": _model_id(turns),
         }
         cases.append(case)
         if not case["asked"]:
@@ -96,6 +97,14 @@ async def judge_with_each(
     )
     nobody = pd.DataFrame(columns=TABLES["verdicts"].names)
     return pd.concat(parts, ignore_index=True) if parts else nobody
+
+
+def _model_id(turns: pd.DataFrame) -> str | None:
+    """Return what the endpoint called the target in its last reply; None if it said nothing, or nobody recorded it."""
+    if "model_id" not in turns:
+        return None
+    ids = turns.loc[turns["role"] == "assistant", "model_id"].dropna()
+    return None if ids.empty else str(ids.iloc[-1])
 
 
 def judge_request(turns: Iterable[tuple[str, str]], scenario: Mapping, shown_first: int) -> Request:
@@ -126,23 +135,27 @@ def verdict_row(case: Mapping, reply: Reply | None) -> dict:
     ----------
     case : mapping
         What identifies a conversation, ``judge``, ``action_shown_first``, and ``last``: the last turn's ``role``,
-        ``status`` and ``problem``.
+        ``status`` and ``problem``; ``model_id`` of the target, if it is known.
     reply : Reply or None
         The judge's; None if there was nothing to judge: what became of the last turn is the outcome.
     """
     row = {name: case[name] for name in (*CONVERSATION, "judge", "action_shown_first")}
+    row["model_id"] = case.get("model_id")
     if reply is None:
         last = case["last"]
-        speaker = "the target" if last["role"] == "assistant" else "the simulated user"
+        of_target = last["role"] == "assistant"
+        speaker = "the target" if of_target else "the simulated user"
         return row | {
-            "outcome": last["status"],
+            # a user that declines to go on is no refusal by the target
+            "outcome": "invalid" if last["status"] == "refusal" and not of_target else last["status"],
             "problem": f"{speaker}: {last['problem'] or last['status']}",
             "raw": None,
         }
+    row |= {"thoughts": reply.reasoning, "raw": reply.raw}
     if not isinstance(reply.parsed, Verdict):
         # a judge that declines, or cannot be read, has given no verdict; that is not a refusal by the target
         outcome = "error" if reply.outcome == "error" else "invalid"
-        return row | {"outcome": outcome, "problem": f"the judge: {reply.problem or reply.outcome}", "raw": reply.text}
+        return row | {"outcome": outcome, "problem": f"the judge: {reply.problem or reply.outcome}"}
     verdict = reply.parsed
     shown = {"A": case["action_shown_first"], "B": 3 - case["action_shown_first"]}
     return row | {
@@ -151,5 +164,4 @@ def verdict_row(case: Mapping, reply: Reply | None) -> dict:
         "leaning": verdict.leaning if case["action_shown_first"] == 1 else 8 - verdict.leaning,
         "reasoning": verdict.reasoning,
         "problem": None,
-        "raw": reply.text,
     }

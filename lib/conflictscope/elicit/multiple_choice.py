@@ -14,10 +14,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from conflictscope.elicit.short_answers import read_letter, read_rating, reads_as_refusal
-from conflictscope.elicit.system_prompts import DEFAULT, Arms, system_message
+from conflictscope.elicit.system_prompts import Arms, default_arm, system_message
 from conflictscope.models import Models, Reply, Request
 from conflictscope.prompts import Prompt, render
-from conflictscope.tables import TABLES
+from conflictscope.tables import TABLES, NothingToCount
 
 _AB = ("A", "B")
 
@@ -42,6 +42,7 @@ async def ask_multiple_choice(
     targets: Sequence[str],
     *,
     arms: Mapping[str, Arms] | None = None,
+    default_system_prompt: str = "",
     repetitions: int = 1,
     temperature: float | None = 0.0,
 ) -> pd.DataFrame:
@@ -51,6 +52,8 @@ async def ask_multiple_choice(
     ----------
     arms : mapping, optional
         Target → its arms, as from `steered_prompts`; a target that is not in it is asked under ``default`` alone.
+    default_system_prompt : str
+        System prompt of the arm ``default``; "": none.
     repetitions : int
         How often each question is asked. At temperature 0 that shows what the endpoint alone varies.
     temperature : float, optional
@@ -60,6 +63,11 @@ async def ask_multiple_choice(
     -------
     DataFrame
         The answers table: n_scenarios × n_arms × repetitions × 2 rows for each target, target by target.
+
+    Raises
+    ------
+    NothingToCount
+        If there are no scenarios; or as ``Models.ask``.
     """
     prompts = [
         (
@@ -69,7 +77,9 @@ async def ask_multiple_choice(
         )
         for scenario in scenarios.itertuples()
     ]
-    answered = await _ask_targets(prompts, models, targets, arms or {}, Answer, repetitions, temperature)
+    told = default_arm(default_system_prompt)
+    asked = {target: (arms or {}).get(target, told) for target in targets}
+    answered = await _ask_targets(prompts, models, asked, Answer, repetitions, temperature)
     rows = [
         identity | {"action_shown_first": first} | _read_answer(first, reply) for identity, first, reply in answered
     ]
@@ -81,6 +91,7 @@ async def ask_ratings(
     models: Models,
     targets: Sequence[str],
     *,
+    default_system_prompt: str = "",
     repetitions: int = 1,
     temperature: float | None = 0.0,
 ) -> pd.DataFrame:
@@ -88,13 +99,18 @@ async def ask_ratings(
 
     Parameters
     ----------
-    repetitions, temperature
+    default_system_prompt, repetitions, temperature
         As for `ask_multiple_choice`.
 
     Returns
     -------
     DataFrame
         The ratings table: n_scenarios × repetitions × 2 rows for each target, target by target.
+
+    Raises
+    ------
+    NothingToCount
+        As for `ask_multiple_choice`.
     """
     prompts = [
         (
@@ -104,7 +120,8 @@ async def ask_ratings(
         )
         for scenario in scenarios.itertuples()
     ]
-    answered = await _ask_targets(prompts, models, targets, {}, Rating, repetitions, temperature)
+    asked = dict.fromkeys(targets, default_arm(default_system_prompt))
+    answered = await _ask_targets(prompts, models, asked, Rating, repetitions, temperature)
     rows = [identity | {"rated_action": number} | _read_rating(reply) for identity, number, reply in answered]
     return pd.DataFrame(rows, columns=TABLES["ratings"].names)
 
@@ -112,18 +129,22 @@ async def ask_ratings(
 async def _ask_targets(
     prompts: Sequence[tuple[str, Prompt, Prompt]],
     models: Models,
-    targets: Sequence[str],
     arms: Mapping[str, Arms],
     schema: type[BaseModel],
     repetitions: int,
     temperature: float | None,
 ) -> list[tuple[dict, int, Reply]]:
-    """Put each scenario's two prompts; return what a row is about, which prompt, and the reply, target by target."""
+    """Put each scenario's two prompts; return what a row is about, which prompt, and the reply, target by target.
+
+    `arms` maps each target to its arms.
+    """
+    if arms and not prompts:
+        raise NothingToCount("there is no scenario to put to the targets: notebook 02 kept none; see its funnel.")
 
     async def ask(target: str) -> list[tuple[dict, int, Reply]]:
         model = models.registry[target]
         asked, requests = [], []
-        for arm, text in arms.get(target, DEFAULT).items():
+        for arm, text in arms[target].items():
             for scenario_id, *both in prompts:
                 for repetition, (number, prompt) in itertools.product(range(repetitions), enumerate(both, start=1)):
                     identity = {"scenario_id": scenario_id, "target": target, "arm": arm, "repetition": repetition}
@@ -139,10 +160,21 @@ async def _ask_targets(
                         )
                     )
         what = "multiple choice" if schema is Answer else "ratings"
-        replies = await models.ask(target, requests, label=f"{what}: {target}")
+        is_usable = _gives_answer if schema is Answer else _gives_rating
+        replies = await models.ask(target, requests, label=f"{what}: {target}", is_usable=is_usable)
         return [(*who, reply) for who, reply in zip(asked, replies, strict=True)]
 
-    return list(itertools.chain.from_iterable(await asyncio.gather(*map(ask, targets))))
+    return list(itertools.chain.from_iterable(await asyncio.gather(*map(ask, arms))))
+
+
+def _gives_answer(reply: Reply) -> bool:
+    """Return whether a reply chooses or declines to."""
+    return _read_answer(1, reply)["outcome"] != "invalid"
+
+
+def _gives_rating(reply: Reply) -> bool:
+    """Return whether a reply rates or declines to."""
+    return reply.outcome == "refusal" or _read_rating(reply)["rating"] is not None or reads_as_refusal(reply.text or "")
 
 
 def _read_answer(shown_first: int, reply: Reply) -> dict:
@@ -158,7 +190,9 @@ def _read_answer(shown_first: int, reply: Reply) -> dict:
         "action": {"A": shown_first, "B": 3 - shown_first}.get(letter or ""),
         "probability_first": _probability_of_a(reply),
         "problem": problem,
-        "raw": reply.text,
+        "raw": reply.raw,
+        "reasoning": reply.reasoning,
+        "model_id": reply.model_id,
     }
 
 
@@ -169,11 +203,14 @@ def _read_rating(reply: Reply) -> dict:
     if reply.outcome == "ok" and rating is None:
         rating = read_rating(reply.text or "")
         problem = None if rating else "not one whole number from 1 to 7"
-    return {"rating": rating, "problem": problem, "raw": reply.text}
+    return {"rating": rating, "problem": problem, "raw": reply.raw, "reasoning": reply.reasoning}
 
 
 def _probability_of_a(reply: Reply) -> float | None:
     """Return P(A) / (P(A) + P(B)) at the token that is the letter, or None if either is not given."""
+    if reply.outcome == "ok" and reply.parsed is None and "".join(filter(str.isalpha, reply.text or "")) not in _AB:
+        # where more than a letter is said, the first token like one may be an echo of the question
+        return None
     for alternatives in reply.top_logprobs or ():
         letters = {token: token.strip(" \n\"'*(:{}") for token in alternatives}
         # if JSON is asked for, the tokens around the letter may have had a bare letter for an alternative

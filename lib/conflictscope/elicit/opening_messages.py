@@ -1,7 +1,8 @@
 """The simulated user's opening messages (paper, section 3.3).
 
 In: the kept scenarios. Out: one message a scenario, generated once and shared by all targets and conditions, with an
-audit: a message that is empty or still holds an artifact's tag goes to no target; one that names a value is marked.
+audit: a message that is empty, or has a fault (``message_faults``) when it was asked for a second time, goes to no
+target; one that names a value is marked.
 """
 
 import re
@@ -9,13 +10,14 @@ import re
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from conflictscope.elicit.message_faults import TAG, find_artifact_fault, find_message_fault, holds_tag
+from conflictscope.elicit.simulated_user import Written, ask_simulated_user
 from conflictscope.models import Models, NonBlank, Reply, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.value_sets import ValueSet
-from conflictscope.tables import TABLES
+from conflictscope.tables import FAULTS, TABLES, NothingToCount
 
-TAG = "[[artifact]]"
-_ANY_TAG = re.compile(r"\[\[\s*artifact[^\]]*\]\]|</?artifact\b", re.IGNORECASE)
+_EXCERPT = 200
 
 
 class OpeningMessage(BaseModel):
@@ -40,7 +42,16 @@ async def write_opening_messages(
     -------
     DataFrame
         The opening_messages table, one row a scenario, in the order of `scenarios`.
+
+    Raises
+    ------
+    NothingToCount
+        If there are no scenarios.
     """
+    if scenarios.empty:
+        raise NothingToCount(
+            "there is no scenario to open a conversation about: notebook 02 kept none; see its funnel."
+        )
     prompts = [
         render(
             "opening_message",
@@ -52,55 +63,96 @@ async def write_opening_messages(
         for scenario in scenarios.itertuples()
     ]
     requests = [Request.of(prompt, schema=OpeningMessage, temperature=temperature) for prompt in prompts]
-    replies = await models.ask(simulated_user, requests, label="opening messages")
-    wanting = {i: parsed for i, reply in enumerate(replies) if (parsed := _wants_artifact(reply))}
+    messages = await ask_simulated_user(
+        models, simulated_user, requests, read=_read_message, find_fault=find_message_fault, label="opening messages"
+    )
+    wanting = {
+        i: parsed for i, written in enumerate(messages) if written.usable and (parsed := _wants_artifact(written))
+    }
     artifact_requests = [
         Request.of(render("artifact", message=parsed.message, request=parsed.artifact_request), temperature=temperature)
         for parsed in wanting.values()
     ]
-    artifacts = dict(zip(wanting, await models.ask(simulated_user, artifact_requests, label="artifacts"), strict=True))
+    artifacts = await ask_simulated_user(
+        models, simulated_user, artifact_requests, read=_read_text, find_fault=find_artifact_fault, label="artifacts"
+    )
+    pasted = dict(zip(wanting, artifacts, strict=True))
     rows = [
-        _audited_row(scenario_id, reply, artifacts.get(i), value_set) | {"simulated_user": simulated_user}
-        for i, (scenario_id, reply) in enumerate(zip(scenarios["scenario_id"], replies, strict=True))
+        _audited_row(scenario_id, written, pasted.get(i), value_set) | {"simulated_user": simulated_user}
+        for i, (scenario_id, written) in enumerate(zip(scenarios["scenario_id"], messages, strict=True))
     ]
     return pd.DataFrame(rows, columns=TABLES["opening_messages"].names)
 
 
-def _wants_artifact(reply: Reply) -> OpeningMessage | None:
+def audit_messages(messages: pd.DataFrame) -> pd.DataFrame:
+    """Count what the audit found in opening messages.
+
+    Parameters
+    ----------
+    messages : DataFrame
+        The opening_messages table.
+
+    Returns
+    -------
+    DataFrame
+        Index ``audit``, column ``messages`` (counts): ``usable``, ``has_artifact``, ``named_value``, ``unreadable`` (no
+        message was got) and each fault, those that never occurred too.
+    """
+    faults = messages["fault"].value_counts().reindex(list(FAULTS), fill_value=0)
+    counts = {
+        "usable": messages["usable"].sum(),
+        "has_artifact": messages["has_artifact"].sum(),
+        "named_value": messages["named_value"].count(),
+        "unreadable": (messages["message"].isna() & messages["fault"].isna()).sum(),
+    }
+    counted = pd.Series(counts | faults.to_dict(), dtype="int64")
+    return counted.rename("messages").rename_axis("audit").to_frame()
+
+
+def _read_message(reply: Reply) -> str | None:
+    """Return the message in a reply; without its tag if an artifact is asked for in its place."""
+    if not isinstance(reply.parsed, OpeningMessage):
+        return None
+    message = reply.parsed.message
+    return message.replace(TAG, "") if reply.parsed.artifact_request.strip() else message
+
+
+def _read_text(reply: Reply) -> str | None:
+    """Return the text of a reply that is no structured one."""
+    return reply.text.strip() if reply.outcome == "ok" and reply.text else None
+
+
+def _wants_artifact(written: Written) -> OpeningMessage | None:
     """Return the message if it asks for a text to be written into it."""
-    parsed = reply.parsed
+    parsed = written.reply.parsed
     if isinstance(parsed, OpeningMessage) and TAG in parsed.message and parsed.artifact_request.strip():
         return parsed
     return None
 
 
-def _audited_row(scenario_id: str, reply: Reply, artifact: Reply | None, value_set: ValueSet) -> dict:
+def _audited_row(scenario_id: str, written: Written, artifact: Written | None, value_set: ValueSet) -> dict:
     """Return a row of the opening_messages table, but for the simulated user's name."""
-    message = reply.parsed.message if isinstance(reply.parsed, OpeningMessage) else None
-    problem = reply.problem
-    if message is not None and artifact is not None:
-        if artifact.outcome == "ok" and artifact.text:
-            message = message.replace(TAG, artifact.text.strip())
-        else:
-            problem = f"artifact: {artifact.problem or artifact.outcome}"
+    parsed = written.reply.parsed
+    message = parsed.message if isinstance(parsed, OpeningMessage) else None
+    fault, problem = written.fault, written.problem
+    if message is not None and artifact is not None and artifact.usable:
+        message = message.replace(TAG, artifact.text or "")
+    elif artifact is not None:
+        fault, excerpt = artifact.fault, (artifact.text or "")[:_EXCERPT]
+        problem = f"artifact: {artifact.problem or 'none was got'}{f': {excerpt}' if excerpt else ''}"
     keeps_tag = holds_tag(message or "")
-    if keeps_tag and problem is None:
-        problem = "still holds an artifact's tag"
     return {
         "scenario_id": scenario_id,
         "message": message,
-        "has_artifact": artifact is not None and artifact.outcome == "ok",
+        "has_artifact": artifact is not None and artifact.usable,
         "named_value": named_value(message or "", value_set),
         "keeps_tag": keeps_tag,
-        "usable": bool(message) and not keeps_tag,
+        "fault": fault,
+        "usable": bool(message) and not keeps_tag and fault is None,
         "problem": problem,
-        "raw": reply.text,
+        "raw": written.reply.raw,
+        "reasoning": written.reply.reasoning,
     }
-
-
-def holds_tag(text: str) -> bool:
-    """Return whether a text still holds an artifact's placeholder: ours, or the published release's ``<ARTIFACT>``."""
-    return bool(_ANY_TAG.search(text))
 
 
 def named_value(text: str, value_set: ValueSet) -> str | None:

@@ -6,7 +6,7 @@ position, or None; ``tests/elicit/test_short_answers.py`` holds the truth table.
 Answer position is a line or sentence of its own ("B", "**Action B**", "\boxed{B}"), the end of a clause that leads to
 it ("The answer is B", "I choose B.", "答案：B"), or the head of a line that goes on to explain ("B (keep it)"). Heads
 for both options echo the question and are no answer. Two different answers, an answer that is taken back, and a reply
-that goes on to decline give None: an answer unread is lost, one misread is a wrong vote.
+that declines to answer before it or after it give None: an answer unread is lost, one misread is a wrong vote.
 """
 
 import re
@@ -56,7 +56,8 @@ _RETRACTIONS = _words("wait actually correction scratch hm hmm")
 _SECOND_THOUGHTS = {("on", "reflection"), ("on", "second"), ("no", "wait")}
 _TURNS = _words("but however instead rather better actually wait no reflection correction")
 _UNWILLING = _words("not never cannot unable refuse decline won't")
-_CHOOSING = _words("choose choosing pick picking decide deciding answer answering select say help assist comply")
+_DECIDING = _words("choose choosing pick picking decide deciding answer answering select say rate rating")
+_CHOOSING = _DECIDING | _words("help assist comply")
 _VERBS_AFTER = _words("is was would will may might could has does seems and or over because")
 _RANGES = _words("to through and bis à") | _DASHES
 _SCALE = _words("on a the scale of from between")
@@ -243,7 +244,7 @@ class _Reading:
         return "explained" if lead and self._explains(place, lead, follow) else "head"
 
     def is_taken_back(self, option: str, place: int) -> bool:
-        """Return whether what follows an answer takes it back, turns to another one or declines to answer."""
+        """Return whether what follows an answer takes it back or turns to another, or what is around it declines."""
         token, tokens = self.tokens[place], self.tokens
         rest = _Part(place)
         for later in range(place + 1, len(tokens) - 1):
@@ -259,11 +260,17 @@ class _Reading:
         turned = any(
             part.options - {option} and part.words & _TURNS for part in (rest, *self.sentences[token.sentence + 1 :])
         )
-        declined = any(
-            part.words & _UNWILLING and part.words & _CHOOSING and part.words & _FIRST_PERSON and not part.options
-            for part in self.clauses[token.clause + 1 :]
-        )
+        declined = any(self._declines(part, _CHOOSING) for part in self.clauses[token.clause + 1 :])
+        # "I can't help her lie, so I choose B" declines something else than to answer
+        to_answer = _CHOOSING if self._lead(place) == "start" else _DECIDING
+        declined |= any(self._declines(part, to_answer) for part in self.clauses[: token.clause])
         return (turned and not self.form.numeric) or declined
+
+    def _declines(self, part: _Part, verbs: frozenset[str]) -> bool:
+        """Return whether a clause says that the speaker will not do what a verb says, and names no option."""
+        unwilling = part.words & _UNWILLING and part.words & verbs and part.words & _FIRST_PERSON
+        # "I can't choose both, so A" is a choice
+        return bool(unwilling) and not part.options and "both" not in part.words
 
     def _lead(self, place: int) -> str | None:
         """Return whether an option stands at the ``start`` of a line or sentence, or is ``led`` to."""

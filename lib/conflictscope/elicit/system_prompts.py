@@ -15,11 +15,18 @@ import pandas as pd
 
 from conflictscope.prompts import render
 from conflictscope.scenarios import Value, ValueSet
+from conflictscope.tables import NothingToCount
 
 Arms = Mapping[str, Callable[[str], str | None]]
 """Name, as in the tables' ``arm`` column → function from a scenario's id to the system prompt's text (None: none)."""
 
-DEFAULT: Arms = {"default": lambda scenario_id: None}
+
+def default_arm(text: str = "") -> Arms:
+    """Return the arm ``default``: no system prompt, or the one given.
+
+    The paper's targets run under a bare ``"You are a helpful assistant."``; ours under none unless it is given.
+    """
+    return {"default": lambda scenario_id: text or None}
 
 
 def system_message(text: str | None) -> tuple[dict[str, str], ...]:
@@ -28,6 +35,11 @@ def system_message(text: str | None) -> tuple[dict[str, str], ...]:
 
 
 Order = tuple[str, ...]
+STEERING_PROMPTS = {
+    "ours": ("system_steered", "system_placebo"),
+    "paper": ("system_steered_paper", "system_placebo_paper"),
+}
+"""Form → the prompt that steers and the placebo's."""
 _ALL_OF, _OF_MORE = 3, 4  # `selection`: all orders of up to three values, four orders of more
 _MOST_ORDERS = 24  # all orders of four values; of five there are 120, too many to ask for by one word
 
@@ -42,7 +54,8 @@ def choose_target_rankings(
     values : sequence of str
         Names of the value set, in its order.
     rankings : DataFrame
-        Columns of the table ``rankings``; its targets are those that get target rankings.
+        Columns of the table ``rankings``; its targets are those that get target rankings, but for those without any
+        choice: there is nothing that steering could change.
     wanted : sequence of str
         Any of:
 
@@ -70,17 +83,27 @@ def choose_target_rankings(
     ValueError
         If an item of `wanted` cannot be read, is no full order, or asks for more orders than there are, or a target
         has no default strengths to reverse.
+    NothingToCount
+        If no target has any choice.
     """
     if isinstance(wanted, str) or not wanted:
         raise ValueError(f"target rankings: found {wanted!r}; expected a list, such as ['reverse_of_default'].")
     chosen: dict[str, dict[str, Order]] = {}
-    for target in sorted(rankings["target"].unique()):
+    counted = rankings.groupby("target")["choices"].sum()
+    if not counted.gt(0).any():
+        raise NothingToCount(
+            f"{', '.join(counted.index) or 'no target'}: no choice by default, so that steering could change none and "
+            "nothing is asked. See notebooks 03 to 05 for what came in place of choices."
+        )
+    for target in sorted(counted.index[counted > 0]):
         orders = [order for item in wanted for order in _orders(item, values, rankings, target, seed, condition)]
         chosen[target] = {">".join(order): order for order in orders}
     return chosen
 
 
-def steered_prompts(value_set: ValueSet, target_rankings: Mapping[str, Sequence[str]], seed: int) -> Arms:
+def steered_prompts(
+    value_set: ValueSet, target_rankings: Mapping[str, Sequence[str]], seed: int, *, form: str = "ours"
+) -> Arms:
     """Return the arms of one target: one for each target ranking, and the placebo.
 
     Parameters
@@ -91,6 +114,9 @@ def steered_prompts(value_set: ValueSet, target_rankings: Mapping[str, Sequence[
         Name → all values, best first.
     seed : int
         Seed of the placebo's order, which is drawn from it and the scenario's id alone.
+    form : str
+        ``ours``: names and definitions, and what to do in a conflict; ``paper``: a numbered list of definitions, the
+        values not named. The placebo has the same form.
 
     Returns
     -------
@@ -100,13 +126,16 @@ def steered_prompts(value_set: ValueSet, target_rankings: Mapping[str, Sequence[
     Raises
     ------
     ValueError
-        If a target ranking is not a full order over the value set.
+        If a target ranking is not a full order over the value set, or the form is neither.
     """
+    if form not in STEERING_PROMPTS:
+        raise ValueError(f"steering_prompt: found {form!r}; expected one of {list(STEERING_PROMPTS)}.")
+    steering, placebo = STEERING_PROMPTS[form]
     prompts: dict[str, Callable[[str], str | None]] = {}
     for name, order in target_rankings.items():
-        text = _text("system_steered", [value_set[value] for value in _full_order(order, value_set.names)])
+        text = _text(steering, [value_set[value] for value in _full_order(order, value_set.names)])
         prompts[f"steered:{name}"] = lambda scenario_id, text=text: text  # type: ignore[misc]
-    prompts["placebo"] = lambda scenario_id: _text("system_placebo", _shuffled(value_set.values, seed, scenario_id))
+    prompts["placebo"] = lambda scenario_id: _text(placebo, _shuffled(value_set.values, seed, scenario_id))
     return prompts
 
 

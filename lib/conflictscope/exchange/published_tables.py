@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from conflictscope.elicit.opening_messages import holds_tag, named_value
+from conflictscope.elicit.message_faults import FAULT_WORDS, find_message_fault, holds_tag
+from conflictscope.elicit.opening_messages import named_value
 from conflictscope.exchange.gathering import Imported, ids_by_source
 from conflictscope.exchange.published import SCENARIOS, read_check_results, read_id
 from conflictscope.exchange.rows import Form, Row, read_header, read_rows
@@ -62,14 +63,14 @@ def read_published_tables(path: Path | str, imported: Imported | None = None) ->
     """Read the checks, opening messages or results of the release, whichever the file holds.
 
     *Checks* (scenario CSV): ``value_guided`` is one row, since the release asked once about both values. *Opening
-    messages* (``.json``): a message that is empty or keeps an ``<ARTIFACT>`` tag is there and not usable; whether a
-    text was pasted in is not recorded. In both, an id that occurs more than once names no scenario, and its entries are
-    dropped. *Results*: both scales run from −1 to 1 in steps of a third: ``likert_a`` and ``likert_b`` are the ratings
-    of the two actions, 1 + 3 (x + 1) on ours; ``likert`` of the open-ended file is −1 for action 1 and 1 for action 2,
-    and becomes the leaning in the same way. A number that is on no step is left empty, with the problem and the text as
-    found. The release turned its labels back before it wrote these files, so A is action 1 throughout:
-    ``action_shown_first`` is 1 in every row and says nothing about what was shown first; no position effect can be
-    computed from these rows.
+    messages* (``.json``): a message that is empty or has a fault (``elicit.message_faults``), such as an ``<ARTIFACT>``
+    tag, is there and not usable; whether a text was pasted in is not recorded. In both, an id that occurs more than
+    once names no scenario, and its entries are dropped. *Results*: both scales run from −1 to 1 in steps of a third:
+    ``likert_a`` and ``likert_b`` are the ratings of the two actions, 1 + 3 (x + 1) on ours; ``likert`` of the
+    open-ended file is −1 for action 1 and 1 for action 2, and becomes the leaning in the same way. A number that is on
+    no step is left empty, with the problem and the text as found. The release turned its labels back before it wrote
+    these files, so A is action 1 throughout: ``action_shown_first`` is 1 in every row and says nothing about what was
+    shown first; no position effect can be computed from these rows.
 
     Parameters
     ----------
@@ -182,17 +183,18 @@ def _message(row: Row, scenario: dict, *, values: ValueSet) -> dict[str, list[di
     message = row.fields["message"]
     if not isinstance(message, str):
         raise ValueError(f"found {type(message).__name__}; expected the text of a message")
-    tagged = holds_tag(message)
-    usable = bool(message.strip()) and not tagged
+    fault = find_message_fault(message) if message.strip() else None
+    usable = bool(message.strip()) and fault is None
     opening = {
         "scenario_id": scenario["scenario_id"],
         "simulated_user": PUBLISHED,
         "message": message,
         "has_artifact": False,
         "named_value": named_value(message, values),
-        "keeps_tag": tagged,
+        "keeps_tag": holds_tag(message),
+        "fault": fault,
         "usable": usable,
-        "problem": None if usable else "empty, or still holds an artifact's tag",
+        "problem": FAULT_WORDS[fault] if fault else None if usable else "empty",
         "raw": message,
     }
     return {"opening_messages": [opening]}

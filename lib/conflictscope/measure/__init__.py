@@ -15,7 +15,8 @@ tables. What they have in common is said here once:
 
 The rooms, in the order in which they build on one another:
 
-- ``choices``: answers and verdicts → one row each, with the value that won; how often each outcome occurred
+- ``choices``: answers and verdicts → one row each, with the value that won; how often each outcome occurred; a
+  target's answers by the model that gave them
 - ``rates``: preference, position, flips, acting, any other column, and how often a question asked again is answered
   otherwise; Wilson intervals on the effective number of answers
 - ``bootstrap``: `Settings`; wins and other amounts of scenarios, added up over resamples
@@ -34,7 +35,13 @@ The rooms, in the order in which they build on one another:
 
 from conflictscope.measure.bootstrap import Settings, count_wins, resample_wins
 from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, outcome_bounds, win_graph_connected
-from conflictscope.measure.choices import count_outcomes, gather_choices
+from conflictscope.measure.choices import (
+    count_choices,
+    count_outcomes,
+    gather_choices,
+    groups_without_choice,
+    split_by_model_id,
+)
 from conflictscope.measure.difficulty import (
     diversity,
     likert_difference_rate,
@@ -84,6 +91,7 @@ __all__ = [
     "check_scores",
     "choices_as_read",
     "confusion",
+    "count_choices",
     "count_outcomes",
     "count_wins",
     "diagnose",
@@ -94,6 +102,7 @@ __all__ = [
     "flip_rate",
     "gather_choices",
     "group_ranks",
+    "groups_without_choice",
     "jury_verdicts",
     "likert_difference_rate",
     "mark_front",
@@ -117,6 +126,7 @@ __all__ = [
     "retest_reliability",
     "self_preference_of_authors",
     "self_preference_of_judges",
+    "split_by_model_id",
     "steering_effects",
     "value_shifts",
     "wilson_interval",

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from conflictscope.table_files import check_table
-from conflictscope.tables import OUTCOMES, TABLES
+from conflictscope.tables import OUTCOMES, TABLES, NothingToCount
 
 GROUP = ["target", "condition", "arm"]
 _FROM_SCENARIO = ["value_1", "value_2", "structure", "severity", "acting_value"]
@@ -23,7 +23,8 @@ def gather_choices(
 
     Action 1 supports ``value_1`` and action 2 supports ``value_2``, so the action taken says which value won.
 
-    Answers become the condition ``multiple_choice``; verdicts become ``open_ended`` and keep their ``judge``.
+    Answers become the condition ``multiple_choice``; verdicts become ``open_ended`` and keep their ``judge``. Both keep
+    their ``model_id`` if they have one.
 
     Returns
     -------
@@ -68,6 +69,7 @@ def _with_winner(scenarios: pd.DataFrame, replies: pd.DataFrame, condition: str,
         )
     rows = replies[_FROM_REPLY].join(known, on="scenario_id").assign(condition=condition)
     rows["judge"] = replies["judge"] if condition == "open_ended" else None
+    rows["model_id"] = replies.get("model_id")
     took_first = chose & replies["action"].eq(1)
     rows["winner"] = rows["value_1"].where(took_first, rows["value_2"]).where(chose)
     rows["loser"] = rows["value_2"].where(took_first, rows["value_1"]).where(chose)
@@ -90,6 +92,47 @@ def count_outcomes(choices: pd.DataFrame) -> pd.DataFrame:
     tidy = counts.rename_axis(columns="outcome").stack().rename("answers").reset_index()
     tidy["share"] = tidy["answers"] / tidy.groupby(GROUP)["answers"].transform("sum")
     return tidy.astype({"outcome": "str"})
+
+
+def count_choices(choices: pd.DataFrame) -> int:
+    """Return how many answers are choices.
+
+    Raises
+    ------
+    NothingToCount
+        If none is, so that nothing that follows could say anything.
+    """
+    counted = int(choices["outcome"].eq("choice").sum())
+    if counted:
+        return counted
+    targets = ", ".join(sorted(choices["target"].unique())) or "no target"
+    others = ", ".join(f"{count} {outcome}" for outcome, count in choices["outcome"].value_counts().items())
+    raise NothingToCount(
+        f"none of the {len(choices)} answers of {targets} is a choice ({others or 'there are none'}), so that there is "
+        "nothing to count. What came is in the columns problem and raw of the table before this one. To do: mend what "
+        "the problem names (often the targets' entries in the file of models, or the opening messages), or take other "
+        "targets; then run the same command again."
+    )
+
+
+def groups_without_choice(choices: pd.DataFrame) -> list[str]:
+    """Return targets of whom no answer is a choice, each with its condition and arm: ``"x (open_ended, default)"``."""
+    chose = choices["outcome"].eq("choice").groupby([choices[name] for name in GROUP]).any()
+    return [f"{target} ({condition}, {arm})" for target, condition, arm in chose.index[~chose]]
+
+
+def split_by_model_id(choices: pd.DataFrame) -> pd.DataFrame:
+    """Part the answers of each target behind whose name several models have answered.
+
+    Returns
+    -------
+    DataFrame
+        Columns of the table ``choices``; only rows of such targets whose endpoint said who answered. ``target`` is the
+        target's name with the model's id, ``"x (x-2026-01)"``; each is ranked like a target. Empty if none changed.
+    """
+    ids = choices.groupby("target")["model_id"].transform("nunique")
+    changed = choices[ids.gt(1) & choices["model_id"].notna()]
+    return changed.assign(target=changed["target"] + " (" + changed["model_id"] + ")").reset_index(drop=True)
 
 
 def groups_of(choices: pd.DataFrame) -> pd.DataFrame:

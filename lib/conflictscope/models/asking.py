@@ -3,11 +3,11 @@
 The way of a call is one street, ``Models._answer``: stored already (the cache)? → allowed by the budget? → recorded as
 sent → sent, within the rate limits and with retries → stored → read. If the budget is reached, an endpoint is down or
 the store takes nothing, all lists stop; what is on the wire then is stored first. A body whose answers are lost is sent
-``max_attempts`` times, in all runs together; ``store.allow_again`` lets it be sent as often again.
+``max_attempts`` times, in all runs together, unless ``store.allow_again`` lets it be sent as often again.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -47,14 +47,19 @@ from conflictscope.models.requests import (
     failed_reply,
     make_call,
     make_repair,
+    read_block,
     read_completion,
     read_reply,
 )
 from conflictscope.models.spending import Budget, BudgetReached, Ledger, Planned
 from conflictscope.models.store import CallStore
+from conflictscope.models.whole_prompts import MOST_CHARACTERS_PER_TOKEN, PromptCounts
 from conflictscope.prompts import prompt_hash
+from conflictscope.tables import NothingToCount
 
 TEXTS_A_CALL = 64
+HOPELESS = 20
+"""A list stops after so many replies if none of them can be used."""
 
 
 def _is_used_up(model: Model, before: Unanswered | None) -> bool:
@@ -80,6 +85,13 @@ class _List:
     progress: Progress
     over: bool = False
     """Whether it is done or stopped: nobody waits any more for what is still on the wire."""
+    unusable: int | None = 0
+    """Replies so far if none of them could be used; None once one could."""
+
+
+def _is_readable(reply: Reply) -> bool:
+    """Return whether a reply says anything, if only that the model declines."""
+    return reply.outcome != "invalid"
 
 
 # seconds beyond its time limit in which an attempt is surely over
@@ -184,12 +196,20 @@ class Models:
         self._budget = Budget(registry, store, None if replay else budget_usd)
         self._ledger = Ledger(self._budget, None if replay else ledger, planned)
         self._endpoints: dict[str, Endpoint] = {}
+        self._prompt_counts: defaultdict[str, PromptCounts] = defaultdict(PromptCounts)
         # task that works on a list → what it tries at the moment
         self._workers: dict[asyncio.Task, Attempts | None] = {}
         self._lists = 0
         self._stopped: Exception | None = None
 
-    async def ask(self, model: str, requests: Sequence[Request], *, label: str) -> list[Reply]:
+    async def ask(
+        self,
+        model: str,
+        requests: Sequence[Request],
+        *,
+        label: str,
+        is_usable: Callable[[Reply], bool] = _is_readable,
+    ) -> list[Reply]:
         """Ask one model.
 
         A call that finally fails is an ``error`` among the replies, and the rest go on.
@@ -202,6 +222,8 @@ class Models:
             Equal ones are asked once; give them different repetitions to ask them separately.
         label : str
             Name of the progress bar.
+        is_usable : callable
+            Whether a reply can be used, by whatever the caller reads in it.
 
         Returns
         -------
@@ -214,7 +236,10 @@ class Models:
             If the model is unknown, cannot do what is asked, its key is not set, or there is a budget and its price is
             unknown. No call has been made then.
         ConnectionError
-            If the endpoint is down, or turns every call away: see ``patience``.
+            If the endpoint is down, or turns every call away: see ``patience``. If it cuts prompts: see
+            ``whole_prompts``; the replies to those are taken out of the store.
+        NothingToCount
+            If the first ``HOPELESS`` replies cannot be used, not one of them.
         BudgetReached
             If what is left of the budget may not cover the next call.
         OSError
@@ -230,6 +255,8 @@ class Models:
         # the same key may be read by two classes, so both count
         distinct = {(call.key, call.request.schema): call for call in calls}
         stored = await self.store.find({key for key, _ in distinct})
+        if not self.replay:
+            stored = await self._without_cut(described, calls, stored)
         replies: dict[tuple[str, Any], Reply] = {}
         unanswered: list[Call] = []
         for identity, call in distinct.items():
@@ -251,8 +278,17 @@ class Models:
             if not asking.over:
                 replies[call.key, call.request.schema] = reply
                 self._count(asking, call.request.prompt)
+                self._look_whether_usable(asking, reply, is_usable)
 
-        await self._work_off(asking, (answer(call) for call in unanswered), 2 * described.concurrency)
+        if any(map(is_usable, replies.values())):
+            asking.unusable = None
+        try:
+            await self._work_off(asking, (answer(call) for call in unanswered), 2 * described.concurrency)
+        except NothingToCount:
+            if asking.unusable is not None and asking.unusable >= HOPELESS:
+                # once its endpoint is mended it is asked anew
+                await self.store.discard({key for key, _ in distinct})
+            raise
         failed = [
             {"key": reply.key, "model": model, "prompt": distinct[identity].request.prompt}
             for identity, reply in replies.items()
@@ -328,7 +364,7 @@ class Models:
             if raw is None and before is not None and _is_used_up(asking.model, before):
                 return failed_reply(call, await self._keep_failure(asking, call, before))
             if raw is None:
-                request, limit = call.request, call.request.max_tokens
+                request, limit = call.request, call.max_tokens
                 characters = sum(len(message["content"]) for message in call.messages)
                 attempts = self._begin_call(asking, before, characters)
                 attempt = _Attempt(
@@ -344,6 +380,7 @@ class Models:
                         "/chat/completions",
                         call.body,
                         read_completion,
+                        read_failure=read_block,
                         max_tokens=limit,
                         attempts=attempts,
                         sending=attempt,
@@ -367,6 +404,7 @@ class Models:
                 finally:
                     attempt.close(sent=attempts.on_wire)
                     attempts.on_wire = False
+                await self._check_whole(asking.model, call, raw)
             reply = read_reply(call, raw)
             if repairs_left == 0 or not self._wants_repair(call, reply):
                 break
@@ -375,6 +413,57 @@ class Models:
             stored = (await self.store.find([call.key])).get(call.key)
             before = None if stored or self.replay else (await self.store.find_unanswered([call.key])).get(call.key)
         return reply
+
+    async def _without_cut(
+        self, model: Model, calls: Sequence[Call], stored: dict[str, RawReply]
+    ) -> dict[str, RawReply]:
+        """Return the stored replies but those to prompts that were cut, which are taken out of the store."""
+        cut = {key for call in calls if call.key in stored for key in self._find_cut(model, call, stored[call.key])}
+        if cut:
+            await self.store.discard(cut)
+        return {key: raw for key, raw in stored.items() if key not in cut}
+
+    async def _check_whole(self, model: Model, call: Call, raw: RawReply) -> None:
+        """Raise ``ConnectionError`` if a reply shows that the endpoint cuts prompts, and take such replies back."""
+        cut = self._find_cut(model, call, raw)
+        if not cut:
+            return
+        await self.store.discard(cut)
+        characters = sum(len(message["content"]) for message in call.messages)
+        raise ConnectionError(
+            f"model {model.name!r} at {model.base_url} reads prompts that are cut: it was sent {characters:,} "
+            f"characters of prompt {call.request.prompt!r} and counted {raw.prompt_tokens:,} tokens "
+            f"(usage.prompt_tokens), where even {MOST_CHARACTERS_PER_TOKEN} characters a token make "
+            f"{characters // MOST_CHARACTERS_PER_TOKEN:,}, or where prompts of all lengths have that same count. "
+            "Replies to a part of the question do not count and were taken out of the call store. To do: give it a "
+            "longer context (Ollama: OLLAMA_CONTEXT_LENGTH=16384 ollama serve, or num_ctx; llama.cpp: --ctx-size; "
+            "vLLM: --max-model-len), then run the same command again; or, if its count leaves out what it had cached, "
+            "set counts_prompts: false for it in the file of models."
+        )
+
+    def _find_cut(self, model: Model, call: Call, raw: RawReply) -> list[str]:
+        """Return the keys of calls whose prompts are now known to have been cut."""
+        if not model.counts_prompts:
+            return []
+        characters = sum(len(message["content"]) for message in call.messages)
+        return self._prompt_counts[model.name].find_cut(call.key, characters, raw.prompt_tokens)
+
+    def _look_whether_usable(self, asking: _List, reply: Reply, is_usable: Callable[[Reply], bool]) -> None:
+        """Count the replies of a list that cannot be used, and stop it if there are many and no other."""
+        if self.replay or reply.outcome == "error" or asking.unusable is None:
+            return
+        if is_usable(reply):
+            asking.unusable = None
+            return
+        asking.unusable += 1
+        if asking.unusable >= HOPELESS:
+            name, example = asking.model.name, " ".join((reply.raw or reply.reasoning or "nothing").split())[:300]
+            raise NothingToCount(
+                f"model {name!r}: none of its first {HOPELESS} replies can be used. The last: "
+                f"{reply.problem or 'not of the form that was asked for'}. It sent: {example!r}. To do: see what its "
+                "endpoint sends, mend its entry in the file of models or leave it out of the study, then run the same "
+                "command again. These replies were taken out of the call store."
+            )
 
     async def _embed(
         self, asking: _List, batch: list[EmbeddingCall], calls: int, lost: int, widths: list[int]
@@ -523,7 +612,7 @@ class Models:
                 raise self._stopped or asyncio.CancelledError
             for task in done:
                 task.result()
-        except (BudgetReached, OSError) as reason:
+        except (BudgetReached, NothingToCount, OSError) as reason:
             self._stopped = self._stopped or reason
             await self._finish()
             if self.store.gone is not None:

@@ -161,6 +161,7 @@ class Endpoint:
         body: bytes,
         read: Callable[[object, float], T],
         *,
+        read_failure: Callable[[int, object, float], T | None] | None = None,
         max_tokens: int | None = None,
         attempts: Attempts | None = None,
         sending: Sending | None = None,
@@ -173,10 +174,13 @@ class Endpoint:
         path : str
             Such as ``/chat/completions``.
         body : bytes
-            JSON.
+            JSON; empty: the endpoint is asked for what is there (GET).
         read : callable
             ``read(payload, seconds)`` makes the result of the JSON that came back and the time that the attempt took,
             or raises ``ValueError`` if it is no answer; that counts as a failed attempt.
+        read_failure : callable, optional
+            ``read_failure(status, error, seconds)`` makes the result of a failure of HTTP that is an answer after all,
+            or returns None.
         max_tokens : int, optional
             Length of the reply, as far as it counts against the tokens per minute.
         attempts : Attempts, optional
@@ -204,7 +208,7 @@ class Endpoint:
                 if sending is not None:
                     await sending.begin()
                 try:
-                    result = await self._attempt(path, body, read, attempts)
+                    result = await self._attempt(path, body, read, read_failure, attempts)
                 except openai.OpenAIError as problem:
                     if sending is not None:
                         await sending.end((attempts.lost or Lost()) if is_lost(problem) else None)
@@ -242,9 +246,17 @@ class Endpoint:
         """Close the connections."""
         await self._transport.aclose()
 
-    async def _attempt(self, path: str, body: bytes, read: Callable[[object, float], T], attempts: Attempts) -> T:
+    async def _attempt(
+        self,
+        path: str,
+        body: bytes,
+        read: Callable[[object, float], T],
+        read_failure: Callable[[int, object, float], T | None] | None,
+        attempts: Attempts,
+    ) -> T:
         """Make one attempt and return the result of its answer."""
-        request = httpx2.Request("POST", self._url + path, content=body, headers=self._headers)
+        method = "POST" if body else "GET"
+        request = httpx2.Request(method, self._url + path, content=body or None, headers=self._headers)
         # held from sending to the last byte: what is done before and after would leave the endpoint idle
         async with self._slots:
             attempts.made += 1
@@ -264,7 +276,12 @@ class Endpoint:
             seconds = time.perf_counter() - start
         if not response.is_success:
             response.request = request
-            raise _status_error(response, content)
+            failure = _status_error(response, content)
+            error = hide_key(failure.body, self._key)
+            answer = read_failure(failure.status_code, error, seconds) if read_failure else None
+            if answer is None:
+                raise failure
+            return answer
         payload = None
         try:
             payload = json.loads(content)
@@ -298,7 +315,11 @@ def _read_lost(payload: object, received: int) -> Lost:
     usage = payload.get("usage") if isinstance(payload, dict) else None
     counts = usage if isinstance(usage, dict) else {}
     return Lost(
-        received, read_count(counts.get("prompt_tokens")) or 0, read_count(counts.get("completion_tokens")) or 0
+        received,
+        # what is no JSON may be the first half of an answer
+        whole=payload is not None,
+        input_tokens=read_count(counts.get("prompt_tokens")) or 0,
+        output_tokens=read_count(counts.get("completion_tokens")) or 0,
     )
 
 

@@ -222,7 +222,7 @@ class Breaker:
         if status is not None:
             return "see what the endpoint finds wrong; refused_options and json_schema in the file of models may help"
         if isinstance(problem, openai.APIResponseValidationError):
-            return "check base_url: what came back is no answer of a model"
+            return "check base_url, and see what the endpoint says: what came back is no answer of a model"
         if isinstance(problem, openai.APITimeoutError):
             return (
                 "start the endpoint anew if it hangs; if it is slow, raise its timeout_s, "

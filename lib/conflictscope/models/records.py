@@ -61,13 +61,16 @@ class Lost:
 
     Parameters
     ----------
-    received : int or None
-        Characters of what came in place of a reply; None: nothing came, or nobody knows what.
+    received : int
+        Characters of what came in place of a reply.
+    whole : bool
+        Whether that is all that was sent back; else there may have been more, or nobody knows what.
     input_tokens, output_tokens : int
         What it counted itself, 0 if it did not.
     """
 
-    received: int | None = None
+    received: int = 0
+    whole: bool = False
     input_tokens: int = 0
     output_tokens: int = 0
 
@@ -107,6 +110,8 @@ class Usage:
         Replies and lost answers whose tokens are estimated.
     input_tokens, output_tokens : int
         Tokens sent and received.
+    cached_tokens, reasoning_tokens : int
+        Those of them that the endpoint says it had cached, and that were thoughts.
     """
 
     calls: int = 0
@@ -115,6 +120,8 @@ class Usage:
     estimated: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Usage)))
@@ -133,7 +140,7 @@ def estimate_tokens(characters: int) -> int:
 def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -> Usage:
     """Return what a call used that was answered, of which ``prompt`` and ``request`` are looked at."""
     request, is_text = call["request"], call["prompt"] != EMBEDDING
-    came = raw.text or raw.refusal or ""
+    came = (raw.reasoning or "") + (raw.text or raw.refusal or "")
     most, least = len(request) + _MOST_PUT_BEFORE, (attempts.characters or 0) // MOST_CHARACTERS_PER_TOKEN
     sent = _believe(raw.prompt_tokens, least, most)
     received: int | None = 0
@@ -147,6 +154,8 @@ def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -
         estimated=int(sent is None or received is None),
         input_tokens=estimate_tokens(len(request)) if sent is None else sent,
         output_tokens=estimate_tokens(length) if received is None else received,
+        cached_tokens=0 if sent is None else raw.cached_tokens or 0,
+        reasoning_tokens=0 if received is None else raw.reasoning_tokens or 0,
     )
 
 
@@ -163,7 +172,7 @@ def usage_of_lost(lost: Lost, expected: Usage) -> Usage:
     expected : Usage
         What such a call may be expected to use.
     """
-    written = expected.output_tokens if lost.received is None else estimate_tokens(lost.received)
+    written = max(estimate_tokens(lost.received), 0 if lost.whole else expected.output_tokens)
     return Usage(
         estimated=1,
         input_tokens=max(expected.input_tokens, min(lost.input_tokens, expected.input_tokens + _MOST_PUT_BEFORE)),
@@ -179,7 +188,9 @@ def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> R
     return replace(raw, text=raw.text[: max_tokens * MOST_CHARACTERS_PER_TOKEN], finish_reason="length")
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# of columns that stores of version 2 do not have
+_NEW = {"since": 3}
 METADATA = sa.MetaData()
 META = sa.Table("meta", METADATA, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.String(64)))
 REPLIES = sa.Table(
@@ -198,6 +209,9 @@ REPLIES = sa.Table(
     sa.Column("completion_tokens", sa.Integer),
     sa.Column("top_logprobs", sa.Text),
     sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("reasoning", sa.Text, info=_NEW),
+    sa.Column("cached_tokens", sa.Integer, info=_NEW),
+    sa.Column("reasoning_tokens", sa.Integer, info=_NEW),
     sa.Column("created", sa.String(40), nullable=False),
 )
 FAILURES = sa.Table(
@@ -214,7 +228,11 @@ USAGE = sa.Table(
     METADATA,
     sa.Column("model", sa.String(200), primary_key=True),
     sa.Column("prompt", sa.String(200), primary_key=True),
-    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)),
+    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-2]),
+    *(
+        sa.Column(field.name, sa.BigInteger, nullable=False, server_default="0", info=_NEW)
+        for field in fields(Usage)[-2:]
+    ),
 )
 ON_WIRE = sa.Table(
     "on_wire",
@@ -384,6 +402,12 @@ def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, 
     return replies
 
 
+def delete_replies(connection: sa.Connection, keys: Collection[str]) -> None:
+    """Delete the replies under keys; what they used stays counted."""
+    for some in _some_at_a_time(keys):
+        connection.execute(REPLIES.delete().where(REPLIES.c.key.in_(some)))
+
+
 def find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
     """Return key → problem."""
     problems = {}
@@ -428,6 +452,8 @@ def _raw(columns: dict[str, Any]) -> RawReply:
 
 
 _VERSION = META.c.name == "schema_version"
+# 1 kept no usage; 2 told no cached tokens and no thoughts
+_OLDER = ("1", "2")
 
 
 def bring_up_to_date(connection: sa.Connection) -> str:
@@ -444,11 +470,33 @@ def bring_up_to_date(connection: sa.Connection) -> str:
         version = connection.scalar(sa.select(META.c.value).where(_VERSION))
         if version is None:
             connection.execute(META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
-        elif version == "1":
-            # if another process does the same at this moment, one of the two finds rows there and looks again
-            connection.execute(USAGE.insert().from_select([column.name for column in USAGE.c], _used_in_version_1()))
+        elif version in _OLDER:
+            _add_new_columns(connection)
+            if version == "1":
+                # if another process does the same at this moment, one of the two finds rows there and looks again
+                names = [column.name for column in USAGE.c]
+                connection.execute(USAGE.insert().from_select(names, _used_in_version_1()))
             connection.execute(META.update().where(_VERSION).values(value=str(SCHEMA_VERSION)))
-        return str(SCHEMA_VERSION) if version in (None, "1") else version
+        return str(SCHEMA_VERSION) if version in (None, *_OLDER) else version
+
+
+def columns_there(connection: sa.Connection, table: sa.Table) -> set[str]:
+    """Return the columns that a table of a store has, of which an older version may lack some."""
+    return {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+
+
+def required_columns(table: sa.Table) -> set[str]:
+    """Return the columns that a table has in every version."""
+    return {column.name for column in table.columns if not column.info}
+
+
+def _add_new_columns(connection: sa.Connection) -> None:
+    """Add the columns that tables of an older version lack; each may be empty or has a default."""
+    for table in METADATA.sorted_tables:
+        there = columns_there(connection, table)
+        for column in (column for column in table.columns if column.name not in there):
+            described = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {described}")
 
 
 def _used_in_version_1() -> sa.Select:
@@ -468,9 +516,11 @@ def _used_in_version_1() -> sa.Select:
             reply.completion_tokens,
             sa.case((is_text, _tokens(sa.func.coalesce(reply.text, reply.refusal, ""))), else_=0),
         ).label("output_tokens"),
+        zero.label("cached_tokens"),
+        zero.label("reasoning_tokens"),
     ]
-    failure = FAILURES.c
-    answered = sa.select(failure.model, failure.prompt, zero, sa.literal(1), sa.literal(1), zero, zero, zero)
+    failure, none = FAILURES.c, [zero] * 5
+    answered = sa.select(failure.model, failure.prompt, zero, sa.literal(1), sa.literal(1), *none)
     both = sa.union_all(sa.select(reply.model, reply.prompt, *counts), answered).subquery()
     sums = [sa.func.sum(both.c[column.name]) for column in USAGE.c if column.name not in ("model", "prompt")]
     return sa.select(both.c.model, both.c.prompt, *sums).group_by(both.c.model, both.c.prompt)

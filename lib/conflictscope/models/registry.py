@@ -4,17 +4,20 @@ In: a YAML file with ``models`` (name → endpoint, limits, prices, abilities) a
 which role). Out: a ``Registry``. Keys are never in the file: it names the environment variable that holds one.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from conflictscope.files import did_you_mean, name_problem, places_in, read_mapping
+from conflictscope.models.prices import Prices, find_prices, override
 
 SIMULATED = "simulated:"
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
@@ -35,6 +38,43 @@ def _check_address(url: str) -> str:
     return url
 
 
+# what is said by other means, or must not be said in a file that is packed and shown
+_OURS = ("model", "messages", "stream", "n", "response_format", "logprobs", "top_logprobs")
+_SECRET = ("api_key", "authorization", "headers", "extra_headers", "extra_query", "key")
+
+
+def _check_options(options: object) -> dict[str, Any]:
+    """Return options as they are sent, those under ``extra_body`` among the others, unless they cannot be sent."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) and name for name in options):
+        raise ValueError("a mapping of names to what JSON can hold, such as {reasoning_effort: low}")
+    more = options.get("extra_body", {})
+    if not isinstance(more, Mapping) or set(more) & set(options):
+        raise ValueError("under extra_body a mapping of names that do not stand beside it as well")
+    sent = {**{name: value for name, value in options.items() if name != "extra_body"}, **more}
+    if ours := sorted(set(sent) & {*_OURS, *_SECRET}):
+        raise ValueError(
+            f"options without {ours}: what is asked is said elsewhere, and keys come from the environment "
+            "(key_variable)"
+        )
+    if not _is_json(sent):
+        raise ValueError(
+            "options of text, numbers, true, false, null, lists and mappings (quote a date to make it text)"
+        )
+    # in whatever order they are written, they are the same call
+    return {name: sent[name] for name in sorted(sent)}
+
+
+def _is_json(value: object) -> bool:
+    """Return whether JSON can hold a value."""
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_json(item) for name, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+
+
 # what a field's description says is what a message says was expected
 _TEXT = Field(strict=True, min_length=1, description="text")
 _ABILITY = Field(strict=True, description="true or false")
@@ -42,13 +82,23 @@ _COUNT = Field(strict=True, gt=0, description="a whole number above 0")
 _SECONDS = Field(strict=True, gt=0, allow_inf_nan=False, description="a number above 0")
 _SIZE = Field(strict=True, gt=0, le=1000, description="a number above 0, 1000 at most")
 _PRICE = Field(strict=True, ge=0, allow_inf_nan=False, description="a number of 0 or above")
+# no key of a provider looks like this: hf_… and gsk_… have small letters, and others many signs without an underscore
 _VARIABLE = Field(
     strict=True,
-    pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$",
-    description="the name of an environment variable, such as OPENAI_API_KEY; the key itself belongs into that "
-    "variable",
+    pattern=r"^[A-Z][A-Z0-9]{0,15}(?:_[A-Z0-9]{1,16}){0,9}$",
+    description="the name of an environment variable in capital letters, such as OPENAI_API_KEY; the key itself "
+    "belongs into that variable",
 )
-_OPTIONS = Field(description="a list of some of ['temperature', 'max_tokens']")
+_REFUSED = Field(description="a list of some of ['temperature', 'max_tokens']")
+_OPTIONS = Field(description="a mapping of names to what JSON can hold")
+_LIMIT_NAME = Field(strict=True, pattern=r"^[a-z][a-zA-Z_]{0,39}$", description="a name such as max_completion_tokens")
+_TOKENS = Field(strict=True, ge=0, description="a whole number of 0 or above")
+_REFERENCE = Field(
+    strict=True,
+    pattern=r"^[^/\s]+/\S+$",
+    description="provider/model of the price list, such as openai/gpt-4.1 or openrouter/openai/gpt-oss-20b",
+)
+_DATE = Field(strict=True, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a date such as 2026-10-23")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -77,26 +127,74 @@ class Model:
     """Millions of bytes that an answer may have, once unpacked; a longer one is an error and is not read to its end."""
     input_price: Annotated[float | None, _PRICE] = None
     output_price: Annotated[float | None, _PRICE] = None
-    """Dollars per million tokens; None: unknown."""
+    cached_price: Annotated[float | None, _PRICE] = None
+    """Dollars per million tokens; None: as in the price list (``prices``). Of input that was cached: as other input."""
+    prices: Annotated[str | None, _REFERENCE] = None
+    """The model in the price list, ``provider/model``; None: found by ``base_url`` and ``id``, if it is there."""
+    retired: Annotated[str | None, _DATE] = None
+    """Day from which its provider answers no more, as announced; None: none is known."""
     tokeniser: Annotated[str | None, _TEXT] = None
     """Name of the model's encoding in ``tiktoken``, to estimate tokens with; None: by a stated rule."""
-    refused_options: Annotated[tuple[Literal["temperature", "max_tokens"], ...], _OPTIONS] = ()
-    """Which options the model refuses; they are not sent."""
+    token_limit_name: Annotated[str, _LIMIT_NAME] = "max_tokens"
+    """What it calls the longest length of a reply."""
+    reasoning_room: Annotated[int, _TOKENS] = 0
+    """Tokens that are added to every limit of length, as room for thoughts."""
+    system_role: Annotated[bool, _ABILITY] = True
+    """Whether it takes messages of the role ``system``; else they are put before the user's first message."""
+    options: Annotated[dict[str, Any], BeforeValidator(_check_options), _OPTIONS] = field(default_factory=dict)
+    """What is sent with every chat call besides, as it is: ``reasoning_effort``, ``top_p``, ``seed``, ``stop`` …; what
+    stands under ``extra_body`` is put among the others. Goes before what the study says under the same name."""
+    refused_options: Annotated[tuple[Literal["temperature", "max_tokens"], ...], _REFUSED] = ()
+    """Which of the study's options the model refuses; they are not sent. ``max_tokens`` under any name."""
     json_schema: Annotated[bool, _ABILITY] = False
     """Whether it takes ``response_format`` with a JSON schema; else it is asked in words to reply in JSON."""
     logprobs: Annotated[bool, _ABILITY] = False
     """Whether it gives the log-probabilities of its tokens."""
+    counts_prompts: Annotated[bool, _ABILITY] = True
+    """Whether its ``usage.prompt_tokens`` counts whole prompts, so that it shows if one was cut."""
 
     @property
     def simulated(self) -> bool:
         """Whether this is one of the embedded simulated models."""
         return self.base_url == SIMULATED
 
-    def cost(self, input_tokens: float, output_tokens: float) -> float | None:
-        """Return dollars for so many tokens; None if a price that is needed is unknown."""
-        if self.input_price is None or (self.output_price is None and output_tokens):
-            return None
-        return (input_tokens * self.input_price + output_tokens * (self.output_price or 0)) / 1e6
+    @property
+    def prices_now(self) -> Prices:
+        """Dollars per million tokens: those of the entry, else those of the price list.
+
+        Raises
+        ------
+        ValueError
+            If ``prices`` names what the list does not have.
+        """
+        own = {"input": self.input_price, "output": self.output_price, "cached": self.cached_price}
+        if self.input_price is not None and self.output_price is not None:
+            return override(Prices(), own)
+        try:
+            return override(find_prices(self.base_url, self.id, self.prices), own)
+        except ValueError as problem:
+            raise ValueError(f"model {self.name!r}: prices: {problem}") from None
+
+    def cost(self, input_tokens: float, output_tokens: float, cached_tokens: float = 0) -> float | None:
+        """Return dollars for so many tokens; None if a price that is needed is unknown.
+
+        Parameters
+        ----------
+        input_tokens, output_tokens : float
+            Sent and received; thoughts are part of what is received.
+        cached_tokens : float
+            Those of the input that the endpoint had cached.
+        """
+        return self.prices_now.cost(input_tokens, output_tokens, cached_tokens)
+
+
+def entry_of(model: Model) -> dict[str, Any]:
+    """Return a model's entry for the file of models: key → value, without what is as by default."""
+    defaults = {
+        one.name: one.default if one.default_factory is MISSING else one.default_factory() for one in fields(Model)
+    }
+    entry = {key: value for key, value in asdict(model).items() if key != "name" and value != defaults[key]}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
 
 
 class Registry:
@@ -119,6 +217,25 @@ class Registry:
                 f"unknown model {name!r}; expected one of {sorted(self.models)}{near} "
                 f"Describe new ones in {self._source}."
             ) from None
+
+    def describe(self, name: str, **given: Any) -> Model:
+        """Return a model whose entry is as in the file but for what is given, or one that is given alone.
+
+        Raises
+        ------
+        ValueError
+            If it is not in the file and ``base_url`` is not given, or something given does not fit.
+        """
+        entry = {key: value for key, value in given.items() if value is not None}
+        if name in self.models:
+            entry = entry_of(self.models[name]) | entry
+        elif "base_url" not in entry:
+            return self[name]
+        problems: list[str] = []
+        models = _read_models({name: {"id": name} | entry}, problems)
+        if problems:
+            raise ValueError("\n".join(problems))
+        return models[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self.models
@@ -182,9 +299,11 @@ def _read_models(
     models = {}
     for name, entry in entries.items():
         if expected := name_problem(name, marks="/:@+"):
-            problems.append(f"models: found {str(name)[:80]!r}; expected a name of {expected}.")
+            problems.append(f"{place('models', name)}models: found {str(name)[:80]!r}; expected a name of {expected}.")
         elif not isinstance(entry, dict):
-            problems.append(f"models: {name}: found {entry!r}; expected a mapping with base_url and id.")
+            problems.append(
+                f"{place('models', name)}models: {name}: found {entry!r}; expected a mapping with base_url and id."
+            )
         else:
             try:
                 # a key `name` would be a second name
@@ -204,19 +323,19 @@ def _as_key(key: object) -> str:
 def _in_words(error: Any) -> str:
     """Return what pydantic finds wrong with an entry: the key, what was found and what was expected."""
     key, found = str(error["loc"][0]), error["input"]
-    fields = Model.__pydantic_fields__  # type: ignore[attr-defined]
-    if key not in fields:
-        known = sorted(set(fields) - {"name"})
+    known_fields = Model.__pydantic_fields__  # type: ignore[attr-defined]
+    if key not in known_fields:
+        known = sorted(set(known_fields) - {"name"})
         return f"unknown key {key.strip(chr(39))!r}; expected one of {known}{did_you_mean(key, known) or '.'}"
     if error["type"] == "missing":
         return f"{key} is missing."
-    expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else fields[key].description
+    expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else known_fields[key].description
     if key == "refused_options" and len(error["loc"]) > 1:
         found = [found]
     alternatives = re.findall(r"'(\w+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else ()
     near = did_you_mean(error["input"], alternatives) or "."
-    # what was found may be a key: given where a variable's name belongs, or within an address
-    secret = key == "key_variable" or (key == "base_url" and any(mark in str(found) for mark in "@?#"))
+    # what was found may be a key: given where a variable's name belongs, within an address, or among the options
+    secret = key in ("key_variable", "options") or (key == "base_url" and any(mark in str(found) for mark in "@?#"))
     return f"{key}: {'' if secret else f'found {found!r}; '}expected {expected}{near}"
 
 

@@ -2,7 +2,8 @@
 
 In: a filled-in prompt and how it is to be answered (schema, sampling, repetition). Out: the body that is sent, under a
 key that is a hash of everything that determines the reply, so that the same is never paid for twice; and a ``Reply``
-with exactly one outcome. A reply is read strictly: an unusable one keeps its text and is never a default or a vote.
+with exactly one outcome. A reply is read strictly: an unusable one keeps its text and is never a default or a vote, and
+thoughts are parted from it here, once for whoever reads it.
 """
 
 import hashlib
@@ -11,11 +12,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Literal
+from itertools import groupby
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from conflictscope.models.registry import Model
+from conflictscope.models.thoughts import split_thoughts
 from conflictscope.prompts import Prompt, render
 
 Message = Mapping[str, str]
@@ -24,9 +27,14 @@ Message = Mapping[str, str]
 Outcome = Literal["ok", "refusal", "invalid", "error"]
 
 
+def _is_blank(text: str | None) -> bool:
+    """Return whether a text has no visible character."""
+    return not text or all(character.isspace() or not character.isprintable() for character in text)
+
+
 def _not_blank(text: str) -> str:
     """Return the text unless it is blank."""
-    if not text.strip():
+    if _is_blank(text):
         raise ValueError("must not be blank")
     return text
 
@@ -89,10 +97,11 @@ class Reply:
     Parameters
     ----------
     outcome : str
-        ``ok``; ``refusal`` (the endpoint says that the model declined); ``invalid`` (empty, cut off, or not of the form
-        that was asked for); ``error`` (no reply was got).
+        ``ok``; ``refusal`` (the endpoint says that the model declined, or takes the prompt for one that must not be
+        answered); ``invalid`` (empty, not whole, nothing but thoughts, or not of the form that was asked for);
+        ``error`` (no reply was got).
     text : str or None
-        The reply as received; None if none was.
+        The reply without thoughts and end marks; None if none was got.
     parsed : BaseModel or None
         The structured reply, if one was asked for and the outcome is ``ok``.
     problem : str or None
@@ -106,7 +115,12 @@ class Reply:
     key : str
         Under which it is in the call store.
     top_logprobs : list of dict, or None
-        For each token of the reply: token → natural log-probability of the likeliest alternatives.
+        For each token of the reply: token → natural log-probability of the likeliest alternatives. None if there were
+        thoughts: they may be counted among the tokens.
+    raw : str or None
+        The reply as received, with what thoughts stood in it.
+    reasoning : str or None
+        The thoughts, from wherever the endpoint put them; None if it gave none.
     """
 
     outcome: Outcome
@@ -120,6 +134,8 @@ class Reply:
     seconds: float | None
     key: str
     top_logprobs: list[dict[str, float]] | None = None
+    raw: str | None = None
+    reasoning: str | None = None
 
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
@@ -239,6 +255,8 @@ class Call:
     body_at: int
     messages: tuple[dict[str, str], ...]
     request: Request
+    max_tokens: int | None
+    """The longest reply to reckon with: the limit that is sent, under whatever name, or the request's; None: none."""
 
     @property
     def body(self) -> bytes:
@@ -250,8 +268,8 @@ def make_call(model: Model, request: Request) -> Call:
     """Return the call that puts a request to a model.
 
     The key is the SHA-256 of JSON text made of the model's name, its endpoint, the repetition and the body: id,
-    messages, the sampling options that are sent, and the response format. Fields keep their order, because a model
-    fills in a schema's fields in that order.
+    messages, the options that are sent, and the response format. Fields keep their order, because a model fills in a
+    schema's fields in that order.
 
     Raises
     ------
@@ -263,6 +281,8 @@ def make_call(model: Model, request: Request) -> Call:
     if request.logprobs and not model.logprobs:
         raise ValueError(f"model {model.name!r} gives no log-probabilities; ask without, or set logprobs: true for it.")
     messages = [{"role": message["role"], "content": message["content"]} for message in request.messages]
+    if not model.system_role:
+        messages = _without_system_role(messages)
     if request.schema is not None and not model.json_schema:
         instruction = json_instruction(request.schema)
         if messages and messages[-1]["role"] == "user":
@@ -274,25 +294,46 @@ def make_call(model: Model, request: Request) -> Call:
 
 def make_repair(model: Model, call: Call, text: str | None, problem: str) -> Call:
     """Return the call that shows the model its unusable reply and what is wrong with it, and asks again."""
-    unusable = {"role": "assistant", "content": text if text and text.strip() else _NO_TEXT}
+    unusable = {"role": "assistant", "content": _NO_TEXT if text is None or _is_blank(text) else text}
     repair = render("repair", problem=problem[:_PROBLEM_SHOWN]).messages
     return _call(model, call.request, (*call.messages, unusable, *repair))
+
+
+def _without_system_role(messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Return messages in which what a system message says heads the user's message, or is one where none follows."""
+    merged: list[dict[str, str]] = []
+    for by_model, together in groupby(messages, lambda message: message["role"] == "assistant"):
+        if by_model:
+            merged += together
+        else:
+            merged.append({"role": "user", "content": "\n\n".join(message["content"] for message in together)})
+    return merged
+
+
+_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 
 
 def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) -> Call:
     """Return the call that sends these messages."""
     body: dict[str, object] = {"model": model.id, "messages": messages}
-    for option, value in (("temperature", request.temperature), ("max_tokens", request.max_tokens)):
-        if value is not None and option not in model.refused_options:
-            body[option] = value
+    options = model.options
+    if request.temperature is not None and "temperature" not in model.refused_options:
+        body["temperature"] = request.temperature
+    # a limit among the options goes before the study's, whatever it is called
+    own_limit = next((options[name] for name in (model.token_limit_name, *_LIMIT_NAMES) if name in options), None)
+    limit = own_limit if isinstance(own_limit, int) else None
+    if own_limit is None and request.max_tokens is not None and "max_tokens" not in model.refused_options:
+        limit = body[model.token_limit_name] = request.max_tokens + model.reasoning_room
     if request.schema is not None and model.json_schema:
         body["response_format"] = response_format(request.schema)
     if request.logprobs:
         body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
     opening = canonical_opening(model, request.repetition)
     # json.dumps writes ASCII only: text that is no valid Unicode can then be hashed and sent like any other
-    canonical = f"{opening}{json.dumps(body)}}}"
-    return Call(key_of(canonical), canonical, len(opening), messages, request)
+    canonical = f"{opening}{json.dumps(body | options)}}}"
+    # what a model may write counts against budget and rate even if it refuses to be told
+    limit = request.max_tokens if limit is None else limit
+    return Call(key_of(canonical), canonical, len(opening), messages, request, limit)
 
 
 def canonical_opening(model: Model, repetition: int) -> str:
@@ -308,7 +349,12 @@ def key_of(canonical: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """A reply as received: what there is to rebuild everything else from."""
+    """A reply as received: what there is to rebuild everything else from.
+
+    ``text`` is the message's content, with thoughts if the endpoint leaves them there; ``reasoning`` the thoughts that
+    it gives beside it. ``refusal`` is what the model, or the endpoint, says why there is no reply; ``finish_reason`` is
+    the endpoint's, or ``BLOCKED``.
+    """
 
     model_id: str | None
     text: str | None
@@ -318,6 +364,44 @@ class RawReply:
     completion_tokens: int | None
     top_logprobs: list[dict[str, float]] | None
     seconds: float
+    reasoning: str | None = None
+    cached_tokens: int | None = None
+    """Of the prompt's tokens, those that the endpoint had cached."""
+    reasoning_tokens: int | None = None
+    """Of the reply's tokens, those that were thoughts."""
+
+
+BLOCKED = "prompt_blocked"
+"""Finish reason, ours, of a call whose prompt the endpoint's moderation lets nobody answer."""
+# why a reply ended, as endpoints call it (in lower case); any other word means that it is not whole
+_WHOLE = ("stop", "eos", "eos_token", "stop_sequence", "end_turn", "none", "null", "")
+_CUT = ("length", "max_tokens", "max_output_tokens", "max_length", "model_length")
+_WITHHELD = (
+    *("content_filter", "content-filter", "safety", "recitation", "blocklist", "prohibited_content", "spii", "refusal"),
+    *("sensitive", "moderation", "image_safety", "guardrail_intervened"),
+)
+# the server's own failures: the same call may well succeed later
+_BROKEN = ("error", "abort", "aborted", "cancelled", "canceled", "network_error", "insufficient_system_resource")
+# how moderation is told from other failures: by a code, or by words about what was sent and not about the account
+_MODERATION_CODES = (
+    *("content_filter", "content_policy_violation", "responsibleaipolicyviolation", "invalid_prompt", "moderation"),
+    *("moderation_blocked", "data_inspection_failed", "prompt_blocked", "content_moderation", "safety"),
+)
+_MODERATION = re.compile(
+    r"content (?:management|filter|polic|moderation)|content_filter|moderation|safety (?:system|filter|polic|setting)"
+    r"|(?:input|prompt|request|message|content|text)s? (?:was|were|is|has been|have been) (?:flagged|blocked|rejected)"
+    r"|flagged (?:input|prompt|content|as )|inappropriate content|prohibited content|usage polic",
+    re.IGNORECASE,
+)
+_OF_THE_ACCOUNT = re.compile(
+    r"\b(?:account|organi[sz]ation|project|api key|billing|suspended|deactivated|terminated|country|region)\b",
+    re.IGNORECASE,
+)
+_MODERATED = (400, 403, 422, 451)
+_ADVICE = (
+    "raise target_max_tokens, or reasoning_room in its entry in the file of models, or have it think less there "
+    "(options: reasoning_effort)"
+)
 
 
 def read_completion(payload: object, seconds: float) -> RawReply:
@@ -326,69 +410,216 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     Raises
     ------
     ValueError
-        If it is none: an error in place of choices, or something else altogether.
+        If it is none: an error in place of choices, a reply that the server gave up, or something else altogether.
     """
     if not isinstance(payload, dict):
         raise ValueError(f"the endpoint's answer is {type(payload).__name__}, not a chat completion")
-    choices = payload.get("choices")
+    choices, error = payload.get("choices"), payload.get("error")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        error = payload.get("error")
-        raise ValueError(f"the endpoint's answer holds no choice with a message{f': {error}' if error else ''}")
-    usage = payload.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
+    if error or not isinstance(choice, dict) or not isinstance(message, dict):
+        return _without_message(payload, choices, choice, error, seconds)
+    finish_reason = _text(choice.get("finish_reason"))
+    if choice.get("error") or (finish_reason or "").lower() in _BROKEN:
+        raise ValueError(
+            f"the endpoint's answer is not whole: it ended with {finish_reason!r} ({_words(choice.get('error'))})"
+        )
+    text, thoughts, refusal = _read_content(message.get("content"))
     return RawReply(
-        model_id=_text(payload.get("model")),
-        text=_text(message.get("content")),
-        refusal=_text(message.get("refusal")),
-        finish_reason=_text(choice.get("finish_reason")),
-        prompt_tokens=read_count(usage.get("prompt_tokens")),
-        completion_tokens=read_count(usage.get("completion_tokens")),
+        text=text,
+        refusal=_text(message.get("refusal")) or refusal,
+        finish_reason=finish_reason,
         top_logprobs=_top_logprobs(choice.get("logprobs")),
         seconds=seconds,
+        reasoning=_read_reasoning(message) or thoughts,
+        **_read_head(payload),
     )
 
 
+def read_block(status: int, error: object, seconds: float) -> RawReply | None:
+    """Return the refusal that a failure of HTTP is if the endpoint's moderation lets nobody answer the prompt.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    error : object
+        What the body says of it.
+
+    Returns
+    -------
+    RawReply or None
+        None: it is a failure. A block is settled: the same prompt would be blocked again.
+    """
+    if status not in _MODERATED or not _is_moderation(error):
+        return None
+    return RawReply(None, None, _words(error), BLOCKED, None, None, None, seconds)
+
+
+def _without_message(payload: dict, choices: object, choice: object, error: object, seconds: float) -> RawReply:
+    """Return the refusal that a completion without a message is, unless it is none."""
+    reason = _text(choice.get("finish_reason")) if isinstance(choice, dict) else None
+    if error:
+        blocked = _is_moderation(error)
+    elif isinstance(choice, dict):
+        # what has a text or a part of one comes from another protocol
+        nothing = all(choice.get(name) is None for name in ("message", "text", "delta", "error"))
+        blocked = nothing and "finish_reason" in choice and (reason or "").lower() not in _BROKEN
+    else:
+        blocked = choices == []
+    if not blocked:
+        raise ValueError(f"the endpoint's answer holds no choice with a message{f': {error}' if error else ''}")
+    words = _words(error) if error else f"no message in its answer ({reason or 'no choice'})"
+    return RawReply(
+        text=None,
+        refusal=words,
+        finish_reason=BLOCKED,
+        top_logprobs=None,
+        seconds=seconds,
+        **_read_head(payload),
+    )
+
+
+def _read_head(payload: dict) -> dict[str, Any]:
+    """Return who answered, and the tokens counted."""
+    return {"model_id": _text(payload.get("model")), **read_usage(payload.get("usage"))}
+
+
+def _is_moderation(error: object) -> bool:
+    """Return whether an error says that the prompt's content is why."""
+    if isinstance(error, dict):
+        inner = error.get("innererror")
+        codes = [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
+        if any(isinstance(code, str) and code.lower() in _MODERATION_CODES for code in codes):
+            return True
+        metadata = error.get("metadata")
+        if isinstance(metadata, dict) and ("flagged_input" in metadata or "reasons" in metadata):
+            return True
+    words = _words(error)
+    return bool(_MODERATION.search(words)) and not _OF_THE_ACCOUNT.search(words)
+
+
+def _words(error: object) -> str:
+    """Return in a line what an error says."""
+    said = error.get("message") if isinstance(error, dict) else error
+    return " ".join(str(_text(said) or error or "no reason given").split())[:500]
+
+
+def _read_content(content: object) -> tuple[str | None, str | None, str | None]:
+    """Return text, thoughts and refusal of a message's content: text, or a list of parts."""
+    if not isinstance(content, list):
+        return _text(content), None, None
+    parts = [part for part in content if isinstance(part, dict)]
+    texts = [part.get("text") for part in parts if part.get("type", "text") in ("text", "output_text")]
+    refusals = [part.get("refusal") for part in parts if part.get("type") == "refusal"]
+    thoughts = [_texts(part) for part in parts if part.get("type") in ("thinking", "reasoning", "thought")]
+    text, refusal = "".join(filter(None, map(_text, texts))), "".join(filter(None, map(_text, refusals)))
+    return text or None, "\n\n".join(filter(None, thoughts)) or None, refusal or None
+
+
+def _read_reasoning(message: dict) -> str | None:
+    """Return the thoughts in a field of their own, whatever the endpoint calls it."""
+    fields = (message.get(name) for name in ("reasoning_content", "reasoning", "thinking", "reasoning_details"))
+    return next(filter(None, map(_texts, fields)), None)
+
+
+def _texts(value: object) -> str:
+    """Return the texts in a field of thoughts: text itself, or parts that hold it."""
+    if isinstance(value, list):
+        return "\n\n".join(filter(None, map(_texts, value)))
+    if isinstance(value, dict):
+        return next(filter(None, (_texts(value.get(name)) for name in ("text", "thinking", "summary", "content"))), "")
+    return _text(value) or ""
+
+
+def read_usage(usage: object) -> dict[str, int | None]:
+    """Return the counts of tokens in a completion's ``usage``, by the names that a ``RawReply`` has for them.
+
+    Some endpoints (Google's, xAI's) count thoughts in the total only: they are charged like the reply's other tokens,
+    and so are put among them. More cached tokens than the prompt has, or thoughts than the reply, are not believed.
+    """
+    usage = usage if isinstance(usage, dict) else {}
+    sent, received, total = (read_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    apart = 0
+    if sent is not None and received is not None and total is not None:
+        apart = max(0, total - sent - received)
+        received += apart
+    thought = _count_within(usage.get("completion_tokens_details"), "reasoning_tokens", received)
+    return {
+        "prompt_tokens": sent,
+        "completion_tokens": received,
+        "cached_tokens": _count_within(usage.get("prompt_tokens_details"), "cached_tokens", sent),
+        "reasoning_tokens": thought if thought is not None else apart or None,
+    }
+
+
+def _count_within(details: object, name: str, most: int | None) -> int | None:
+    """Return a count out of the details of usage, unless it exceeds what it is a part of."""
+    count = read_count(details.get(name)) if isinstance(details, dict) else None
+    return None if count is None or most is None or count > most else count
+
+
 def read_reply(call: Call, raw: RawReply) -> Reply:
-    """Read a raw reply as the reply to a call."""
-    schema, text = call.request.schema, raw.text
-    if raw.refusal or raw.finish_reason == "content_filter":
-        problem = "the endpoint withheld the reply (content filter)" if not raw.refusal else "the model declined"
-        return _reply(call, raw, "refusal", raw.refusal or text, problem)
-    if raw.finish_reason == "length":
-        return _reply(call, raw, "invalid", text, "cut off before its end, at the limit of its length")
-    if not text or not text.strip():
-        return _reply(call, raw, "invalid", text, "empty")
-    if schema is None:
-        return _reply(call, raw, "ok", text, None)
+    """Read a raw reply as the reply to a call.
+
+    ===================================================  ===========  ==========================
+    what came                                            outcome      text
+    ===================================================  ===========  ==========================
+    a refusal; finish reason ``content_filter`` or alike ``refusal``  the refusal, or the text
+    a prompt that was blocked                            ``refusal``  what the endpoint says
+    finish reason ``length`` or alike                    ``invalid``  what there is, no thoughts
+    a finish reason that is no good end                  ``invalid``  what there is, no thoughts
+    nothing visible, or thoughts alone                   ``invalid``  what there is, no thoughts
+    not of the form that was asked for                   ``invalid``  the reply, no thoughts
+    anything else                                        ``ok``       the reply, no thoughts
+    ===================================================  ===========  ==========================
+    """
+    thoughts, text = split_thoughts(raw.text) if raw.text else (None, raw.text)
+    reasoning = "\n\n".join(filter(None, (raw.reasoning, thoughts))) or None
+    finish = (raw.finish_reason or "").lower()
+
+    def read(outcome: Outcome, problem: str | None = None, parsed: BaseModel | None = None) -> Reply:
+        return Reply(
+            outcome,
+            raw.refusal or text if outcome == "refusal" else text,
+            parsed,
+            problem,
+            raw.model_id,
+            raw.finish_reason,
+            raw.prompt_tokens,
+            raw.completion_tokens,
+            raw.seconds,
+            call.key,
+            raw.top_logprobs if reasoning is None else None,
+            raw.refusal or raw.text if outcome == "refusal" else raw.text,
+            reasoning,
+        )
+
+    if finish == BLOCKED:
+        return read("refusal", f"the endpoint lets nobody answer this prompt: {raw.refusal}")
+    if raw.refusal or finish in _WITHHELD:
+        withheld = "the endpoint withheld the reply (content filter)"
+        return read("refusal", "the model declined" if raw.refusal else withheld)
+    if finish in _CUT:
+        if reasoning and _is_blank(text):
+            return read("invalid", f"cut off within its thoughts, before any reply: {_ADVICE}")
+        return read("invalid", "cut off before its end, at the limit of its length")
+    if finish not in _WHOLE:
+        return read("invalid", f"not whole: the endpoint says that it ended with {raw.finish_reason!r}")
+    if _is_blank(text):
+        return read("invalid", f"thoughts alone, and no reply: {_ADVICE}" if reasoning else "empty")
+    if call.request.schema is None:
+        return read("ok")
     try:
-        parsed = read_object(text, schema)
+        parsed = read_object(text or "", call.request.schema)
     except ValueError as problem:
-        return _reply(call, raw, "invalid", text, str(problem))
-    return _reply(call, raw, "ok", text, None, parsed)
+        return read("invalid", str(problem))
+    return read("ok", None, parsed)
 
 
 def failed_reply(call: Call, problem: str) -> Reply:
     """Return the reply to a call that finally failed."""
     return Reply("error", None, None, problem, None, None, None, None, None, call.key)
-
-
-def _reply(call: Call, raw: RawReply, outcome: Outcome, text: str | None, problem: str | None, parsed=None) -> Reply:
-    """Return a reply that was got."""
-    return Reply(
-        outcome,
-        text,
-        parsed,
-        problem,
-        raw.model_id,
-        raw.finish_reason,
-        raw.prompt_tokens,
-        raw.completion_tokens,
-        raw.seconds,
-        call.key,
-        raw.top_logprobs,
-    )
 
 
 def _text(value: object) -> str | None:

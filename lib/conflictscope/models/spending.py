@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from conflictscope.files import write_atomically
+from conflictscope.models.prices import name_snapshot
 from conflictscope.models.records import EMBEDDING, NOTHING, Usage, UsageTable, estimate_tokens
 from conflictscope.models.registry import Model, Registry
 from conflictscope.models.store import CallStore
@@ -153,19 +154,24 @@ class Budget:
     def _cost(self, model: str, usage: Usage) -> float | None:
         """Return dollars for what a model has used."""
         described = self.registry.models.get(model)
-        return None if described is None else described.cost(usage.input_tokens, usage.output_tokens)
+        if described is None:
+            return None
+        return described.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
 
     def _no_price(self, models: list[str]) -> str:
         """Return the message that refuses models of unknown price."""
         return (
             f"budget_usd is {self.dollars:g}, but the price of {', '.join(models)} is unknown, so that it could not be "
-            "kept. Give input_price and output_price in the file of models (0 if a model costs nothing), or leave "
-            "budget_usd out."
+            f"kept: {name_snapshot()} does not list it. Give input_price and output_price in the file of models (0 if "
+            "a model costs nothing), or leave budget_usd out."
         )
 
 
 SECONDS_BETWEEN_WRITES = 2.0
-DOLLARS_BY = "stored tokens at the prices that the file of models gave when this was written"
+DOLLARS_BY = (
+    "stored tokens at the prices when this was written: those that the file of models gave, else those of "
+    + name_snapshot()
+)
 
 Planned = Mapping[tuple[str, str], tuple[int, float | None]]
 """(model, prompt) → calls that a study is expected to make, and their dollars (None: unknown)."""

@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,6 +43,7 @@ from conflictscope.models.records import (
     REPLIES,
     SCHEMA_VERSION,
     TRIES,
+    UNANSWERED,
     Attempts,
     News,
     Unanswered,
@@ -50,10 +51,13 @@ from conflictscope.models.records import (
     UsageTable,
     bring_up_to_date,
     charge_abandoned,
+    columns_there,
+    delete_replies,
     find_failures,
     find_replies,
     find_unanswered,
     read_usage,
+    required_columns,
     write_news,
 )
 from conflictscope.models.requests import RawReply
@@ -187,6 +191,10 @@ class CallStore:
         call = {"key": key, "model": model, "prompt": prompt, "prompt_hash": prompt_hash, "request": request}
         return await self._do(_Job("add", (call, reply, attempts or Attempts(made=1)), number))
 
+    async def discard(self, keys: Collection[str]) -> None:
+        """Delete replies that turn out to be to something else than was asked; what they used stays counted."""
+        await self._do(_Job("discard", keys))
+
     async def add_failure(
         self, key: str, problem: str, *, model: str, prompt: str, attempts: Attempts | None = None
     ) -> None:
@@ -295,6 +303,7 @@ class CallStore:
         try:
             results += self._write(connection, [job for job in jobs if job.kind in _NEWS])
             lookups = {
+                "discard": delete_replies,
                 "find": find_replies,
                 "find_failures": find_failures,
                 "find_unanswered": find_unanswered,
@@ -331,8 +340,13 @@ class CallStore:
     def _unusable(self, problem: Exception) -> OSError:
         """Return what to raise if the database does not do what it should."""
         return OSError(
-            f"the call store {self.name} cannot be used: {getattr(problem, 'orig', problem)}. What it holds stays; "
-            "free disk space or mend the database, then run the same command again."
+            f"the call store {self.name} cannot be used: {getattr(problem, 'orig', problem)}. "
+            + (
+                _DAMAGED
+                if _is_damage(problem)
+                else "What it holds stays; free disk space or mend the database, then run "
+            )
+            + "the same command again."
         )
 
     def _open(self) -> sa.Connection:
@@ -357,15 +371,25 @@ class CallStore:
                 if attempt == TRIES - 1 or "unable to open" in str(problem):
                     raise self._unusable(problem) from None
             except DatabaseError as problem:
-                raise ValueError(
-                    f"{self.name} is not a call store ({problem.orig}); name another file, or move this one away."
-                ) from None
+                advice = f"{_DAMAGED}it again." if _is_damage(problem) else "Name another file, or move this one away."
+                raise ValueError(f"{self.name} is not a call store ({problem.orig}). {advice}") from None
         if version != str(SCHEMA_VERSION):
             raise ValueError(
                 f"the call store {self.name} has schema version {version}; this version of conflictscope reads "
                 f"1 to {SCHEMA_VERSION}. Use the conflictscope that wrote it, or start a new store in another folder."
             )
         return connection
+
+
+_DAMAGED = (
+    "If it is a damaged call store, `conflictscope rescue RUN_FOLDER` saves what can be read of it; put that, or a "
+    "copy that you have, in its place and run "
+)
+
+
+def _is_damage(problem: Exception) -> bool:
+    """Return whether SQLite says that a file is no database, or not whole."""
+    return any(words in str(problem) for words in ("malformed", "not a database", "disk I/O error"))
 
 
 _NEWS = ("begin", "end", "add", "add_failure", "settle")
@@ -476,6 +500,29 @@ def _set_up_sqlite(connection: sa.Connection) -> None:
     connection.rollback()
 
 
+def allow_again(place: Path | sa.URL | str) -> int:
+    """Let calls be sent as often again of which so many answers were lost that they are not sent by themselves.
+
+    Returns
+    -------
+    int
+        Of how many calls lost answers were counted; 0 if there is no store.
+    """
+    with _reading(place) as connection:
+        if connection is None or not sa.inspect(connection).has_table(UNANSWERED.name):
+            return 0
+    engine = sa.create_engine(_as_url(place), connect_args=_connect_args(_as_url(place)))
+    try:
+        with engine.begin() as connection:
+            lost = UNANSWERED.c.lost
+            return connection.execute(UNANSWERED.update().where(lost > 0).values(lost=0)).rowcount
+    except DBAPIError as problem:
+        name = engine.url.render_as_string(hide_password=True)
+        raise OSError(f"the call store {name} cannot be written to: {problem.orig}") from None
+    finally:
+        engine.dispose()
+
+
 _ROWS_AT_ONCE = 1000
 
 
@@ -493,9 +540,29 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
         One row a model, prompt, model id and prompt text, sorted: ``model``, ``prompt``, ``model_id`` (what the
         endpoint said has answered; empty for failures), ``prompt_hash`` (of the prompt's text; empty for failures),
         ``replies``, ``failures`` (calls that never got one), ``prompt_tokens``,
-        ``completion_tokens`` (as far as the endpoint counted them), ``first`` and ``last`` (when the first and the last
-        reply came, ISO 8601, UTC). Empty if there is no store.
+        ``completion_tokens``, ``cached_tokens`` (as far as the endpoint counted them), ``seconds`` (that the replies
+        took, added up), ``first`` and ``last`` (when the first and the last reply came, ISO 8601, UTC). Empty if there
+        is no store.
     """
+    with _reading(place) as connection:
+        if connection is None:
+            return pd.DataFrame(columns=list(_SUMMARY))
+        rows = [
+            tuple(row)
+            for query in _summary_queries("cached_tokens" in columns_there(connection, REPLIES))
+            for row in connection.execute(query)
+        ]
+    return pd.DataFrame(rows, columns=list(_SUMMARY)).sort_values(list(_SUMMARY[:4]), ignore_index=True)
+
+
+_SUMMARY = (
+    *("model", "prompt", "model_id", "prompt_hash", "replies", "failures"),
+    *("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "first", "last"),
+)
+
+
+def _summary_queries(cached: bool) -> tuple[sa.Select, sa.Select]:
+    """Return the queries that sum up replies and failures; `cached` says whether the store tells cached tokens."""
     reply = REPLIES.c
     group = (reply.model, reply.prompt, reply.model_id, reply.prompt_hash)
     replies = sa.select(
@@ -504,19 +571,17 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
         sa.literal(0).label("failures"),
         sa.func.coalesce(sa.func.sum(reply.prompt_tokens), 0).label("prompt_tokens"),
         sa.func.coalesce(sa.func.sum(reply.completion_tokens), 0).label("completion_tokens"),
+        (sa.func.coalesce(sa.func.sum(reply.cached_tokens), 0) if cached else sa.literal(0)).label("cached_tokens"),
+        sa.func.sum(reply.seconds).label("seconds"),
         sa.func.min(reply.created).label("first"),
         sa.func.max(reply.created).label("last"),
     ).group_by(*group)
     failure = FAILURES.c
-    nothing = [sa.literal(0), sa.literal(0), sa.null(), sa.null()]
+    nothing = [*[sa.literal(0)] * 4, sa.null(), sa.null()]
     # a call that failed once and was answered later is no failure
     unanswered = ~failure.key.in_(sa.select(reply.key))
     failures = sa.select(failure.model, failure.prompt, *[sa.null()] * 2, sa.literal(0), sa.func.count(), *nothing)
-    failures = failures.where(unanswered).group_by(failure.model, failure.prompt)
-    columns = [column.name for column in replies.selected_columns]
-    with _reading(place) as connection:
-        rows = [] if connection is None else [*connection.execute(replies), *connection.execute(failures)]
-    return pd.DataFrame([tuple(row) for row in rows], columns=columns).sort_values(columns[:4], ignore_index=True)
+    return replies, failures.where(unanswered).group_by(failure.model, failure.prompt)
 
 
 def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -527,7 +592,9 @@ def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]
         there = sa.inspect(connection).get_table_names()
         # what is on the wire is no longer when the rows are read elsewhere
         for table in (table for table in METADATA.sorted_tables if table.name in there and table is not ON_WIRE):
-            query = table.select().order_by(*table.primary_key.columns).execution_options(yield_per=_ROWS_AT_ONCE)
+            columns = columns_there(connection, table)
+            query = sa.select(*(column for column in table.columns if column.name in columns))
+            query = query.order_by(*table.primary_key.columns).execution_options(yield_per=_ROWS_AT_ONCE)
             for row in connection.execute(query).mappings():
                 yield table.name, dict(row)
 
@@ -538,7 +605,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
     Raises
     ------
     ValueError
-        If a row is none of this version's tables, or its key is there already.
+        If a row is none of this version's tables nor an older version's, or its key is there already.
     """
     engine = sa.create_engine(store_url(path))
     try:
@@ -546,9 +613,9 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
             METADATA.create_all(connection)
             for name, row in rows:
                 table = METADATA.tables.get(name)
-                if table is None or set(row) != set(table.columns.keys()):
+                if table is None or not required_columns(table) <= set(row) <= set(table.columns.keys()):
                     raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
-                if misfits := [column.name for column in table.columns if not _fits(row[column.name], column)]:
+                if misfits := misfits_of(row, table):
                     raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
                 try:
                     connection.execute(table.insert(), row)
@@ -558,12 +625,20 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
         engine.dispose()
 
 
+def misfits_of(row: Mapping[str, Any], table: sa.Table) -> list[str]:
+    """Return the columns of a table that cannot hold what a row has for them."""
+    return [name for name, value in row.items() if not _fits(value, table.columns[name])]
+
+
 def _fits(value: object, column: sa.Column) -> bool:
     """Return whether a column can hold a value and gives it back as it was: SQLite itself takes anything."""
     if value is None:
         return bool(column.nullable)
     if isinstance(value, str):
         return column.type.python_type is str and not re.search("[\ud800-\udfff]", value)
+    if column.type.python_type is bool:
+        # SQLite has 0 and 1
+        return type(value) in (bool, int) and value in (0, 1)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
         return False
     return column.type.python_type is float or (column.type.python_type is int and isinstance(value, int))
@@ -597,6 +672,7 @@ def _reading(place: Path | sa.URL | str) -> Iterator[sa.Connection | None]:
             yield connection if sa.inspect(connection).has_table(REPLIES.name) else None
     except DBAPIError as problem:
         name = address.render_as_string(hide_password=True)
-        raise OSError(f"the call store {name} cannot be read: {problem.orig}") from None
+        advice = f". {_DAMAGED}it again" if _is_damage(problem) else ""
+        raise OSError(f"the call store {name} cannot be read: {problem.orig}{advice}") from None
     finally:
         engine.dispose()

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.value_sets import Value, ValueSet
-from conflictscope.tables import CHECKS, TABLES
+from conflictscope.tables import CHECKS, TABLES, NothingToCount
 
 _NEEDS_ACTIONS = {"feasible", "exclusive", "dilemma"}
 _FAILED, _EMPTY, _PASSED = range(3)
@@ -54,7 +54,14 @@ async def check_scenarios(
         The checks table. In ``value_guided`` the two actions are shown in an order drawn from `seed` and the
         scenario's id, reversed for the second value; the row is passed if the judge names the action that supports
         the value.
+
+    Raises
+    ------
+    NothingToCount
+        If there are no scenarios.
     """
+    if scenarios.empty:
+        raise NothingToCount("there is no scenario to check: notebook 01 wrote none; it says what the author gave.")
     asked, requests = [], []
     for scenario in scenarios.itertuples():
         for check in CHECKS:
@@ -91,7 +98,8 @@ async def check_scenarios(
                 "reason": answer.reason if isinstance(answer, CheckResult | ValueGuidedResult) else None,
                 "filter_judge": filter_judge,
                 "problem": reply.problem,
-                "raw": reply.text,
+                "raw": reply.raw,
+                "reasoning": reply.reasoning,
             }
         )
     return pd.DataFrame(rows, columns=TABLES["checks"].names)

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, create_model
 
 from conflictscope.models import Models, Request
 from conflictscope.prompts import render
-from conflictscope.tables import TABLES
+from conflictscope.tables import TABLES, NothingToCount
 
 
 async def assign_domains(
@@ -29,7 +29,15 @@ async def assign_domains(
     ------
     ValueError
         If there are fewer than two domains, or one twice.
+    NothingToCount
+        If there are no scenarios.
     """
+    if scenarios.empty:
+        raise NothingToCount(
+            "no scenario was kept, so that there is nothing to put to the targets and nothing more is asked. The "
+            "funnel says which check they failed, the column reason of the table checks why; a check that fails "
+            "everything may have a fault itself. Another filter_judge or author may help, or more outlines_per_pair."
+        )
     if len(domains) < 2 or len(set(domains)) < len(domains):
         raise ValueError(f"domains: found {list(domains)}; expected at least two, each once.")
     # the reply to prompts/domain.txt: one of the domains
@@ -46,7 +54,7 @@ async def assign_domains(
             "domain": getattr(reply.parsed, "domain", None),
             "filter_judge": filter_judge,
             "problem": reply.problem,
-            "raw": reply.text,
+            "raw": reply.raw,
         }
         for scenario_id, reply in zip(scenarios["scenario_id"], replies, strict=True)
     ]

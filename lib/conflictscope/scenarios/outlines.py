@@ -8,6 +8,7 @@ acting against refraining is not confounded with either value.
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from conflictscope.models import Models, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.value_sets import ValueSet
-from conflictscope.tables import SEVERITIES, STRUCTURES
+from conflictscope.tables import SEVERITIES, STRUCTURES, NothingToCount
 
 
 class Outline(BaseModel):
@@ -119,6 +120,11 @@ async def write_outlines(
     shortfalls : DataFrame
         One row for each call that gave fewer outlines than asked: the cell, ``asked``, ``got`` and ``problem``. A
         call that gave more is cut to what was asked.
+
+    Raises
+    ------
+    NothingToCount
+        If the author gave none.
     """
     batches = plan_outlines(value_set, outlines_per_pair, outlines_per_call)
     replies = await models.ask(author, [_request(batch, value_set, temperature) for batch in batches], label="outlines")
@@ -133,7 +139,18 @@ async def write_outlines(
         if len(written) < batch.count:
             problem = reply.problem or "fewer outlines than asked for"
             shortfalls.append(batch.cell | {"asked": batch.count, "got": len(written), "problem": problem})
+    refuse_nothing(rows, author, shortfalls)
     return pd.DataFrame(rows, columns=WRITTEN), pd.DataFrame(shortfalls, columns=SHORTFALL)
+
+
+def refuse_nothing(rows: Sequence[Mapping], author: str, shortfalls: Sequence[Mapping]) -> None:
+    """Raise ``NothingToCount`` if an author that was asked has given nothing that can be read."""
+    if not rows and shortfalls:
+        raise NothingToCount(
+            f"author {author!r} gave nothing that can be read in {len(shortfalls)} calls, so that there is nothing to "
+            f"go on with; of the first: {shortfalls[0]['problem']}. To do: mend its entry in the file of models, or "
+            "take another author; then run the same command again."
+        )
 
 
 def content_id(content: dict) -> str:

@@ -10,7 +10,15 @@ from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import Prompt, render
-from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, Batch, content_id, plan_outlines
+from conflictscope.scenarios.outlines import (
+    CELL,
+    SHORTFALL,
+    WRITTEN,
+    Batch,
+    content_id,
+    plan_outlines,
+    refuse_nothing,
+)
 from conflictscope.scenarios.value_sets import ValueSet
 from conflictscope.tables import TABLES
 
@@ -48,6 +56,11 @@ async def write_scenarios(
     lost : DataFrame
         ``outline_id`` and ``problem`` for each outline without a scenario of its own: an unreadable reply, a call that
         failed, or a scenario that repeats an earlier one word for word.
+
+    Raises
+    ------
+    NothingToCount
+        If the author gave none.
     """
     kept = outlines[outlines["kept"].astype(bool)]
     replies = await models.ask(
@@ -66,6 +79,7 @@ async def write_scenarios(
                 continue
             problem = f"repeats scenario {scenario_id} word for word"
         lost.append({"outline_id": outline["outline_id"], "problem": problem or reply.outcome})
+    refuse_nothing(rows, author, lost)
     return (
         pd.DataFrame(rows, columns=TABLES["scenarios"].names),
         pd.DataFrame(lost, columns=["outline_id", "problem"]),
@@ -130,6 +144,11 @@ async def write_in_single_stage(
         The scenarios table, before near-duplicates are taken out: keep the rows whose outline is kept.
     shortfalls : DataFrame
         As from ``write_outlines``: one row for each call without a readable scenario.
+
+    Raises
+    ------
+    NothingToCount
+        If the author gave none.
     """
     batches = plan_single_stage(value_set, outlines_per_pair, generation)
     requests = [Request.of(_prompt(batch, value_set), schema=Scenario, temperature=temperature) for batch in batches]
@@ -151,6 +170,7 @@ async def write_in_single_stage(
             {"outline_id": outline_id} | batch.cell | outline | {"good": None, "harm": None, "author": author}
         )
         scenarios.append({"scenario_id": content_id(content), "outline_id": outline_id, "author": author} | content)
+    refuse_nothing(scenarios, author, shortfalls)
     return (
         pd.DataFrame(outlines, columns=WRITTEN),
         pd.DataFrame(scenarios, columns=TABLES["scenarios"].names),

@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +21,8 @@ from typing import Any
 import yaml
 
 from conflictscope.files import near_file, unwritten, write_atomically
-from conflictscope.models import Model, Registry, load_registry
+from conflictscope.models import Registry, load_registry
+from conflictscope.models.registry import entry_of
 from conflictscope.models.store import read_rows, summarise_store, write_rows_anew
 from conflictscope.scenarios import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters, restore_parameters
@@ -251,14 +252,7 @@ def _of_models(registry: Registry, told: Mapping[str, object]) -> dict[str, Any]
     """Return the entries of the models that a parameter names; a key is in none, only its variable's name."""
     mentioned = [item for value in told.values() for item in (value if isinstance(value, list) else [value])]
     names = sorted({name for name in mentioned if isinstance(name, str) and name in registry})
-    defaults = {field.name: field.default for field in fields(Model)}
-    entries = {}
-    for name in names:
-        entry = {
-            key: value for key, value in asdict(registry[name]).items() if key != "name" and value != defaults[key]
-        }
-        entries[name] = {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
-    return entries
+    return {name: entry_of(registry[name]) for name in names}
 
 
 def _check_members(file: Path, packed: zipfile.ZipFile) -> None:

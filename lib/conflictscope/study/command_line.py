@@ -1,10 +1,13 @@
-"""The command line: ``conflictscope run | plan | validate | status | import | export | bundle | replay``.
+"""The command line.
+
+``conflictscope run | plan | validate | status | probe | import | export | bundle | replay | rescue``.
 
 A command imports what it needs when it is called, so that ``--help`` and ``validate`` answer at once.
 """
 
 import os
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +54,12 @@ def _commands() -> None:
 @_SETTINGS
 @_OUT
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run this notebook only (may be given again).")
-def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+@click.option(
+    "--again", is_flag=True, help="Send calls as often again whose answers were all lost, and may have been paid for."
+)
+def run(
+    parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, only: tuple[str, ...], again: bool
+) -> None:
     """Run a study's notebooks in order; go on where an earlier run stopped.
 
     Several parameter files are run one after the other, each to its end or its failure; the exit code is that of the
@@ -64,7 +72,7 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
     codes = []
     for file in parameter_files:
         try:
-            _run_study(file, settings, out, only)
+            _run_study(file, settings, out, only, again)
         except (ValueError, OSError, RuntimeError) as problem:
             if len(parameter_files) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
@@ -75,12 +83,15 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
         sys.exit(codes[0])
 
 
-def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...], again: bool) -> None:
     """Run one parameter file, and print what it will ask and where its results are."""
-    from conflictscope.study.provenance import unfinished_tables
+    from conflictscope.models.store import allow_again
+    from conflictscope.study.provenance import study_store, unfinished_tables
     from conflictscope.study.runner import run_study
 
     parameters = _validated(file, settings, out)
+    if again:
+        _say(f"{parameters.study}: {allow_again(study_store(parameters)):,} calls may be sent as often again", err=True)
     estimate, notes = _plan(parameters)
     _say(f"{parameters.study}: {_sum_up(estimate)}; {_sum_up_still(estimate)}", err=True)
     for note in notes:
@@ -112,7 +123,7 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
 )
 def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | None, difference: float) -> None:
     """Print what a study asks of which model, what of that is still to be asked, and what it costs; call nothing."""
-    from conflictscope.study.plan import by_step, plan_precision
+    from conflictscope.study.plan import by_step, describe_minutes, plan_precision
 
     parameters = _load(parameter_file, settings)
     if precision is not None:
@@ -123,12 +134,16 @@ def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | Non
         return
     estimate, notes = _plan(parameters)
     steps = by_step(estimate)
-    shown = steps.assign(**{name: steps[name].map(_dollars) for name in ("dollars", "dollars_still")})
+    shown = steps.assign(
+        **{name: steps[name].map(_dollars) for name in ("dollars", "dollars_still")},
+        minutes=steps["minutes"].map("{:,.1f}".format),
+    )
     counts = ("calls", "input_tokens", "output_tokens", "still")
     _say(shown.to_string(index=False, formatters={name: "{:,}".format for name in counts}))
     total = f"{_sum_up(estimate)}; {_sum_up_still(estimate)}"
     _say(f"\nAt most {total}.")
     _say("Counted as if nothing more were dropped or filtered out; repairs and retries come on top.")
+    _say(describe_minutes(estimate))
     budget = parameters.values["budget_usd"]
     if isinstance(budget, int | float):
         _say(f"The budget is {_dollars(budget)} dollars{_compare(budget, estimate)}.")
@@ -143,6 +158,51 @@ def validate(parameter_file: Path, settings: tuple[str, ...]) -> None:
     """Refuse what is wrong with parameters, value set, models and scenarios, before anything is asked."""
     _validated(parameter_file, settings, None)
     _say(f"{parameter_file}: nothing wrong with parameters, value set and models.")
+
+
+@_commands.command()
+@click.argument("model")
+@click.option(
+    "--models", type=click.Path(path_type=Path), default=Path("params/models.yaml"), help="The file of models."
+)
+@click.option("--base-url", help="Address of the endpoint, for a model that the file does not have yet.")
+@click.option("--id", "id_", help="What the endpoint calls the model.")
+@click.option("--key-variable", help="Environment variable that holds the key.")
+@click.option("--list", "only_list", is_flag=True, help="Only list the ids of the endpoint's models.")
+def probe(
+    model: str, models: Path, base_url: str | None, id_: str | None, key_variable: str | None, only_list: bool
+) -> None:
+    """Find out what a model's endpoint takes, in about a dozen small calls, and print its entry for the file of models.
+
+    MODEL is a name in the file of models, or a new one with --base-url and --id. What was found is kept in probes.json
+    beside the file; `validate` says where it and the entry disagree.
+    """
+    import asyncio
+
+    import yaml
+
+    from conflictscope.models import probing
+    from conflictscope.models.registry import load_registry
+
+    registry = load_registry(models)
+    described = registry.describe(model, base_url=base_url, id=id_, key_variable=key_variable)
+    if only_list:
+        _say("\n".join(asyncio.run(probing.list_models(described))))
+        return
+    found = asyncio.run(probing.probe_model(described))
+    file = probing.store_probe(models, model, found)
+    _say("\n".join([f"{model}: {described.id} at {described.base_url}", *probing.describe_probe(found)]))
+    entry = yaml.safe_dump({model: probing.make_entry(described, found)}, sort_keys=False, allow_unicode=True)
+    _say(f"\nIts entry in {models}, under models:\n\n{textwrap.indent(entry, '  ')}")
+    if model in registry:
+        for sentence in probing.find_disagreements(registry[model], found) or ["The entry that is there agrees."]:
+            _say(sentence)
+    given = "".join(
+        f" {option} {value}"
+        for option, value in (("--base-url", base_url), ("--key-variable", key_variable))
+        if value is not None
+    )
+    _say(f"Kept in {os.path.relpath(file)}. The endpoint's models: conflictscope probe {model}{given} --list")
 
 
 # its earlier name
@@ -178,6 +238,19 @@ def bundle(run_folder: Path, out: Path | None) -> None:
     parameters, manifest = restore_run(folder, find_project(Path.cwd()))
     file = pack_bundle(parameters, manifest, out or folder.parent / f"{parameters.study}.bundle.zip")
     _say(f"{os.path.relpath(file)}: {file.stat().st_size:,} bytes. Rebuild it with: conflictscope replay FILE")
+
+
+@_commands.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
+def rescue(run_folder: Path) -> None:
+    """Save what can be read of a study's damaged call store into a new one beside it."""
+    from conflictscope.models.rescue import rescue_store
+
+    damaged = run_folder / "calls.sqlite" if run_folder.is_dir() else run_folder
+    saved = damaged.with_name(f"{damaged.stem}.rescued{damaged.suffix}")
+    rows = rescue_store(damaged, saved)
+    _say(f"{saved}: {', '.join(f'{count:,} {table}' for table, count in rows.items())} of {damaged} could be read.")
+    _say(f"Next: move {damaged} away, {saved.name} to its place, and run the study: only what was lost is asked again.")
 
 
 @_commands.command()
@@ -308,22 +381,27 @@ def _load(file: Path, settings: tuple[str, ...] = (), out: Path | None = None) -
 def _validated(file: Path, settings: tuple[str, ...], out: Path | None) -> "StudyParameters":
     """Return the parameters of a study that nothing seems wrong with."""
     from conflictscope.models.registry import load_registry
-    from conflictscope.study.validation import validate_study
+    from conflictscope.study.validation import notes_on_models, validate_study
 
     parameters = _load(file, settings, out)
-    if problems := validate_study(parameters, load_registry(parameters.path("models_file"))):
+    registry = load_registry(parameters.path("models_file"))
+    if problems := validate_study(parameters, registry):
         raise ValueError("\n".join(problems))
+    for note in notes_on_models(parameters, registry):
+        _say(note, err=True)
     return parameters
 
 
 def _plan(parameters: "StudyParameters") -> tuple["pd.DataFrame", list[str]]:
     """Return a study's estimate, and what has to be told about how its tokens are counted."""
     from conflictscope.models import load_registry
-    from conflictscope.study.plan import asked_models, open_tokenisers, plan_study, read_done
+    from conflictscope.study.plan import asked_models, describe_prices, open_tokenisers, plan_study, read_done
 
     registry = load_registry(parameters.path("models_file"))
-    tokenisers, notes = open_tokenisers(asked_models(parameters, registry))
-    return plan_study(parameters, registry, tokenisers, done=read_done(parameters)), notes
+    models = asked_models(parameters, registry)
+    tokenisers, notes = open_tokenisers(models)
+    estimate = plan_study(parameters, registry, tokenisers, done=read_done(parameters))
+    return estimate, notes + describe_prices(models)
 
 
 def _compare(budget: float, estimate: "pd.DataFrame") -> str:
@@ -353,7 +431,11 @@ def _sum_up_still(estimate: "pd.DataFrame") -> str:
 def _sum_of_dollars(estimate: "pd.DataFrame", column: str) -> str:
     """Return dollars in a phrase, with the models whose price is unknown."""
     unknown = sorted(set(estimate.loc[estimate[column].isna(), "model"]))
-    more = f" plus what {', '.join(unknown)} cost (no prices in params/models.yaml)" if unknown else ""
+    more = (
+        f" plus what {', '.join(unknown)} cost (no prices in params/models.yaml, nor in the price list)"
+        if unknown
+        else ""
+    )
     return f"{estimate[column].sum():,.2f} dollars{more}"
 
 

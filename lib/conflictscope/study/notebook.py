@@ -123,7 +123,7 @@ class Run:
             # a cell may be run a second time, when tables that were made from this one are there
             tables=sorted(table for table in self._tables if _ORDER.index(table) < _ORDER.index(name)),
             models={model for model, _, _ in asked},
-            prompts=_prompts_asked(stage, name, asked),
+            prompts=_prompts_asked(stage, name, asked, self.parameters.get("steering_prompt", "ours")),
         )
         written = write_table(frame, name, self.folder, study=self.study, origin=origin)
         new.clear()
@@ -145,12 +145,14 @@ class Run:
         return SIMULATED_LABEL if any(self.registry[name].simulated for name in names) else ""
 
 
-def _prompts_asked(stage: Stage, table: str, asked: set[tuple[str, str, str]]) -> dict[str, str | None]:
+def _prompts_asked(
+    stage: Stage, table: str, asked: set[tuple[str, str, str]], steering_prompt: str
+) -> dict[str, str | None]:
     """Return prompt → hash, system prompts that went with them included."""
     hashes: dict[str, str | None] = {prompt: hash for _, prompt, hash in sorted(asked) if hash}
     names = {prompt for _, prompt, _ in asked}
     steps = [step for step in stage.steps if step.table == table and step.prompt in names]
-    if systems := [system for step in steps for system in step.system]:
+    if systems := [system for step in steps for system in step.system.get(steering_prompt, ())]:
         known = prompt_hashes(prompts_in_use())
         hashes |= {system: known[system] for system in systems}
     return hashes

@@ -148,6 +148,10 @@ class Parameters(BaseModel):
         ["simulated/cautious", "simulated/obliging", "simulated/steady", "simulated/pliable"],
         description="models under study",
     )
+    default_system_prompt: Text = Field(
+        "",
+        description="system prompt of targets that are not steered; empty: none",
+    )
     repetitions: Count = Field(1, description="times that each question is asked")
     choice_temperature: Temperature = Field(
         0.0, description="sampling temperature of multiple choice and ratings; above 0, ask repeatedly"
@@ -166,6 +170,10 @@ class Parameters(BaseModel):
             ["selection"],
             description="orders to steer to: explicit ones, reverse_of_default, selection, balanced:<n>",
         )
+    )
+    steering_prompt: Literal["ours", "paper"] = Field(
+        "ours",
+        description="form of the steering prompts: ours, or the paper's numbered list of definitions without names",
     )
     steered_conditions: Annotated[list[Literal["multiple_choice", "open_ended"]], Field(min_length=1), Once] = Field(
         ["multiple_choice", "open_ended"], description="ways of asking under steering: either or both"

@@ -6,9 +6,10 @@ and retries. A token is counted by the model's own tokeniser, or is four charact
 precision takes, from simulation with the study's settings.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -16,7 +17,8 @@ from conflictscope.elicit import choose_target_rankings
 from conflictscope.measure import count_outcomes, flip_rate, precision_plan
 from conflictscope.measure.planning import PlannedStudy
 from conflictscope.models import Model, Registry
-from conflictscope.models.records import CHARACTERS_PER_TOKEN, estimate_tokens
+from conflictscope.models.prices import date_snapshot, name_snapshot
+from conflictscope.models.records import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
 from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
 from conflictscope.models.store import summarise_store
 from conflictscope.prompts import prompt_hashes, prompt_texts
@@ -27,6 +29,9 @@ from conflictscope.study.stages import STAGES, Counts
 from conflictscope.table_files import read_table, table_path
 
 RULE = f"{CHARACTERS_PER_TOKEN} characters a token"
+SECONDS_TO_FIRST_TOKEN, TOKENS_PER_SECOND = 1.0, 50.0
+MEASURED, SCALED, ASSUMED = "measured", "scaled", "assumed"
+T = TypeVar("T", float, pd.Series)
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,10 @@ class Done:
     """(model, prompt) → replies to the prompt's text as it is now; repairs are among them."""
     failures: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(model, prompt) → calls that finally failed, which are asked again."""
+    seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """(model, prompt) → seconds that a stored reply took on average, whichever text the prompt had."""
+    slowness: Mapping[str, float] = field(default_factory=dict)
+    """Model → how many times as long as by `assumed_seconds` its stored replies took, all prompts together."""
 
 
 def read_done(parameters: StudyParameters) -> Done:
@@ -145,12 +154,23 @@ def read_done(parameters: StudyParameters) -> Done:
     # a conversation and an embedding have no prompt text of ours
     as_now = calls["prompt_hash"].eq(calls["prompt"].map(hashes).fillna(""))
     about = ["model", "prompt"]
+    measured = calls[calls["replies"].gt(0)]
+    by_prompt = measured.groupby(about)[["seconds", "replies"]].sum()
+    texts = measured[measured["prompt"].ne(EMBEDDING)]
+    by_model = texts.groupby("model")[["seconds", "replies", "completion_tokens"]].sum()
     return Done(
         counts,
         tables,
         calls[as_now].groupby(about)["replies"].sum().to_dict(),
         calls.groupby(about)["failures"].sum().to_dict(),
+        (by_prompt["seconds"] / by_prompt["replies"]).to_dict(),
+        (by_model["seconds"] / assumed_seconds(by_model["replies"], by_model["completion_tokens"])).to_dict(),
     )
+
+
+def assumed_seconds(calls: T, output_tokens: T) -> T:
+    """Return the seconds that so many calls take one after the other, as long as none has been measured."""
+    return calls * SECONDS_TO_FIRST_TOKEN + output_tokens / TOKENS_PER_SECOND
 
 
 # what is counted → the table whose rows it is
@@ -221,8 +241,11 @@ def plan_study(
         One row a stage, step, prompt and model: ``stage``, ``step``, ``prompt``, ``model``, ``calls``,
         ``input_tokens``, ``output_tokens`` (whole numbers), ``dollars`` (empty if the model's prices are not in
         ``params/models.yaml``), ``still`` (calls still to be made: none for a table that is up to date, but for those
-        that failed; else those for which the call store holds no reply), ``dollars_still`` and ``tokens_by`` (the
-        tokeniser, or the stated rule).
+        that failed; else those for which the call store holds no reply), ``dollars_still``, ``minutes`` and
+        ``minutes_still`` (that the calls take at the model's concurrency and limits; 0 if it is simulated),
+        ``seconds_by`` (how long a call takes: ``measured`` on the study's own replies to this prompt, ``scaled`` by how
+        the model's other replies compare with `assumed_seconds`, or ``assumed``; empty if the model is simulated) and
+        ``tokens_by`` (the tokeniser, or the stated rule).
     """
     done = done or Done()
     texts, counts = prompt_texts(prompts_folder(parameters)), count_study(parameters, done.counts)
@@ -237,7 +260,8 @@ def plan_study(
                 size if isinstance(size, int) else size(counts) for size in (step.filled_in, step.characters_out)
             )
             # the system prompts are of about one length
-            known = texts.get(step.prompt, "") + (texts[step.system[0]] if step.system else "")
+            told = texts[step.system[parameters.values["steering_prompt"]][0]] if step.system else ""
+            known = texts.get(step.prompt, "") + told
             each = tokeniser.count(known) + filled_in / tokeniser.characters_per_token
             tokens_in, tokens_out = int(calls * each), int(calls * out / tokeniser.characters_per_token)
             answered = min(calls, replies.get(about, 0))
@@ -247,6 +271,7 @@ def plan_study(
             if finished:
                 failures[about] = failures.get(about, 0) - still
             dollars = model.cost(tokens_in, tokens_out)
+            minutes, seconds_by = _minutes(model, step.prompt, calls, tokens_in, tokens_out, done)
             rows.append(
                 {
                     "stage": stage.notebook[:2],
@@ -259,16 +284,79 @@ def plan_study(
                     "dollars": dollars,
                     "still": still,
                     "dollars_still": None if dollars is None else dollars * still / calls,
+                    "minutes": minutes,
+                    "minutes_still": minutes * still / calls,
+                    "seconds_by": seconds_by,
                     "tokens_by": tokeniser.name,
                 }
             )
     return pd.DataFrame(rows).astype({"dollars": float, "dollars_still": float})
 
 
+def _minutes(model: Model, prompt: str, calls: int, tokens_in: int, tokens_out: int, done: Done) -> tuple[float, str]:
+    """Return the minutes that so many calls of one kind take, and how long one takes is known by what."""
+    if model.simulated:
+        return 0.0, ""
+    seconds, known_by = assumed_seconds(1.0, tokens_out / calls), ASSUMED
+    if (model.name, prompt) in done.seconds:
+        seconds, known_by = done.seconds[model.name, prompt], MEASURED
+    elif prompt != EMBEDDING and model.name in done.slowness:
+        seconds, known_by = seconds * done.slowness[model.name], SCALED
+    minutes = [calls * seconds / 60 / min(model.concurrency, calls)]
+    # no faster than the account's limits let it
+    minutes += [calls / model.requests_per_minute] if model.requests_per_minute else []
+    minutes += [(tokens_in + tokens_out) / model.tokens_per_minute] if model.tokens_per_minute else []
+    return max(minutes), known_by
+
+
+def sum_minutes(estimate: pd.DataFrame, column: str = "minutes") -> float:
+    """Return the minutes that a study takes: its steps one after the other, and in each step all models at once."""
+    by_model = estimate.groupby(["stage", "step", "model"])[column].sum()
+    return float(by_model.groupby(["stage", "step"]).max().sum())
+
+
+def describe_minutes(estimate: pd.DataFrame) -> str:
+    """Return in a sentence how long a study will take, and what that rests on."""
+    asked = estimate[estimate["seconds_by"].ne("")]
+    if asked.empty:
+        return "Simulated models answer at once; the notebooks themselves take a minute or two."
+    rules = {
+        MEASURED: "take as long as those in the call store",
+        SCALED: "are scaled to the model's other calls in the call store",
+        ASSUMED: f"are assumed to take {SECONDS_TO_FIRST_TOKEN:g} s and 1 s for every {TOKENS_PER_SECOND:g} tokens out",
+    }
+    known = [
+        f"calls of {', '.join(dict.fromkeys(asked.loc[asked['seconds_by'].eq(how), 'model']))} {rule}"
+        for how, rule in rules.items()
+        if asked["seconds_by"].eq(how).any()
+    ]
+    whole, still = (_duration(sum_minutes(asked, column)) for column in ("minutes", "minutes_still"))
+    return (
+        f"Asking takes about {whole}, of which {still} are still to come, with each model's calls at its concurrency: "
+        f"{'; '.join(known)}."
+    )
+
+
+def _duration(minutes: float) -> str:
+    """Return a duration as shown."""
+    return f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{math.ceil(minutes):,} minutes"
+
+
+def describe_prices(models: Iterable[Model]) -> list[str]:
+    """Return the sentence that says which price list prices are from; [] if models give all of theirs themselves."""
+    listed = [model.name for model in models if model.prices_now.listed]
+    if not listed:
+        return []
+    return [
+        f"Prices of {', '.join(listed)} are those of {name_snapshot()}, whose last change of a price is of "
+        f"{date_snapshot()}; input_price and output_price in the file of models go before them."
+    ]
+
+
 def by_step(estimate: pd.DataFrame) -> pd.DataFrame:
     """Return an estimate with one row a stage, step and model, whichever prompts the step has."""
     about = ["stage", "step", "model", "tokens_by"]
-    counts = ["calls", "input_tokens", "output_tokens", "dollars", "still", "dollars_still"]
+    counts = ["calls", "input_tokens", "output_tokens", "dollars", "minutes", "still", "dollars_still"]
     summed = estimate.groupby(about, sort=False)[counts].sum(min_count=1).reset_index()
     return summed[[*about[:3], *counts, "tokens_by"]]
 
@@ -283,7 +371,7 @@ def _playing(parameters: StudyParameters, role: str) -> list[str]:
 def _arms_of_steering(names: list[str], wanted: list[str]) -> int:
     """Return under how many system prompts a target is asked again: its target rankings and the placebo."""
     # what is known before anything is asked is how many orders there are, not a model's own default order
-    stand_in = {"target": "any", "condition": "open_ended", "arm": "default"}
+    stand_in = {"target": "any", "condition": "open_ended", "arm": "default", "choices": 1}
     rankings = pd.DataFrame({"value": names, "strength": range(len(names))}).assign(**stand_in)
     return len(choose_target_rankings(names, rankings, wanted, seed=0)["any"]) + 1
 

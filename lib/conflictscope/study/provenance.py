@@ -41,7 +41,7 @@ _ONE_OF = {"targets": "target", "further_judges": "judge"}
 # what of a model's entry in the file of models makes no difference to its replies
 _NOT_ASKED = {
     *("name", "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "max_attempts"),
-    *("max_reply_mb", "input_price", "output_price"),
+    *("max_reply_mb", "input_price", "output_price", "cached_price", "prices", "retired"),
 }
 _CHANGED = {
     "values": "value {} has another definition",
@@ -366,9 +366,10 @@ def describe_status(parameters: StudyParameters) -> list[str]:
         for (state, why), same in rows.groupby(["state", "why"], sort=False):
             lines.append(f"  {', '.join(same['table'])}: {state}{f' ({why})' if why else ''}")
     calls, registry = summarise_store(study_store(parameters)), load_registry(parameters.path("models_file"))
-    by_model = calls.groupby("model")[["replies", "failures", "prompt_tokens", "completion_tokens"]].sum()
+    counted = ["replies", "failures", "prompt_tokens", "completion_tokens", "cached_tokens"]
+    by_model = calls.groupby("model")[counted].sum()
     costs = {
-        str(name): registry[str(name)].cost(row["prompt_tokens"], row["completion_tokens"])
+        str(name): registry[str(name)].cost(row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"])
         if name in registry
         else None
         for name, row in by_model.iterrows()
@@ -378,7 +379,11 @@ def describe_status(parameters: StudyParameters) -> list[str]:
     return [
         *lines,
         f"{by_model['replies'].sum():,} replies in the call store"
-        + (f", {failed:,} calls without an answer" if failed else "")
+        + (
+            f", {failed:,} calls without an answer (run --again sends those anew whose answers were lost)"
+            if failed
+            else ""
+        )
         + f"; tokens counted by the endpoints cost {sum(filter(None, costs.values())):,.2f} dollars"
         + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else ""),
     ]

@@ -7,6 +7,7 @@ manifest, bundle and the README's table of notebooks come from here; tests hold 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from conflictscope.elicit.system_prompts import STEERING_PROMPTS
 from conflictscope.models.records import EMBEDDING
 from conflictscope.tables import CHECKS
 
@@ -74,8 +75,8 @@ class Step:
     filled_in: Size
     """Characters that the prompt's own text does not have yet."""
     characters_out: Size
-    system: tuple[str, ...] = ()
-    """Prompts of the system message: each call has one of them."""
+    system: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Value of ``steering_prompt`` → prompts of the system message: each call has one of them."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _judging(table: str, label: str, role: str, held: Callable[[Counts], int]) -
     )
 
 
-def _talking(prefix: str, held: Callable[[Counts], int], system: tuple[str, ...] = ()) -> tuple[Step, ...]:
+def _talking(prefix: str, held: Callable[[Counts], int], system: Mapping[str, tuple[str, ...]]) -> tuple[Step, ...]:
     """Return the steps of so many conversations with each target, and of judging them once."""
     table, told = f"{prefix}conversations", _VALUES_TOLD if system else 0
     return (
@@ -214,7 +215,9 @@ _STUDY = (
         seconds=6,
         reads=("kept_scenarios",),
         writes=("answers", "ratings"),
-        parameters=dict.fromkeys(("targets", "repetitions", "choice_temperature"), ("answers", "ratings")),
+        parameters=dict.fromkeys(
+            ("targets", "repetitions", "choice_temperature", "default_system_prompt"), ("answers", "ratings")
+        ),
         steps=(
             Step("choices", "targets", "choose", "answers", lambda c: 2 * c.asked, _EXAMINED, ONE_LETTER),
             Step("ratings", "targets", "rate", "ratings", lambda c: 2 * c.asked, DESCRIPTION + ACTION, ONE_LETTER),
@@ -229,7 +232,11 @@ _STUDY = (
         parameters={
             **dict.fromkeys(("simulated_user", "user_temperature"), ("opening_messages", "conversations")),
             **dict.fromkeys(
-                ("targets", "max_turns", "repetitions", "target_temperature", "target_max_tokens"), ("conversations",)
+                (
+                    *("targets", "max_turns", "repetitions", "target_temperature", "target_max_tokens"),
+                    "default_system_prompt",
+                ),
+                ("conversations",),
             ),
             "judge": ("verdicts", "swapped_verdicts"),
             "further_judges": ("further_verdicts",),
@@ -248,7 +255,7 @@ _STUDY = (
                 filled_in=MESSAGE,
                 characters_out=ARTIFACT,
             ),
-            *_talking("", lambda c: c.asked),
+            *_talking("", lambda c: c.asked, {}),
             _judging("swapped_verdicts", "verdicts, swapped", "judge", lambda c: c.asked),
             _judging("further_verdicts", "verdicts, further judges", "further_judges", lambda c: c.asked),
         ),
@@ -274,7 +281,7 @@ _STUDY = (
             "simulated_user": ("steered_conversations",),
             "judge": ("steered_verdicts",),
             **dict.fromkeys(
-                ("targets", "target_rankings", "steered_conditions", "repetitions"),
+                ("targets", "target_rankings", "steering_prompt", "steered_conditions", "repetitions"),
                 ("steered_answers", "steered_conversations"),
             ),
             "choice_temperature": ("steered_answers",),
@@ -288,9 +295,9 @@ _STUDY = (
                 calls=lambda c: 2 * c.asked * c.arms * c.by_choice,
                 filled_in=_VALUES_TOLD + _EXAMINED,
                 characters_out=ONE_LETTER,
-                system=("system_steered", "system_placebo"),
+                system=STEERING_PROMPTS,
             ),
-            *_talking("steered_", lambda c: c.asked * c.arms * c.by_talk, ("system_steered", "system_placebo")),
+            *_talking("steered_", lambda c: c.asked * c.arms * c.by_talk, STEERING_PROMPTS),
         ),
         leaves="a figure",
     ),

@@ -6,9 +6,11 @@ they name: value set, target rankings, models and their keys, scenarios, call st
 
 import importlib.util
 import os
+from datetime import date
 from typing import Any
 
 from conflictscope.files import did_you_mean, near_file
+from conflictscope.models.prices import name_snapshot
 from conflictscope.models.registry import LOCAL_EMBEDDERS, Registry
 from conflictscope.scenarios.value_sets import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters
@@ -52,15 +54,41 @@ def validate_study(parameters: StudyParameters, registry: Registry) -> list[str]
     return [f"{parameters.file}: {parameters.places.get(p.partition(':')[0], '')}{p}" for p in problems]
 
 
-def _problems_of_models(values: dict[str, Any], registry: Registry) -> list[str]:
-    """Return what is wrong with the models that are asked: unknown, of the wrong kind, without a key or a price."""
+def notes_on_models(parameters: StudyParameters, registry: Registry) -> list[str]:
+    """Return a sentence for each thing about the models asked that a study may run in spite of.
+
+    Where a model's entry and its last probe disagree (``probing``), and which models are retired.
+    """
+    from conflictscope.models.probing import find_disagreements, read_probes
+
+    if parameters.values["replay"]:
+        return []
+    probes, notes = read_probes(parameters.path("models_file")), []
+    today = str(date.today())
+    for name in _roles_of(parameters.values):
+        model = registry[name]
+        if model.retired is not None:
+            when = "has been retired since" if model.retired <= today else "will be retired on"
+            notes.append(f"{name}: {model.id} {when} {model.retired}, says params/models.yaml.")
+        if name in probes:
+            notes += find_disagreements(model, probes[name])
+    return notes
+
+
+def _roles_of(values: dict[str, Any]) -> dict[str, str]:
+    """Return the models that are asked, each with the first role that it plays."""
     roles: dict[str, str] = {}
     for role in _ROLES:
         for name in values[role] if isinstance(values[role], list) else [values[role]]:
             if role != "embedder" or name not in LOCAL_EMBEDDERS:
                 roles.setdefault(name, role)
+    return roles
+
+
+def _problems_of_models(values: dict[str, Any], registry: Registry) -> list[str]:
+    """Return what is wrong with the models that are asked: unknown, of the wrong kind, without a key or a price."""
     problems = []
-    for name, role in roles.items():
+    for name, role in _roles_of(values).items():
         kind = "embeddings" if role == "embedder" else "chat"
         fitting = sorted(known for known, model in registry.models.items() if model.kind == kind)
         if name not in fitting:
@@ -71,10 +99,16 @@ def _problems_of_models(values: dict[str, Any], registry: Registry) -> list[str]
             )
             continue
         model = registry[name]
-        if values["budget_usd"] is not None and model.cost(1, int(kind == "chat")) is None:
+        try:
+            unpriced = values["budget_usd"] is not None and model.cost(1, int(kind == "chat")) is None
+        except ValueError as problem:
+            problems.append(f"{role}: {problem}")
+            unpriced = False
+        if unpriced:
             problems.append(
                 f"budget_usd: found {values['budget_usd']}, but {role}: the price of {name!r} is unknown, so that it "
-                "could not be kept. Give input_price and output_price in params/models.yaml (0 if it costs nothing)."
+                f"could not be kept: {name_snapshot()} does not list it. Give input_price and output_price in "
+                "params/models.yaml (0 if it costs nothing)."
             )
         # a replay asks nothing
         if model.key_variable and not values["replay"] and not os.environ.get(model.key_variable):
@@ -138,7 +172,7 @@ def _problems_of_rankings(values: dict[str, Any], value_set: ValueSet) -> list[s
     from conflictscope.elicit.system_prompts import choose_target_rankings
 
     # a model's own order is not known yet; any stands in for it
-    stand_in = {"target": "any", "condition": "open_ended", "arm": "default"}
+    stand_in = {"target": "any", "condition": "open_ended", "arm": "default", "choices": 1}
     rankings = pd.DataFrame({"value": value_set.names, "strength": range(len(value_set.names))}).assign(**stand_in)
     problems = []
     for item in items:

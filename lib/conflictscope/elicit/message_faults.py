@@ -1,0 +1,239 @@
+"""What makes a text no message of a user, or no artifact: a simulated user is a model, and may answer as one.
+
+In: a message, or a text to be pasted into one. Out: the first fault found, by patterns of English, or None. The truth
+table is ``tests/elicit/test_message_faults.py``. An audit by pattern sees words, not intent: each pattern is narrow, a
+fault costs one more call, and what is not found is still there to be read.
+
+- ``refusal``: declines the task, as an assistant does, in its opening
+- ``assistant``: offers help, hands over what was ordered, or speaks as a language model
+- ``description``: says what a message would be like, or labels it, in place of being one
+- ``placeholder``: leaves a gap for names and the like, in brackets
+- ``artifact_alone``: is the letter that help was wanted with, and asks for nothing
+- ``tag``: still holds the tag of an artifact that should have been pasted in
+"""
+
+import re
+
+TAG = "[[artifact]]"
+_ANY_TAG = re.compile(r"\[\[\s{0,9}artifact[^\]\n]{0,200}\]\]|</?artifact\b", re.IGNORECASE)
+FAULT_WORDS = {
+    "refusal": "it declines the task as an assistant would",
+    "assistant": "it speaks as an assistant, who helps, and not as the person, who asks",
+    "description": "it describes a message, or labels it, in place of being the message itself",
+    "placeholder": "it leaves a placeholder in brackets where a name or another detail belongs",
+    "artifact_alone": "it is the text that help is wanted with, and asks for nothing",
+    "tag": "it still holds an artifact's tag",
+}
+"""Fault → what is told to the model that is asked again, and to the reader of the table."""
+_LOOKED_AT = 400  # characters at the beginning in which a text shows who speaks
+_DRESS = " \t\n\r\"'*_#>“”‘’«»-"
+
+
+def _compile(*patterns: str) -> re.Pattern[str]:
+    """Return alternatives as one pattern, whatever the case."""
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_CANNOT = (
+    r"(?:can't|cannot|can not|couldn't|won't|will not|must decline to"
+    r"|(?:am|'m|be) (?:unable|not able|not comfortable)(?: to)?)"
+)
+_SORRY = r"^(?:i(?:'m| am)(?: very| so| truly)? sorry|i apologi[sz]e|my apologies|sorry|unfortunately)\b"
+_TASK = r"(?:request|task|prompt|message|content|role|character|person|scenario|conversation)"
+# what only somebody who was given the task can decline to do
+_DECLINED = (
+    r"(?:assist (?:you )?(?:with|in)|assist\b|help (?:you )?with (?:that|this|your)\b|comply\b|role-?play|generate\b"
+    r"|(?:fulfil|fulfill|complete|do|continue with|engage (?:in|with)|participate in|go along with)"
+    rf" (?:this|that|your|the|such) {_TASK}"
+    r"|(?:write|provide|create|generate|produce|play|give you) (?:this|that|such|an?|the|any)"
+    rf"(?: \w{{1,20}}){{0,2}} {_TASK}|pretend to be|impersonate)"
+)
+_LANGUAGE_MODEL = r"\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+_REFUSAL = _compile(
+    rf"{_SORRY}[^\n]{{0,120}}\bi {_CANNOT} {_DECLINED}",
+    rf"{_SORRY}[^.!?\n]{{0,60}}\bi {_CANNOT} (?:do|help with) (?:that|this|it)\b",
+    rf"^i {_CANNOT} {_DECLINED}",
+    rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,40}}\bi (?:can't|cannot|don't|am not|won't|'m not)",
+    r"^i (?:must|have to|need to) (?:respectfully )?decline\b",
+)
+_REFUSED_ARTIFACT = _compile(
+    rf"(?:{_SORRY}[^.!?\n]{{0,60}}\b|^)i {_CANNOT}"
+    r" (?:provide|write|create|draft|produce|compose|supply|complete|invent|make up)\b",
+)
+_PASTED_REFUSAL = _compile(
+    rf"{_SORRY}[^.!?\n]{{0,60}}\bi {_CANNOT}"
+    r" (?:provide|write|create|draft|produce|generate|share|assist with|help with)\b(?: \w{1,20}){0,3}"
+    r" (?:essay|text|content|e-?mail|letter|article|report|story|document|paper|speech|post|script|poem|request"
+    r"|material|excerpt|copy|draft|log|transcript|application|statement|code|review|plan|list)s?\b",
+)
+_ORDER = r"^(?:sure|certainly|of course|absolutely|gladly|definitely)\b(?: thing)?[!,.:]{1,3} "
+_ASSISTANT = _compile(
+    rf"{_ORDER}here(?:'s| is) (?:an?|the|your|one)\b[^.!?\n]{{0,40}}"
+    r"\b(?:message|draft|sample|example|version|reply|response)\b",
+    rf"{_ORDER}(?:i(?:'d| would|'ll| will) be (?:happy|glad)|(?:let me|i can|i'll|i will) (?:help|assist))",
+    rf"{_ORDER}how (?:can|may) i\b",
+    r"^(?:i(?:'d| would) be|i(?:'m| am)) (?:more than )?(?:happy|glad|here) to (?:help|assist|support|listen)\b",
+    r"\bhow (?:can|may|could) i (?:best )?(?:help|assist|support) you\b",
+    r"\bas (?:your|an) (?:helpful )?(?:ai )?assistant, i\b",
+    rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,20}}\b(?:i|my)\b",
+    r"\bif you(?:'d| would) like me to (?:revise|adjust|change|modify|rewrite|make|add)\b",
+)
+# nobody opens a conversation like this who wants something; later on a person may say so
+_ANSWERING = _compile(
+    r"^(?:thank you|thanks) for (?:reaching out|sharing|contacting|trusting me)\b",
+    r"^i understand (?:how|that you(?:'re| are) (?:feeling|going|worried|concerned|facing|in a|looking))\b",
+)
+_HANDED_OVER = _compile(
+    rf"{_ORDER}(?:here|i\b|this is|below)",
+    r"^here(?:'s| is| are) (?:an?|the|your|some|one)\b[^\n]{0,120}:[ \t*]{0,6}\n",
+    r"\b(?:feel free to|you can) (?:adjust|edit|modify|customi[sz]e|change)\b[^\n]{0,80}$",
+)
+# a message that somebody else has sent is not described but quoted
+_RECEIVED = (
+    r"(?: (?:i|he|she|they|we|you|my|our|from|for|to|below is from|sent|received)\b"
+    r"| that (?:i|he|she|they|we|my|was|came)\b)"
+)
+_DESCRIPTION = _compile(
+    r"^(?:here(?:'s| is)|below is|this is) (?:an?|the|my|one|your)? ?"
+    r"(?:possible |draft |sample |suggested |short |realistic |potential ){0,2}(?:opening |first |draft )?message\b"
+    rf"(?!{_RECEIVED})",
+    r"^(?:the|an?) (?:opening|first) message"
+    r" (?:should|would|could|will|asks|opens|begins|starts|is|from|in which|that)\b",
+    r"^the message (?:asks|opens|begins|starts|would|will|is from)\b",
+    r"^(?:the|this) (?:user|persona|character|human) (?:asks|wants|writes|says|is|opens|would|needs|turns|should"
+    r"|begins|starts|explains|requests|describes|has|tells)\b",
+    r"\b(?:asks|tells|requests|writes to|turns to|explains to|messages|approaches) (?:the|an) (?:ai )?assistant\b",
+    r"^(?:opening message|first message|message|user|human)\**:",
+    r"^i(?:'d| would) (?:open|start|begin)(?: the conversation| my message)? (?:with|by|like this)\b",
+    r"^as (?:the|this) (?:user|persona|character)\b",
+)
+# no placeholders: editors' words, levels of a log, tick boxes
+_BRACKETED_WORDS = frozenset(
+    [
+        *(
+            "sic",
+            "edit",
+            "edited",
+            "redacted",
+            "removed",
+            "deleted",
+            "omitted",
+            "laughs",
+            "pause",
+            "inaudible",
+            "unclear",
+        ),
+        *("info", "warn", "warning", "error", "debug", "trace", "fatal", "critical", "ok", "fail", "failed", "pass"),
+        *("passed", "x", "todo", "crosstalk", "update"),
+    ]
+)
+_BRACKETS = re.compile(r"(?<![\w\])\[!=])\[([A-Za-z][A-Za-z'’ ,/&-]{1,60})\](?![\[(\]])")
+_CODE = re.compile(r"```[^`]{0,20000}```")
+_GAPS = _compile(
+    r"<(?:insert|your|name|recipient|company|date|address|email|phone)\b[^<>\n]{0,40}>",
+    r"(?<!\{)\{(?:insert|your|name|recipient|company|date|address|email|phone)\b[^{}\n]{0,40}\}",
+    r"\(insert [^()\n]{1,60}\)",
+    r"\binsert [a-z ]{1,30} here\b",
+)
+_SPEAKER = re.compile(r"[ \t]{0,8}:")
+_LETTER = _compile(
+    r"(?:subject|re): ",
+    r"dear (?!(?:ai|assistant|chatgpt|claude|gemini|gpt|helper|bot)\b)\S",
+    r"to whom it may concern",
+)
+_SIGNED = re.compile(
+    r"^[ \t]{0,8}(?:(?:best|kind|warm|warmest|many)? ?(?:regards|wishes)|sincerely|yours|respectfully|love|cheers"
+    r"|thanks|thank you|best|with (?:love|thanks|gratitude|appreciation)|in gratitude|gratefully|cordially)"
+    r"\b[^\n]{0,30}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SHORTEST_REQUEST = 25  # characters behind a signature's name that can be a request
+_REQUEST = _compile(
+    r"\b(?:can|could|would|will) you"
+    r" (?:help|write|draft|check|rewrite|edit|proofread|look|read|tell|make|polish|review|give)\b",
+    r"\b(?:help|write|draft|check|rewrite|edit|proofread|polish|review|fix|shorten|improve) (?:me|this|it|my|the)\b",
+)
+
+
+def holds_tag(text: str) -> bool:
+    """Return whether a text still holds an artifact's tag: ours, or the published release's ``<ARTIFACT>``."""
+    return bool(_ANY_TAG.search(text))
+
+
+def find_message_fault(message: str, *, opens: bool = True) -> str | None:
+    """Return what makes a text no message of a user, a key of ``FAULT_WORDS``, or None.
+
+    Parameters
+    ----------
+    opens : bool
+        Whether it opens a conversation.
+    """
+    opening, ending = _opening(message), _ending(message)
+    if _REFUSAL.search(opening) or any(map(_holds_refusal, message.splitlines())):
+        return "refusal"
+    if _DESCRIPTION.search(opening):
+        return "description"
+    if _ASSISTANT.search(opening) or _ASSISTANT.search(ending) or (opens and _ANSWERING.search(opening)):
+        return "assistant"
+    if holds_tag(message):
+        return "tag"
+    if _holds_placeholder(message):
+        return "placeholder"
+    return "artifact_alone" if _is_letter_alone(message) else None
+
+
+def find_artifact_fault(artifact: str) -> str | None:
+    """Return what makes a text no artifact to be pasted into a message, a key of ``FAULT_WORDS``, or None."""
+    opening = _opening(artifact)
+    if _REFUSAL.search(opening) or _REFUSED_ARTIFACT.search(opening):
+        return "refusal"
+    if _ASSISTANT.search(opening) or _HANDED_OVER.search(opening) or _HANDED_OVER.search(_ending(artifact)):
+        return "assistant"
+    if holds_tag(artifact):
+        return "tag"
+    return "placeholder" if _holds_placeholder(artifact) else None
+
+
+def _holds_refusal(paragraph: str) -> bool:
+    """Return whether a paragraph is an assistant's refusal that was pasted in."""
+    return "sorry" in paragraph.lower() and bool(_PASTED_REFUSAL.search(_opening(paragraph)))
+
+
+def _plain(text: str) -> str:
+    """Return a text with straight apostrophes, and without what dresses up its beginning."""
+    return text.replace("’", "'").lstrip(_DRESS)
+
+
+def _opening(text: str) -> str:
+    """Return a text's beginning."""
+    return _plain(text[: 2 * _LOOKED_AT])[:_LOOKED_AT]
+
+
+def _ending(text: str) -> str:
+    """Return a text's last paragraph, unless it is a text of one."""
+    paragraph = text.rstrip().rpartition("\n")[2]
+    return "" if len(paragraph) == len(text.strip()) else _plain(paragraph[-_LOOKED_AT:])
+
+
+def _holds_placeholder(text: str) -> bool:
+    """Return whether a text leaves a gap in brackets, as ``[Name]`` or ``<your company>``."""
+    text = _CODE.sub(" ", text)
+    for match in _BRACKETS.finditer(text):
+        words = match[1].lower().split()
+        begins_line = not text[max(0, match.start() - 20) : match.start()].rpartition("\n")[2].strip()
+        # a speaker in a chat log, [Anna]: …
+        speaker = begins_line and bool(_SPEAKER.match(text, match.end()))
+        if not set(words) <= _BRACKETED_WORDS and not speaker:
+            return True
+    return bool(_GAPS.search(text))
+
+
+def _is_letter_alone(text: str) -> bool:
+    """Return whether a text is a letter to somebody else and nothing besides."""
+    if not _LETTER.match(_plain(text)):
+        return False
+    signed = list(_SIGNED.finditer(text))
+    if not signed:
+        return not _REQUEST.search(text)
+    # behind the last signature stands a name, and then what is wanted with the letter, if anything
+    return len(text[signed[-1].end() :].strip()) < _SHORTEST_REQUEST

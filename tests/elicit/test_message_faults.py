@@ -1,0 +1,166 @@
+"""The truth table of what simulated users write: what is a message, and what is none."""
+
+import sys
+
+import pytest
+
+from conflictscope.elicit import message_faults
+from conflictscope.elicit.message_faults import FAULT_WORDS, find_artifact_fault, find_message_fault
+from conflictscope.tables import FAULTS
+
+GOOD_MESSAGES = [
+    "Can you check my essay before I hand it in tonight? I wrote it about my grandmother.",
+    "I'm sorry to bother you, but I can't sleep before the hearing. What do I say to the judge?",
+    "I can't write this letter myself, my English is too poor. Can you?",
+    "Sorry, I can't give you all the details. My sister must not know.",
+    "I cannot fulfil the order by Monday. Help me tell the client.",
+    "Okay, here's the situation: my boss wants the report by noon.",
+    "Sure, I could ask him, but he would lie. What would you do?",
+    "Here is the message I got from my landlord: pay by Friday or leave. What do I answer?",
+    "Here's the message that my landlord sent. What now?",
+    "This is a message from my sister. Please make it kinder.",
+    "As an AI you have read all of this. Is my case hopeless?",
+    "I understand you can write emails. Write one to my aunt.",
+    "The message to parents is below. Make it short.",
+    "Let me know if you need more details.",
+    "Dear AI, I need a letter to my bank.",
+    "Dear assistant, what do I tell my daughter?",
+    # what is in brackets and no gap
+    "The log says:\n[ERROR] disk full\n[INFO] restarting\nWhat is wrong?",
+    "Our chat:\n[Anna]: where are you?\n[Ben]: late\nHow do I answer her?",
+    "Source [1] says so [sic], see [the page](https://example.org), and items[index] fails.",
+    "My list: - [ ] milk - [x] bread",
+    "Fix this:\n```python\nsend(to=[email], cc=[the_boss])\nprint(<name>)\n```",
+    "Why does `recipients=[user]` fail?",
+    # a letter, and what is wanted with it
+    "Dear Ms Ito,\n\nI resign.\n\nSincerely,\nTom\n\nCan you make this sound less cold? I send it at noon.",
+    "Subject: Friday\n\nI cannot come, and could you write me a better excuse than this?",
+    "Please polish:\n\nDear Ms Ito,\n\nI resign.\n\nSincerely,\nTom",
+]
+FAULTY_MESSAGES = {
+    "refusal": [
+        "I'm sorry, but I can't assist with that.",
+        "I’m sorry, I cannot fulfill this request.",
+        "I cannot write this message.",
+        "I can't help with that.",
+        "I am unable to generate such content.",
+        "I won't roleplay as this person.",
+        "I apologize, but I'm not comfortable writing that. I can't create a message of this kind.",
+        "As an AI language model, I cannot take part.",
+        "I must respectfully decline.",
+        "Here's my essay.\n\nI'm sorry, but I can't provide the essay you asked for.\n\nBe honest!",
+    ],
+    "assistant": [
+        "Certainly! Here is a draft: Hi, I'm Tom.",
+        "Of course! How can I help you with your essay?",
+        "I'd be happy to help you with that.",
+        "Hello! How may I assist you today?",
+        "As an AI assistant, I think that you should talk to her.",
+        "Thank you for reaching out about your landlord.",
+        "I understand that you're going through a hard time.",
+        "Talk to her first.\n\nIf you'd like me to adjust the tone, just say so.",
+    ],
+    "description": [
+        "Here is a possible opening message: Hi, I need help.",
+        "**Opening message:** Hi, I need help.",
+        "The opening message should mention the deadline and the essay.",
+        "The message asks for help with an essay.",
+        "The user asks for help with an essay.",
+        "Maria, a nurse, asks the assistant to write a letter.",
+        "I would open with a question about the deadline.",
+        "As the user, I need help.",
+    ],
+    "placeholder": [
+        "Dear [parents' chat group],",
+        "Hi, I'm [Name] and I work at [Company].",
+        "Please write to [Your Manager's Name] for me.",
+        "Send it to <your email> today.",
+        "I live in {your city} and need a lawyer.",
+        "Here is the link: [insert link].",
+        "Write to (insert name of doctor) for me.",
+        "Please help: INSERT ESSAY HERE",
+    ],
+    "artifact_alone": [
+        "Dear Ms Ito,\n\nI resign as of today.\n\nSincerely,\nTom Baker",
+        "Subject: Friday\n\nDear all, the meeting is moved.\n\nBest regards,\nTom",
+        "Dear Ms Ito, I resign as of today and thank you for three good years.",
+        "To whom it may concern: Tom has worked here for six years.\n\nRespectfully,\nA. Lee",
+    ],
+    "tag": ["Here it is: [[artifact]]", "Here: <ARTIFACT>an email</ARTIFACT>", "Here: [[ Artifact: the email ]]"],
+}
+GOOD_ARTIFACTS = [
+    "Dear Ms Ito,\n\nI'm sorry, but I can't come on Friday.\n\nTom",
+    "My grandmother never learned to read. She kept the letters all the same.",
+    "10:32 [ERROR] disk full",
+    "Here is what I learned on the farm: patience.",
+]
+FAULTY_ARTIFACTS = {
+    "refusal": [
+        "I'm sorry, but I can't provide the essay.",
+        "I cannot create this email.",
+        "Unfortunately, I am unable to write the review, since it would mislead people.",
+        "I can’t help with that.",
+    ],
+    "assistant": [
+        "Sure! Here's the email:\n\nDear Ms Ito,",
+        "Here is the essay you asked for:\n\nMy grandmother …",
+        "Certainly, I have written it.",
+        "Dear Ms Ito, …\n\nFeel free to adjust it to your needs.",
+    ],
+    "placeholder": ["Dear Ms Ito,\n\nI resign.\n\n[Your Name]"],
+    "tag": ["Dear Ms Ito, [[artifact]]"],
+}
+
+
+@pytest.mark.parametrize("text", GOOD_MESSAGES)
+def test_a_message_of_a_user_has_no_fault(text):
+    assert find_message_fault(text) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"), [(fault, text) for fault in FAULTY_MESSAGES for text in FAULTY_MESSAGES[fault]]
+)
+def test_what_is_no_message_of_a_user_is_told_by_kind(fault, text):
+    assert find_message_fault(text) == fault
+
+
+@pytest.mark.parametrize("text", GOOD_ARTIFACTS)
+def test_an_artifact_has_no_fault(text):
+    assert find_artifact_fault(text) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"), [(fault, text) for fault in FAULTY_ARTIFACTS for text in FAULTY_ARTIFACTS[fault]]
+)
+def test_what_is_no_artifact_is_told_by_kind(fault, text):
+    assert find_artifact_fault(text) == fault
+
+
+def test_every_kind_has_its_words_and_its_place_in_the_table():
+    assert set(FAULT_WORDS) == set(FAULTS) == set(FAULTY_MESSAGES)
+
+
+def lines_run(text):
+    """Return how many lines of the module run while a text is looked at."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        count += event == "line"
+        return trace if frame.f_code.co_filename == message_faults.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        find_message_fault(text)
+        find_artifact_fault(text)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "piece", ["[a]", "[", "```", "sorry ", "\n", "\nthanks", "[ERROR] ", "Dear X ", "<your ", "[[artifact "]
+)
+def test_a_text_twice_as_long_takes_at_most_twice_the_steps(piece):
+    assert lines_run(piece * 2000) <= 2.1 * lines_run(piece * 1000) + 100

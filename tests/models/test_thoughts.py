@@ -1,0 +1,84 @@
+"""The truth table of thoughts: what is thought, what is reply, and what splitting costs."""
+
+import sys
+
+import pytest
+
+from conflictscope.models import thoughts
+from conflictscope.models.thoughts import split_thoughts
+
+
+@pytest.mark.parametrize(
+    ("text", "thought", "reply"),
+    [
+        # nothing to split off: the text as it is, its spaces too
+        ("B", None, "B"),
+        ("  I would tell her.\n", None, "  I would tell her.\n"),
+        ("Thoughts:\n- tell her", None, "Thoughts:\n- tell her"),
+        ("thought about it\nB", None, "thought about it\nB"),
+        ("analysis of both: B", None, "analysis of both: B"),
+        ("The tag `<think>` begins it, `</think>` ends it.", None, "The tag `<think>` begins it, `</think>` ends it."),
+        # between marks
+        ("<think>\nA or B?\n</think>\n\nB", "A or B?", "B"),
+        ("<THINK>A?</Think>B", "A?", "B"),
+        ("\n <thinking>A?</thinking>\nB", "A?", "B"),
+        ("[THINK]A?[/THINK]B", "A?", "B"),
+        ("◁think▷A?◁/think▷B", "A?", "B"),
+        ("<seed:think>A?</seed:think>B", "A?", "B"),
+        ("<|START_THINKING|>A?<|END_THINKING|>B", "A?", "B"),
+        ("<unused94>thought\nA?<unused95>B", "thought\nA?", "B"),
+        ("<|channel>thought\nA?<channel|>B", "A?", "B"),
+        ("<think></think>\n\nB", None, "B"),
+        ("<think>A?</think><answer>B</answer>", "A?", "B"),
+        ("<think>A <think>again</think> and on</think> B", "A <think>again\n\nand on", "B"),
+        ("<think>A?</think>\nFirst.\n<think>More.</think>\nSecond.", "A?\n\nMore.", "First.\n\nSecond."),
+        ("Let me see. <think>A?</think> B", "A?", "Let me see.  B"),
+        # the opening mark is part of the prompt, or the closing one never came
+        ("A is tempting.\n</think>\n\nB", "A is tempting.", "B"),
+        ("<think>\nA or B? Hm", "A or B? Hm", ""),
+        ("First.\n<think>and on", "and on", "First."),
+        # channels
+        ("<|channel|>analysis<|message|>A?<|start|>assistant<|channel|>final<|message|>B", "A?", "B"),
+        ("<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>", "A?", "B"),
+        ('<|channel|>final <|constrain|>json<|message|>{"answer": "A"}', None, '{"answer": "A"}'),
+        ("<|channel|>commentary<|message|>Calling.<|end|><|channel|>analysis<|message|>A?", "Calling.\n\nA?", ""),
+        ("analysisThe user asks. A?assistantfinalB", "The user asks. A?", "B"),
+        ("analysisThe user asks. A?", "The user asks. A?", ""),
+        # the word alone: where thoughts end has to be said
+        ("thought\nThe user asks.\n\nB", "The user asks.\n\nB", ""),
+        ("thought\nThe user asks.\nresponse\nB", "The user asks.", "B"),
+        # end marks, and turns that are not of the reply
+        ("B<|im_end|>", None, "B"),
+        ("B</s></s> \n", None, "B"),
+        ("I would.<|im_end|>\n<|im_start|>user\nAnd then?", None, "I would."),
+        ("Close it with </s> and go on.", None, "Close it with </s> and go on."),
+        ("<think>A?</think>B<|eot_id|>", "A?", "B"),
+    ],
+)
+def test_thoughts_are_parted_from_the_reply_and_nothing_is_guessed(text, thought, reply):
+    assert split_thoughts(text) == (thought, reply)
+
+
+def lines_run(text):
+    """Return how many lines of the module run while a text is split."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        count += event == "line"
+        return trace if frame.f_code.co_filename == thoughts.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        split_thoughts(text)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "piece", ["<think>", "</think>", "</s>", "</s> x", "<|channel|>final<|message|>", "<", "[", "\n", "thought\n", "`"]
+)
+def test_a_reply_twice_as_long_takes_at_most_twice_the_steps(piece):
+    assert lines_run(piece * 2000) <= 2.1 * lines_run(piece * 1000) + 100
