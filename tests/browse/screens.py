@@ -1,4 +1,4 @@
-"""Screenshots of the three views on the demo, as the README shows them.
+"""Screenshots of the three views on the demo, as docs/reading.md shows them.
 
 Run by hand after ``make study``: ``.venv/bin/python tests/browse/screens.py`` writes them to ``figures/screens/``;
 ``... screens.py --dark FOLDER`` takes the same in the dark theme, to be looked at. It needs Chromium and playwright.
