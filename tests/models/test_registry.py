@@ -123,11 +123,12 @@ def test_shipped_models_are_in_the_price_list_or_on_this_machine():
     assert registry["claude-3-5-sonnet"].retired == "2025-10-28"
 
 
-def test_the_readme_names_models_of_the_file_alone():
+def test_the_pages_name_models_of_the_file_alone():
     registry = load_registry(SHIPPED)
-    text = (SHIPPED.parents[1] / "README.md").read_text(encoding="utf-8")
+    root = SHIPPED.parents[1]
+    text = "".join(path.read_text(encoding="utf-8") for path in (root / "README.md", *(root / "docs").glob("*.md")))
     lists = re.findall(r"(?:targets|further_judges): \[([^\]]+)\]", text) + re.findall(
-        r"conflictscope probe (\S+?)`", text
+        r"conflictscope probe (\S+?)$", text, re.MULTILINE
     )
     named = {name.strip() for found in lists for name in found.split(",")}
     assert named and {name for name in named if name not in registry} == set()

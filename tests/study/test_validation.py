@@ -146,7 +146,7 @@ def test_check_is_another_name_for_validate_and_an_old_parameter_is_told(project
 def test_several_files_run_in_order_and_the_first_failure_counts(project, monkeypatch):
     ran = []
 
-    def run(file, settings, out, only):
+    def run(file, *rest):
         ran.append(file)
         if "bad" in file:
             raise ValueError(f"{file}: wrong")
