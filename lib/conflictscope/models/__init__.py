@@ -10,6 +10,7 @@
 - ``wire``, ``client``: a connection for each request; one endpoint, its key and its limits
 - ``whole_prompts``: whether the server read whole prompts
 - ``spending``: budget and ledger
+- ``batches``: calls handed over in files, at half the price
 - ``progress``: how far a list is
 - ``probing``: what an endpoint takes, found out before a study is put to it
 - ``asking``: stored already? → allowed? → sent → stored → read
@@ -17,12 +18,14 @@
 """
 
 from conflictscope.models.asking import Models
+from conflictscope.models.batches import BatchesPending
 from conflictscope.models.registry import Model, Registry, load_registry
 from conflictscope.models.requests import Message, NonBlank, Reply, Request
 from conflictscope.models.spending import BudgetReached
 from conflictscope.models.store import CallStore
 
 __all__ = [
+    "BatchesPending",
     "BudgetReached",
     "CallStore",
     "Message",

@@ -18,6 +18,7 @@ import httpx2
 import numpy as np
 import openai
 
+from conflictscope.models.batches import Batches
 from conflictscope.models.client import Endpoint
 from conflictscope.models.embeddings import (
     EmbeddingCall,
@@ -196,6 +197,7 @@ class Models:
         self._budget = Budget(registry, store, None if replay else budget_usd)
         self._ledger = Ledger(self._budget, None if replay else ledger, planned)
         self._endpoints: dict[str, Endpoint] = {}
+        self._batches: dict[str, Batches] = {}
         self._prompt_counts: defaultdict[str, PromptCounts] = defaultdict(PromptCounts)
         # task that works on a list → what it tries at the moment
         self._workers: dict[asyncio.Task, Attempts | None] = {}
@@ -242,6 +244,8 @@ class Models:
             If the first ``HOPELESS`` replies cannot be used, not one of them.
         BudgetReached
             If what is left of the budget may not cover the next call.
+        BatchesPending
+            If it is asked in batches that are not done yet; the same call goes on from there.
         OSError
             If the store does not take a reply.
         LookupError
@@ -265,6 +269,9 @@ class Models:
                 unanswered.append(call)
             else:
                 replies[identity] = reply
+        if described.in_batches and unanswered and not self.replay:
+            await self._fill_by_batches(described, unanswered, label)
+            stored = await self._without_cut(described, calls, await self.store.find({key for key, _ in distinct}))
         before = (
             {} if self.replay else await self.store.find_unanswered({call.key for call in unanswered} - set(stored))
         )
@@ -345,6 +352,10 @@ class Models:
             if endpoint.loop is asyncio.get_running_loop():  # those of an earlier loop went with it
                 await endpoint.close()
         self._endpoints.clear()
+        for batches in self._batches.values():
+            if batches.loop is asyncio.get_running_loop():
+                await batches.close()
+        self._batches.clear()
         self.store.close()
 
     async def _answer(self, asking: _List, call: Call, stored: RawReply | None, before: Unanswered | None) -> Reply:
@@ -361,6 +372,11 @@ class Models:
             raw = stored
             if raw is None and self.replay:
                 return failed_reply(call, await self._stored_problem(asking, call))
+            if raw is None and (failed := self._failed_in_batches(asking.model, call)) is not None:
+                await self.store.add_failure(
+                    call.key, failed, model=asking.model.name, prompt=call.request.prompt, attempts=Attempts(made=1)
+                )
+                return failed_reply(call, failed)
             if raw is None and before is not None and _is_used_up(asking.model, before):
                 return failed_reply(call, await self._keep_failure(asking, call, before))
             if raw is None:
@@ -413,6 +429,32 @@ class Models:
             stored = (await self.store.find([call.key])).get(call.key)
             before = None if stored or self.replay else (await self.store.find_unanswered([call.key])).get(call.key)
         return reply
+
+    async def _fill_by_batches(self, model: Model, calls: Sequence[Call], label: str) -> None:
+        """Have batches bring what replies they can into the store, repairs in batches of their own."""
+        self._budget.check(model)
+        batches = self._batches.get(model.name)
+        if batches is None or batches.loop is not asyncio.get_running_loop():
+            batches = self._batches[model.name] = Batches(model, self.store, self._budget)
+        for nth in range(self.max_repairs + 1):
+            progress = self._progress(
+                f"{label} (in batches{', repairs' if nth else ''})", len(calls), self._ledger.sum_up
+            )
+            try:
+                await batches.fill(calls)
+                progress.advance(len(calls))
+            finally:
+                self._ledger.write()
+                progress.close()
+            held = await self.store.find([call.key for call in calls])
+            unread = [(call, read_reply(call, held[call.key])) for call in calls if call.key in held]
+            calls = [
+                make_repair(model, call, reply.text, reply.problem or "")
+                for call, reply in unread
+                if self._wants_repair(call, reply)
+            ]
+            if not calls:
+                return
 
     async def _without_cut(
         self, model: Model, calls: Sequence[Call], stored: dict[str, RawReply]
@@ -546,6 +588,11 @@ class Models:
         if problem is None:
             raise self._miss(asking.model, call.request.prompt, call.key)
         return problem
+
+    def _failed_in_batches(self, model: Model, call: Call) -> str | None:
+        """Return why no batch could answer a call; None if none was asked to, or the rest is asked live."""
+        batches = self._batches.get(model.name)
+        return None if batches is None else batches.failed.get(call.key)
 
     def _wants_repair(self, call: Call, reply: Reply) -> bool:
         """Return whether a reply is to be asked for again."""

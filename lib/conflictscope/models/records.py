@@ -51,6 +51,8 @@ class Attempts:
     """Whether it fails in the same way again."""
     on_wire: bool = False
     """Whether a request is being answered, or its answer being stored."""
+    batched: bool = False
+    """Whether it was answered in a batch, at the price of those."""
     called_off: bool = False
     """Whether no further attempt is to be made."""
 
@@ -112,6 +114,8 @@ class Usage:
         Tokens sent and received.
     cached_tokens, reasoning_tokens : int
         Those of them that the endpoint says it had cached, and that were thoughts.
+    batch_input_tokens, batch_output_tokens : int
+        Those of them that were sent and received in batches, at the price of those.
     """
 
     calls: int = 0
@@ -122,6 +126,8 @@ class Usage:
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    batch_input_tokens: int = 0
+    batch_output_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Usage)))
@@ -148,14 +154,18 @@ def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -
         length = max(len(came), attempts.received)
         most, least = max(length, _MOST_WRITTEN), -(-len(came.strip()) // MOST_CHARACTERS_PER_TOKEN)
         received = _believe(raw.completion_tokens, least, most)
+    input_tokens = estimate_tokens(len(request)) if sent is None else sent
+    output_tokens = estimate_tokens(length) if received is None else received
     return Usage(
         calls=1,
         attempts=attempts.made,
         estimated=int(sent is None or received is None),
-        input_tokens=estimate_tokens(len(request)) if sent is None else sent,
-        output_tokens=estimate_tokens(length) if received is None else received,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
         cached_tokens=0 if sent is None else raw.cached_tokens or 0,
         reasoning_tokens=0 if received is None else raw.reasoning_tokens or 0,
+        batch_input_tokens=input_tokens if attempts.batched else 0,
+        batch_output_tokens=output_tokens if attempts.batched else 0,
     )
 
 
@@ -228,10 +238,10 @@ USAGE = sa.Table(
     METADATA,
     sa.Column("model", sa.String(200), primary_key=True),
     sa.Column("prompt", sa.String(200), primary_key=True),
-    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-2]),
+    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-4]),
     *(
         sa.Column(field.name, sa.BigInteger, nullable=False, server_default="0", info=_NEW)
-        for field in fields(Usage)[-2:]
+        for field in fields(Usage)[-4:]
     ),
 )
 ON_WIRE = sa.Table(
@@ -257,6 +267,38 @@ UNANSWERED = sa.Table(
     sa.Column("lost", sa.Integer, nullable=False),
     sa.Column("settled", sa.Boolean, nullable=False),
 )
+BATCHES = sa.Table(
+    "batches",
+    METADATA,
+    # ours, which the endpoint keeps beside the batch
+    sa.Column("number", sa.String(64), primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    # the endpoint's, once it is known
+    sa.Column("batch_id", sa.Text),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("calls", sa.Integer, nullable=False),
+    # what they may use
+    sa.Column("input_tokens", sa.BigInteger, nullable=False),
+    sa.Column("output_tokens", sa.BigInteger, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False),
+    # a store that is open in a process, which hands it over or collects it, and until when it may take
+    sa.Column("holder", sa.String(200)),
+    sa.Column("until", sa.Float),
+)
+BATCH_CALLS = sa.Table(
+    "batch_calls",
+    METADATA,
+    sa.Column("number", sa.String(64), primary_key=True),
+    sa.Column("line", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("prompt_hash", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    # where in that text the body begins
+    sa.Column("body_at", sa.Integer, nullable=False),
+)
+PASSING = (ON_WIRE, BATCHES, BATCH_CALLS)
+"""Tables of what is under way, which belongs to this store alone."""
 _RAW = [REPLIES.c[name] for name in RawReply.__dataclass_fields__]
 _KEYS_A_QUERY = 500
 T = TypeVar("T")
@@ -518,8 +560,10 @@ def _used_in_version_1() -> sa.Select:
         ).label("output_tokens"),
         zero.label("cached_tokens"),
         zero.label("reasoning_tokens"),
+        zero.label("batch_input_tokens"),
+        zero.label("batch_output_tokens"),
     ]
-    failure, none = FAILURES.c, [zero] * 5
+    failure, none = FAILURES.c, [zero] * 7
     answered = sa.select(failure.model, failure.prompt, zero, sa.literal(1), sa.literal(1), *none)
     both = sa.union_all(sa.select(reply.model, reply.prompt, *counts), answered).subquery()
     sums = [sa.func.sum(both.c[column.name]) for column in USAGE.c if column.name not in ("model", "prompt")]

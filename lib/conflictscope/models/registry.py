@@ -20,6 +20,8 @@ from conflictscope.files import did_you_mean, name_problem, places_in, read_mapp
 from conflictscope.models.prices import Prices, find_prices, override
 
 SIMULATED = "simulated:"
+BATCH_PRICE = 0.5
+"""What a token costs in a batch, as a share of its price."""
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
 # embedders that are no models: they run on this machine
 LOCAL_EMBEDDERS = ("tfidf", "minilm")
@@ -80,6 +82,7 @@ _TEXT = Field(strict=True, min_length=1, description="text")
 _ABILITY = Field(strict=True, description="true or false")
 _COUNT = Field(strict=True, gt=0, description="a whole number above 0")
 _SECONDS = Field(strict=True, gt=0, allow_inf_nan=False, description="a number above 0")
+_MINUTES = Field(strict=True, ge=0, allow_inf_nan=False, description="a number of 0 or above")
 _SIZE = Field(strict=True, gt=0, le=1000, description="a number above 0, 1000 at most")
 _PRICE = Field(strict=True, ge=0, allow_inf_nan=False, description="a number of 0 or above")
 # no key of a provider looks like this: hf_… and gsk_… have small letters, and others many signs without an underscore
@@ -150,8 +153,23 @@ class Model:
     """Whether it takes ``response_format`` with a JSON schema; else it is asked in words to reply in JSON."""
     logprobs: Annotated[bool, _ABILITY] = False
     """Whether it gives the log-probabilities of its tokens."""
+    batch: Annotated[bool, _ABILITY] = False
+    """Whether it is asked in batches, at half the price, where replies may take a day."""
+    batch_folder: Annotated[str | None, _TEXT] = None
+    """Folder for files of requests and results, for an engine that is run by hand; takes the place of the endpoint."""
+    batch_size: Annotated[int, _COUNT] = 50_000
+    """Calls a batch at most."""
+    batch_hours: Annotated[float | None, _SECONDS] = None
+    """Hours after which a batch is cancelled and what it left is asked live; None: never."""
+    batch_wait_minutes: Annotated[float, _MINUTES] = 10
+    """Minutes that a stage waits for its batches before it is left, to be gone on with later."""
     counts_prompts: Annotated[bool, _ABILITY] = True
     """Whether its ``usage.prompt_tokens`` counts whole prompts, so that it shows if one was cut."""
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether it is asked in batches, at its endpoint or by files in a folder."""
+        return self.batch or self.batch_folder is not None
 
     @property
     def simulated(self) -> bool:

@@ -20,7 +20,7 @@ import pandas as pd
 from conflictscope.files import write_atomically
 from conflictscope.models.prices import name_snapshot
 from conflictscope.models.records import EMBEDDING, NOTHING, Usage, UsageTable, estimate_tokens
-from conflictscope.models.registry import Model, Registry
+from conflictscope.models.registry import BATCH_PRICE, Model, Registry
 from conflictscope.models.store import CallStore
 
 # tokens of a reply, as long as no reply to such a prompt has been seen and the call sets no limit
@@ -33,6 +33,11 @@ class BudgetReached(RuntimeError):
 
 Costs = Mapping[tuple[str, str], float | None]
 """(model, prompt) → dollars (None: the model's price is unknown, or it is no longer in the registry)."""
+
+
+def batch_cost(model: Model, used: Usage) -> float:
+    """Return the dollars for what is used in a batch; 0 if the price is unknown."""
+    return BATCH_PRICE * (model.cost(used.input_tokens, used.output_tokens) or 0.0)
 
 
 class Budget:
@@ -58,6 +63,8 @@ class Budget:
         self.registry, self.store, self.dollars = registry, store, dollars
         self.reached = False
         self._held: list[float] = []
+        self.in_batches: dict[str, Usage] = {}
+        """Model → what may be used in batches that have not ended."""
         self._waiting: list[asyncio.Future[None]] = []
         self._counted: UsageTable | None = None
         self._costs: Costs = {}
@@ -87,6 +94,24 @@ class Budget:
     def left(self) -> float | None:
         """Dollars left; None without a budget. Below 0 if the last calls cost more than expected."""
         return None if self.dollars is None else self.dollars - self.spent
+
+    def covers_batch(self, model: Model, expected: Usage) -> bool:
+        """Return whether what is left covers so much more in a batch, beside what is under way."""
+        if self.dollars is None:
+            return True
+        under_way = sum(
+            batch_cost(self.registry[name], used) for name, used in self.in_batches.items() if name in self.registry
+        )
+        return self.spent + sum(self._held) + under_way + batch_cost(model, expected) <= self.dollars
+
+    def refuse(self, model: Model, expected: Usage) -> BudgetReached:
+        """Return what to raise for a batch that what is left does not cover."""
+        self.reached = True
+        return BudgetReached(
+            f"the budget of {self.dollars or 0:,.2f} dollars is reached: {self.spent:,.2f} are spent, more may be in "
+            f"batches under way, and the next call may cost {batch_cost(model, expected):,.4f}. To go on, run the same "
+            "again with a higher budget_usd; nothing is asked twice."
+        )
 
     def check(self, model: Model) -> None:
         """Refuse a model whose price is unknown, if there is a budget."""
@@ -156,7 +181,9 @@ class Budget:
         described = self.registry.models.get(model)
         if described is None:
             return None
-        return described.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+        cost = described.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+        in_batches = described.cost(usage.batch_input_tokens, usage.batch_output_tokens)
+        return None if cost is None else cost - (1 - BATCH_PRICE) * (in_batches or 0.0)
 
     def _no_price(self, models: list[str]) -> str:
         """Return the message that refuses models of unknown price."""

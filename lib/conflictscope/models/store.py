@@ -16,13 +16,13 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import sqlalchemy as sa
@@ -37,9 +37,10 @@ from sqlalchemy.exc import (
 )
 
 from conflictscope.models.records import (
+    BATCHES,
     FAILURES,
     METADATA,
-    ON_WIRE,
+    PASSING,
     REPLIES,
     SCHEMA_VERSION,
     TRIES,
@@ -62,6 +63,7 @@ from conflictscope.models.records import (
 )
 from conflictscope.models.requests import RawReply
 
+T = TypeVar("T")
 _JOBS_A_COMMIT = 1000
 # what is the matter with a row, and not with the database: a number or a text that its columns do not take
 _REFUSED = (DataError, OverflowError, UnicodeError)
@@ -104,7 +106,7 @@ class CallStore:
         """What to tell if its file is no longer the one that was opened; None as long as it is."""
         self._file = _file_of(self._engine.url)
         self._identity: tuple[int, int] | None = None
-        self._holder = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex}"
+        self.holder = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._numbers = itertools.count()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
@@ -144,7 +146,7 @@ class CallStore:
         seconds : float
             After which nobody waits for its answer any more.
         """
-        row = {"holder": self._holder, "number": number, "key": key, "model": model, "prompt": prompt}
+        row = {"holder": self.holder, "number": number, "key": key, "model": model, "prompt": prompt}
         tokens = {"input_tokens": expected.input_tokens, "output_tokens": expected.output_tokens}
         await self._do(_Job("begin", row | tokens | {"until": time.time() + seconds}))
 
@@ -190,6 +192,10 @@ class CallStore:
         """
         call = {"key": key, "model": model, "prompt": prompt, "prompt_hash": prompt_hash, "request": request}
         return await self._do(_Job("add", (call, reply, attempts or Attempts(made=1)), number))
+
+    async def apply(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do something with the database, in one transaction."""
+        return await self._do(_Job("apply", work))
 
     async def discard(self, keys: Collection[str]) -> None:
         """Delete replies that turn out to be to something else than was asked; what they used stays counted."""
@@ -302,7 +308,8 @@ class CallStore:
         results: list[tuple[_Job, Any]] = []
         try:
             results += self._write(connection, [job for job in jobs if job.kind in _NEWS])
-            lookups = {
+            lookups: dict[str, Callable[[sa.Connection, Any], Any]] = {
+                "apply": _apply,
                 "discard": delete_replies,
                 "find": find_replies,
                 "find_failures": find_failures,
@@ -324,7 +331,7 @@ class CallStore:
             return []
         news = _gather(jobs)
         try:
-            held, self.usage = write_news(connection, news, self._holder)
+            held, self.usage = write_news(connection, news, self.holder)
         except _REFUSED:
             if len(jobs) > 1:
                 # one row that is refused takes no others with it
@@ -334,7 +341,7 @@ class CallStore:
             # what is paid for is kept, without what endpoints say of themselves
             call, reply, attempts = news.replies[0]
             reply = replace(reply, model_id=None, prompt_tokens=None, completion_tokens=None, top_logprobs=None)
-            held, self.usage = write_news(connection, replace(news, replies=[(call, reply, attempts)]), self._holder)
+            held, self.usage = write_news(connection, replace(news, replies=[(call, reply, attempts)]), self.holder)
         return [(job, held.get(job.payload[0]["key"]) if job.kind == "add" else None) for job in jobs]
 
     def _unusable(self, problem: Exception) -> OSError:
@@ -360,7 +367,7 @@ class CallStore:
                     _set_up_sqlite(connection)
                 version = bring_up_to_date(connection)
                 if version == str(SCHEMA_VERSION):
-                    charge_abandoned(connection, _is_gone)
+                    charge_abandoned(connection, is_gone)
                     with connection.begin():
                         self.usage = read_usage(connection)
                 if self._file is not None:
@@ -390,6 +397,11 @@ _DAMAGED = (
 def _is_damage(problem: Exception) -> bool:
     """Return whether SQLite says that a file is no database, or not whole."""
     return any(words in str(problem) for words in ("malformed", "not a database", "disk I/O error"))
+
+
+def _apply(connection: sa.Connection, work: Callable[[sa.Connection], T]) -> T:
+    """Return what work with the database gives."""
+    return work(connection)
 
 
 _NEWS = ("begin", "end", "add", "add_failure", "settle")
@@ -465,7 +477,7 @@ def _identify(file: Path) -> tuple[int, int]:
     return there.st_dev, there.st_ino
 
 
-def _is_gone(holder: str) -> bool:
+def is_gone(holder: str) -> bool:
     """Return whether a process that had a store open is known to have ended."""
     host, _, rest = holder.rpartition(":")[0].rpartition(":")
     if host != platform.node() or os.name != "posix":
@@ -584,14 +596,27 @@ def _summary_queries(cached: bool) -> tuple[sa.Select, sa.Select]:
     return replies, failures.where(unanswered).group_by(failure.model, failure.prompt)
 
 
+def count_open_batches(place: Path | sa.URL | str) -> dict[str, tuple[int, int, float]]:
+    """Return model → open batches, the calls in them, and when the oldest was handed over, in seconds since 1970."""
+    row = BATCHES.c
+    query = sa.select(row.model, sa.func.count(), sa.func.sum(row.calls), sa.func.min(row.created)).where(row.open)
+    with _reading(place) as connection:
+        if connection is None or not sa.inspect(connection).has_table(BATCHES.name):
+            return {}
+        return {
+            model: (count, calls, oldest)
+            for model, count, calls, oldest in connection.execute(query.group_by(row.model))
+        }
+
+
 def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return every row of a call store with its table's name, as one transaction sees them, sorted by key."""
     with _reading(place) as connection:
         if connection is None:
             return
         there = sa.inspect(connection).get_table_names()
-        # what is on the wire is no longer when the rows are read elsewhere
-        for table in (table for table in METADATA.sorted_tables if table.name in there and table is not ON_WIRE):
+        # what is on the wire, or in batches, is no longer when the rows are read elsewhere
+        for table in (table for table in METADATA.sorted_tables if table.name in there and table not in PASSING):
             columns = columns_there(connection, table)
             query = sa.select(*(column for column in table.columns if column.name in columns))
             query = query.order_by(*table.primary_key.columns).execution_options(yield_per=_ROWS_AT_ONCE)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from conflictscope.study.bundle import Replay
     from conflictscope.study.parameters import StudyParameters
 
-BUDGET_EXIT_CODE = 3
+BUDGET_EXIT_CODE, BATCHES_EXIT_CODE = 3, 4
 # as in exchange (a test compares them): what can be read, what is exported, and how
 FORMATS = (
     *("conflictscope", "moralchoice", "daily_dilemmas", "ai_risk_dilemmas", "clash"),
@@ -443,21 +443,25 @@ def _exit_code(problem: Exception) -> int | None:
     """Return the exit code for what stopped a command; None for what is a defect of the program."""
     if isinstance(problem, ValueError | OSError):
         return 1
-    from conflictscope.models import BudgetReached
+    from conflictscope.models import BatchesPending, BudgetReached
     from conflictscope.study.runner import NotebookFailed, StudyStopped
 
     if isinstance(problem, StudyStopped):
         return 128 + problem.signal
-    return (
-        BUDGET_EXIT_CODE if isinstance(problem, BudgetReached) else 1 if isinstance(problem, NotebookFailed) else None
-    )
+    codes: dict[type[Exception], int] = {
+        BudgetReached: BUDGET_EXIT_CODE,
+        BatchesPending: BATCHES_EXIT_CODE,
+        NotebookFailed: 1,
+    }
+    return codes.get(type(problem))
 
 
 def main() -> None:
     """Run the command line; what the user can mend is printed in a line, with exit code 1.
 
-    A study that stopped because its budget is reached ends with ``BUDGET_EXIT_CODE``; one that a signal stopped ends
-    with 128 and the signal's number, as shells count: 130 for Ctrl-C, 143 for `kill`.
+    A study that stopped because its budget is reached ends with ``BUDGET_EXIT_CODE``, one that is left until its
+    batches are done with ``BATCHES_EXIT_CODE``, and one that a signal stopped with 128 and its number, as shells
+    count: 130 for Ctrl-C, 143 for `kill`.
     """
     try:
         _commands()

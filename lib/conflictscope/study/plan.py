@@ -19,7 +19,7 @@ from conflictscope.measure.planning import PlannedStudy
 from conflictscope.models import Model, Registry
 from conflictscope.models.prices import date_snapshot, name_snapshot
 from conflictscope.models.records import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
-from conflictscope.models.registry import LOCAL_EMBEDDERS, ROLES
+from conflictscope.models.registry import BATCH_PRICE, LOCAL_EMBEDDERS, ROLES
 from conflictscope.models.store import summarise_store
 from conflictscope.prompts import prompt_hashes, prompt_texts
 from conflictscope.scenarios import load_value_set, missing_fields, plan_outlines, plan_single_stage, read_scenario_file
@@ -271,6 +271,8 @@ def plan_study(
             if finished:
                 failures[about] = failures.get(about, 0) - still
             dollars = model.cost(tokens_in, tokens_out)
+            if dollars is not None and model.in_batches:
+                dollars *= BATCH_PRICE
             minutes, seconds_by = _minutes(model, step.prompt, calls, tokens_in, tokens_out, done)
             rows.append(
                 {

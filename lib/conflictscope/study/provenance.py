@@ -8,6 +8,7 @@ Rows are hashed, so a table that was written anew with the same rows makes nothi
 import hashlib
 import json
 import platform
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from conflictscope.files import near_file, refuse_link, write_atomically
 from conflictscope.models import Model, Registry, load_registry
-from conflictscope.models.store import store_url, summarise_store
+from conflictscope.models.store import count_open_batches, store_url, summarise_store
 from conflictscope.prompts import prompt_hashes
 from conflictscope.scenarios import ValueSet, load_value_set
 from conflictscope.study.parameters import PATHS, StudyParameters, project_path, restore_parameters
@@ -376,6 +377,12 @@ def describe_status(parameters: StudyParameters) -> list[str]:
     }
     unknown = [name for name, cost in costs.items() if cost is None]
     failed = by_model["failures"].sum()
+    batched = sorted(name for name in costs if name in registry and registry[name].in_batches)
+    for name, (count, held, oldest) in count_open_batches(study_store(parameters)).items():
+        hours = (time.time() - oldest) / 3600
+        lines.append(
+            f"{name}: {held:,} calls in {count} open {'batch' if count == 1 else 'batches'}, since {hours:.1f} h"
+        )
     return [
         *lines,
         f"{by_model['replies'].sum():,} replies in the call store"
@@ -385,7 +392,8 @@ def describe_status(parameters: StudyParameters) -> list[str]:
             else ""
         )
         + f"; tokens counted by the endpoints cost {sum(filter(None, costs.values())):,.2f} dollars"
-        + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else ""),
+        + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else "")
+        + (f"; {', '.join(batched)} in batches at half of that (ledger.json)" if batched else ""),
     ]
 
 

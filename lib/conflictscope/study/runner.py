@@ -25,7 +25,7 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from conflictscope.files import did_you_mean, refuse_link, unwritten, write_atomically
-from conflictscope.models import BudgetReached, load_registry
+from conflictscope.models import BatchesPending, BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
 from conflictscope.models.spending import write_planned
 from conflictscope.shown_text import for_terminal
@@ -132,6 +132,8 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
         until then stays.
     BudgetReached
         If a notebook stopped because the study's budget is reached.
+    BatchesPending
+        If a notebook stopped because its batches are not done yet.
     """
     names = list(parameters.notebooks)
     if unknown := sorted(set(only) - set(names)):
@@ -193,8 +195,9 @@ def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
         )
     except PapermillExecutionError as failure:
         reason = for_terminal(failure.evalue).strip()
-        if failure.ename == BudgetReached.__name__:
-            raise BudgetReached(f"{name}, cell {failure.cell_index + 1}: {reason}") from None
+        for orderly in (BudgetReached, BatchesPending):
+            if failure.ename == orderly.__name__:
+                raise orderly(f"{name}, cell {failure.cell_index + 1}: {reason}") from None
         raise NotebookFailed(
             f"{name}, cell {failure.cell_index + 1}: {failure.ename}: {reason}\n"
             f"The notebook up to there, with the whole traceback: {output}. {_GOES_ON}"

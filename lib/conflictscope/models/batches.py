@@ -1,0 +1,655 @@
+"""Batches: calls handed over in files and collected later, at half the price (OpenAI's files and batches).
+
+In: calls without a reply. Out: their replies, in the call store. What is to be handed over is recorded before it is,
+and the endpoint keeps the record's number beside the batch; on every start the two are compared. So whenever a process
+is killed, nothing is paid twice, and no batch that was paid for is left behind. A batch folder takes the place of the
+endpoint for an engine that reads and writes such files itself (``vllm run-batch``).
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import httpx2
+import openai
+import sqlalchemy as sa
+
+from conflictscope.files import unwritten, write_atomically
+from conflictscope.models.client import hide_key, read_key
+from conflictscope.models.patience import is_transient
+from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_replies
+from conflictscope.models.registry import Model
+from conflictscope.models.requests import Call, read_block, read_completion
+from conflictscope.models.spending import Budget
+from conflictscope.models.store import CallStore, is_gone
+from conflictscope.models.wire import Wire
+
+ROUNDS = 3
+"""How often a call is handed over whose batch ended without an answer to it."""
+MOST_CALLS, MOST_BYTES = 50_000, 100_000_000
+"""Of one file; providers allow 50,000 and 200 MB."""
+URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+_MARK = "conflictscope"
+_WINDOW: Literal["24h"] = "24h"
+_PATIENCE_S = (1, 2, 5, 10, 30)
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
+_STORED_AT_ONCE = 500
+_TOO_MUCH_QUEUED = ("token_limit_exceeded", "request_limit_exceeded")
+_LIST_LAG_S = 1.0
+_CLAIMED_S = 900
+_ENDED = ("completed", "expired", "cancelled", "failed")
+
+
+class BatchesPending(RuntimeError):
+    """Batches are with the endpoint; the message says how many, and how to come back for them."""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A batch as the call store knows it.
+
+    Parameters
+    ----------
+    number : str
+        Ours, in hexadecimal; the endpoint keeps it beside the batch.
+    batch_id : str or None
+        The endpoint's; None until its answer has been stored.
+    created : float
+        Seconds since 1970 at which it was recorded.
+    calls : int
+        How many calls it holds.
+    """
+
+    number: str
+    batch_id: str | None
+    created: float
+    calls: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a provider tells of a batch.
+
+    Parameters
+    ----------
+    ended : bool
+        Whether nothing more of it will be answered.
+    files : tuple of str
+        Ids of the files that hold results and errors.
+    answered : int
+        How many results there should be.
+    problems : mapping of int to str
+        Line, counted from 1, → why the batch was rejected for it; 0: the batch as a whole.
+    later : bool
+        Whether it was rejected because too much is queued already.
+    """
+
+    ended: bool
+    files: tuple[str, ...] = ()
+    answered: int = 0
+    problems: Mapping[int, str] = field(default_factory=dict)
+    later: bool = False
+
+
+class QueueFull(RuntimeError):
+    """The provider takes no more for now: what is queued has to end first."""
+
+
+class Provider(Protocol):
+    """Whoever carries out batches."""
+
+    async def create(self, number: str, lines: Sequence[bytes]) -> str:
+        """Hand lines over under a number; return the provider's id."""
+
+    async def find(self, number: str) -> str | None:
+        """Return the id of what was handed over under a number; None if there is nothing."""
+
+    async def check(self, batch_id: str) -> Told:
+        """Return what there is to tell of a batch."""
+
+    async def cancel(self, batch_id: str) -> None:
+        """End a batch before its time; what was answered stays."""
+
+    def results(self, told: Told) -> AsyncIterator[bytes]:
+        """Return the lines of a batch's results and errors."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Batches:
+    """The batches of one model on one call store.
+
+    Parameters
+    ----------
+    model : Model
+        With ``batch: true`` or a ``batch_folder``.
+    store : CallStore
+    budget : Budget
+        Held against what is handed over.
+    """
+
+    def __init__(self, model: Model, store: CallStore, budget: Budget):
+        self.loop = asyncio.get_running_loop()
+        self._model, self._store, self._budget = model, store, budget
+        self._key = read_key(model)
+        self._provider: Provider = Folder(Path(model.batch_folder)) if model.batch_folder else OpenAIBatches(model)
+        self._turn = asyncio.Lock()
+        self.failed: dict[str, str] = {}
+        """Key → why no batch can answer it."""
+
+    async def fill(self, calls: Sequence[Call]) -> None:
+        """Have batches bring the replies to calls into the store, as far as they can.
+
+        What no batch can answer is in ``failed`` afterwards; what was left to be asked live is neither there nor in the
+        store.
+
+        Raises
+        ------
+        BatchesPending
+            If they are not done after ``batch_wait_minutes``.
+        BudgetReached
+            If what is left of the budget may not cover the next call.
+        ConnectionError
+            If the endpoint has no batches, or does not take these.
+        """
+        wanted, tries = {call.key: call for call in calls}, Counter[str]()
+        self.failed = {key: problem for key, problem in self.failed.items() if key not in wanted}
+        while True:
+            async with self._turn:
+                await self._compare()
+                missing = await self._missing(wanted)
+                for some in _files([call for call in missing if tries[call.key] < ROUNDS], self._model.batch_size):
+                    tries.update(call.key for call in await self._hand_over(some))
+            self.failed |= {call.key: f"no answer in {ROUNDS} batches" for call in missing if tries[call.key] >= ROUNDS}
+            left_to_be_asked_live = await self._wait(wanted)
+            if left_to_be_asked_live or not await self._missing(wanted):
+                return
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._provider.close()
+
+    async def _missing(self, wanted: Mapping[str, Call]) -> list[Call]:
+        """Return the calls that have neither reply nor problem, and are in no open batch."""
+        there = set(await self._store.find(wanted)) | set(self.failed)
+        left = [key for key in wanted if key not in there]
+        taken = await self._store.apply(lambda connection: _in_open_batches(connection, left))
+        return [wanted[key] for key in left if key not in taken]
+
+    async def _compare(self) -> None:
+        """Find at the endpoint what was to be handed over and may have been; hand over what was not."""
+        for batch in await self._open():
+            if batch.batch_id is None and await self._claim(batch):
+                batch_id = None
+                for seconds in (0.0, _LIST_LAG_S):
+                    await asyncio.sleep(seconds)
+                    batch_id = batch_id or await self._ask(lambda number=batch.number: self._provider.find(number))
+                if batch_id is None:
+                    await self._send(batch)
+                else:
+                    await self._set_id(batch, batch_id)
+
+    async def _claim(self, batch: Handed) -> bool:
+        """Return whether no other process is handing a batch over or collecting it; from now on this one is."""
+        return await self._store.apply(lambda connection: _claim(connection, batch.number, self._store.holder))
+
+    async def _set_id(self, batch: Handed, batch_id: str | None) -> None:
+        """Record the endpoint's id of a batch, and let go of it."""
+        await self._store.apply(lambda connection: _set_id(connection, batch.number, batch_id))
+
+    async def _open(self) -> list[Handed]:
+        """Return the model's open batches."""
+        return await self._store.apply(lambda connection: _open_batches(connection, self._model.name))
+
+    async def _hand_over(self, calls: Sequence[Call]) -> Sequence[Call]:
+        """Record a batch of as many of the calls as the budget covers, and hand it over; return those."""
+        affordable, expected = self._affordable(calls)
+        number = uuid.uuid4().hex
+        batch = Handed(number, None, time.time(), len(affordable))
+        rows = [
+            {
+                "number": number,
+                "key": call.key,
+                "prompt": call.request.prompt,
+                "prompt_hash": call.request.prompt_hash,
+                "request": call.canonical,
+                "body_at": call.body_at,
+            }
+            for call in affordable
+        ]
+        about = {
+            "number": number,
+            "model": self._model.name,
+            "created": batch.created,
+            "input_tokens": expected.input_tokens,
+            "output_tokens": expected.output_tokens,
+            "open": True,
+        }
+        recorded = await self._store.apply(lambda connection: _record(connection, about, rows))
+        if recorded and await self._claim(batch):
+            await self._send(batch)
+        await self._refresh()
+        return affordable
+
+    def _affordable(self, calls: Sequence[Call]) -> tuple[Sequence[Call], Usage]:
+        """Return as many of the calls, from the first on, as the budget covers, and what they may use."""
+        budget, sum_ = self._budget, NOTHING
+        for count, call in enumerate(calls):
+            more = sum_ + budget.expect(self._model, call.request.prompt, len(call.canonical), call.max_tokens)
+            if not budget.covers_batch(self._model, more):
+                if count == 0:
+                    raise budget.refuse(self._model, more)
+                return calls[:count], sum_
+            sum_ = more
+        return calls, sum_
+
+    async def _send(self, batch: Handed) -> None:
+        """Hand a recorded batch over; if the provider's queue is full it stays recorded, for later."""
+        rows = await self._store.apply(lambda connection: _rows_of(connection, batch.number))
+        lines = [_line(row) for row in rows]
+        try:
+            batch_id = await self._ask(lambda: self._provider.create(batch.number, lines), once=True)
+        except (QueueFull, openai.APIConnectionError):
+            # later; what was lost on the way may have come, which the next comparison finds
+            batch_id = None
+        except ConnectionError:
+            # it was not taken, for good: nothing of it is left behind
+            await self._store.apply(lambda connection: _close(connection, batch.number))
+            raise
+        await self._set_id(batch, batch_id)
+
+    async def _wait(self, wanted: Mapping[str, Call]) -> bool:
+        """Wait until no open batch holds a wanted call; return whether the rest is to be asked live."""
+        began, pause, live = time.monotonic(), _FIRST_PAUSE_S, False
+        held = Counter((await self._store.apply(lambda connection: _in_open_batches(connection, wanted))).values())
+        while True:
+            async with self._turn:
+                await self._compare()
+                for batch in await self._open():
+                    if batch.number in held and batch.batch_id is not None and await self._claim(batch):
+                        live |= await self._look(batch)
+                waiting = [batch for batch in await self._open() if batch.number in held]
+            await self._refresh()
+            if not waiting:
+                return live
+            if time.monotonic() - began >= 60 * self._model.batch_wait_minutes:
+                calls, hours = sum(held[batch.number] for batch in waiting), (time.time() - waiting[0].created) / 3600
+                many = "1 batch is" if len(waiting) == 1 else f"{len(waiting)} batches are"
+                raise BatchesPending(
+                    f"model {self._model.name!r}: {many} with {self._place}, with {calls:,} calls of this step, the "
+                    f"oldest since {hours:.1f} h. Give the same command again later, within a day as a rule: it "
+                    "collects what is done, and nothing is asked twice."
+                )
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, _LONGEST_PAUSE_S)
+
+    async def _refresh(self) -> None:
+        """Hold the budget against what is in open batches now."""
+        sums = await self._store.apply(lambda connection: _expected(connection, self._model.name))
+        self._budget.in_batches[self._model.name] = sums
+
+    @property
+    def _place(self) -> str:
+        """Where the batches are."""
+        return self._model.batch_folder or self._model.base_url
+
+    async def _look(self, batch: Handed) -> bool:
+        """Collect a batch if it has ended; return whether it is too old, so that the rest is to be asked live."""
+        assert batch.batch_id is not None
+        batch_id, hours = batch.batch_id, self._model.batch_hours
+        told = await self._ask(lambda: self._provider.check(batch_id))
+        if told.later:
+            await self._set_id(batch, None)
+            return False
+        old = hours is not None and time.time() - batch.created > 3600 * hours
+        if told.ended:
+            await self._collect(batch, told)
+        elif old:
+            await self._ask(lambda: self._provider.cancel(batch_id))
+        if not told.ended:
+            await self._set_id(batch, batch_id)
+        return old
+
+    async def _collect(self, batch: Handed, told: Told) -> None:
+        """Store what a batch has brought; it is closed when all of that is stored."""
+        calls = {row["key"]: row for row in await self._store.apply(lambda c: _rows_of(c, batch.number))}
+        for line, problem in dict(told.problems).items():
+            if line == 0:
+                await self._store.apply(lambda connection: _close(connection, batch.number))
+                raise ConnectionError(
+                    f"model {self._model.name!r} at {self._place}: the batch was rejected: {problem}. What to do "
+                    "stands in its words; then run the same command again, or take batch out of the model's entry."
+                )
+            rejected = next((key for key, row in calls.items() if row["line"] == line), None)
+            if rejected is not None:
+                self.failed[rejected] = f"line {line} of its batch was rejected: {problem}"
+        # what was stored before a kill is not counted again
+        counted = set(await self._store.find(calls))
+        for seconds in _PATIENCE_S:
+            lines = 0
+            try:
+                jobs: list[Coroutine[Any, Any, Any]] = []
+                async for text in self._provider.results(told):
+                    read = _read_line(text)
+                    lines += read is not None
+                    if read is None or read[0] not in calls or read[0] in counted:
+                        continue
+                    counted.add(read[0])
+                    if (job := self._store_answer(calls[read[0]], *read[1:])) is not None:
+                        jobs.append(job)
+                    if len(jobs) >= _STORED_AT_ONCE:
+                        ready, jobs = jobs, []
+                        await asyncio.gather(*ready)
+                await asyncio.gather(*jobs)
+            except (openai.OpenAIError, httpx2.HTTPError):
+                lines = -1
+            if lines >= told.answered:
+                break
+            await asyncio.sleep(seconds)
+        else:
+            if lines < 0:
+                raise ConnectionError(
+                    f"model {self._model.name!r} at {self._place}: the results of a batch cannot be fetched. Run the "
+                    "same command again: what was fetched is stored, and nothing is asked twice."
+                )
+        await self._store.apply(lambda connection: _close(connection, batch.number))
+
+    def _store_answer(self, row: Mapping[str, Any], response: Any, error: Any) -> Any:
+        """Return the coroutine that stores an answer; None if there is none to store, with why in ``failed``."""
+        status = response.get("status_code") if isinstance(response, dict) else None
+        body = hide_key(response.get("body"), self._key) if isinstance(response, dict) else None
+        raw = None
+        try:
+            if status == 200:
+                raw = read_completion(body, 0.0)
+            elif isinstance(status, int):
+                told = body.get("error", body) if isinstance(body, dict) else body
+                raw = read_block(status, told, 0.0)
+                if raw is None and 400 <= status < 500 and status not in (408, 409, 429):
+                    self.failed[row["key"]] = f"Error code: {status} - {_words(told)}"
+        except ValueError as problem:
+            self.failed[row["key"]] = f"not an answer: {problem}"
+        if raw is None:
+            # expired, cancelled, or a failure of the server's: the next round
+            return None
+        call = {name: row[name] for name in ("key", "prompt", "prompt_hash", "request")}
+        attempts = Attempts(made=1, batched=True)
+        return self._store.add(**call, reply=raw, model=self._model.name, attempts=attempts)
+
+    async def _ask(self, make: Any, *, once: bool = False) -> Any:
+        """Ask the provider for something, as often as it takes; `once`: what is lost may have come."""
+        for nth in range(len(_PATIENCE_S) + 1):
+            try:
+                async with asyncio.timeout(max(600.0, self._model.timeout_s)):
+                    return await make()
+            except TimeoutError as late:
+                problem: openai.OpenAIError = openai.APITimeoutError(httpx2.Request("POST", self._model.base_url))
+                problem.__cause__ = late
+            except openai.OpenAIError as failure:
+                problem = failure
+            if once and isinstance(problem, openai.APIConnectionError):
+                raise problem
+            if not is_transient(problem) or nth == len(_PATIENCE_S):
+                words = hide_key(" ".join(str(problem).split()), self._key)[:500]
+                lacking = isinstance(problem, openai.NotFoundError)
+                raise ConnectionError(
+                    f"model {self._model.name!r} at {self._model.base_url}: "
+                    + ("it has no batches" if lacking else "its batches cannot be used")
+                    + f" ({words}). Take batch out of its entry in the file of models to ask it live, or run the same "
+                    "command again; what was handed over is recorded."
+                ) from None
+            await asyncio.sleep(_PATIENCE_S[nth])
+        raise AssertionError("the loop returns or raises")
+
+
+class OpenAIBatches:
+    """Batches at an endpoint, by the ``openai`` package's own client."""
+
+    def __init__(self, model: Model):
+        key = read_key(model)
+        self._client = openai.AsyncOpenAI(
+            api_key=key or "none",
+            base_url=model.base_url,
+            max_retries=0,
+            http_client=httpx2.AsyncClient(
+                transport=_OnlyOurs(Wire(model.base_url), key), follow_redirects=False, trust_env=False
+            ),
+        )
+
+    async def create(self, number: str, lines: Sequence[bytes]) -> str:
+        """Upload lines as a file, and begin a batch."""
+        file = await self._client.files.create(file=(f"{_MARK}-{number}.jsonl", b"".join(lines)), purpose="batch")
+        try:
+            batch = await self._client.batches.create(
+                input_file_id=file.id, endpoint=URL, completion_window=_WINDOW, metadata={_MARK: number}
+            )
+        except openai.RateLimitError as full:
+            raise QueueFull(str(full)) from None
+        return batch.id
+
+    async def find(self, number: str) -> str | None:
+        """Look through the endpoint's list of batches."""
+        async for batch in self._client.batches.list(limit=100):
+            if (batch.metadata or {}).get(_MARK) == number and batch.status != "failed":
+                return batch.id
+        return None
+
+    async def check(self, batch_id: str) -> Told:
+        """Ask how a batch is."""
+        batch = await self._client.batches.retrieve(batch_id)
+        problems = {}
+        if batch.status == "failed":
+            errors = (batch.errors.data if batch.errors else None) or []
+            problems = {error.line or 0: error.message or error.code or "no reason given" for error in errors}
+            problems = problems or {0: "no reason given"}
+            if any(error.code in _TOO_MUCH_QUEUED for error in errors):
+                return Told(True, later=True)
+        files = tuple(file for file in (batch.output_file_id, batch.error_file_id) if file)
+        counts = batch.request_counts
+        answered = counts.completed + counts.failed if counts and files else 0
+        return Told(batch.status in _ENDED, files, answered, problems)
+
+    async def cancel(self, batch_id: str) -> None:
+        """Cancel a batch; one that has just ended is not."""
+        try:
+            await self._client.batches.cancel(batch_id)
+        except (openai.ConflictError, openai.BadRequestError):
+            return
+
+    async def results(self, told: Told) -> AsyncIterator[bytes]:
+        """Download the files as they come."""
+        for file in told.files:
+            async with self._client.files.with_streaming_response.content(file) as response:
+                rest = b""
+                async for chunk in response.iter_bytes():
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        yield line
+                if rest:
+                    yield rest
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+class Folder:
+    """Batches as files in a folder, for an engine that is run by hand.
+
+    ``<number>.requests.jsonl`` is written; results are taken from every other ``.jsonl`` there, in any order.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    async def create(self, number: str, lines: Sequence[bytes]) -> str:
+        """Write the file of requests."""
+        path = self._folder / f"{number}.requests.jsonl"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, lambda temporary: Path(temporary).write_bytes(b"".join(lines)))
+        except OSError as problem:
+            raise unwritten(path, problem) from problem
+        return number
+
+    async def find(self, number: str) -> str | None:
+        """Look whether the file of requests is there."""
+        return number if (self._folder / f"{number}.requests.jsonl").exists() else None
+
+    async def check(self, batch_id: str) -> Told:
+        """Return whether there is a result for every request, or ``<number>.ended`` says that no more will come."""
+        asked = {name for name, _, _ in filter(None, map(_read_line, self._lines(f"{batch_id}.requests.jsonl")))}
+        answered = {name for line in self._answers() if (read := _read_line(line)) for name in [read[0]]}
+        return Told(asked <= answered or (self._folder / f"{batch_id}.ended").exists())
+
+    async def cancel(self, batch_id: str) -> None:
+        """Take it as ended."""
+        (self._folder / f"{batch_id}.ended").touch()
+
+    async def results(self, told: Told) -> AsyncIterator[bytes]:
+        """Read all files of results."""
+        for line in self._answers():
+            yield line
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _answers(self) -> Iterator[bytes]:
+        """Return the lines of all files of results."""
+        for path in sorted(self._folder.glob("*.jsonl")):
+            if not path.name.endswith(".requests.jsonl"):
+                yield from self._lines(path.name)
+
+    def _lines(self, name: str) -> Iterator[bytes]:
+        """Return the lines of a file."""
+        with (self._folder / name).open("rb") as file:
+            yield from file
+
+
+class _OnlyOurs(httpx2.AsyncBaseTransport):
+    """Sends what the file of models says, and nothing that the environment adds."""
+
+    def __init__(self, wire: Wire, key: str | None):
+        self._wire = wire
+        self._headers = {"User-Agent": _MARK, "Accept-Encoding": "gzip"}
+        if key is not None:
+            self._headers["Authorization"] = f"Bearer {key}"
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request with headers of ours."""
+        kept = {name: request.headers[name] for name in ("content-type", "accept") if name in request.headers}
+        content = await request.aread()
+        ours = httpx2.Request(request.method, request.url, headers=kept | self._headers, content=content or None)
+        return await self._wire.handle_async_request(ours)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._wire.aclose()
+
+
+def _files(calls: Sequence[Call], most: int) -> Iterator[list[Call]]:
+    """Return the calls in lists that fit into a file each."""
+    some: list[Call] = []
+    size = 0
+    for call in calls:
+        length = len(call.canonical) + 200
+        if some and (len(some) == min(most, MOST_CALLS) or size + length > MOST_BYTES):
+            yield some
+            some, size = [], 0
+        some.append(call)
+        size += length
+    if some:
+        yield some
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    """Return the line of a file of requests."""
+    body = row["request"][row["body_at"] : -1]
+    return f'{{"custom_id": "{row["key"]}", "method": "POST", "url": "{URL}", "body": {body}}}\n'.encode()
+
+
+def _read_line(text: bytes) -> tuple[str, Any, Any] | None:
+    """Return key, response and error of a line of results; None if it is none."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or not isinstance(row.get("custom_id"), str):
+        return None
+    return row["custom_id"], row.get("response"), row.get("error")
+
+
+def _words(error: Any) -> str:
+    """Return in a line what an error says."""
+    message = error.get("message") if isinstance(error, dict) else error
+    return " ".join(str(message or "no reason given").split())[:300]
+
+
+def _open_batches(connection: sa.Connection, model: str) -> list[Handed]:
+    """Return a model's open batches, oldest first."""
+    row = BATCHES.c
+    query = sa.select(row.number, row.batch_id, row.created, row.calls).where(row.model == model, row.open)
+    return [Handed(*found) for found in connection.execute(query.order_by(row.created, row.number))]
+
+
+def _record(connection: sa.Connection, about: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Record a batch that is about to be handed over, without calls that another process was faster with."""
+    keys = [row["key"] for row in rows]
+    done = set(_in_open_batches(connection, keys)) | set(find_replies(connection, keys))
+    left = [row | {"line": line} for line, row in enumerate((row for row in rows if row["key"] not in done), 1)]
+    if left:
+        connection.execute(BATCHES.insert(), about | {"calls": len(left)})
+        connection.execute(BATCH_CALLS.insert(), left)
+    return bool(left)
+
+
+def _claim(connection: sa.Connection, number: str, holder: str) -> bool:
+    """Return whether a batch is open and no other process that is there works on it; from now on this one does."""
+    row = BATCHES.c
+    query = sa.select(row.open, row.holder, row.until).where(row.number == number).with_for_update()
+    is_open, other, until = connection.execute(query).one()
+    if not is_open or (other not in (None, holder) and until > time.time() and not is_gone(other)):
+        return False
+    claimed = {"holder": holder, "until": time.time() + _CLAIMED_S}
+    connection.execute(BATCHES.update().where(row.number == number).values(claimed))
+    return True
+
+
+def _set_id(connection: sa.Connection, number: str, batch_id: str | None) -> None:
+    """Record the endpoint's id of a batch, on which nobody works any more."""
+    known = {"batch_id": batch_id, "holder": None}
+    connection.execute(BATCHES.update().where(BATCHES.c.number == number).values(known))
+
+
+def _rows_of(connection: sa.Connection, number: str) -> list[dict[str, Any]]:
+    """Return the calls of a batch, in the order of its lines."""
+    query = BATCH_CALLS.select().where(BATCH_CALLS.c.number == number).order_by(BATCH_CALLS.c.line)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _in_open_batches(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
+    """Return key → number of the open batch that holds it."""
+    wanted = set(keys)
+    rows = connection.execute(sa.select(BATCH_CALLS.c.key, BATCH_CALLS.c.number))
+    return {key: number for key, number in rows if key in wanted}
+
+
+def _expected(connection: sa.Connection, model: str) -> Usage:
+    """Return what a model's open batches may use."""
+    row = BATCHES.c
+    sums = sa.select(sa.func.sum(row.input_tokens), sa.func.sum(row.output_tokens)).where(row.model == model, row.open)
+    sent, received = connection.execute(sums).one()
+    return Usage(input_tokens=int(sent or 0), output_tokens=int(received or 0))
+
+
+def _close(connection: sa.Connection, number: str) -> None:
+    """Forget the calls of a batch, all of which are stored or to be handed over again."""
+    connection.execute(BATCH_CALLS.delete().where(BATCH_CALLS.c.number == number))
+    connection.execute(BATCHES.update().where(BATCHES.c.number == number).values(open=False, holder=None))

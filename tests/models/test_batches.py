@@ -1,0 +1,256 @@
+"""Batches on an endpoint that has them: paid once, whatever comes between."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+from openai.types import Batch, FileObject
+
+from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request, batches
+from conflictscope.models.batches import BatchesPending
+from conflictscope.models.records import BATCH_CALLS, BATCHES
+from conflictscope.models.store import read_rows
+from conflictscope.prompts import Prompt
+
+
+@pytest.fixture
+def start_batches(start_server):
+    """Start an endpoint with batches."""
+    return partial(start_server, "batches.py")
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    """Wait a tenth of a second where a minute would be waited."""
+    monkeypatch.setattr(batches, "_FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(batches, "_LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr(batches, "_LIST_LAG_S", 0.05)
+    monkeypatch.setattr(batches, "_PATIENCE_S", (0.05, 0.05, 0.05))
+
+
+def requests(many: int, words: str = "Reply with one letter."):
+    return [Request.of(Prompt("greeting", "abc", ({"role": "user", "content": f"{i}: {words}"},))) for i in range(many)]
+
+
+def ask(place, url, asked, *, budget_usd=None, max_repairs=2, live=False, **described):
+    """Ask in batches; return the replies and what was used."""
+    described = {"batch": True, "batch_wait_minutes": 0.5} | described
+    model = Model("m", url, "m-1", input_price=1.0, output_price=1.0, **({} if live else described))
+
+    async def go():
+        models = Models(Registry({"m": model}), CallStore(place), budget_usd=budget_usd, max_repairs=max_repairs)
+        try:
+            replies = await models.ask("m", asked, label="test")
+            return replies, (await models.store.read_usage())["m", "greeting"], models._budget.spent
+        finally:
+            await models.close()
+
+    return asyncio.run(go())
+
+
+def rows(place, table):
+    with sa.create_engine(f"sqlite:///{place}").connect() as connection:
+        return [dict(row) for row in connection.execute(table.select()).mappings()]
+
+
+def texts(replies):
+    return [(reply.outcome, reply.text, reply.key) for reply in replies]
+
+
+def test_batches_bring_what_live_calls_bring_at_half_the_price(start_batches, tmp_path):
+    server, asked = start_batches("--seconds", "0.2", "--untidy"), requests(40)
+    live, _, price = ask(tmp_path / "live.sqlite", server.url, asked, live=True)
+    batched, used, spent = ask(tmp_path / "batched.sqlite", server.url, asked, batch_size=15)
+    assert texts(batched) == texts(live)
+    assert all(reply.outcome == "ok" for reply in batched)
+    books = server.get("books")
+    assert (len(books["billed"]), set(books["billed"].values()), books["live"]) == (40, {1}, 40)
+    assert books["batches"] == {"completed": 3}
+    assert spent == pytest.approx(price / 2)
+    assert (used.calls, used.batch_input_tokens) == (40, used.input_tokens)
+    assert rows(tmp_path / "batched.sqlite", BATCH_CALLS) == []
+
+
+def test_what_a_batch_is_told_to_be_is_what_the_package_expects(start_batches, tmp_path):
+    server = start_batches("--seconds", "30")
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, requests(2), batch_wait_minutes=0)
+    for kind, listed in ((Batch, server.get("v1/batches")), (FileObject, server.get("v1/files"))):
+        (one,) = listed["data"]
+        kind.model_validate(one, strict=True, extra="forbid")
+
+
+def test_a_stage_that_waits_is_left_and_gone_on_with(start_batches, tmp_path):
+    server, asked = start_batches("--seconds", "1.5"), requests(10)
+    with pytest.raises(BatchesPending, match=r"1 batch is with http.* with 10 calls .*same command again"):
+        ask(tmp_path / "calls.sqlite", server.url, asked, batch_wait_minutes=0)
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, asked, batch_wait_minutes=0)
+    time.sleep(1.6)
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, asked, batch_wait_minutes=0)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    books = server.get("books")
+    assert (set(books["billed"].values()), len(books["billed"]), books["live"]) == ({1}, 10, 0)
+
+
+@pytest.mark.parametrize("lost", ["--lose-created", "--lose-uploaded"])
+def test_a_lost_answer_is_looked_for_and_nothing_is_handed_over_twice(start_batches, tmp_path, lost):
+    server = start_batches("--seconds", "0.1", lost, "1", "--page", "1")
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, requests(12), batch_size=4)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    books = server.get("books")
+    assert (set(books["billed"].values()), len(books["billed"]), books["batches"]) == ({1}, 12, {"completed": 3})
+
+
+def test_what_expires_or_fails_is_handed_over_again(start_batches, tmp_path):
+    server = start_batches("--expire-share", "0.3", "--error-share", "0.1")
+    replies, used, _ = ask(tmp_path / "calls.sqlite", server.url, requests(30))
+    books = server.get("books")
+    assert set(books["billed"].values()) == {1}
+    answered = [reply for reply in replies if reply.outcome == "ok"]
+    assert len(answered) == len(books["billed"]) == used.calls
+    failed = [reply for reply in replies if reply.outcome == "error"]
+    assert {reply.problem for reply in failed} <= {"no answer in 3 batches"}
+    assert (sum(books["batches"].values()), len(answered) + len(failed)) == (3, 30)
+
+
+def test_one_bad_line_is_named_and_the_rest_goes_on(start_batches, tmp_path):
+    server = start_batches("--bad-word", "marmalade")
+    asked = [*requests(5), *requests(1, "marmalade")]
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, asked)
+    assert [reply.outcome for reply in replies] == ["ok"] * 5 + ["error"]
+    assert replies[-1].problem == "line 6 of its batch was rejected: the body holds what is not taken here"
+
+
+def test_results_that_are_cut_are_fetched_again_and_what_is_missing_is_asked_again(start_batches, tmp_path):
+    server = start_batches("--cut", "1")
+    replies, used, _ = ask(tmp_path / "calls.sqlite", server.url, requests(20))
+    assert {reply.outcome for reply in replies} == {"ok"}
+    assert used.calls == 20
+
+
+def test_a_full_queue_is_waited_for(start_batches, tmp_path):
+    server = start_batches("--queue", "10", "--seconds", "0.3")
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, requests(25), batch_size=10)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    books = server.get("books")
+    assert (set(books["billed"].values()), len(books["billed"])) == ({1}, 25)
+
+
+def test_an_endpoint_without_batches_is_said(start_batches, tmp_path):
+    server = start_batches("--without-batches")
+    with pytest.raises(ConnectionError, match=r"it has no batches .*Take batch out of its entry"):
+        ask(tmp_path / "calls.sqlite", server.url, requests(2))
+    assert [row["open"] for row in rows(tmp_path / "calls.sqlite", BATCHES)] == [False]
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, requests(2), live=True)
+    assert {reply.outcome for reply in replies} == {"ok"}
+
+
+def test_an_old_batch_is_cancelled_and_the_rest_asked_live(start_batches, tmp_path):
+    server = start_batches("--seconds", "60")
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, requests(10), batch_hours=1e-5)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    books = server.get("books")
+    assert (len(books["billed"]), books["live"], books["batches"]) == (5, 5, {"cancelled": 1})
+
+
+def test_the_budget_holds_against_what_is_handed_over(start_batches, tmp_path):
+    server, asked = start_batches(), requests(20, "Tell me of your day.")
+    with pytest.raises(BudgetReached, match="higher budget_usd"):
+        ask(tmp_path / "calls.sqlite", server.url, asked, budget_usd=0.0005)
+    billed = len(server.get("books")["billed"])
+    assert 1 <= billed < 20
+    replies, _, spent = ask(tmp_path / "calls.sqlite", server.url, asked, budget_usd=1.0)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    assert set(server.get("books")["billed"].values()) == {1}
+    assert spent > 0.0005
+
+
+def test_two_processes_on_one_store_hand_nothing_over_twice(start_batches, tmp_path):
+    server, asked = start_batches("--seconds", "0.5"), requests(10)
+
+    async def go():
+        model = Model("m", server.url, "m-1", batch=True, batch_wait_minutes=0.5)
+        both = [Models(Registry({"m": model}), CallStore(tmp_path / "calls.sqlite")) for _ in range(2)]
+        try:
+            first = asyncio.create_task(both[0].ask("m", asked, label="one"))
+            await asyncio.sleep(0.2)
+            replies = await asyncio.gather(first, both[1].ask("m", asked, label="two"))
+            return replies, (await both[0].store.read_usage())["m", "greeting"]
+        finally:
+            for models in both:
+                await models.close()
+
+    (one, two), used = asyncio.run(go())
+    assert texts(one) == texts(two)
+    assert used.calls == len(server.get("books")["billed"]) == 10
+
+
+def test_a_folder_takes_the_place_of_an_endpoint(start_batches, tmp_path):
+    folder, asked = tmp_path / "engine", requests(6)
+    ask_folder = partial(ask, tmp_path / "calls.sqlite", "http://127.0.0.1:9/v1", asked, batch_folder=str(folder))
+    with pytest.raises(BatchesPending, match="engine"):
+        ask_folder(batch_wait_minutes=0)
+    (written,) = folder.glob("*.requests.jsonl")
+    lines = [json.loads(line) for line in written.read_text().splitlines()]
+    assert [set(line) for line in lines] == [{"custom_id", "method", "url", "body"}] * 6
+
+    def result(line, text):
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        body = {"model": "m-1", "choices": [choice]}
+        return json.dumps({"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}}) + "\n"
+
+    stranger = {"custom_id": "f" * 64}
+    (folder / "b.jsonl").write_text("".join(result(line, "B") for line in [stranger, *lines[:2]]) + '{"cut')
+    with pytest.raises(BatchesPending):
+        ask_folder(batch_wait_minutes=0)
+    (folder / "a.jsonl").write_text("".join(result(line, "A") for line in lines[::-1][:4]))
+    replies, used, _ = ask_folder(batch_wait_minutes=0)
+    assert [reply.text for reply in replies] == ["B", "B", "A", "A", "A", "A"]
+    assert used.calls == 6
+
+
+def test_open_batches_stay_out_of_bundles(start_batches, tmp_path):
+    server = start_batches("--seconds", "30")
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, requests(3), batch_wait_minutes=0)
+    assert {name for name, _ in read_rows(tmp_path / "calls.sqlite")} == {"meta"}
+
+
+STUDY = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tests.models.test_batches import ask, requests
+from conflictscope.models import batches
+batches._FIRST_PAUSE_S, batches._LONGEST_PAUSE_S, batches._LIST_LAG_S = 0.02, 0.05, 0.02
+ask(Path(sys.argv[1]), sys.argv[2], requests(60), batch_size=10)
+"""
+
+
+def test_kills_at_any_moment_pay_nothing_twice(start_batches, tmp_path, pytestconfig):
+    server, place = start_batches("--seconds", "0.1"), tmp_path / "calls.sqlite"
+    command = [sys.executable, "-c", STUDY.format(root=str(pytestconfig.rootpath)), str(place), server.url]
+    started = time.monotonic()
+    assert subprocess.run([*command[:3], str(tmp_path / "whole.sqlite"), server.url], check=False).returncode == 0
+    whole = time.monotonic() - started
+    already = set(server.get("books")["billed"])
+    assert len(already) == 60
+    server = start_batches("--seconds", "0.1")
+    command[-1] = server.url
+    kills = int(os.environ.get("KILLS", "6"))
+    for nth in range(kills):
+        process = subprocess.Popen(command)
+        time.sleep(whole * (0.4 + 0.55 * nth / max(kills - 1, 1)))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert subprocess.run(command, check=False).returncode == 0
+    books = server.get("books")
+    assert (len(books["billed"]), set(books["billed"].values()), books["live"]) == (60, {1}, 0)
