@@ -68,8 +68,8 @@ def read_published_tables(path: Path | str, imported: Imported | None = None) ->
     ``likert_a`` and ``likert_b`` are the ratings of the two actions, 1 + 3 (x + 1) on ours; ``likert`` of the
     open-ended file is −1 for action 1 and 1 for action 2, and becomes the leaning in the same way. A number that is on
     no step is left empty, with the problem and the text as found. The release turned its labels back before it wrote
-    these files, so A is action 1 throughout: ``action_shown_first`` is 1 in every row and says nothing about what was shown
-    first; no position effect can be computed from these rows.
+    these files, so A is action 1 throughout: ``action_shown_first`` is 1 in every row and says nothing about what was
+    shown first; no position effect can be computed from these rows.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
 
 def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
     """Run one parameter file, and print what it will ask and where its results are."""
-    from conflictscope.study.provenance import unfinished_tables
+    from conflictscope.study.provenance import describe_changed_models, unfinished_tables
     from conflictscope.study.runner import run_study
 
     parameters = _validated(file, settings, out)
@@ -87,6 +87,8 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
     if len(unfinished := unfinished_tables(parameters)):
         for state, rows in unfinished.groupby("state"):
             click.echo(f"  {state} now: {', '.join(rows['table'])}; conflictscope status says why", err=True)
+    for sentence in describe_changed_models(parameters):
+        click.echo(f"  {sentence}", err=True)
 
 
 @_commands.command()
