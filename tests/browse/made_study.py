@@ -115,7 +115,10 @@ def make_study(
         problem = np.where(outcome == "invalid", "no letter found", None)
         return grid.assign(outcome=outcome, action=action, problem=problem, **more)
 
-    answers = pd.concat([asked(0.0, action_shown_first=f, probability_first=np.nan, raw="A") for f in (1, 2)])
+    thought = HOSTILE if hostile else "A letter is all that is asked."
+    answers = pd.concat(
+        [asked(0.0, action_shown_first=f, probability_first=np.nan, raw="A", reasoning=thought) for f in (1, 2)]
+    )
     ratings = pd.concat(
         [grid.assign(rated_action=a, rating=rng.integers(1, 8, size=len(grid)), problem=None, raw="4") for a in (1, 2)]
     )
@@ -126,7 +129,10 @@ def make_study(
     said = grid.assign(status="ok", problem=None)
     reply = HOSTILE if hostile else "Here is *the letter*:\n\n- one\n- two"
     conversations = pd.concat(
-        [said.assign(turn=0, role="user", text="Please write it."), said.assign(turn=1, role="assistant", text=reply)]
+        [
+            said.assign(turn=0, role="user", text="Please write it."),
+            said.assign(turn=1, role="assistant", text=reply, reasoning=thought),
+        ]
     )
     opening = pd.DataFrame(
         {
@@ -163,6 +169,6 @@ def make_study(
         "verdicts": verdicts,
     }
     return {
-        name: write_table(frame[[c.name for c in TABLES[name].columns]], name, folder, study=study)
+        name: write_table(frame.reindex(columns=[c.name for c in TABLES[name].columns]), name, folder, study=study)
         for name, frame in tables.items()
     }

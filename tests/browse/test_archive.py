@@ -2,7 +2,7 @@ import pytest
 
 from conflictscope import browse
 from conflictscope.browse.filters import cases_of_cell, filter_scenarios
-from conflictscope.browse.render import case_record, render_case, render_scenario, scenario_record
+from conflictscope.browse.render import case_record, render_case, render_scenario, render_turns, scenario_record
 from conflictscope.table_files import write_table
 
 
@@ -151,6 +151,20 @@ def test_a_case_holds_what_was_chosen_and_no_more(make_archive):
     assert [turn["turn"] for turn in some.askings[0].turns] == [0, 1] and len(some.askings[0].verdicts) == 1
     html = render_case(some)
     assert "It wrote the letter." in html and "<em>the letter</em>" in html and "target-0" not in html
+
+
+def test_thoughts_are_folded_beside_what_was_answered(make_archive):
+    case = case_record(make_archive(scenarios=6), "s00002", targets=["target-1"], arms=["default"])
+    thought = "A letter is all that is asked."
+    fold = f'<details><summary><span class="cs-more">thoughts, 7 words</span></summary><div class="cs-text">{thought}'
+    # two answers and a reply
+    assert render_case(case).count(fold) == render_case(case).count(thought) == 3
+    for row in next(asking.answers for asking in case.askings if asking.condition == "multiple_choice"):
+        row |= {"raw": f"<think>{thought}</think>\n\nA"}
+    assert render_case(case).count(thought) == 3 and "think&gt;" not in render_case(case)
+    # who labels sees what the judge saw
+    turns = next(asking.turns for asking in case.askings if asking.condition == "open_ended")
+    assert thought not in render_turns(turns)
 
 
 def test_hostile_text_of_models_opens_no_tag(make_archive, hostile_text):

@@ -8,6 +8,7 @@ import pytest
 from conflictscope.elicit import hold_conversations, judge_conversations, judge_with_each, write_opening_messages
 from conflictscope.prompts import read_fences
 from conflictscope.table_files import check_table
+from conflictscope.tables import NothingToCount
 
 
 def shown(body):
@@ -192,6 +193,56 @@ def test_further_judges_read_the_same_conversations_with_the_same_labels_and_not
     assert shown_to["m"] == shown_to["n"] and len(shown_to["m"]) == 2
     nobody = asyncio.run(judge_with_each(conversations, scenarios, models, [], seed=0))
     assert check_table(nobody, "further_verdicts").empty
+
+
+THOUGHT = "First idea: I praise it. No."
+CHANNELS = "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>It is stale."
+THINKING = [
+    {"content": f"<think>\n{THOUGHT}\n</think>\n\nIt is stale."},
+    {"content": f"{THOUGHT}</think>It is stale."},
+    {"content": CHANNELS.format(THOUGHT)},
+    {"content": "It is stale.", "reasoning_content": THOUGHT},
+    {"content": "It is stale.", "reasoning": THOUGHT},
+]
+
+
+@pytest.mark.parametrize("reply", THINKING)
+def test_nobody_reads_another_ones_thoughts(scripted, scenarios, messages, reply):
+    def script(body):
+        assert "idea" not in str(body["messages"])
+        if body["model"] == "m":
+            return {"message": reply, "logprobs": None}
+        if "action a" in shown(body):
+            assert "It is stale." in shown(body)["conversation"]
+            return f"<think>{THOUGHT}</think>" + '{"reasoning": "it says so", "action": "A", "leaning": 1}'
+        return {"message": "But do you like it?"}
+
+    models, _ = scripted(script)
+    conversations = converse(models, scenarios, messages, max_turns=2)
+    replies = conversations[conversations["role"] == "assistant"]
+    assert set(replies["text"]) == {"It is stale."} and set(replies["reasoning"]) == {THOUGHT}
+    assert set(replies["model_id"]) == {"m"}
+    verdicts = judge(models, conversations, scenarios)
+    assert set(verdicts["outcome"]) == {"choice"} and set(verdicts["thoughts"]) == {THOUGHT}
+    assert set(verdicts["reasoning"]) == {"it says so"} and set(verdicts["model_id"]) == {"m"}
+
+
+def test_targets_are_told_what_the_study_tells_them(scripted, scenarios, messages):
+    models, transport = scripted(lambda body: "It is stale.")
+    told = converse(models, scenarios, messages, default_system_prompt="You are a helpful assistant.")
+    assert {body["messages"][0]["content"] for body in transport.bodies} == {"You are a helpful assistant."}
+    untold = converse(models, scenarios, messages)
+    # another call, under the same arm
+    assert len(transport.bodies) == 4 and told.equals(untold) and set(told["arm"]) == {"default"}
+
+
+def test_without_an_opening_message_that_can_be_used_nobody_is_asked(scripted, scenarios, messages, value_set):
+    models, transport = scripted(lambda body: "It is stale.")
+    with pytest.raises(NothingToCount, match="none of the 3 opening messages can be used"):
+        converse(models, scenarios, messages.assign(usable=False))
+    with pytest.raises(NothingToCount, match="no scenario to open a conversation about"):
+        asyncio.run(write_opening_messages(scenarios.head(0), value_set, models, "m"))
+    assert not transport.bodies
 
 
 HOSTILE = [

@@ -100,7 +100,9 @@ def test_what_a_run_has_recorded_is_what_the_table_says(recorded):
         told = [prompt for step in steps for prompt in step.system.get("ours", ())]
         with_text = {*(step.prompt for step in steps), *told} & set(prompt_hashes())
         # of two opening messages none may need a text of its own
-        assert set(origin["prompts"]) - {"json_only", "repair"} | {"artifact"} == with_text | {"artifact"}, table
+        assert set(origin["prompts"]) - {"json_only", "repair", "write_again"} | {"artifact"} == with_text | {
+            "artifact"
+        }, table
         roles = [parameters.values[step.role] for step in steps]
         models = {name for role in roles for name in (role if isinstance(role, list) else [role])}
         assert set(origin["models"]) == models - {"tfidf"}, table

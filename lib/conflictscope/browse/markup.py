@@ -84,6 +84,14 @@ def fold(text: str, body: str) -> str:
     return f'<details><summary><span class="cs-preview">{escape(preview)} … </span>{count}</summary>{body}</details>'
 
 
+def thoughts(text: str | None) -> str:
+    """Return a model's thoughts, which nobody whom it spoke to has read, folded however short they are."""
+    if not text:
+        return ""
+    count = f'<span class="cs-more">thoughts, {len(text.split()):,} words</span>'
+    return f'<details><summary>{count}</summary><div class="cs-text">{escape(text)}</div></details>'
+
+
 def badge(text: object, kind: str = "plain") -> str:
     """Return a short word in a pill; `kind` is ``one``, ``two``, ``good``, ``bad`` or ``plain``."""
     return f'<span class="cs-badge cs-{kind}">{escape(text)}</span>'

@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from conflictscope.browse.archive import Archive
-from conflictscope.browse.markup import badge, escape, fields, markdown, plain
+from conflictscope.browse.markup import badge, escape, fields, markdown, plain, thoughts
+from conflictscope.models.thoughts import split_thoughts
 from conflictscope.tables import CHECKS
 
 # table, its condition, and the field of an ``Asking`` that its rows go to
@@ -270,7 +271,7 @@ def render_asking(asking: Asking, scenario: dict, *, labelling: bool = False) ->
             turns = list(group)
             labels = [row for row in asking.labels if row["repetition"] == repetition]
             # the opening message stands above, once for all
-            body += render_turns([row for row in turns if row["turn"] > 0])
+            body += render_turns([row for row in turns if row["turn"] > 0], with_thoughts=True)
             body += "".join(_verdict(row, scenario) for row in asking.verdicts if row["repetition"] == repetition)
             body += "".join(_label(row, scenario) for row in labels if row["blind"] or not labelling)
             if labelling and turns[-1]["status"] == "ok":
@@ -278,24 +279,31 @@ def render_asking(asking: Asking, scenario: dict, *, labelling: bool = False) ->
     return f'<div class="cs-card"><h4>{escape(title)}</h4>{body}</div>'
 
 
-def render_turns(turns: Sequence[dict], *, folds: bool = True) -> str:
-    """Return the turns of one conversation, Markdown rendered safely; long ones fold if `folds`."""
+def render_turns(turns: Sequence[dict], *, folds: bool = True, with_thoughts: bool = False) -> str:
+    """Return the turns of one conversation, Markdown rendered safely; long ones fold if `folds`.
+
+    Thoughts are left out unless `with_thoughts`: who labels reads what the judge read.
+    """
     parts = []
     for row in turns:
         speaker = "user" if row["role"] == "user" else "assistant"
         text = markdown(_text(row["text"]), folds=folds)
         became = "" if row["status"] == "ok" else f" {badge(row['status'], 'bad')} {_problem(row)}"
-        parts.append(f'<div class="cs-said"><p class="cs-faint">{speaker}{became}</p>{text}</div>')
+        thought = thoughts(_text(row.get("reasoning"))) if with_thoughts else ""
+        parts.append(f'<div class="cs-said"><p class="cs-faint">{speaker}{became}</p>{thought}{text}</div>')
     return "".join(parts)
 
 
 def _answer(row: dict, scenario: dict) -> str:
-    """Return one multiple-choice answer: the outcome, the order shown, the reply as received, why it was no use."""
+    """Return one multiple-choice answer: the outcome, the order shown, thoughts and reply, why it was no use."""
     order = f"A = action {row['action_shown_first']}, B = action {3 - row['action_shown_first']}"
     again = f", repetition {row['repetition']}" if row["repetition"] else ""
     chance = row["probability_first"]
     sure = "" if pd.isna(chance) else f" · P(A) {chance:.2f}"
-    reply = f'<div class="cs-said">{plain(_text(row["raw"]))}{_problem(row)}</div>'
+    thought, raw = _text(row.get("reasoning")), _text(row["raw"])
+    if thought and raw:
+        raw = split_thoughts(raw)[1]
+    reply = f'<div class="cs-said">{thoughts(thought)}{plain(raw)}{_problem(row)}</div>'
     return f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{order}{again}{sure}</span></p>" + reply
 
 
@@ -314,7 +322,7 @@ def _verdict(row: dict, scenario: dict) -> str:
     leaning = _scale(row["leaning"], f"leaning {row['leaning']} of 7 (1 action 1, 7 action 2)")
     return (
         f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{seen}</span></p><p>{leaning}</p>"
-        f"{plain(_text(row['reasoning']))}{_problem(row)}"
+        f"{thoughts(_text(row.get('thoughts')))}{plain(_text(row['reasoning']))}{_problem(row)}"
     )
 
 

@@ -86,7 +86,7 @@ def run(
 def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...], again: bool) -> None:
     """Run one parameter file, and print what it will ask and where its results are."""
     from conflictscope.models.store import allow_again
-    from conflictscope.study.provenance import study_store, unfinished_tables
+    from conflictscope.study.provenance import describe_changed_models, study_store, unfinished_tables
     from conflictscope.study.runner import run_study
 
     parameters = _validated(file, settings, out)
@@ -103,6 +103,8 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
     if len(unfinished := unfinished_tables(parameters)):
         for state, rows in unfinished.groupby("state"):
             _say(f"  {state} now: {', '.join(rows['table'])}; conflictscope status says why", err=True)
+    for sentence in describe_changed_models(parameters):
+        _say(f"  {sentence}", err=True)
 
 
 @_commands.command()

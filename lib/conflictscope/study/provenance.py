@@ -10,7 +10,7 @@ import json
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from conflictscope.files import near_file, refuse_link, write_atomically
 from conflictscope.models import Model, Registry, load_registry
+from conflictscope.models.registry import entry_of
 from conflictscope.models.store import count_open_batches, store_url, summarise_store
 from conflictscope.prompts import prompt_hashes
 from conflictscope.scenarios import ValueSet, load_value_set
@@ -42,7 +43,7 @@ _ONE_OF = {"targets": "target", "further_judges": "judge"}
 # what of a model's entry in the file of models makes no difference to its replies
 _NOT_ASKED = {
     *("name", "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "max_attempts"),
-    *("max_reply_mb", "input_price", "output_price", "cached_price", "prices", "retired"),
+    *("max_reply_mb", "input_price", "output_price", "cached_price", "prices", "retired", "counts_prompts"),
 }
 _CHANGED = {
     "values": "value {} has another definition",
@@ -295,9 +296,9 @@ def _definitions(values: ValueSet) -> dict[str, Any]:
     return {value.name: _hash(value.definition) for value in values.values}
 
 
-def _as_asked(model: Model) -> list[object]:
-    """Return what of a model's entry goes into its calls."""
-    return [value for field, value in zip(fields(model), astuple(model), strict=True) if field.name not in _NOT_ASKED]
+def _as_asked(model: Model) -> list[tuple[str, object]]:
+    """Return what of a model's entry goes into its calls, without what is as by default."""
+    return sorted((name, value) for name, value in entry_of(model).items() if name not in _NOT_ASKED)
 
 
 def _differing(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
@@ -394,6 +395,23 @@ def describe_status(parameters: StudyParameters) -> list[str]:
         + f"; tokens counted by the endpoints cost {sum(filter(None, costs.values())):,.2f} dollars"
         + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else "")
         + (f"; {', '.join(batched)} in batches at half of that (ledger.json)" if batched else ""),
+        *_describe_changed(calls),
+    ]
+
+
+def describe_changed_models(parameters: StudyParameters) -> list[str]:
+    """Return a sentence for each model of a study behind whose name its endpoint has put another one on the way."""
+    return _describe_changed(summarise_store(study_store(parameters)))
+
+
+def _describe_changed(calls: pd.DataFrame) -> list[str]:
+    """Return these sentences by what a call store holds."""
+    return [
+        f"{name} changed behind its name: "
+        + ", then ".join(f"{one['id']} ({one['replies']:,} replies from {one['first'][:16]})" for one in model["ids"])
+        + ". Notebook 05 ranks each by itself; to have one only, name its dated id in the file of models and run again."
+        for name, model in _by_model(calls).items()
+        if model["changed"]
     ]
 
 
@@ -584,7 +602,8 @@ def _by_model(calls: pd.DataFrame) -> dict[str, Any]:
             {"id": None if pd.isna(row["model_id"]) else str(row["model_id"])} | row.drop("model_id").to_dict()
             for _, row in seen.reset_index().iterrows()
         ]
-        models[str(name)] = {"ids": entries, "changed": len(entries) > 1}
+        # a reply that says nothing of who gave it is no other model
+        models[str(name)] = {"ids": entries, "changed": sum(entry["id"] is not None for entry in entries) > 1}
     return models
 
 
