@@ -108,7 +108,7 @@ def examine_bill(billed: dict[str, int], used: Usage) -> dict[str, int]:
 async def soak(port: int, calls: int, folder: str, in_flight: int, lists: int) -> dict:
     """Ask in so many lists; return outcomes, memory at each quarter and seconds."""
     described = Model(
-        "m", f"http://127.0.0.1:{port}/v1", "m", concurrency=in_flight, json_schema=True, timeout_s=5, max_attempts=8
+        "m", f"http://127.0.0.1:{port}/v1", "m", concurrency=in_flight, json_schema=True, timeout_s=20, max_attempts=8
     )
     # without repairs, what a body met last is the outcome of its call
     models = Models(Registry({"m": described}), CallStore(f"sqlite:///{folder}/calls.sqlite"), max_repairs=0)

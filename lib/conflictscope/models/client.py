@@ -201,10 +201,8 @@ class Endpoint:
                     await _take(self._token_limit, estimate_tokens(len(body)) + (max_tokens or 0))
                 if self._request_limit is not None:
                     await self._request_limit.acquire()
-                if sending is not None:
-                    await sending.begin()
                 try:
-                    result = await self._attempt(path, body, read, attempts)
+                    result = await self._attempt(path, body, read, attempts, sending)
                 except openai.OpenAIError as problem:
                     if sending is not None:
                         await sending.end((attempts.lost or Lost()) if is_lost(problem) else None)
@@ -242,11 +240,21 @@ class Endpoint:
         """Close the connections."""
         await self._transport.aclose()
 
-    async def _attempt(self, path: str, body: bytes, read: Callable[[object, float], T], attempts: Attempts) -> T:
+    async def _attempt(
+        self,
+        path: str,
+        body: bytes,
+        read: Callable[[object, float], T],
+        attempts: Attempts,
+        sending: Sending | None,
+    ) -> T:
         """Make one attempt and return the result of its answer."""
         request = httpx2.Request("POST", self._url + path, content=body, headers=self._headers)
-        # held from sending to the last byte: what is done before and after would leave the endpoint idle
+        # held to the last byte: what is done before and after would leave the endpoint idle
         async with self._slots:
+            if sending is not None:
+                # not before it is its turn: what only waits is not charged for if the process is killed
+                await sending.begin()
             attempts.made += 1
             attempts.on_wire, attempts.lost = True, None
             start = time.perf_counter()
