@@ -15,7 +15,7 @@ from conflictscope.scenarios.value_sets import ValueSet
 from conflictscope.tables import TABLES
 
 TAG = "[[artifact]]"
-_ANY_TAG = re.compile(r"\[\[\s*artifact[^\]]*\]\]|</?artifact\b", re.IGNORECASE)
+_ANY_TAG = re.compile(r"\[\[\s*artifact[^\]]{0,200}\]\]|</?artifact\b", re.IGNORECASE)
 
 
 class OpeningMessage(BaseModel):

@@ -89,7 +89,7 @@ def load_value_set(path: Path | str) -> ValueSet:
         found = sorted(p.name for p in path.parent.glob("*") if p.suffix in (".yaml", ".yml", ".json"))
         raise FileNotFoundError(f"value set {path} is not there; {path.parent} has {found or 'no value sets'}.")
     content = read_mapping(path)
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         content = {"values": content}
     if unknown := sorted(set(content) - _KEYS):
         near = did_you_mean(unknown[0], _KEYS)
