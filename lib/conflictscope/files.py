@@ -95,6 +95,11 @@ def parse_yaml(text: str, source: str) -> Any:
         raise ValueError(f"{source} cannot be read: {problem}") from None
 
 
+def csv_delimiter(header: str) -> str:
+    """Return what stands between the fields of a CSV file by its first line: a comma, or what spreadsheets write."""
+    return next((mark for mark in ";\t" if mark in header and "," not in header), ",")
+
+
 def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None:
     """Return what is expected of a name that it does not fit, else None.
 

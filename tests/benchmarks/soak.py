@@ -1,7 +1,8 @@
 """Thousands of calls to an endpoint that fails on purpose: run by hand, ``python tests/benchmarks/soak.py``.
 
-20,000 calls, 20 % of the attempts at fault, of 21 kinds (``tests/servers/faulty.py``, a process of its own). Printed:
-replies lost, replies paid for twice, outcomes beside what was injected, memory at each quarter, seconds.
+20,000 calls, 20 % of the attempts at fault, of 53 kinds (``tests/servers/faulty.py``, a process of its own). Printed:
+replies lost, paid for twice, or stored under another's question; outcomes beside what was injected; what the ledger
+counts beside what the server's books hold; memory at each quarter, seconds.
 """
 
 import argparse
@@ -18,11 +19,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from conflictscope.models import CallStore, Model, Models, Registry, Request
+from conflictscope.models import CallStore, Model, Models, Registry, Reply, Request
+from conflictscope.models.records import Usage
 from conflictscope.models.requests import make_call
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
-from faulty import UNANSWERED
+from broken_http import EITHER
+from faulty import UNANSWERED, UNSPOILT
+from loopback import completion
 
 SERVER = Path(__file__).parents[1] / "servers" / "faulty.py"
 # how a fault shows in a reply that is not asked for again
@@ -63,7 +67,14 @@ def fetch(port: int, what: str):
         return json.load(answer)
 
 
-def examine(met: dict[str, list[str]], outcomes: dict[str, tuple[str, bool]]) -> dict[str, int]:
+def outcome_of(described: Model, request: Request, reply: Reply) -> tuple[str, tuple[str, bool, bool]]:
+    """Return the SHA-256 of a body; outcome, whether an object was asked for, whether its text is its own."""
+    body = make_call(described, request).body
+    own = completion(json.loads(body))["choices"][0]["message"]["content"]
+    return hashlib.sha256(body).hexdigest(), (reply.outcome, request.schema is not None, reply.text == own)
+
+
+def examine(met: dict[str, list[str]], outcomes: dict[str, tuple[str, bool, bool]]) -> dict[str, int]:
     """Compare what was injected with what came back.
 
     Parameters
@@ -71,25 +82,33 @@ def examine(met: dict[str, list[str]], outcomes: dict[str, tuple[str, bool]]) ->
     met : dict
         SHA-256 of a body → kinds of fault, in order.
     outcomes : dict
-        SHA-256 of a call's body → its outcome, and whether an object was asked for.
+        As from ``outcome_of``.
     """
-    found = Counter({"lost": 0, "paid twice": 0, "not as injected": 0})
-    for digest, (outcome, structured) in outcomes.items():
+    found = Counter({"lost": 0, "paid twice": 0, "not as injected": 0, "another's answer": 0})
+    for digest, (outcome, structured, own) in outcomes.items():
         kinds = met[digest]
-        answered = [kind for kind in kinds if kind not in UNANSWERED]
+        # of two answers both are void if the first was not read when the second came
+        earlier = [kind for kind in kinds[:-1] if kind not in EITHER]
+        answered = [kind for kind in earlier + kinds[-1:] if kind not in UNANSWERED]
         found["lost"] += not answered or outcome == "error"
         found["paid twice"] += len(answered) > 1 or kinds[-1:] != answered
         expected = (
             (OUTCOME_OF_OBJECT if structured else OUTCOME_OF_TEXT).get(answered[-1], "ok") if answered else "error"
         )
         found["not as injected"] += expected != outcome
+        found["another's answer"] += kinds[-1] in UNSPOILT and not own
     return dict(found)
+
+
+def examine_bill(billed: dict[str, int], used: Usage) -> dict[str, int]:
+    """Return the tokens that the server's books hold and the ledger does not; 0 if it has more."""
+    return {name: max(0, billed[name] - getattr(used, name)) for name in ("input_tokens", "output_tokens")}
 
 
 async def soak(port: int, calls: int, folder: str, in_flight: int, lists: int) -> dict:
     """Ask in so many lists; return outcomes, memory at each quarter and seconds."""
     described = Model(
-        "m", f"http://127.0.0.1:{port}/v1", "m", concurrency=in_flight, json_schema=True, timeout_s=5, max_attempts=8
+        "m", f"http://127.0.0.1:{port}/v1", "m", concurrency=in_flight, json_schema=True, timeout_s=20, max_attempts=8
     )
     # without repairs, what a body met last is the outcome of its call
     models = Models(Registry({"m": described}), CallStore(f"sqlite:///{folder}/calls.sqlite"), max_repairs=0)
@@ -97,9 +116,7 @@ async def soak(port: int, calls: int, folder: str, in_flight: int, lists: int) -
     for nth in range(lists):
         requests = make_requests(nth * (calls // lists), calls // lists)
         replies = await models.ask("m", requests, label="soak")
-        for request, reply in zip(requests, replies, strict=True):
-            digest = hashlib.sha256(make_call(described, request).body).hexdigest()
-            outcomes[digest] = (reply.outcome, request.schema is not None)
+        outcomes |= dict(outcome_of(described, *pair) for pair in zip(requests, replies, strict=True))
         del requests, replies
         if (nth + 1) * 4 % lists == 0:
             quarters.append(round(memory()))
@@ -122,13 +139,16 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             done = asyncio.run(soak(port, options.calls, folder, options.in_flight, 8))
         counts, found = fetch(port, "counts"), examine(fetch(port, "injected"), done["outcomes"])
+        billed = fetch(port, "billed")
     finally:
         process.kill()
         process.wait()
     print(f"{len(done['outcomes'])} calls, {counts['total']} requests, {done['seconds']:.0f} s")
     print(f"injected: {counts['kinds']}")
-    print(f"outcomes: {dict(Counter(outcome for outcome, _ in done['outcomes'].values()))}")
+    print(f"outcomes: {dict(Counter(outcome for outcome, *_ in done['outcomes'].values()))}")
     print(f"{found}; attempts counted: {done['usage'].attempts}")
+    print(f"billed: {billed}")
+    print(f"ledger: {done['usage']}; billed and not in it: {examine_bill(billed, done['usage'])}")
     print(f"memory at each quarter, MiB: {done['quarters']}")
 
 

@@ -151,7 +151,10 @@ def test_a_file_that_nobody_wrote_by_hand_is_refused(tmp_path):
 
 def test_a_key_in_the_place_of_its_variable_is_refused_and_not_repeated(tmp_path):
     path = tmp_path / "models.yaml"
-    for entry in ('key_variable: "sk-marked-0123456789"', 'base_url: "https://x.invalid/v1?key=sk-marked-0123456789"'):
+    keys = ("sk-marked-0123456789", "hf_markedABCDEFGHIJ0123456789", "gsk_marked0123456789abcdefghij")
+    keys += ("MARKED0123456789ABCDEFGHIJKLMNOP", "marked0123456789", "AIzaMarked_0123456789")
+    entries = [f'key_variable: "{key}"' for key in keys]
+    for entry in (*entries, f'base_url: "https://x.invalid/v1?key={keys[0]}"'):
         path.write_text(
             f'models: {{m: {{base_url: "https://x.invalid/v1", id: m, {entry}}}}}'.replace(
                 'base_url: "https://x.invalid/v1", id: m, base_url', "id: m, base_url"
@@ -160,7 +163,10 @@ def test_a_key_in_the_place_of_its_variable_is_refused_and_not_repeated(tmp_path
         )
         with pytest.raises(ValueError, match="environment") as problem:
             load_registry(path)
-        assert "sk-marked" not in str(problem.value)
+        assert "marked" not in str(problem.value).lower()
+    for name in ("OPENAI_API_KEY", "KEY", "AZURE_OPENAI_KEY_2", "HF_TOKEN"):
+        path.write_text(f'models: {{m: {{base_url: "https://x.invalid/v1", id: m, key_variable: {name}}}}}')
+        assert load_registry(path)["m"].key_variable == name
 
 
 def test_a_title_is_text():

@@ -271,3 +271,45 @@ def test_a_key_that_cannot_be_sent_is_said_and_not_shown(script, monkeypatch, ke
     with pytest.raises(ValueError, match="OWN_KEY holds a line break or a character") as raised:
         call(script(lambda body, nth: "well"), replace(MODEL, key_variable="OWN_KEY"))
     assert "sk-" not in str(raised.value)
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_that_catches_an_endpoint_is_named(no_proxy, start_loopback, monkeypatch, variable):
+    endpoint = start_loopback()
+    # at this port nobody listens
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+
+    async def go():
+        opened = Endpoint(Model("m", endpoint.url, "m-1", max_attempts=1))
+        body = b'{"model": "m-1", "messages": [{"role": "user", "content": "Hello"}]}'
+        try:
+            await opened.call("/chat/completions", body, read_completion)
+        except openai.OpenAIError as problem:
+            return opened.describe(problem)
+        finally:
+            await opened.close()
+
+    said = asyncio.run(go())
+    assert f"by way of the proxy that {variable} names; NO_PROXY=127.0.0.1 goes without" in said
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert asyncio.run(go()) is None and endpoint.requests()["total"] == 1
+
+
+def test_a_proxy_that_is_none_of_http_is_said_without_its_password(no_proxy, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@127.0.0.1:9")
+    with pytest.raises(ValueError, match=r"ALL_PROXY: found a proxy that is none of HTTP.*NO_PROXY") as raised:
+        asyncio.run(ask_once(Model("m", "http://127.0.0.1:8/v1", "m-1")))
+    assert "secret" not in str(raised.value)
+
+
+def test_a_file_of_certificates_that_is_not_there_is_named(no_proxy, monkeypatch, tmp_path):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(ValueError, match=r"the certificates that SSL_CERT_FILE.* names cannot be read"):
+        asyncio.run(ask_once(Model("m", "https://127.0.0.1:8/v1", "m-1")))

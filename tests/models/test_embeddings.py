@@ -77,3 +77,27 @@ def test_vectors_are_put_in_the_order_of_their_index():
     assert first.text != second.text
     flipped = read_embeddings({"data": data[::-1]}, 0.1, texts=["one", "two"])
     assert [first.text, second.text] == [raw.text for raw in flipped]
+
+
+@pytest.mark.parametrize("index", ["1e400", "-1", "true", "0.5", '"0"', "[0]", "2"])
+def test_an_index_that_is_none_is_an_answer_that_failed_and_is_not_paid_for_for_ever(embed, script, index):
+    second = f'{{"index": {index}, "embedding": [2.0]}}'
+    text = f'{{"data": [{{"index": 0, "embedding": [1.0]}}, {second}]}}'
+    scripted = script(lambda body, nth: httpx2.Response(200, text=text))
+    for _ in range(3):
+        with pytest.raises(ConnectionError, match=r"no embeddings|each answer was lost"):
+            embed(["one", "two"], transport=scripted)
+    # max_attempts in all runs
+    assert len(scripted.bodies) == 2
+
+
+def test_vectors_of_another_width_are_refused_when_they_come_and_block_no_study(embed, script):
+    def answer(width):
+        data = lambda body: [{"index": i, "embedding": [0.5] * width} for i, _ in enumerate(body["input"])]  # noqa: E731
+        return script(lambda body, nth: httpx2.Response(200, json={"data": data(body)}))
+
+    assert embed(["one"], transport=answer(3)).shape == (1, 3)
+    with pytest.raises(ConnectionError, match=r"vectors of 5 numbers, and those stored before of 3"):
+        embed(["one", "two"], transport=answer(5))
+    # the endpoint as it was: the study goes on
+    assert embed(["one", "three"], transport=answer(3)).shape == (2, 3)

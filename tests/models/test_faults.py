@@ -1,7 +1,6 @@
 """Every kind of fault, and a short soak, against a server that fails on purpose (``tests/servers/faulty.py``)."""
 
 import asyncio
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -11,15 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from conflictscope import scenarios as sc
 from conflictscope.models import CallStore, Model, Models, Registry
-from conflictscope.models.requests import make_call
 from conflictscope.table_files import read_table, write_table
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from soak import examine, make_requests
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("benchmarks", "servers")]
+from broken_http import EITHER, TOO_LARGE  # noqa: E402
+from faulty import UNANSWERED, UNSPOILT  # noqa: E402
+from soak import examine, examine_bill, make_requests, outcome_of  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("hurry")
-UNANSWERED = "status_429 status_429_retry_after status_500 status_503 dropped_before dropped_in_body hang endless_drip "
-UNANSWERED += "truncated_body html"
 # kind of fault → outcome of a free reply, outcome of a structured one that is not asked for again
 ANSWERED = {
     "slow_drip": ("ok", "ok"),
@@ -31,7 +29,11 @@ ANSWERED = {
     "refusal": ("refusal", "refusal"),
     "odd_unicode": ("ok", "ok"),
     "megabyte": ("ok", "ok"),
+    **{kind: ("ok", "ok") for kind in UNSPOILT if kind not in EITHER},
 }
+
+
+NOTHING_WRONG = dict.fromkeys(("lost", "paid twice", "not as injected", "another's answer"), 0)
 
 
 class Answer(BaseModel):
@@ -40,7 +42,7 @@ class Answer(BaseModel):
     rating: int = Field(ge=1, le=7)
 
 
-@pytest.mark.parametrize("kind", UNANSWERED.split())
+@pytest.mark.parametrize("kind", [kind for kind in UNANSWERED if kind != "stale"])
 def test_what_brings_no_reply_is_tried_again(ask, make_request, start_faulty, kind):
     server = start_faulty("--share", "0.4", "--kinds", kind, "--seed", "2", "--drip", "0.005")
     replies = ask([make_request(str(i), schema=Answer) for i in range(20)], base_url=server.url, timeout_s=1)
@@ -100,20 +102,51 @@ def test_too_few_outlines_are_counted_and_repeated_ones_dropped(store_url, start
     assert len(marked) == 24 and marked["kept"].sum() <= 8 and short.empty
 
 
-def test_a_short_soak(ask, make_request, start_faulty):
-    """A fifth of the attempts fails in 21 ways: no reply is lost, none paid for twice, outcomes are as injected."""
+@pytest.mark.parametrize("kind", TOO_LARGE)
+def test_an_answer_without_end_is_left_unread_and_not_asked_for_again(ask, make_request, start_faulty, kind):
+    server = start_faulty("--always", kind)
+    (reply,) = ask([make_request("?")], base_url=server.url, max_reply_mb=1)
+    assert (reply.outcome, server.get("counts")["total"]) == ("error", 1)
+    assert "over 1 MB, max_reply_mb in the file of models" in reply.problem
+
+
+def test_a_second_answer_goes_to_no_other_question(ask, start_faulty):
+    """It comes 5 to 50 ms after the first: on a kept connection, as the answer to the next request."""
+    server = start_faulty("--share", "0.5", "--kinds", "second_late", "--seed", "1")
+    described, requests = Model("m", server.url, "m-1", json_schema=True), make_requests(0, 200)
+    replies = ask(requests, base_url=server.url, json_schema=True, concurrency=4)
+    outcomes = dict(outcome_of(described, *pair) for pair in zip(requests, replies, strict=True))
+    assert examine(server.get("injected"), outcomes) == NOTHING_WRONG
+    assert {outcome for outcome in outcomes.values()} == {("ok", True, True), ("ok", False, True)}
+
+
+def test_an_answer_that_was_given_to_another_question_is_given_to_none(ask, start_faulty, store_url):
+    server = start_faulty("--share", "0.3", "--kinds", "stale", "--seed", "4")
+    described, requests = Model("m", server.url, "m-1", json_schema=True), make_requests(0, 600)
+    replies = ask(requests, base_url=server.url, json_schema=True, concurrency=16)
+    met = server.get("injected")
+    outcomes = dict(outcome_of(described, *pair) for pair in zip(requests, replies, strict=True))
+    assert server.get("counts")["kinds"]["stale"] > 30
+    assert examine(met, outcomes) == NOTHING_WRONG
+
+
+def test_a_short_soak(ask, make_request, start_faulty, store_url):
+    """A fifth of the attempts fails in 53 ways: no reply is lost, none paid for twice, outcomes are as injected."""
     server = start_faulty("--share", "0.2", "--seed", "5", "--drip", "0.005")
     requests = make_requests(0, 600)
     replies = ask(requests, base_url=server.url, json_schema=True, max_repairs=0, concurrency=32, timeout_s=3)
     described = Model("m", server.url, "m-1", json_schema=True)
-    outcomes = {
-        hashlib.sha256(make_call(described, request).body).hexdigest(): (reply.outcome, request.schema is not None)
-        for request, reply in zip(requests, replies, strict=True)
-    }
+    outcomes = dict(outcome_of(described, *pair) for pair in zip(requests, replies, strict=True))
     met, counts = server.get("injected"), server.get("counts")
     assert len(outcomes) == counts["distinct"] == 600 and set(outcomes) == set(met)
-    assert examine(met, outcomes) == {"lost": 0, "paid twice": 0, "not as injected": 0}
-    assert sum(counts["kinds"].values()) - counts["kinds"]["none"] > 100 and len(counts["kinds"]) > 18
+    assert examine(met, outcomes) == NOTHING_WRONG
+    assert sum(counts["kinds"].values()) - counts["kinds"]["none"] > 100 and len(counts["kinds"]) > 40
+    # by the server's books
+    store = CallStore(store_url)
+    used = store.usage["m", "p"]
+    store.close()
+    assert examine_bill(server.get("billed"), used) == {"input_tokens": 0, "output_tokens": 0}
+    assert used.attempts == counts["total"]
     # run again, nothing is asked
     assert ask(requests, base_url=server.url, json_schema=True, max_repairs=0) == replies
     assert server.get("counts")["total"] == counts["total"]

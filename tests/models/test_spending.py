@@ -126,7 +126,8 @@ asyncio.run(main())
 def test_repairs_and_unreadable_answers_cost(ask, script, make_request, store_url):
     message = {"role": "assistant", "content": '{"answer": "A"}'}
     repaired = {"choices": [{"message": message}], "usage": {"prompt_tokens": 70, "completion_tokens": 3}}
-    answers = [httpx2.Response(200, text="<html>" + "x" * 34), "no object", httpx2.Response(200, json=repaired)]
+    none = httpx2.Response(200, text='{"detail": "' + "x" * 26 + '"}')
+    answers = [none, "no object", httpx2.Response(200, json=repaired)]
     scripted = script(lambda body, nth: answers[nth - 1])
     (reply,) = ask([make_request("?", schema=Answer)], scripted, json_schema=True)
     assert reply.outcome == "ok"

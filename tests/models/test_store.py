@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -325,3 +326,100 @@ def test_a_path_may_hold_any_mark(tmp_path):
         copy = path.with_name("copy?.sqlite")
         models_store.write_rows_anew(copy, models_store.read_rows(path))
         assert run(copy, lambda store: store.find(["a"])) == {"a": REPLY}
+
+
+GONE = ["removed", "replaced", "folder removed", "folder moved"]
+
+
+def take_away(path, how):
+    """Do to a call store's file, which is in use, what people do to it."""
+    if how == "removed":
+        for file in path.parent.glob("calls.sqlite*"):
+            file.unlink()
+    elif how == "replaced":
+        other = path.with_name("other")
+        other.write_bytes(path.read_bytes())
+        other.replace(path)
+    elif how == "folder removed":
+        shutil.rmtree(path.parent)
+    else:
+        path.parent.rename(path.parent.with_name("moved"))
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_a_store_that_is_taken_away_is_noticed_and_saved(tmp_path, how):
+    path = tmp_path / "run" / "calls.sqlite"
+    path.parent.mkdir()
+
+    async def go():
+        store = CallStore(path)
+        await asyncio.gather(*(store.add(f"before {i}", REPLY, **ABOUT) for i in range(50)))
+        take_away(path, how)
+        with pytest.raises(OSError, match="was removed or replaced while it was in use") as raised:
+            await store.add("after", REPLY, **ABOUT)
+        # nobody goes on as if nothing had happened
+        with pytest.raises(OSError, match="was removed or replaced"):
+            await store.find(["before 1"])
+        store.close()
+        return str(raised.value)
+
+    told = asyncio.run(go())
+    saved = path.with_name("calls.saved.sqlite")
+    assert str(saved) in told and "move that file to the place of the call store" in told
+    held = run(saved, lambda store: store.find([*(f"before {i}" for i in range(50)), "after"]))
+    assert len(held) == 51
+
+
+def test_a_store_that_is_taken_away_stops_the_stage_and_nothing_is_asked_again(ask, script, make_request, tmp_path):
+    path = tmp_path / "calls.sqlite"
+
+    def answer(body, nth):
+        if nth == 20:
+            take_away(path, "removed")
+        return "well"
+
+    requests = [make_request(str(i)) for i in range(60)]
+    scripted = script(answer)
+    with pytest.raises(OSError, match="was removed or replaced while it was in use"):
+        ask(requests, scripted, concurrency=4)
+    sent = len(scripted.bodies)
+    assert sent < 40
+    path.with_name("calls.saved.sqlite").rename(path)
+    assert [reply.text for reply in ask(requests, scripted)] == ["well"] * 60 and len(scripted.bodies) == 60
+
+
+def test_a_store_that_is_taken_away_at_the_end_is_said_on_closing(tmp_path):
+    path = tmp_path / "calls.sqlite"
+    store = CallStore(path)
+    asyncio.run(store.add("a", REPLY, **ABOUT))
+    take_away(path, "removed")
+    with pytest.raises(OSError, match="was removed or replaced while it was in use"):
+        store.close()
+    assert set(run(path.with_name("calls.saved.sqlite"), lambda saved: saved.find(["a"]))) == {"a"}
+
+
+def test_another_process_s_attempts_are_charged_once_nobody_waits_for_them(tmp_path):
+    """Of a process that is there, when their time is over; of one that has ended, at once."""
+    path = tmp_path / "calls.sqlite"
+    about = {"model": "m", "prompt": "p", "expected": Usage(input_tokens=5, output_tokens=7)}
+
+    def used():
+        store = CallStore(path)
+        store.close()
+        return store.usage.get(("m", "p"))
+
+    async def begin(seconds):
+        store = CallStore(path)
+        await store.begin(store.next_number(), "k", seconds=seconds, **about)
+        return store
+
+    waiting = asyncio.run(begin(60))
+    assert used() is None
+    asyncio.run(begin(-1)).close()
+    lost = Usage(attempts=1, estimated=1, input_tokens=5, output_tokens=7)
+    assert used() == used() == lost
+    assert run(path, lambda store: store.find_unanswered(["k"]))["k"].lost == 1
+    # what ends in time is not charged
+    asyncio.run(waiting.end(0, "k", model="m", prompt="p", used=None))
+    waiting.close()
+    assert used() == lost

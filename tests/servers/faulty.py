@@ -3,6 +3,8 @@
 It answers as ``loopback.py`` does, but for a share of the requests, drawn from the seed, the body and how often that
 body has come: the same requests meet the same faults, in whatever order they arrive. ``GET /injected`` says what each
 body met, in order; ``GET /counts`` sums it up by kind. A storm fails all for some seconds from the first call.
+Its books (``GET /billed``) hold the tokens of all that it has answered, whether or not the answer arrived; a body that
+was turned away costs nothing.
 
     python tests/servers/faulty.py --share 0.2 --kinds status_500,hang,empty --seed 3
 """
@@ -13,9 +15,12 @@ import contextlib
 import hashlib
 import json
 import random
+import socket
+import struct
 import time
 from collections import Counter, defaultdict
 
+import broken_http
 from aiohttp import web
 from loopback import completion, sentence
 
@@ -31,6 +36,9 @@ UNANSWERED = (
     "endless_drip",
     "truncated_body",
     "html",
+    # an answer that was given to another question before
+    "stale",
+    *broken_http.VOID,
 )
 # a reply was got, and something is the matter with it
 ANSWERED = (
@@ -45,9 +53,26 @@ ANSWERED = (
     "megabyte",
     "fewer_items",
     "repeated_items",
+    "usage_of_zeros",
+    "usage_of_2_62",
+    "usage_of_2_63",
+    *broken_http.WHOLE,
+    *broken_http.EITHER,
+)
+# of these, what leaves the text of the reply as it is
+UNSPOILT = (
+    "none",
+    "slow_drip",
+    "usage_of_zeros",
+    "usage_of_2_62",
+    "usage_of_2_63",
+    *broken_http.WHOLE,
+    *broken_http.EITHER,
 )
 # a megabyte takes disk and time: a tenth as often as the others
 WEIGHTS = {kind: 0.1 if kind == "megabyte" else 1.0 for kind in (*UNANSWERED, *ANSWERED)}
+# answers after which one of them may come again: all of these have arrived
+STALE_AFTER = 300
 LASTING = {f"lasting_{status}": status for status in (400, 401, 403, 404)}
 ODD = "\ud83d\x00\u202eright to left\u202c z\u0353\u0321a\u0337l \ufeff\u2028 \udc00"
 
@@ -60,6 +85,8 @@ class Desk:
         self.kinds = [kind for kind in options.kinds.split(",") if kind] or list(WEIGHTS)
         self.met: defaultdict[str, list[str]] = defaultdict(list)
         self.first: float | None = None
+        self.billed = {"calls": 0, "input_tokens": 0, "output_tokens": 0}
+        self.given: list[bytes] = []
 
     def draw(self, body: bytes, nth: int) -> str:
         """Return the fault that a body meets when it comes for the nth time, or ``none``."""
@@ -73,16 +100,26 @@ class Desk:
         body = await request.read()
         digest = hashlib.sha256(body).hexdigest()
         self.first = self.first or time.monotonic()
-        kind = self.draw(body, len(self.met[digest]))
+        nth = len(self.met[digest])
+        kind = self.draw(body, nth)
         if time.monotonic() - self.first < self.options.storm:
             kind = self.options.storm_kind
         kind = self.options.always or kind
+        if kind == "stale" and len(self.given) < STALE_AFTER:
+            kind = "none"
         self.met[digest].append(kind)
         if self.options.latency:
             await asyncio.sleep(self.options.latency)
-        return await self.answer(request, json.loads(body), kind)
+        return await self.answer(request, json.loads(body), kind, f"{digest} {nth}")
 
-    async def answer(self, request: web.Request, body: dict, kind: str) -> web.StreamResponse:
+    def bill(self, body: dict, answer: dict) -> None:
+        """Put what an answer costs into the books."""
+        content = answer["choices"][0]["message"]["content"] or ""
+        self.billed["calls"] += 1
+        self.billed["input_tokens"] += len(json.dumps(body["messages"])) // 4
+        self.billed["output_tokens"] += len(content) // 4
+
+    async def answer(self, request: web.Request, body: dict, kind: str, name: str) -> web.StreamResponse:
         """Answer a body with a kind of fault."""
         if kind.startswith("status_429"):
             return _error(429, {"Retry-After": "0.3"} if kind.endswith("after") else {})
@@ -90,6 +127,8 @@ class Desk:
             return _error(int(kind[-3:]), {})
         if kind in LASTING:
             return _error(LASTING[kind], {})
+        spoilt = spoil(body, kind) | {"id": name}
+        self.bill(body, spoilt)
         if kind == "dropped_before":
             request.transport.close()
             return web.Response()
@@ -97,12 +136,40 @@ class Desk:
             await asyncio.sleep(self.options.hang)
         if kind == "html":
             return web.Response(text="<html><body>Please sign in.</body></html>", content_type="text/html")
-        content = json.dumps(spoil(body, kind)).encode()
+        content = json.dumps(spoilt).encode()
+        if kind in broken_http.KINDS:
+            return await self.send(request, content, kind, name)
+        if kind == "stale":
+            content = self.given[-STALE_AFTER]
+        elif kind == "none":
+            self.given.append(content)
+            del self.given[: -2 * STALE_AFTER]
         if kind == "truncated_body":
             return web.Response(body=content[: len(content) // 2], content_type="application/json")
         if kind in ("dropped_in_body", "slow_drip", "endless_drip"):
             return await self.drip(request, content, kind)
         return web.Response(body=content, content_type="application/json")
+
+    async def send(self, request: web.Request, content: bytes, kind: str, name: str) -> web.StreamResponse:
+        """Send what is no HTTP, or hardly."""
+        transport, other = request.transport, json.dumps(completion(OTHER) | {"id": f"{name} second"}).encode()
+        with contextlib.suppress(ConnectionError):
+            for seconds, piece in broken_http.send_broken(kind, content, other, random.Random(name)):
+                await asyncio.sleep(seconds)
+                transport.write(piece)
+                # nobody reads an endless answer to its end
+                while transport.get_write_buffer_size() > 4_000_000 and not transport.is_closing():
+                    await asyncio.sleep(0.005)
+                if transport.is_closing():
+                    break
+        if kind.startswith("reset_"):
+            # what was written is on its way by then
+            await asyncio.sleep(0.005)
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        transport.close()
+        return web.Response()
 
     async def drip(self, request: web.Request, content: bytes, kind: str) -> web.StreamResponse:
         """Send an answer in ten pieces; leave after half of them, or take very long over the last."""
@@ -114,8 +181,14 @@ class Desk:
                 request.transport.close()
                 return response
             await asyncio.sleep(self.options.hang if kind == "endless_drip" and nth == 9 else self.options.drip)
-            await response.write(content[start : start + piece])
+            # whoever asked may have given up
+            with contextlib.suppress(ConnectionError):
+                await response.write(content[start : start + piece])
         return response
+
+    async def books(self, request: web.Request) -> web.Response:
+        """Say what all answers have cost."""
+        return web.json_response(self.billed)
 
     async def injected(self, request: web.Request) -> web.Response:
         """Say what each body met, in order, by its SHA-256."""
@@ -127,6 +200,10 @@ class Desk:
         return web.json_response(
             {"total": sum(kinds.values()), "distinct": len(self.met), "kinds": dict(sorted(kinds.items()))}
         )
+
+
+# a question that nobody has asked here
+OTHER = {"model": "another", "messages": [{"role": "user", "content": "A question of somebody else."}]}
 
 
 def spoil(body: dict, kind: str) -> dict:
@@ -154,7 +231,10 @@ def spoil(body: dict, kind: str) -> dict:
         message["content"] = _in_first_text(content, long) if structured else long
     elif kind in ("fewer_items", "repeated_items"):
         message["content"] = _with_items(content, kind) if structured else content
-    if kind != "none":
+    if kind.startswith("usage_of_"):
+        count = {"zeros": 0, "2_62": 2**62, "2_63": 2**63}[kind.removeprefix("usage_of_")]
+        answer["usage"] = {"prompt_tokens": count, "completion_tokens": count}
+    elif kind != "none":
         answer["usage"]["completion_tokens"] = len(message["content"] or "") // 4
     return answer
 
@@ -199,6 +279,7 @@ async def main() -> None:
     app.router.add_post("/v1/chat/completions", desk.serve)
     app.router.add_get("/injected", desk.injected)
     app.router.add_get("/counts", desk.counts)
+    app.router.add_get("/billed", desk.books)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", desk.options.port, backlog=1024)

@@ -8,6 +8,7 @@ for, then all second messages, and so on.
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -19,10 +20,9 @@ from conflictscope.models import Models, NonBlank, Reply, Request
 from conflictscope.prompts import Prompt, render
 from conflictscope.tables import TABLES, NothingToCount
 
-# also after marks and spaces that a reader would overlook, and after every kind of line break
-_LIKE_A_TURN = re.compile(
-    r"(?:(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])|\A)(?=[^\w\n]*(?:user|assistant)[^\w\n]*:)", re.IGNORECASE
-)
+_BREAKS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+# also with marks and spaces around it that a reader would overlook
+_ROLE = re.compile(r"(?:user|assistant)[^\w\n]*:", re.IGNORECASE)
 
 CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 
@@ -123,7 +123,23 @@ def transcribe(turns: Iterable[tuple[str, str]]) -> str:
     A line within a turn that begins like a turn gets ``> `` before it, so that nobody can put words into the other's
     mouth: a line that begins with a role is where a turn begins.
     """
-    return "\n\n".join(f"{role.upper()}: {_LIKE_A_TURN.sub('> ', text)}" for role, text in turns)
+    return "\n\n".join(f"{role.upper()}: {_mark_turns(text)}" for role, text in turns)
+
+
+def _mark_turns(text: str) -> str:
+    """Return a text with ``> `` before what begins like a turn, after whatever kind of line break; in linear time."""
+    begins = set()
+    for match in _ROLE.finditer(text):
+        # back over marks, spaces and breaks that are no ends of a line for everybody
+        for place in range(match.start(), -1, -1):
+            before = text[place - 1 : place]
+            if before in _BREAKS or not before:
+                begins.add(place)
+            if not before or before == "\n" or before.isalnum() or before == "_":
+                break
+    ends = sorted({0, len(text)} | begins)
+    pieces = (("> " if start in begins else "") + text[start:end] for start, end in pairwise(ends))
+    return "".join(pieces)
 
 
 def _turn(role: str, text: str | None, status: str = "ok", problem: str | None = None, of: Reply | None = None) -> dict:

@@ -125,7 +125,7 @@ _Make = Callable[[Row, dict], dict[str, list[dict]]]
 
 def _open(path: Path, imported: Imported | None) -> tuple[tuple[str, ...], list[Row], _Make]:
     """Return the tables that a file holds, its rows, and what makes the one of the other."""
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         rows = _read_messages(path)
         return ("opening_messages",), rows, partial(_message, values=imported.values if imported else _values(rows))
     columns = read_header(path)

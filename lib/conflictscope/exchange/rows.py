@@ -12,10 +12,11 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from conflictscope.files import near_file
+from conflictscope.files import csv_delimiter, near_file
 
 MAX_FILE_CHARACTERS = 2**30
 MAX_LINE_CHARACTERS = 2**22
@@ -68,7 +69,7 @@ def read_header(path: Path) -> list[str]:
     """
     first = next(_lines(path), "")
     if not _is_json(path):
-        return next(csv.reader([first]), [])
+        return next(csv.reader([first], delimiter=csv_delimiter(first)), [])
     try:
         return list(_json_object(first))
     except ValueError as problem:
@@ -100,10 +101,12 @@ def read_rows(path: Path, form: Form) -> list[Row]:
 
 def _csv_rows(path: Path, form: Form) -> Iterator[Row]:
     """Yield the rows of a CSV file."""
-    reader = csv.reader(_lines(path), strict=True)
+    lines = _lines(path)
+    first = next(lines, "")
+    reader = csv.reader(chain([first], lines), delimiter=csv_delimiter(first), strict=True)
     try:
         header = next(reader)
-        for number, cells in enumerate(reader, start=1):
+        for number, cells in enumerate((cells for cells in reader if cells), start=1):
             if len(cells) == len(header):
                 yield Row(number, dict(zip(header, cells, strict=True)))
             else:
@@ -137,14 +140,14 @@ def _json_object(line: str) -> dict[str, Any]:
 
 def _is_json(path: Path) -> bool:
     """Return whether a file has, by its name, a JSON object a line."""
-    return ".jsonl" in path.suffixes
+    return ".jsonl" in path.name.lower()
 
 
 def _lines(path: Path) -> Iterator[str]:
     """Yield the lines of a text file, plain or packed, each and all of them within bounds."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there, or is no file{near_file(path) or '.'}")
-    opener = gzip.open if path.suffix == ".gz" else open
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
     read = 0
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:

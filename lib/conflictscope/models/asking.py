@@ -551,8 +551,11 @@ class Models:
                 )
             )
         except openai.OpenAIError as failure:
+            problem = endpoint.describe(failure)
+            about = {"model": model.name, "prompt": EMBEDDING}
+            await self.store.add_failure(batch[0].key, problem, attempts=attempts, **about)
             raise ConnectionError(
-                f"model {model.name!r} at {model.base_url}: no embeddings: {endpoint.describe(failure)}. "
+                f"model {model.name!r} at {model.base_url}: no embeddings: {problem}. "
                 "Run the same command again; what was answered is in the call store."
             ) from None
         finally:

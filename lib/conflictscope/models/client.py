@@ -205,10 +205,8 @@ class Endpoint:
                     await _take(self._token_limit, estimate_tokens(len(body)) + (max_tokens or 0))
                 if self._request_limit is not None:
                     await self._request_limit.acquire()
-                if sending is not None:
-                    await sending.begin()
                 try:
-                    result = await self._attempt(path, body, read, read_failure, attempts)
+                    result = await self._attempt(path, body, read, read_failure, attempts, sending)
                 except openai.OpenAIError as problem:
                     if sending is not None:
                         await sending.end((attempts.lost or Lost()) if is_lost(problem) else None)
@@ -253,12 +251,16 @@ class Endpoint:
         read: Callable[[object, float], T],
         read_failure: Callable[[int, object, float], T | None] | None,
         attempts: Attempts,
+        sending: Sending | None,
     ) -> T:
         """Make one attempt and return the result of its answer."""
         method = "POST" if body else "GET"
         request = httpx2.Request(method, self._url + path, content=body or None, headers=self._headers)
-        # held from sending to the last byte: what is done before and after would leave the endpoint idle
+        # held to the last byte: what is done before and after would leave the endpoint idle
         async with self._slots:
+            if sending is not None:
+                # not before it is its turn: what only waits is not charged for if the process is killed
+                await sending.begin()
             attempts.made += 1
             attempts.on_wire, attempts.lost = True, None
             start = time.perf_counter()

@@ -147,7 +147,7 @@ def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -
     """Return what a call used that was answered, of which ``prompt`` and ``request`` are looked at."""
     request, is_text = call["request"], call["prompt"] != EMBEDDING
     came = (raw.reasoning or "") + (raw.text or raw.refusal or "")
-    most, least = len(request) + _MOST_PUT_BEFORE, (attempts.characters or 0) // MOST_CHARACTERS_PER_TOKEN
+    most, least = len(request) + _MOST_PUT_BEFORE, -(-(attempts.characters or 0) // MOST_CHARACTERS_PER_TOKEN)
     sent = _believe(raw.prompt_tokens, least, most)
     received: int | None = 0
     if is_text:

@@ -6,13 +6,14 @@ asked for, and what the file says stays as it is, as does the id.
 """
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from pydantic import ConfigDict, create_model
 
-from conflictscope.files import did_you_mean, near_file, places_in, read_list, write_atomically
+from conflictscope.files import csv_delimiter, did_you_mean, near_file, places_in, read_list, write_atomically
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, content_id
@@ -60,7 +61,7 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
     if not path.is_file():
         near = near_file(path) or "."
         raise FileNotFoundError(f"scenarios: {path} is not there; expected a YAML or CSV file of scenarios{near}")
-    entries = _read_csv(path) if path.suffix == ".csv" else read_list(path)
+    entries = _read_csv(path) if path.suffix.lower() == ".csv" else read_list(path)
     if not entries:
         raise ValueError(f"{path}: no scenarios in it; expected at least one, with the keys {list(REQUIRED)}.")
     problems: list[tuple[int, str]] = []
@@ -171,9 +172,12 @@ def _read_csv(path: Path) -> list[dict]:
     """Return the rows of a CSV file as mappings; empty cells are left out."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            delimiter = csv_delimiter(file.readline())
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
             header = next(reader, [])
-            rows = list(reader)
+            # a line without anything is none
+            rows = [cells for cells in reader if cells]
     except (csv.Error, UnicodeDecodeError) as problem:
         raise ValueError(f"{path} cannot be read as CSV in UTF-8: {problem}") from problem
     if repeated := sorted({name for name in header if header.count(name) > 1}):
@@ -197,6 +201,8 @@ def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
         value = entry.get(key)
         if value is not None and not isinstance(value, str):
             problems.append(f"{key}: found {value!r}; expected text.")
+        elif value is not None and re.search("[\ud800-\udfff\0]", value):
+            problems.append(f"{key}: found half a character, or none, in {value[:80]!r}; expected text.")
         elif key in REQUIRED and not _text(value):
             problems.append(f"{key}: it is missing or empty; expected text.")
         elif key in _ALLOWED and _text(value) and _text(value) not in _ALLOWED[key]:

@@ -92,7 +92,7 @@ def load_value_set(path: Path | str) -> ValueSet:
         near = near_file(path) or "."
         raise FileNotFoundError(f"value set {path} is not there; {path.parent} has {found or 'no value sets'}{near}")
     content, place = read_mapping(path), places_in(path)
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         content = {"values": content}
     if unknown := sorted(set(content) - _KEYS):
         near = did_you_mean(unknown[0], _KEYS)

@@ -72,7 +72,9 @@ def run(
     codes = []
     for file in parameter_files:
         try:
-            _run_study(file, settings, out, only, again)
+            if again:
+                _send_again(file, settings, out)
+            _run_study(file, settings, out, only)
         except (ValueError, OSError, RuntimeError) as problem:
             if len(parameter_files) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
@@ -83,15 +85,21 @@ def run(
         sys.exit(codes[0])
 
 
-def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...], again: bool) -> None:
-    """Run one parameter file, and print what it will ask and where its results are."""
+def _send_again(file: Path, settings: tuple[str, ...], out: Path | None) -> None:
+    """Let calls of a study be sent again whose answers were lost as often as is allowed."""
     from conflictscope.models.store import allow_again
-    from conflictscope.study.provenance import describe_changed_models, study_store, unfinished_tables
+    from conflictscope.study.provenance import study_store
+
+    parameters = _load(file, settings, out)
+    _say(f"{parameters.study}: {allow_again(study_store(parameters)):,} calls may be sent as often again", err=True)
+
+
+def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+    """Run one parameter file, and print what it will ask and where its results are."""
+    from conflictscope.study.provenance import describe_changed_models, unfinished_tables
     from conflictscope.study.runner import run_study
 
     parameters = _validated(file, settings, out)
-    if again:
-        _say(f"{parameters.study}: {allow_again(study_store(parameters)):,} calls may be sent as often again", err=True)
     estimate, notes = _plan(parameters)
     _say(f"{parameters.study}: {_sum_up(estimate)}; {_sum_up_still(estimate)}", err=True)
     for note in notes:

@@ -115,7 +115,7 @@ def read_labels(path: Path | str, value_set: ValueSet | None = None) -> dict[str
     ValueError
         If it is no such file, or names a value that the value set does not have.
     """
-    mapping = exchange.read_value_map(path) if Path(path).suffix == ".csv" else read_mapping(Path(path))
+    mapping = exchange.read_value_map(path) if Path(path).suffix.lower() == ".csv" else read_mapping(Path(path))
     labels = {}
     for label, name in mapping.items():
         if not isinstance(name, str):

@@ -1,0 +1,199 @@
+"""What an endpoint may charge for, by its own books, and what the ledger says: never less."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx2
+import pytest
+
+from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry
+from conflictscope.models.store import allow_again
+
+PRICES = {"input_price": 1000, "output_price": 1000}
+# asks forty questions of an endpoint, sixteen at once, until it is killed
+ASKING = """
+import asyncio, sys
+from conflictscope.models import CallStore, Model, Models, Registry, Request
+url, base = sys.argv[1:]
+
+async def main():
+    model = Model("m", base, "m-1", concurrency=16, max_attempts=2)
+    models = Models(Registry({"m": model}), CallStore(url))
+    requests = [Request(({"role": "user", "content": f"Case {i}"},), "p", "h") for i in range(40)]
+    await models.ask("m", requests, label="x")
+    await models.close()
+
+asyncio.run(main())
+"""
+
+
+def usage(url):
+    """Return what all calls in a store have used, together."""
+    store = CallStore(url)
+    store.close()
+    (used,) = store.usage.values()
+    return used
+
+
+def covers(used, billed):
+    return all(getattr(used, name) >= billed[name] for name in ("input_tokens", "output_tokens"))
+
+
+# by kind of fault: every other answer arrives spoilt or not at all
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("hang", "endless_drip", "dropped_before", "dropped_in_body", "truncated_body", "html"),
+        *("second_at_once", "longer_than_said", "shorter_than_said", "two_lengths", "no_status", "reset_start"),
+        *("reset_body", "usage_of_zeros", "usage_of_2_62", "usage_of_2_63", "megabyte", "length", "refusal"),
+    ],
+)
+def test_the_ledger_says_at_least_what_was_billed(ask, make_request, start_faulty, store_url, kind):
+    server = start_faulty("--share", "0.5", "--kinds", kind, "--drip", "0.001", "--seed", "3")
+    timeout_s = 1 if kind in ("hang", "endless_drip") else 60
+    ask([make_request(str(i)) for i in range(12)], base_url=server.url, timeout_s=timeout_s, max_attempts=9)
+    billed, used = server.get("billed"), usage(store_url)
+    assert used.attempts == billed["calls"] > 12 or kind in ("megabyte", "length", "refusal") or "usage" in kind
+    assert covers(used, billed), (used, billed)
+
+
+@pytest.mark.usefixtures("hurry")
+def test_what_takes_too_long_is_sent_a_few_times_in_all_runs_and_charged(ask, make_request, start_faulty, store_url):
+    server = start_faulty("--always", "hang")
+
+    def run():
+        return ask([make_request("?")], base_url=server.url, timeout_s=0.2, max_attempts=2)
+
+    # a list of one call: that it fails says that the endpoint is down
+    with pytest.raises(ConnectionError, match=r"no reply within 0\.2 s"):
+        run()
+    sent = server.get("counts")["total"]
+    assert sent == 2
+    for _ in range(2):
+        (reply,) = run()
+        assert reply.outcome == "error" and "no reply within 0.2 s" in reply.problem
+    assert server.get("counts")["total"] == sent
+    used = usage(store_url)
+    assert used.attempts == used.estimated == sent and covers(used, server.get("billed"))
+    # if it is asked for
+    assert allow_again(store_url) == 1
+    assert run() == [reply]
+    assert server.get("counts")["total"] == 2 * sent and covers(usage(store_url), server.get("billed"))
+
+
+@pytest.mark.usefixtures("hurry")
+def test_a_run_that_ended_well_ends_well_again_though_only_slow_calls_are_left(ask, make_request, store_url):
+    class Slow(httpx2.AsyncBaseTransport):
+        sent = 0
+
+        async def handle_async_request(self, request):
+            if b"slow" in request.content:
+                self.sent += 1
+                await asyncio.sleep(60)
+            message = {"role": "assistant", "content": "well"}
+            return httpx2.Response(200, json={"choices": [{"finish_reason": "stop", "message": message}]})
+
+    requests = [make_request(f"quick {i}") for i in range(20)] + [make_request(f"slow {i}") for i in range(6)]
+    transport = Slow()
+    first = ask(requests, transport, timeout_s=0.1, max_attempts=3)
+    assert [reply.outcome for reply in first] == ["ok"] * 20 + ["error"] * 6 and transport.sent == 18
+    assert ask(requests, transport, timeout_s=0.1, max_attempts=3) == first and transport.sent == 18
+    # sent again because it was asked for, they fail as before; that says nothing new of the endpoint
+    assert allow_again(store_url) == 6
+    assert ask(requests, transport, timeout_s=0.1, max_attempts=3) == first and transport.sent == 36
+
+
+def test_calls_on_the_wire_at_a_kill_are_charged_and_not_sent_for_ever(start_faulty, store_url):
+    server = start_faulty("--latency", "30")
+
+    def run_until_killed(calls):
+        process = subprocess.Popen([sys.executable, "-c", ASKING, store_url, server.url])
+        deadline = time.monotonic() + 60
+        while server.get("counts")["total"] < calls and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        return server.get("counts")["total"]
+
+    assert run_until_killed(16) == 16
+    used = usage(store_url)
+    assert used.attempts == used.estimated == 16 and used.calls == 0
+    assert run_until_killed(32) == 32
+    assert usage(store_url).attempts == 32
+    # twice each: the other twenty-four are next, and those sixteen are not sent again
+    assert run_until_killed(48) == 48
+    assert usage(store_url).attempts == 48
+    assert max(len(met) for met in server.get("injected").values()) == 2
+
+
+def test_replies_that_claim_to_be_free_end_at_the_budget(ask, script, make_request, store_url):
+    reply = {"choices": [{"finish_reason": "stop", "message": {"content": "x" * 4000}}]}
+    for counts in ({"prompt_tokens": 0, "completion_tokens": 0}, {"prompt_tokens": 30, "completion_tokens": 1}):
+        scripted = script(lambda body, nth, usage=counts: httpx2.Response(200, json=reply | {"usage": usage}))
+        with pytest.raises(BudgetReached):
+            # a thousand tokens of four characters, a dollar each
+            ask([make_request(f"{counts} {i}") for i in range(200)], scripted, budget_usd=20, concurrency=2, **PRICES)
+        assert len(scripted.bodies) <= 20
+        os.remove(store_url.removeprefix("sqlite:///"))
+
+
+@pytest.mark.parametrize("count", [2**40, 2**62, 2**63, 10**400, 1e300, "7", True, -1, None])
+def test_a_count_that_cannot_be_ends_no_study(ask, script, make_request, count):
+    body = {
+        "choices": [{"message": {"content": "well"}}],
+        "usage": dict.fromkeys(("prompt_tokens", "completion_tokens")),
+    }
+    text = json.dumps(body).replace("null", json.dumps(count))
+    scripted = script(lambda body, nth: httpx2.Response(200, text=text))
+    replies = ask([make_request(str(i)) for i in range(20)], scripted, budget_usd=20, **PRICES)
+    assert [reply.text for reply in replies] == ["well"] * 20
+
+
+def test_a_reply_longer_than_it_may_be_is_cut_off_and_paid_for_in_full(ask, script, make_request, store_url):
+    """Three million characters to 1,024 tokens: what is stored and shown is as long as so many tokens can be."""
+    scripted = script(lambda body, nth: "x" * 3_000_000)
+    (reply,) = ask([make_request("?", max_tokens=1024)], scripted)
+    assert reply.outcome == "invalid" and "cut off before its end" in reply.problem
+    assert len(reply.text) == 1024 * 32
+    assert usage(store_url).output_tokens == 750_000
+    # an endpoint that is not told the limit keeps none
+    (reply,) = ask([make_request("!", max_tokens=1024)], scripted, refused_options=("max_tokens",))
+    assert len(reply.text) == 3_000_000
+
+
+@pytest.mark.usefixtures("hurry")
+def test_texts_to_embed_are_sent_as_often_and_charged(store_url, start_faulty):
+    class Lost(httpx2.AsyncBaseTransport):
+        sent = 0
+
+        async def handle_async_request(self, request):
+            self.sent += 1
+            raise httpx2.ReadError("reset", request=request)
+
+    transport = Lost()
+    registry = Registry({"v": Model("v", "http://x.invalid/v1", "v", kind="embeddings", max_attempts=2)})
+
+    def embed():
+        async def go():
+            models = Models(registry, CallStore(store_url), transport=transport)
+            try:
+                await models.embed("v", ["a text of some length"] * 3)
+            finally:
+                await models.close()
+
+        asyncio.run(go())
+
+    with pytest.raises(ConnectionError, match="no embeddings"):
+        embed()
+    with pytest.raises(
+        ConnectionError, match=r"were sent 2 times, and each answer was lost .* conflictscope run … --again"
+    ):
+        embed()
+    used = usage(store_url)
+    assert transport.sent == 2 == used.attempts and used.input_tokens >= 2 * len("a text of some length") // 4
