@@ -10,6 +10,7 @@ import pytest
 from conflictscope.elicit import ask_multiple_choice, ask_ratings
 from conflictscope.prompts import read_fences, rendering
 from conflictscope.table_files import check_table
+from conflictscope.tables import NothingToCount
 
 
 def shown(body):
@@ -156,3 +157,48 @@ def test_a_rating_off_the_scale_is_empty_with_its_text_kept(scripted, scenarios)
     assert ratings["rating"].isna().all()
     assert ratings["raw"].tolist() == ["8", "8"]
     assert ratings["problem"].notna().all()
+
+
+@pytest.mark.parametrize("logprobs", [True, False])
+@pytest.mark.parametrize("asked", [ask_multiple_choice, ask_ratings])
+def test_where_the_endpoint_takes_schemas_it_is_asked_with_one(scripted, scenarios, asked, logprobs):
+    reply = {"answer": "A"} if asked is ask_multiple_choice else {"rating": 5}
+    models, transport = scripted(lambda body: reply, logprobs=logprobs)
+    asyncio.run(asked(scenarios, models, ["m"]))
+    assert all("response_format" in body for body in transport.bodies)
+
+
+def test_what_the_default_arm_is_told_reaches_choices_and_ratings(scripted, scenarios):
+    models, transport = scripted(lambda body: {"rating": 5} if "action" in shown(body) else {"answer": "A"})
+    asyncio.run(ask_multiple_choice(scenarios, models, ["m"], default_system_prompt="Be good."))
+    asyncio.run(ask_ratings(scenarios, models, ["m"], default_system_prompt="Be good."))
+    assert len(transport.bodies) == 12
+    assert {body["messages"][0]["content"] for body in transport.bodies} == {"Be good."}
+
+
+def test_thoughts_are_kept_apart_and_their_letters_are_no_votes(scripted, scenarios):
+    models, _ = scripted(lambda body: "<think>\nA or B? A.\n</think>\n\nB", json_schema=False)
+    answers = check_table(asyncio.run(ask_multiple_choice(scenarios, models, ["m"])), "answers")
+    assert (answers["action"] != answers["action_shown_first"]).all()
+    assert set(answers["reasoning"]) == {"A or B? A."} and set(answers["model_id"]) == {"m"}
+    assert set(answers["raw"]) == {"<think>\nA or B? A.\n</think>\n\nB"}
+
+
+def test_a_target_none_of_whose_first_replies_can_be_read_stops_the_stage(scripted, scenarios):
+    many = pd.concat([scenarios.assign(scenario_id=f"{n}", description=f"Case {n}.") for n in range(40)])
+    models, transport = scripted(lambda body: "A or B, both are fine.", json_schema=False, concurrency=2)
+    with pytest.raises(NothingToCount, match=r"first 20 replies can be used.*both are fine"):
+        asyncio.run(ask_multiple_choice(many, models, ["m"]))
+    assert len(transport.bodies) < 30
+    # one that declines says something
+    models, transport = scripted(lambda body: "I'm sorry, I can't choose.", json_schema=False, concurrency=2)
+    answers = asyncio.run(ask_multiple_choice(many, models, ["m"]))
+    assert set(answers["outcome"]) == {"refusal"}
+
+
+@pytest.mark.parametrize("asked", [ask_multiple_choice, ask_ratings])
+def test_without_scenarios_nobody_is_asked(scripted, scenarios, asked):
+    models, transport = scripted(lambda body: 500)
+    with pytest.raises(NothingToCount, match="no scenario to put to the targets: notebook 02 kept none"):
+        asyncio.run(asked(scenarios.head(0), models, ["m"]))
+    assert not transport.bodies

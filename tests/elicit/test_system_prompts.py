@@ -10,6 +10,7 @@ import pytest
 from conflictscope.elicit import ask_multiple_choice, hold_conversations
 from conflictscope.elicit.system_prompts import choose_target_rankings, steered_prompts
 from conflictscope.scenarios import Value, ValueSet
+from conflictscope.tables import NothingToCount
 
 VALUES = ["candour", "tact", "thrift"]
 SET = ValueSet("three", tuple(Value(name, f"what {name} asks for") for name in VALUES), (("candour", "tact"),))
@@ -95,6 +96,13 @@ def test_a_default_without_strengths_cannot_be_reversed():
         choose_target_rankings(VALUES, default_rankings(m=[1.0, float("nan"), 0.0]), ["reverse_of_default"], 0)
 
 
+def test_a_target_without_any_choice_is_not_steered():
+    silent = RANKINGS.assign(choices=RANKINGS["choices"].where(RANKINGS["target"].eq("m"), 0))
+    assert list(choose_target_rankings(VALUES, silent, ["all_orders"], 0)) == ["m"]
+    with pytest.raises(NothingToCount, match="m, n: no choice by default"):
+        choose_target_rankings(VALUES, RANKINGS.assign(choices=0), ["all_orders"], 0)
+
+
 def test_a_steered_prompt_lists_the_values_by_priority():
     prompts = steered_prompts(SET, {"tact>thrift>candour": ("tact", "thrift", "candour")}, 0)
     assert list(prompts) == ["steered:tact>thrift>candour", "placebo"]
@@ -102,6 +110,20 @@ def test_a_steered_prompt_lists_the_values_by_priority():
     lines = ["1. tact: what tact asks for", "2. thrift: what thrift asks for", "3. candour: what candour asks for"]
     assert [line for line in text.splitlines() if ": what" in line] == lines
     assert "order of priority" in text and text == prompts["steered:tact>thrift>candour"]("s2")
+
+
+def test_the_papers_form_numbers_definitions_and_names_no_value():
+    prompts = steered_prompts(SET, {"tact>thrift>candour": ("tact", "thrift", "candour")}, 0, form="paper")
+    text, placebo = prompts["steered:tact>thrift>candour"]("s"), prompts["placebo"]("s")
+    lines = ["1. what tact asks for", "2. what thrift asks for", "3. what candour asks for"]
+    assert [line for line in text.splitlines() if "what" in line.split(". ")[-1]][-3:] == lines
+    # in this set a definition has the value's name; nothing else has
+    assert all(text.count(name) == placebo.count(name) == 1 for name in VALUES)
+    assert sorted(line for line in placebo.splitlines() if line.startswith("- ")) == [
+        f"- what {name} asks for" for name in sorted(VALUES)
+    ]
+    with pytest.raises(ValueError, match="steering_prompt: found 'theirs'; expected one of"):
+        steered_prompts(SET, {}, 0, form="theirs")
 
 
 def test_each_steered_prompt_says_its_own_order():

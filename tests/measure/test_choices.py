@@ -3,9 +3,16 @@
 import pandas as pd
 import pytest
 
-from conflictscope.measure import count_outcomes, gather_choices
+from conflictscope.measure import (
+    count_choices,
+    count_outcomes,
+    gather_choices,
+    groups_without_choice,
+    rank_values,
+    split_by_model_id,
+)
 from conflictscope.table_files import check_table
-from conflictscope.tables import OUTCOMES, TABLES
+from conflictscope.tables import OUTCOMES, TABLES, NothingToCount
 
 SCENARIO_TEXT = ("outline_id", "description", "action_1", "action_2", "consequence_1", "consequence_2", "persona")
 
@@ -135,3 +142,29 @@ def test_a_winner_that_is_not_of_the_pair_is_refused(scenarios):
         count_outcomes(made.assign(winner="privacy"))
     with pytest.raises(ValueError, match=r"columns \['winner'\] are missing"):
         count_outcomes(made.drop(columns="winner"))
+
+
+def test_without_any_choice_there_is_nothing_to_count(scenarios):
+    some = gather_choices(scenarios, replies("answers", [("s1", 1, "choice", 1), ("s2", 1, "refusal", None)]))
+    assert count_choices(some) == 1 and groups_without_choice(some) == []
+    none = gather_choices(scenarios, replies("answers", [("s1", 1, "invalid", None), ("s2", 1, "refusal", None)]))
+    with pytest.raises(NothingToCount, match=r"none of the 2 answers of m is a choice \(1 \w+, 1 \w+\)"):
+        count_choices(none)
+    assert groups_without_choice(none) == ["m (multiple_choice, default)"]
+    both = pd.concat([some, none.assign(target="n")], ignore_index=True)
+    assert count_choices(both) == 1 and groups_without_choice(both) == ["n (multiple_choice, default)"]
+
+
+def test_a_target_that_answered_as_several_models_is_parted(scenarios):
+    rows = [("s1", 1, "choice", 1), ("s1", 2, "choice", 2), ("s2", 1, "choice", 1), ("s2", 2, "choice", 2)]
+    steady = gather_choices(scenarios, replies("answers", rows).assign(target="steady", model_id="x-1"))
+    answers = replies("answers", rows).assign(model_id=["x-1", "x-2", "x-2", None])
+    choices = pd.concat([steady, gather_choices(scenarios, answers)], ignore_index=True)
+    parted = split_by_model_id(choices)
+    assert parted["target"].tolist() == ["m (x-1)", "m (x-2)", "m (x-2)"]
+    values = ["honesty", "kindness", "privacy"]
+    assert rank_values(parted, values)["target"].unique().tolist() == ["m (x-1)", "m (x-2)"]
+    unchanged = split_by_model_id(steady)
+    assert unchanged.empty and rank_values(unchanged, values).empty
+    # an older table does not say who answered
+    assert split_by_model_id(gather_choices(scenarios, replies("answers", rows))).empty

@@ -387,10 +387,13 @@ def test_thoughts_are_kept_beside_the_reply_wherever_they_come_back(make_request
 )
 def test_a_reply_that_is_not_whole_says_what_is_wrong_and_what_to_raise(make_request, message, finish, problem):
     raw = read_completion({"choices": [{"message": message, "finish_reason": finish}]}, 0.1)
-    reply = read_reply(make_call(MODEL, make_request("?")), raw)
+    reply = read_reply(make_call(MODEL, make_request("?", max_tokens=100)), raw)
     assert reply.outcome == "invalid" and reply.problem.startswith(problem)
     assert ("reasoning_room" in reply.problem) == ("thoughts" in problem)
     assert reply.raw == message["content"]
+    # where no limit is sent it was the endpoint's own
+    unlimited = read_reply(make_call(MODEL, make_request("?")), raw).problem
+    assert "target_max_tokens" not in unlimited and ("options: max_tokens" in unlimited) == ("thoughts" in problem)
 
 
 @pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "eos_token", "end_turn", None])
@@ -470,6 +473,10 @@ def test_a_log_probability_that_is_none_is_left_out(odd):
         ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 10}}, (9, None, None, None)),
         ({"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 3}}, (None, 2, None, None)),
         ({"prompt_tokens_details": 7, "completion_tokens_details": None}, (None, None, None, None)),
+        # no prompt has no tokens: nothing was counted
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, (None, None, None, None)),
+        ({"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 5}, (None, 5, None, None)),
+        ({"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}, (9, 0, None, None)),
     ],
 )
 def test_reads_cached_tokens_and_thoughts(usage, counts):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 
 import pytest
 
@@ -9,6 +10,7 @@ from conflictscope.study import open_run
 from conflictscope.study.parameters import load_parameters
 from conflictscope.study.provenance import (
     call_store_url,
+    describe_changed_models,
     describe_status,
     read_manifest,
     record_places,
@@ -211,6 +213,21 @@ def test_the_manifest_is_written_at_the_end_and_keeps_what_did_not_run(finished)
     assert not after["finished"] and after["notebooks"] == before["notebooks"]
     for name in ("tables", "figures", "figures_from", "prompt_hashes", "calls"):
         assert after[name] == before[name], name
+
+
+def test_a_model_that_changed_behind_its_id_is_said(finished):
+    parameters = load_parameters(finished / "params" / "newsroom.yaml")
+    assert describe_changed_models(parameters) == []
+    with sqlite3.connect(finished / "runs" / "newsroom" / "calls.sqlite") as store:
+        store.execute("UPDATE replies SET model_id = NULL WHERE model = 'simulated/judge' AND key < '8'")
+        store.execute("UPDATE replies SET model_id = 'steady-2' WHERE model = 'simulated/steady' AND key < '8'")
+    store.close()
+    (sentence,) = describe_changed_models(parameters)
+    assert sentence.startswith("simulated/steady changed behind its name: steady") and "steady-2 (" in sentence
+    assert sentence in describe_status(parameters)
+    write_manifest(parameters, {}, finished=True)
+    models = read_manifest(finished / "runs" / "newsroom")["models"]
+    assert {name for name, model in models.items() if model["changed"]} == {"simulated/steady"}
 
 
 def test_a_folder_is_one_study_s(tmp_path):

@@ -398,10 +398,9 @@ _OF_THE_ACCOUNT = re.compile(
     re.IGNORECASE,
 )
 _MODERATED = (400, 403, 422, 451)
-_ADVICE = (
-    "raise target_max_tokens, or reasoning_room in its entry in the file of models, or have it think less there "
-    "(options: reasoning_effort)"
-)
+_RAISE_OURS = "raise target_max_tokens, or reasoning_room in its entry in the file of models"
+_RAISE_THEIRS = "raise the endpoint's own limit in the model's entry in the file of models (options: max_tokens)"
+_THINK_LESS = "or have it think less there (options: reasoning_effort)"
 
 
 def read_completion(payload: object, seconds: float) -> RawReply:
@@ -536,10 +535,13 @@ def read_usage(usage: object) -> dict[str, int | None]:
     """Return the counts of tokens in a completion's ``usage``, by the names that a ``RawReply`` has for them.
 
     Some endpoints (Google's, xAI's) count thoughts in the total only: they are charged like the reply's other tokens,
-    and so are put among them. More cached tokens than the prompt has, or thoughts than the reply, are not believed.
+    and so are put among them. A prompt of no tokens was not counted. More cached tokens than the prompt has, or
+    thoughts than the reply, are not believed.
     """
     usage = usage if isinstance(usage, dict) else {}
     sent, received, total = (read_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    if not sent:
+        sent, received = None, received or None
     apart = 0
     if sent is not None and received is not None and total is not None:
         apart = max(0, total - sent - received)
@@ -577,6 +579,7 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
     thoughts, text = split_thoughts(raw.text) if raw.text else (None, raw.text)
     reasoning = "\n\n".join(filter(None, (raw.reasoning, thoughts))) or None
     finish = (raw.finish_reason or "").lower()
+    advice = f"{_RAISE_THEIRS if call.max_tokens is None else _RAISE_OURS}, {_THINK_LESS}"
 
     def read(outcome: Outcome, problem: str | None = None, parsed: BaseModel | None = None) -> Reply:
         return Reply(
@@ -602,12 +605,13 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
         return read("refusal", "the model declined" if raw.refusal else withheld)
     if finish in _CUT:
         if reasoning and _is_blank(text):
-            return read("invalid", f"cut off within its thoughts, before any reply: {_ADVICE}")
-        return read("invalid", "cut off before its end, at the limit of its length")
+            return read("invalid", f"cut off within its thoughts, before any reply: {advice}")
+        limit = "target_max_tokens" if call.max_tokens is not None else "the endpoint's own"
+        return read("invalid", f"cut off before its end, at the limit of its length ({limit})")
     if finish not in _WHOLE:
         return read("invalid", f"not whole: the endpoint says that it ended with {raw.finish_reason!r}")
     if _is_blank(text):
-        return read("invalid", f"thoughts alone, and no reply: {_ADVICE}" if reasoning else "empty")
+        return read("invalid", f"thoughts alone, and no reply: {advice}" if reasoning else "empty")
     if call.request.schema is None:
         return read("ok")
     try:
