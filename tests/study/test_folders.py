@@ -13,7 +13,7 @@ import pytest
 
 from conflictscope.browse.labels import Label, now, read_labels, write_label
 from conflictscope.models.store import CallStore, store_url, summarise_store
-from conflictscope.study import open_run, start_run
+from conflictscope.study import command_line, open_run, start_run
 from conflictscope.study.parameters import load_parameters
 from conflictscope.study.provenance import read_manifest, restore_run
 from conflictscope.study.runner import _run_notebook, alone_in
@@ -270,3 +270,37 @@ def test_labels_of_another_form_are_refused_in_words(tmp_path):
         (tmp_path / "labels" / "me.jsonl").write_text(line, encoding="utf-8", errors="surrogatepass")
         with pytest.raises(ValueError, match=r"me\.jsonl, line 1: no label"):
             read_labels(tmp_path)
+
+
+def test_a_damaged_store_is_said_by_every_command_and_what_can_be_read_is_saved(finished):
+    folder = finished / "runs" / "newsroom"
+    store = folder / "calls.sqlite"
+    whole = store.read_bytes()
+    store.write_bytes(whole[: len(whole) * 3 // 4])
+    for words in (
+        ("run", "params/newsroom.yaml", "--only", "03_multiple_choice"),
+        ("status", "params/newsroom.yaml"),
+        ("bundle", "runs/newsroom"),
+    ):
+        said = conflictscope(finished, *words)
+        assert said.returncode == 1 and "Traceback" not in said.stderr, said.stderr[-2000:]
+        assert "`conflictscope rescue RUN_FOLDER` saves what can be read" in said.stderr, words
+    said = conflictscope(finished, "rescue", "runs/newsroom")
+    assert said.returncode == 0 and "of runs/newsroom/calls.sqlite could be read" in said.stdout, said.stderr[-2000:]
+    store.unlink()
+    (folder / "calls.rescued.sqlite").rename(store)
+    said = conflictscope(finished, "status", "params/newsroom.yaml")
+    assert said.returncode == 0 and "replies in the call store" in said.stdout, said.stderr[-2000:]
+    # and it is no more than was there
+    assert 0 < summarise_store(store)["replies"].sum() < read_counted(folder)
+
+
+def read_counted(folder):
+    """Return how many replies a study's manifest has counted."""
+    return sum(row["replies"] for row in read_manifest(folder)["calls"])
+
+
+def test_an_endpoint_s_words_do_not_speak_to_the_terminal(capsys):
+    command_line._say("Error code: 400 - \x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m\r\u202egone\u202c", err=True)
+    said = capsys.readouterr().err
+    assert said == "Error code: 400 - \\x1b]0;title\\x07\\x1b[2Jred\\r\\u202egone\\u202c\n"
