@@ -19,6 +19,7 @@ from conflictscope.study.plan import (
     asked_models,
     by_step,
     count_study,
+    notes_on_time,
     open_tokenisers,
     plan_study,
     read_done,
@@ -238,3 +239,28 @@ def test_a_judge_named_twice_and_an_unknown_one_are_refused(looked_over):
     _, problems = looked_over("simulated/hastyjudge")
     assert any("further_judges: unknown model 'simulated/hastyjudge'" in problem for problem in problems)
     assert any("did you mean 'simulated/hasty_judge'" in problem for problem in problems)
+
+
+def test_a_notebook_that_takes_long_is_named_and_how_that_is_known(study, registry):
+    def estimate(still, **limits):
+        row = {"stage": "04", "step": "verdicts", "prompt": "judge", "model": "m", "calls": 1000, "still": still}
+        used = {"input_tokens": 1_000_000, "output_tokens": 100_000}
+        return pd.DataFrame([row | used]), Registry(
+            {"m": Model("m", "http://x.invalid/v1", "m", concurrency=1, **limits)}
+        )
+
+    # 1 s and 100 tokens at 50 a second: 3 s a call
+    assert notes_on_time(*estimate(1000), Done()) == [
+        "Notebook 04 will take about 50 min: 1,000 calls, assuming 1 s a call and 50 tokens a second of what was not "
+        "asked yet."
+    ]
+    assert notes_on_time(*estimate(100), Done()) == notes_on_time(*estimate(0), Done()) == []
+    measured = Done(seconds={("m", "judge"): 12.0})
+    assert notes_on_time(*estimate(1000), measured) == ["Notebook 04 will take about 3.3 h: 1,000 calls."]
+    assert "about 50 min" in notes_on_time(*estimate(1000, requests_per_minute=20), Done())[0]
+    assert "about 1.8 h" in notes_on_time(*estimate(1000, tokens_per_minute=10_000), Done())[0]
+    # models of a step are asked side by side, and simulated ones answer at once
+    assert notes_on_time(plan_study(load_parameters(ROOT / "params" / "hhh.yaml"), registry), registry, Done()) == []
+    large = load_parameters(ROOT / "params" / "hhh.yaml", settings=["cast=openai", "outlines_per_pair=2000"])
+    notes = notes_on_time(plan_study(large, registry), registry, Done())
+    assert any(note.startswith("Notebook 06 will take about") for note in notes)

@@ -493,8 +493,8 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
         One row a model, prompt, model id and prompt text, sorted: ``model``, ``prompt``, ``model_id`` (what the
         endpoint said has answered; empty for failures), ``prompt_hash`` (of the prompt's text; empty for failures),
         ``replies``, ``failures`` (calls that never got one), ``prompt_tokens``,
-        ``completion_tokens`` (as far as the endpoint counted them), ``first`` and ``last`` (when the first and the last
-        reply came, ISO 8601, UTC). Empty if there is no store.
+        ``completion_tokens`` (as far as the endpoint counted them), ``seconds`` (that the replies took, added up),
+        ``first`` and ``last`` (when the first and the last reply came, ISO 8601, UTC). Empty if there is no store.
     """
     reply = REPLIES.c
     group = (reply.model, reply.prompt, reply.model_id, reply.prompt_hash)
@@ -504,11 +504,12 @@ def summarise_store(place: Path | sa.URL | str) -> pd.DataFrame:
         sa.literal(0).label("failures"),
         sa.func.coalesce(sa.func.sum(reply.prompt_tokens), 0).label("prompt_tokens"),
         sa.func.coalesce(sa.func.sum(reply.completion_tokens), 0).label("completion_tokens"),
+        sa.func.coalesce(sa.func.sum(reply.seconds), 0.0).label("seconds"),
         sa.func.min(reply.created).label("first"),
         sa.func.max(reply.created).label("last"),
     ).group_by(*group)
     failure = FAILURES.c
-    nothing = [sa.literal(0), sa.literal(0), sa.null(), sa.null()]
+    nothing: list[Any] = [sa.literal(0), sa.literal(0), sa.literal(0.0), sa.null(), sa.null()]
     # a call that failed once and was answered later is no failure
     unanswered = ~failure.key.in_(sa.select(reply.key))
     failures = sa.select(failure.model, failure.prompt, *[sa.null()] * 2, sa.literal(0), sa.func.count(), *nothing)

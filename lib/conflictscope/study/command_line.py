@@ -76,7 +76,8 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
 
 
 def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
-    """Run one parameter file, and print what it will ask and where its results are."""
+    """Run one parameter file, and print what it will ask, where its results are and what was found."""
+    from conflictscope.study.findings import read_findings
     from conflictscope.study.provenance import unfinished_tables
     from conflictscope.study.runner import run_study
 
@@ -89,6 +90,8 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
     _say(f"{parameters.study}: {len(executed)} notebooks ran")
     _say(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
     _say(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
+    for line in read_findings(parameters):
+        _say(f"  {line}")
     if len(unfinished := unfinished_tables(parameters)):
         for state, rows in unfinished.groupby("state"):
             _say(f"  {state} now: {', '.join(rows['table'])}; conflictscope status says why", err=True)
@@ -156,11 +159,15 @@ _commands.add_command(
 @_SETTINGS
 @_OUT
 def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) -> None:
-    """Print which tables are there, which are stale or incomplete and why, and what is stored and still to be asked."""
+    """Print whether the study is running and how far, its tables (which are stale or incomplete, why), and calls.
+
+    A study that runs in one terminal is seen from another.
+    """
     from conflictscope.study.provenance import describe_status
+    from conflictscope.study.running import describe_running
 
     parameters = _load(parameter_file, settings, out)
-    _say("\n".join(describe_status(parameters)))
+    _say("\n".join([*describe_running(parameters.path("run_folder")), *describe_status(parameters)]))
     estimate, _ = _plan(parameters)
     _say(f"A{_sum_up_still(estimate)[1:]}")
 
@@ -317,13 +324,15 @@ def _validated(file: Path, settings: tuple[str, ...], out: Path | None) -> "Stud
 
 
 def _plan(parameters: "StudyParameters") -> tuple["pd.DataFrame", list[str]]:
-    """Return a study's estimate, and what has to be told about how its tokens are counted."""
+    """Return a study's estimate, and what has to be told: how its tokens are counted, which notebooks take long."""
     from conflictscope.models import load_registry
-    from conflictscope.study.plan import asked_models, open_tokenisers, plan_study, read_done
+    from conflictscope.study.plan import asked_models, notes_on_time, open_tokenisers, plan_study, read_done
 
     registry = load_registry(parameters.path("models_file"))
     tokenisers, notes = open_tokenisers(asked_models(parameters, registry))
-    return plan_study(parameters, registry, tokenisers, done=read_done(parameters)), notes
+    done = read_done(parameters)
+    estimate = plan_study(parameters, registry, tokenisers, done=done)
+    return estimate, [*notes, *notes_on_time(estimate, registry, done)]
 
 
 def _compare(budget: float, estimate: "pd.DataFrame") -> str:

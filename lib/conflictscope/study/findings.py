@@ -5,15 +5,47 @@ own settings, as notebooks 05 and 06 count.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
 from conflictscope import measure
 from conflictscope.measure import Settings
 from conflictscope.measure.steering import STEERED
+from conflictscope.models import load_registry
+from conflictscope.scenarios import load_value_set
+from conflictscope.study.notebook import SIMULATED_LABEL
+from conflictscope.study.parameters import StudyParameters
+from conflictscope.study.plan import asked_models
+from conflictscope.study.provenance import INCOMPLETE, UP_TO_DATE, study_status
+from conflictscope.table_files import read_table
 from conflictscope.tables import CONDITIONS
 
 _SHOWN = 3
+
+
+def read_findings(parameters: StudyParameters) -> list[str]:
+    """Return what a study has found, as `sum_up`; nothing if its choices are not there yet, or are stale."""
+    states = study_status(parameters).set_index("table")["state"]
+    if states["choices"] not in (UP_TO_DATE, INCOMPLETE):
+        return []
+    values = parameters.values
+    choices, steered = (
+        read_table(name, parameters.path("run_folder"), study=parameters.study)
+        if states[name] in (UP_TO_DATE, INCOMPLETE)
+        else None
+        for name in ("choices", "steered_choices")
+    )
+    simulated = any(
+        model.simulated for model in asked_models(parameters, load_registry(parameters.path("models_file")))
+    )
+    return sum_up(
+        choices,
+        steered,
+        load_value_set(parameters.path("value_set")).names,
+        Settings(**{name: values[name] for name in ("penalty", "resamples", "seed", "level")}),
+        source=SIMULATED_LABEL if simulated else "",
+    )
 
 
 def sum_up(
@@ -44,12 +76,19 @@ def sum_up(
     list of str
         Three lines.
     """
-    lines = (
-        f"rankings: {_rankings(choices, values, settings)}",
-        f"shifts: {_shifts(choices, values, settings)}",
-        f"steering: {_steering(choices, steered, settings)}",
-    )
-    return [f"{line} · {source}" if source else line for line in lines]
+    lines = []
+    for name, tell in (
+        ("rankings", partial(_rankings, choices, values)),
+        ("shifts", partial(_shifts, choices, values)),
+        ("steering", partial(_steering, choices, steered)),
+    ):
+        try:
+            found = tell(settings)
+        except ValueError as problem:
+            # a study that ran to its end has run, whatever its numbers allow
+            found = f"cannot be told ({problem})"
+        lines.append(f"{name}: {found} · {source}" if source else f"{name}: {found}")
+    return lines
 
 
 def _rankings(choices: pd.DataFrame, values: Sequence[str], settings: Settings) -> str:

@@ -126,6 +126,8 @@ class Done:
     """(model, prompt) → replies to the prompt's text as it is now; repairs are among them."""
     failures: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(model, prompt) → calls that finally failed, which are asked again."""
+    seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """(model, prompt) → seconds that a reply took on average."""
 
 
 def read_done(parameters: StudyParameters) -> Done:
@@ -145,11 +147,13 @@ def read_done(parameters: StudyParameters) -> Done:
     # a conversation and an embedding have no prompt text of ours
     as_now = calls["prompt_hash"].eq(calls["prompt"].map(hashes).fillna(""))
     about = ["model", "prompt"]
+    took = calls.groupby(about)[["replies", "seconds"]].sum().query("replies > 0")
     return Done(
         counts,
         tables,
         calls[as_now].groupby(about)["replies"].sum().to_dict(),
         calls.groupby(about)["failures"].sum().to_dict(),
+        (took["seconds"] / took["replies"]).to_dict(),
     )
 
 
@@ -271,6 +275,50 @@ def by_step(estimate: pd.DataFrame) -> pd.DataFrame:
     counts = ["calls", "input_tokens", "output_tokens", "dollars", "still", "dollars_still"]
     summed = estimate.groupby(about, sort=False)[counts].sum(min_count=1).reset_index()
     return summed[[*about[:3], *counts, "tokens_by"]]
+
+
+# how long a call takes of which none was made yet
+SECONDS_A_CALL, TOKENS_A_SECOND = 1, 50
+LONG = 600
+"""Seconds from which a stage is said to take long."""
+
+
+def notes_on_time(estimate: pd.DataFrame, registry: Registry, done: Done) -> list[str]:
+    """Return a sentence for each stage whose calls still to be made will take long, as far as that can be told.
+
+    A call takes as long as such calls have taken so far, else ``SECONDS_A_CALL`` and the time for its reply at
+    ``TOKENS_A_SECOND``; ``concurrency`` of them are in flight, and the limits of the file of models hold. The models of
+    a step are asked side by side, steps one after the other. Simulated models answer at once.
+    """
+    rows = []
+    for row in estimate[estimate["still"].gt(0)].itertuples():
+        model, measured = registry[row.model], done.seconds.get((row.model, row.prompt))
+        each = measured or (0 if model.simulated else SECONDS_A_CALL + row.output_tokens / row.calls / TOKENS_A_SECOND)
+        tokens = (row.input_tokens + row.output_tokens) / row.calls
+        minutes = [row.still * each / model.concurrency / 60]
+        minutes += [row.still / model.requests_per_minute] if model.requests_per_minute else []
+        minutes += [row.still * tokens / model.tokens_per_minute] if model.tokens_per_minute else []
+        about = {"stage": row.stage, "step": row.step, "model": row.model, "still": row.still}
+        rows.append(about | {"minutes": max(minutes), "assumed": not measured and not model.simulated})
+    if not rows:
+        return []
+    by_model = pd.DataFrame(rows).groupby(["stage", "step", "model"], sort=False)
+    of_models = by_model.agg({"still": "sum", "minutes": "sum", "assumed": "any"})
+    of_steps = of_models.groupby(["stage", "step"], sort=False).agg(
+        {"still": "sum", "minutes": "max", "assumed": "any"}
+    )
+    stages = of_steps.groupby("stage", sort=False).agg({"still": "sum", "minutes": "sum", "assumed": "any"})
+    assumed = f", assuming {SECONDS_A_CALL} s a call and {TOKENS_A_SECOND} tokens a second of what was not asked yet"
+    return [
+        f"Notebook {stage} will take about {_in_words(minutes)}: {still:,} calls{assumed if guess else ''}."
+        for stage, still, minutes, guess in stages.itertuples()
+        if minutes * 60 >= LONG
+    ]
+
+
+def _in_words(minutes: float) -> str:
+    """Return a time as whole minutes, or as hours."""
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def _playing(parameters: StudyParameters, role: str) -> list[str]:
