@@ -14,4 +14,30 @@ In the order in which data flows; a folder imports only from those above it:
 - ``exchange``: others' files in, results that others can use out
 - ``browse``: scenarios, responses and verdicts as HTML and widgets; blind labels
 - ``study``: parameter files, the notebooks in order, the command line
+
+To explore a study that has begun: ``study = conflictscope.open("runs/hhh")``, then ``study.describe()``.
 """
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conflictscope.browse.cases import Case as Case
+    from conflictscope.study import exploring
+    from conflictscope.study.exploring import Study as Study
+    from conflictscope.study.exploring import compare as compare
+
+    open = exploring.open_study
+
+_OF_EXPLORING = {"Case": "Case", "Study": "Study", "compare": "compare", "open": "open_study"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what explores a study when it is used: ``import conflictscope`` alone stays fast."""
+    if name not in _OF_EXPLORING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.study.exploring"), _OF_EXPLORING[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OF_EXPLORING})

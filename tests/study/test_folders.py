@@ -16,7 +16,8 @@ from conflictscope.models.store import CallStore, store_url, summarise_store
 from conflictscope.study import command_line, open_run, start_run
 from conflictscope.study.parameters import load_parameters
 from conflictscope.study.provenance import read_manifest, restore_run
-from conflictscope.study.runner import _run_notebook, alone_in
+from conflictscope.study.runner import _run_notebook
+from conflictscope.study.running import alone_in
 from conflictscope.table_files import read_table, table_path, write_table
 
 BEGIN = {"study": "mine", "value_set": "params/value_sets/hhh.yaml", "models_file": "params/models.yaml"}

@@ -22,6 +22,7 @@ from conflictscope.study.plan import (
     by_step,
     count_study,
     describe_minutes,
+    notes_on_time,
     open_tokenisers,
     plan_study,
     read_done,
@@ -287,3 +288,14 @@ def test_a_judge_named_twice_and_an_unknown_one_are_refused(looked_over):
     _, problems = looked_over("simulated/hastyjudge")
     assert any("further_judges: unknown model 'simulated/hastyjudge'" in problem for problem in problems)
     assert any("did you mean 'simulated/hasty_judge'" in problem for problem in problems)
+
+
+def test_a_notebook_that_takes_long_is_named(registry):
+    assert notes_on_time(plan_study(load_parameters(ROOT / "params" / "hhh.yaml"), registry)) == []
+    large = load_parameters(ROOT / "params" / "hhh.yaml", settings=["cast=openai", "outlines_per_pair=2000"])
+    estimate = plan_study(large, registry)
+    for note in (notes := notes_on_time(estimate)):
+        stage = re.match(r"Notebook (\d\d) will take about [\d,.]+ (?:minutes|hours): [\d,]+ calls.$", note)[1]
+        assert sum_minutes(estimate[estimate["stage"].eq(stage)], "minutes_still") >= 10
+    assert any(note.startswith("Notebook 06") for note in notes)
+    assert notes_on_time(estimate.assign(still=0)) == []

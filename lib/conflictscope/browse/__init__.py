@@ -8,6 +8,7 @@ In: a study's folder. Out: HTML and widgets for JupyterLab, and labels. Nothing 
 - ``markup``: text as safe HTML; pages that stand alone
 - ``render``: all that one view shows, as HTML
 - ``views``: one scenario or one case by its id
+- ``cases``: all about one case, in a notebook and in a terminal
 - ``labels``: what people answered, on disk at once; the samples put to them; simulated labels for the demo
 - ``controls``: what the browsers are clicked by, one click after the other
 - ``labelling``: an answer given beside the judge's

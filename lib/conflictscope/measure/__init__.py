@@ -23,6 +23,7 @@ The rooms, in the order in which they build on one another:
 - ``bradley_terry``: win counts → strengths; whether the data support a ranking; bounds for answers without a choice
 - ``rankings``: strengths, ranks, intervals and tie groups of the values
 - ``shift``: what a model does against what it says
+- ``between_studies``: the same values in two studies
 - ``steering``: steering effect, placebo, leakage; which choices moved
 - ``net_effects``: values net of position, acting and template
 - ``raters``: what judges and people made of conversations and checks, and how far they agree
@@ -33,6 +34,7 @@ The rooms, in the order in which they build on one another:
 - ``published``: the paper's numbers, for overlays
 """
 
+from conflictscope.measure.between_studies import strength_differences
 from conflictscope.measure.bootstrap import Settings, count_wins, resample_wins
 from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, outcome_bounds, win_graph_connected
 from conflictscope.measure.choices import (
@@ -128,6 +130,7 @@ __all__ = [
     "self_preference_of_judges",
     "split_by_model_id",
     "steering_effects",
+    "strength_differences",
     "value_shifts",
     "wilson_interval",
     "win_graph_connected",

@@ -15,6 +15,7 @@ from conflictscope.scenarios.domains import assign_domains
 from conflictscope.scenarios.from_file import (
     complete_scenarios,
     missing_fields,
+    read_scenario,
     read_scenario_file,
     write_scenario_file,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "missing_fields",
     "plan_outlines",
     "plan_single_stage",
+    "read_scenario",
     "read_scenario_file",
     "write_in_single_stage",
     "write_outlines",

@@ -7,7 +7,7 @@ asked for, and what the file says stays as it is, as does the id.
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -85,6 +85,24 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
         more = f" … and {len(problems) - _MOST_PROBLEMS} more." if len(problems) > _MOST_PROBLEMS else ""
         raise ValueError(f"{path}: " + " ".join(shown) + more)
     return as_table(rows)
+
+
+def read_scenario(entry: Mapping[str, object], value_set: ValueSet) -> pd.DataFrame:
+    """Read one scenario that was written by hand, as a mapping with the keys of ``read_scenario_file``.
+
+    Returns
+    -------
+    DataFrame
+        As from ``read_scenario_file``, of one row.
+
+    Raises
+    ------
+    ValueError
+        Naming every key that does not fit, what was found and what is expected.
+    """
+    if wrong := _problems_of(dict(entry), value_set):
+        raise ValueError(f"scenario: {' '.join(wrong)}")
+    return as_table([as_scenario({key: _text(value) for key, value in entry.items()}, value_set.names)])
 
 
 def as_scenario(fields: dict[str, str | None], names: Sequence[str]) -> dict[str, str | None]:

@@ -6,9 +6,12 @@
 - ``plan``: what will be asked of which model, what still, its cost; how many scenarios a wanted precision takes
 - ``notebook``: what a notebook reads, writes and asks, and how it shows tables
 - ``provenance``: what each table is made from, which are stale, the manifest
-- ``runner``: the notebooks in order, one run at a time, to an orderly end
+- ``running``: one run at a time; whether one is going on, and how far it is
+- ``runner``: the notebooks in order, to an orderly end
 - ``bundle``: a study in one file, which becomes tables and figures again
 - ``comparing``: what other studies left; data sets of others and studies of ours, asked of the same models
+- ``findings``: what a study has found, in three lines
+- ``by_hand``, ``exploring``: a study in one's hands: its tables, a case, what is asked by hand, two studies
 - ``transfer``: a study starts from an imported data set, and leaves what others can use
 - ``command_line``: ``conflictscope run | plan | validate | status | import | export | bundle | replay``
 """

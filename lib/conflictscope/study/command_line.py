@@ -95,7 +95,8 @@ def _send_again(file: Path, settings: tuple[str, ...], out: Path | None) -> None
 
 
 def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
-    """Run one parameter file, and print what it will ask and where its results are."""
+    """Run one parameter file, and print what it will ask, where its results are and what was found."""
+    from conflictscope.study.findings import read_findings
     from conflictscope.study.provenance import describe_changed_models, unfinished_tables
     from conflictscope.study.runner import run_study
 
@@ -108,6 +109,8 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
     _say(f"{parameters.study}: {len(executed)} notebooks ran")
     _say(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
     _say(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
+    for line in read_findings(parameters):
+        _say(f"  {line}")
     if len(unfinished := unfinished_tables(parameters)):
         for state, rows in unfinished.groupby("state"):
             _say(f"  {state} now: {', '.join(rows['table'])}; conflictscope status says why", err=True)
@@ -226,11 +229,15 @@ _commands.add_command(
 @_SETTINGS
 @_OUT
 def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) -> None:
-    """Print which tables are there, which are stale or incomplete and why, and what is stored and still to be asked."""
+    """Print whether the study is running and how far, its tables (which are stale or incomplete, why), and calls.
+
+    A study that runs in one terminal is seen from another.
+    """
     from conflictscope.study.provenance import describe_status
+    from conflictscope.study.running import describe_running
 
     parameters = _load(parameter_file, settings, out)
-    _say("\n".join(describe_status(parameters)))
+    _say("\n".join([*describe_running(parameters.path("run_folder")), *describe_status(parameters)]))
     estimate, _ = _plan(parameters)
     _say(f"A{_sum_up_still(estimate)[1:]}")
 
@@ -403,15 +410,22 @@ def _validated(file: Path, settings: tuple[str, ...], out: Path | None) -> "Stud
 
 
 def _plan(parameters: "StudyParameters") -> tuple["pd.DataFrame", list[str]]:
-    """Return a study's estimate, and what has to be told about how its tokens are counted."""
+    """Return a study's estimate, and what has to be told: how its tokens are counted, which notebooks take long."""
     from conflictscope.models import load_registry
-    from conflictscope.study.plan import asked_models, describe_prices, open_tokenisers, plan_study, read_done
+    from conflictscope.study.plan import (
+        asked_models,
+        describe_prices,
+        notes_on_time,
+        open_tokenisers,
+        plan_study,
+        read_done,
+    )
 
     registry = load_registry(parameters.path("models_file"))
     models = asked_models(parameters, registry)
     tokenisers, notes = open_tokenisers(models)
     estimate = plan_study(parameters, registry, tokenisers, done=read_done(parameters))
-    return estimate, notes + describe_prices(models)
+    return estimate, [*notes, *describe_prices(models), *notes_on_time(estimate)]
 
 
 def _compare(budget: float, estimate: "pd.DataFrame") -> str:

@@ -31,6 +31,7 @@ from conflictscope.study.provenance import (
 )
 from conflictscope.study.stages import WRITERS, Stage
 from conflictscope.table_files import read_table, write_table
+from conflictscope.tables import TABLES
 
 LEDGER = "ledger.json"
 SIMULATED_LABEL = "simulated models"
@@ -110,11 +111,7 @@ class Run:
         ValueError
             If another study's prompts are in use since this one was opened.
         """
-        if prompts_in_use() != self.prompts_folder:
-            raise ValueError(
-                f"{self.study}: the prompts in use are those of {prompts_in_use() or 'the project'}; expected "
-                f"{self.prompts_folder or 'those of the project'}. One kernel, one study: open it again, and ask again."
-            )
+        self.check_prompts()
         stage, asked = WRITERS[name], self._asked.setdefault(name, set())
         new = self.models.asked if self._is_asking else set[tuple[str, str, str]]()
         asked |= new
@@ -129,6 +126,14 @@ class Run:
         new.clear()
         self._tables.add(name)
         return written
+
+    def check_prompts(self) -> None:
+        """Raise ``ValueError`` if another study's prompts are in use since this one was opened."""
+        if prompts_in_use() != self.prompts_folder:
+            raise ValueError(
+                f"{self.study}: the prompts in use are those of {prompts_in_use() or 'the project'}; expected "
+                f"{self.prompts_folder or 'those of the project'}. One kernel, one study: open it again, and ask again."
+            )
 
     @property
     def _is_asking(self) -> bool:
@@ -259,8 +264,11 @@ class TitledTable:
         )
         if isinstance(self.frame.index, pd.RangeIndex):
             styled = styled.hide()
+        return {"text/html": styled.to_html(), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
         plain = self.frame.round(self.digits).to_string(index=not isinstance(self.frame.index, pd.RangeIndex))
-        return {"text/html": styled.to_html(), "text/plain": f"{self.title}\n{plain}"}
+        return f"{self.title}\n{plain}"
 
 
 def show_table(frame: pd.DataFrame, title: str, source: str, *, digits: int = 2) -> TitledTable:
@@ -276,3 +284,19 @@ def show_table(frame: pd.DataFrame, title: str, source: str, *, digits: int = 2)
         Digits after the decimal point.
     """
     return TitledTable(frame, f"{title} · {source}" if source else title, digits)
+
+
+def show_columns(table: str) -> TitledTable:
+    """Show what the columns of a table mean."""
+    rows = [
+        {
+            "column": column.name,
+            "kind": column.kind,
+            "meaning": column.meaning,
+            "holds": ", ".join(map(str, column.allowed)) or "–",
+            "may be empty": column.optional,
+            "tells rows apart": column.name in TABLES[table].key,
+        }
+        for column in TABLES[table].columns
+    ]
+    return show_table(pd.DataFrame(rows), f"{table}: {TABLES[table].meaning}", "")

@@ -363,6 +363,20 @@ def by_step(estimate: pd.DataFrame) -> pd.DataFrame:
     return summed[[*about[:3], *counts, "tokens_by"]]
 
 
+# how long a call takes of which none was made yet
+LONG_MINUTES = 10
+"""From which a stage is said to take long."""
+
+
+def notes_on_time(estimate: pd.DataFrame) -> list[str]:
+    """Return a sentence for each stage whose calls still to be made will take long; see ``describe_minutes``."""
+    return [
+        f"Notebook {stage} will take about {_duration(minutes)}: {rows['still'].sum():,} calls."
+        for stage, rows in estimate[estimate["still"].gt(0)].groupby("stage", sort=False)
+        if (minutes := sum_minutes(rows, "minutes_still")) >= LONG_MINUTES
+    ]
+
+
 def _playing(parameters: StudyParameters, role: str) -> list[str]:
     """Return the models that play a role; an embedder that runs on this machine is none."""
     playing = parameters.values[role]

@@ -263,7 +263,7 @@ def _ancestors(name: str, folder: Path) -> Iterator[tuple[str, Origin]]:
     waiting, seen = [name], set()
     while waiting:
         table = waiting.pop()
-        origin = _read_origin(table, folder)
+        origin = read_origin(table, folder)
         if table in seen or origin is None:
             continue
         seen.add(table)
@@ -271,7 +271,7 @@ def _ancestors(name: str, folder: Path) -> Iterator[tuple[str, Origin]]:
         waiting += origin["tables"]
 
 
-def _read_origin(table: str, folder: Path) -> Origin | None:
+def read_origin(table: str, folder: Path) -> Origin | None:
     """Return what a table's file says that it was made from."""
     noted = read_notes(table, folder).get("origin")
     if not noted:
@@ -331,7 +331,7 @@ def study_status(parameters: StudyParameters) -> pd.DataFrame:
     for stage in STAGES.values():
         for table in [*stage.writes, *([None] if stage.figures else [])]:
             there = table_path(folder, table).exists() if table else stage.notebook in drawn
-            then = _read_origin(table, folder) if table else drawn.get(stage.notebook)
+            then = read_origin(table, folder) if table else drawn.get(stage.notebook)
             unsaid = ["its file does not say what it was made from"] if there and not then else []
             outdated, lacking = unsaid, list[str]()
             if there and then:

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,12 +18,11 @@ from pathlib import Path
 
 import nbformat
 import papermill
-from filelock import FileLock, Timeout
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from conflictscope.files import did_you_mean, refuse_link, unwritten, write_atomically
+from conflictscope.files import did_you_mean, refuse_link, unwritten
 from conflictscope.models import BatchesPending, BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
 from conflictscope.models.spending import write_planned
@@ -32,8 +30,8 @@ from conflictscope.shown_text import for_terminal
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.study.plan import plan_study, read_done
 from conflictscope.study.provenance import record_places, write_manifest
+from conflictscope.study.running import alone_in, progress_file
 
-_LOCK = ".running"
 # Ctrl-C, `kill`, and a terminal or connection that is closed
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -67,36 +65,6 @@ def signals_raised() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a study's folder against a second run.
-
-    Two runs would draw over each other's executed notebooks, and pay twice for what both have in flight. The operating
-    system lets go of the lock when its holder ends, so a killed run leaves nothing to clear away.
-
-    Raises
-    ------
-    ValueError
-        If another process runs the study, with its number; or if the lock's file is a link, which is not followed.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(folder / _LOCK), folder / f"{_LOCK}.pid"
-    refuse_link(folder / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        number = holder.read_text(encoding="utf-8").strip() if holder.exists() else ""
-        raise ValueError(
-            f"{folder}: process {number if number.isdecimal() else 'unknown'} is running this study. Wait for it, or "
-            "stop it (kill, or Ctrl-C where it runs) and give the same command again: it goes on from there."
-        ) from None
-    try:
-        write_atomically(holder, lambda temporary: Path(temporary).write_text(f"{os.getpid()}\n", encoding="utf-8"))
-        yield
-    finally:
-        lock.release()
 
 
 _POLL_SECONDS = 0.2
@@ -153,12 +121,12 @@ def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Pa
     bar = tqdm(names, desc=parameters.study, unit="notebook", position=0, dynamic_ncols=True)
     name = ""
     try:
-        for name in bar:
+        for number, name in enumerate(bar, start=1):
             bar.set_postfix_str(name)
             began, start = datetime.now(UTC), time.monotonic()
             # for the ledger; how many scenarios there are is known once they are written
             write_planned(plan_study(parameters, registry, done=read_done(parameters)), folder)
-            with _draw_progress():
+            with progress_file(folder, name, number, len(names)) as progress, _draw_progress(progress):
                 executed.append(_run_notebook(parameters, name, folder))
             times[name] = began, time.monotonic() - start
     except BaseException as stop:
@@ -222,14 +190,12 @@ def _literally(path: Path) -> str:
 
 
 @contextmanager
-def _draw_progress() -> Iterator[None]:
-    """Draw a bar for each step that the notebook's kernel reports on, while the notebook runs."""
-    handle, path = tempfile.mkstemp(prefix="conflictscope-progress-")
-    os.close(handle)
+def _draw_progress(path: Path) -> Iterator[None]:
+    """Draw a bar for each step that the notebook's kernel reports on in a file, while the notebook runs."""
     before = os.environ.get(PROGRESS_FILE)
-    os.environ[PROGRESS_FILE] = path
+    os.environ[PROGRESS_FILE] = str(path.absolute())
     done = threading.Event()
-    drawer = threading.Thread(target=_follow, args=(Path(path), done), daemon=True)
+    drawer = threading.Thread(target=_follow, args=(path, done), daemon=True)
     drawer.start()
     try:
         yield
@@ -240,13 +206,14 @@ def _draw_progress() -> Iterator[None]:
             del os.environ[PROGRESS_FILE]
         else:
             os.environ[PROGRESS_FILE] = before
-        Path(path).unlink()
 
 
 def _follow(path: Path, done: threading.Event) -> None:
     """Read the reports until the notebook is done, and draw a bar for each step under way."""
     bars: dict[str, tqdm] = {}
     with path.open(encoding="utf-8") as reports:
+        # which notebook it is
+        reports.readline()
         half = ""
         while True:
             finishing = done.is_set()

@@ -340,6 +340,13 @@ _BESIDE = (
         leaves="labels, HTML pages",
     ),
     Stage(
+        "explore",
+        "What would you ask of a study that has run?",
+        seconds=6,
+        takes="a run's tables",
+        leaves="replies in the call store",
+    ),
+    Stage(
         "annotate",
         "What would you say?",
         seconds=3,
