@@ -6,7 +6,14 @@ import pytest
 from sklearn.metrics import average_precision_score, cohen_kappa_score, precision_score, recall_score
 
 from conflictscope.measure import Settings, raters
-from conflictscope.measure.raters import READINGS, krippendorff_alpha, read_check_labels, read_verdicts, vote_amounts
+from conflictscope.measure.raters import (
+    READINGS,
+    kappa_interval,
+    krippendorff_alpha,
+    read_check_labels,
+    read_verdicts,
+    vote_amounts,
+)
 
 
 def readings_of(reader, values):
@@ -225,3 +232,12 @@ def test_choices_as_read_keep_what_all_have_read():
     choices = raters.choices_as_read(both, scenarios).set_index("judge")
     assert choices["scenario_id"].tolist() == ["s0", "s0"]
     assert choices.loc["ana", "winner"] == "y" and choices.loc["judge", "outcome"] == "neither"
+
+
+def test_eight_conversations_give_no_interval_of_width_0():
+    perfect = np.repeat(np.eye(4).reshape(-1, 2, 2)[[0, 3]], 4, axis=0)
+    low, high = kappa_interval(perfect)
+    assert low < 0.7 and high == 1
+    one_sided = np.repeat(np.eye(4).reshape(-1, 2, 2)[[0, 2]], 4, axis=0)  # κ 0
+    low, high = kappa_interval(one_sided)
+    assert low < 0 < high and high - low > 0.3

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as t_distribution
 
-from conflictscope.measure.scale_shift import largest_of_t, shift_apart_from_scale
+from conflictscope.measure.scale_shift import shift_apart_from_scale
+from conflictscope.measure.strengths import largest_of_t
 
 CENTRE = np.eye(5) - 1 / 5
 THETA = np.array([1.0, 0.6, 0.1, -0.5, -1.2])

@@ -9,8 +9,6 @@
 from conflictscope.calibration.recovery import (
     naive_treatments,
     rank_recovery,
-    shift_recovery,
-    steering_recovery,
     strength_coverage,
 )
 from conflictscope.calibration.replications import ALL_VALUES, Replications
@@ -23,9 +21,7 @@ __all__ = [
     "naive_treatments",
     "plant_self_preference",
     "rank_recovery",
-    "shift_recovery",
     "simulate_choices",
-    "steering_recovery",
     "strength_coverage",
     "true_steering",
     "true_strengths",

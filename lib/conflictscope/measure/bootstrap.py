@@ -114,7 +114,7 @@ def count_by_scenario(choices: pd.DataFrame) -> ScenarioCounts:
     """
     check_choices(choices)
     names = pd.Index(sorted({*choices["value_1"].unique(), *choices["value_2"].unique()}), dtype=object)
-    one, two = names.get_indexer(choices["value_1"]), names.get_indexer(choices["value_2"])
+    one, two, won = (places_of(choices[column], names) for column in ("value_1", "value_2", "winner"))
     if (one == two).any():
         scenario = choices["scenario_id"].iloc[int((one == two).argmax())]
         raise ValueError(f"choices: scenario {scenario!r} sets a value against itself; expected two different values.")
@@ -136,13 +136,19 @@ def count_by_scenario(choices: pd.DataFrame) -> ScenarioCounts:
     scenarios["pair"] = np.unique(first[row_of] * len(names) + second[row_of], return_inverse=True)[1]
     groups, group = number_groups(choices)
     chosen = choices["outcome"].eq("choice").to_numpy(bool)
-    first_won = chosen & (names.get_indexer(choices["winner"]) == first)
+    first_won = chosen & (won == first)
     cell = scenario * len(groups) + group
     wins, n, answers = (
         np.bincount(cell[rows], minlength=len(ids) * len(groups)).reshape(len(ids), len(groups))
         for rows in (first_won, chosen, slice(None))
     )
     return ScenarioCounts(scenarios, groups, wins, n, answers)
+
+
+def places_of(names: pd.Series, place: pd.Index) -> NDArray[np.int64]:
+    """Return the place of each name, −1 for those without."""
+    code, different = names.factorize()
+    return np.append(place.get_indexer(different), -1)[code]
 
 
 def count_wins(choices: pd.DataFrame, values: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.float64]]:

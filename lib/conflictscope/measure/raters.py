@@ -1,7 +1,7 @@
 """Raters: what judges and people made of conversations and checks, and how far they agree.
 
 A *reading* is what one rater, a judge or a person, took one conversation or one check of a scenario for, in one form
-whoever read, so that any two raters can be compared. Intervals are from resamples of scenarios.
+whoever read, so that any two raters can be compared. Intervals are clustered by scenario.
 """
 
 from itertools import combinations
@@ -17,6 +17,8 @@ from conflictscope.tables import CHECKS
 READINGS = ("action_1", "action_2", "neither")
 CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 CHECK = ["scenario_id", "check"]
+_PRIOR = 2.0  # conversations, spread over all cells of a confusion table
+_NEXT_TO_NOTHING = 0.02  # of a cell of disagreement, for the upper end
 
 
 def read_verdicts(verdicts: pd.DataFrame, *, suffix: str = "") -> pd.DataFrame:
@@ -105,7 +107,8 @@ def agreement_between_raters(
     -------
     DataFrame
         One row for each pair of raters with anything in common (and each value of `by`): ``rater``, ``other_rater``,
-        ``read`` (count), ``agreed`` (share), ``kappa`` (`cohens_kappa`), ``kappa_low``, ``kappa_high``.
+        ``read`` (count), ``agreed`` (share), ``kappa`` (`cohens_kappa`), ``kappa_low``, ``kappa_high``
+        (`kappa_interval`).
 
     Raises
     ------
@@ -121,7 +124,7 @@ def agreement_between_raters(
             if part.empty:
                 continue
             counts = _counts_by_scenario(part, one, other)
-            low, high = _kappa_interval(counts, settings)
+            low, high = kappa_interval(counts, level=settings.level, seed=settings.seed)
             agreed = float(part[one].eq(part[other]).mean())
             rows.append((one, other, *value, len(part), agreed, float(cohens_kappa(counts.sum(axis=0))), low, high))
     split = [] if by is None else [by]
@@ -177,6 +180,47 @@ def cohens_kappa(counts: NDArray) -> NDArray:
         expected = (counts.sum(axis=-1) * counts.sum(axis=-2)).sum(axis=-1) / total**2
         # a hair of slack: 1 − 1 is not always 0
         return np.where(expected < 1 - 1e-12, (observed - expected) / (1 - expected), np.nan)
+
+
+def kappa_interval(counts: NDArray, *, level: float = 0.95, seed: int = 0, draws: int = 4000) -> tuple[float, float]:
+    """Give a credible interval of Cohen's κ from confusion tables by scenario.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (scenarios, k, k)
+        What either reader took for what. A scenario counts once, whatever the number of its readings.
+
+    Returns
+    -------
+    low, high : float
+        nan with a single category.
+
+    Notes
+    -----
+    The cells are drawn from a Dirichlet distribution of the counts and of what may not have happened to occur: for the
+    lower end two conversations spread over all cells, for the upper end over those of agreement. Unlike a bootstrap,
+    eight conversations never give an interval of width 0.
+    """
+    if counts.shape[1] < 2:
+        return float("nan"), float("nan")
+    each = counts.sum(axis=(1, 2))
+    cells = (counts[each > 0] / each[each > 0, None, None]).sum(axis=0)
+    k = len(cells)
+    cautious = np.full((k, k), _PRIOR / k**2)
+    generous = np.where(np.eye(k, dtype=bool), _PRIOR / k**2, _NEXT_TO_NOTHING)
+    low = np.quantile(_draw_kappa(cells + cautious, draws, seed), (1 - level) / 2)
+    high = np.quantile(_draw_kappa(cells + generous, draws, seed), (1 + level) / 2)
+    seen = np.trace(cells) / cells.sum()
+    chance = (cells.sum(axis=1) @ cells.sum(axis=0)) / cells.sum() ** 2
+    # what was seen is never left out (as Brown, Cai and DasGupta 2001 do for a rate of 0 or 1)
+    here = (seen - chance) / (1 - chance) if chance < 1 - 1e-12 else 1.0
+    return float(min(low, here)), float(max(high, here))
+
+
+def _draw_kappa(cells: NDArray, draws: int, seed: int) -> NDArray[np.float64]:
+    """Return draws of κ where the cells have a Dirichlet distribution."""
+    drawn = np.random.default_rng(seed).dirichlet(cells.ravel(), size=draws).reshape(-1, *cells.shape)
+    return cohens_kappa(drawn)
 
 
 def vote_amounts(votes: NDArray, with_itself: NDArray | None = None) -> NDArray[np.float64]:
@@ -339,15 +383,6 @@ def _counts_by_scenario(both: pd.DataFrame, one: str, other: str) -> NDArray[np.
     counts = np.zeros((len(ids), len(levels), len(levels)))
     np.add.at(counts, (scenario, levels.get_indexer(both[one]), levels.get_indexer(both[other])), 1)
     return counts
-
-
-def _kappa_interval(counts: NDArray, settings: Settings) -> tuple[float, float]:
-    """Return the percentile interval of κ over resamples of scenarios; nan if no resample has a κ."""
-    rng = np.random.default_rng(settings.seed)
-    size = len(counts)
-    weights = rng.multinomial(size, np.full(size, 1 / size), size=settings.resamples)
-    low, high, _ = percentile_interval(cohens_kappa(np.tensordot(weights, counts, axes=1)), settings.level)
-    return low, high
 
 
 def _average_precision(true: NDArray[np.bool_], score: NDArray[np.float64]) -> float:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
+from conflictscope.measure.strengths import DRAWS, largest_of_t
+
 _GRID = 61  # angles that are tried first, over a quarter turn
 _REFINEMENTS = 4  # each narrows the angle fivefold
-_DRAWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def shift_apart_from_scale(
     *,
     level: float = 0.95,
     seed: int = 0,
-    draws: int = _DRAWS,
+    draws: int = DRAWS,
 ) -> ScaleAndShift:
     """Compare the strengths of two conditions up to a common scale.
 
@@ -164,31 +165,6 @@ def _step_down(
         _step_down(problem, freedom, rows[chosen], (*moved, v), gate, values, scale_angle, how)
         for name, array in values.items():
             array[rows[chosen], v] = kept[name]
-
-
-def largest_of_t(correlation: NDArray, freedom: NDArray, *, draws: int, seed: int) -> NDArray[np.float64]:
-    """Return draws, shape (groups, draws), of the largest |t| of correlated t statistics.
-
-    Parameters
-    ----------
-    correlation : ndarray, shape (groups, m, m)
-        Positive semidefinite.
-    freedom : ndarray, shape (groups,)
-        Degrees of freedom, shared by the m statistics of a group.
-    """
-    rng = np.random.default_rng(seed)
-    m = correlation.shape[-1]
-    normal = rng.standard_normal((m, draws))
-    uniform = rng.standard_normal(draws)  # one draw of the scale for each draw of the statistics
-    spread, axes = np.linalg.eigh(correlation)
-    root = axes * np.sqrt(np.clip(spread, 0, None))[:, None, :]
-    largest = np.empty((len(correlation), draws))
-    for g, matrix in enumerate(root):
-        d = max(float(freedom[g]), 1.0)
-        # Wilson and Hilferty's cube: χ²/d from a normal draw, so that all groups share their draws
-        chi2 = np.maximum(1 - 2 / (9 * d) + uniform * np.sqrt(2 / (9 * d)), 0.05) ** 3
-        largest[g] = np.abs(matrix @ normal).max(axis=0) / np.sqrt(chi2)
-    return largest
 
 
 def _basis(k: int) -> NDArray[np.float64]:
