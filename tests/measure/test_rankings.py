@@ -50,15 +50,15 @@ def test_the_papers_strengths_are_those_of_choix_on_the_same_rows(make_choices):
     assert rank_values(choices)["paper_strength"].to_numpy() == pytest.approx(expected, abs=1e-6)
 
 
-def test_intervals_cover_the_truth(make_choices):
-    """Of 120 studies, the 90 % interval must cover the truth about as often as it says."""
-    covered = []
-    for seed in range(120):
-        choices = make_choices({"a": 0.6, "b": 0.0, "c": -0.6}, scenarios_per_pair=60, seed=seed)
-        ranked = rank_values(choices, settings=Settings(seed=seed, level=0.9))
-        covered.append(ranked["strength_low"].le([0.6, 0, -0.6]) & ranked["strength_high"].ge([0.6, 0, -0.6]))
-    # 360 intervals, three a study and dependent: 0.9 ± 0.05 is about two standard errors of 120 studies
-    assert np.mean(covered) == pytest.approx(0.9, abs=0.055)
+def test_intervals_cover_the_truth(make_choices, many_targets):
+    """Of 300 studies, the 90 % interval must cover the truth about as often as it says."""
+    truth = {"a": 0.6, "b": 0.0, "c": -0.6}
+    choices = many_targets(make_choices(truth, scenarios_per_pair=60, seed=0), truth, targets=300, seed=1)
+    ranked = rank_values(choices, settings=Settings(level=0.9))
+    true = ranked["value"].map(truth)
+    covered = ranked["strength_low"].le(true) & ranked["strength_high"].ge(true)
+    # 900 intervals, three a study and dependent: 0.9 ± 0.035 is about two standard errors of 300 studies
+    assert covered.mean() == pytest.approx(0.9, abs=0.035)
 
 
 def test_interval_is_wider_where_the_answers_to_a_scenario_move_together(make_choices):
@@ -82,13 +82,12 @@ def test_one_who_takes_whatever_stands_first_has_no_strengths(make_choices):
     assert ranked["paper_strength"].tolist() == [0, 0, 0], "the paper's fit takes it for equality"
 
 
-def test_equal_values_are_seldom_told_apart(make_choices):
-    """Of 200 studies of values that do not differ, at most 5 % may tell any two apart."""
-    apart = []
-    for seed in range(200):
-        choices = make_choices({"a": 0, "b": 0, "c": 0}, scenarios_per_pair=60, seed=seed)
-        apart.append(rank_values(choices, settings=Settings(seed=seed))["rank_high"].lt(3).any())
-    assert 0 < np.mean(apart) < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+def test_equal_values_are_seldom_told_apart(make_choices, many_targets):
+    """Of 300 studies of values that do not differ, at most 5 % may tell any two apart."""
+    level = {"a": 0.0, "b": 0.0, "c": 0.0}
+    choices = many_targets(make_choices(level, scenarios_per_pair=60, seed=0), level, targets=300, seed=1)
+    apart = rank_values(choices)["rank_high"].lt(3).to_numpy().reshape(-1, 3).any(axis=1)
+    assert 0 < apart.mean() < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,8 @@ def test_p_values_over_targets_are_holms():
 def test_tau_is_scipys():
     by_target, by_value = compare_conditions(study(targets=3, scenarios=8), VALUES)
     for target, rows in by_value.groupby("target"):
-        expected = kendalltau(rows["expressed"], rows["revealed"]).statistic
+        # strengths that differ by rounding alone are tied
+        expected = kendalltau(rows["expressed"].round(8), rows["revealed"].round(8)).statistic
         assert by_target.set_index("target").loc[target, "tau"] == pytest.approx(expected)
     assert (by_target["tau_low"] <= by_target["tau"]).all() and (by_target["tau"] <= by_target["tau_high"]).all()
 

@@ -4,7 +4,6 @@ In: studies of `generator` (and steered ones of `studies`), which share no code 
 each size, truth, nuisance and quantity, with how often it came true; ``make calibration`` writes it as a table.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
@@ -554,14 +553,10 @@ def read_grid(path: Path = CACHED) -> pd.DataFrame:
     return table.assign(met=met)
 
 
-def main(studies: int = 500) -> None:
-    """Run the whole grid and write the table, a cell after another."""
+def write_grid(studies: int = 500) -> None:
+    """Run the whole grid and write its table, a cell after another; what is done so far is always there."""
     tables = []
     for table in run_grid(studies):
         tables.append(table)
         print(table.to_string(index=False, header=False), flush=True)
         pd.concat(tables, ignore_index=True).to_csv(CACHED, index=False, float_format="%.6g")
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))

@@ -4,6 +4,7 @@ A *reading* is what one rater, a judge or a person, took one conversation or one
 whoever read, so that any two raters can be compared. Intervals are clustered by scenario.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -130,6 +131,57 @@ def agreement_between_raters(
     split = [] if by is None else [by]
     columns = ["rater", "other_rater", *split, "read", "agreed", "kappa", "kappa_low", "kappa_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def judge_as_reader(readings: pd.DataFrame, judge: str, people: Sequence[str], settings: Settings = DEFAULTS) -> dict:
+    """Give how far the judge's agreement with people falls short of people's with each other.
+
+    That the judge's κ lies within the interval of people's κ says little, as that interval is wide; what says whether
+    the judge is as good as one more person is the difference on the same conversations.
+
+    Parameters
+    ----------
+    readings : DataFrame
+        Of conversations, from `read_verdicts` and `read_conversation_labels`.
+    judge : str
+        The judge's name.
+    people : sequence of str
+        At least two, or there is nothing to compare with.
+
+    Returns
+    -------
+    dict
+        ``with_judge`` (mean κ of the judge with each person), ``among_people`` (mean κ of any two people),
+        ``difference`` (the first − the second) and ``low``, ``high``, its percentile interval over resamples of
+        scenarios; nan with fewer than two people.
+    """
+    wide = _side_by_side(readings[readings["rater"].isin([judge, *people])]).reset_index()
+    scenario, ids = wide["scenario_id"].factorize(sort=True)
+    levels = pd.Index(READINGS)
+
+    def counts(one: str, other: str) -> NDArray[np.float64]:
+        both = wide[one].notna() & wide[other].notna()
+        cells = np.zeros((len(ids), len(levels), len(levels)))
+        places = (levels.get_indexer(wide.loc[both, name]) for name in (one, other))
+        np.add.at(cells, (scenario[both.to_numpy()], *places), 1)
+        return cells
+
+    with_judge = [counts(judge, person) for person in people if judge in wide and person in wide]
+    among = [counts(*two) for two in combinations([person for person in people if person in wide], 2)]
+    if not (with_judge and among):
+        return dict.fromkeys(("with_judge", "among_people", "difference", "low", "high"), float("nan"))
+
+    def kappas(weights: NDArray) -> tuple[NDArray, NDArray]:
+        means = (
+            np.mean([cohens_kappa(np.tensordot(weights, cells, axes=1)) for cells in tables], axis=0)
+            for tables in (with_judge, among)
+        )
+        return tuple(means)  # type: ignore[return-value]
+
+    one, other = (float(kappa[0]) for kappa in kappas(np.ones((1, len(ids)))))
+    draws = [np.subtract(*kappas(weights)) for _, weights in draw_weights(len(ids), settings)]
+    low, high, _ = percentile_interval(np.concatenate(draws), settings.level)
+    return {"with_judge": one, "among_people": other, "difference": one - other, "low": low, "high": high}
 
 
 def alpha_between_raters(readings: pd.DataFrame, settings: Settings = DEFAULTS) -> pd.DataFrame:
@@ -312,8 +364,9 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
     DataFrame
         Two rows a check, for finding what people pass (``found`` = ``yes``) and what they fail (``no``): ``check``,
         ``found``, ``read`` (count), ``positives`` (by the people), ``precision``, ``recall`` and
-        ``average_precision``, 0–1, empty if there is nothing to divide by. Average precision is over the judge's
-        score with ties taken together (as scikit-learn has it); with a single yes or no a check it has one step.
+        ``average_precision``, 0–1, empty if there is nothing to divide by, and ``by_chance``, the average precision
+        of a filter that knows nothing (share of positives). Average precision is over the judge's score with ties taken
+        together (as scikit-learn has it); with a single yes or no a check it has one step.
     """
     judged = readings[readings["rater"].eq(judge)].set_index(CHECK)
     human = readings[readings["rater"].isin(people)]
@@ -335,6 +388,7 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
                     "precision": hits / taken.sum() if taken.any() else np.nan,
                     "recall": hits / true.sum() if true.any() else np.nan,
                     "average_precision": _average_precision(true, score if found == "yes" else 1 - score),
+                    "by_chance": true.mean() if true.any() else np.nan,
                 }
             )
     return pd.DataFrame(rows)
