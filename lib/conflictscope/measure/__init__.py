@@ -38,7 +38,7 @@ The rooms, in the order in which they build on one another:
 - ``published``: the paper's numbers, for overlays
 """
 
-from conflictscope.measure.bootstrap import Settings, count_wins, resample_wins
+from conflictscope.measure.bootstrap import Settings, count_wins
 from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, win_graph_connected
 from conflictscope.measure.choices import count_outcomes, gather_choices
 from conflictscope.measure.difficulty import (
@@ -126,7 +126,6 @@ __all__ = [
     "read_checks",
     "read_conversation_labels",
     "read_verdicts",
-    "resample_wins",
     "retest_reliability",
     "self_preference_of_authors",
     "self_preference_of_judges",

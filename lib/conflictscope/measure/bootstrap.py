@@ -171,29 +171,6 @@ def count_wins(choices: pd.DataFrame, values: Sequence[str]) -> tuple[pd.DataFra
     return counts.groups, _as_wins(add_up(_both_sides(counts), counts.pair), places, len(values))
 
 
-def resample_wins(
-    choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS
-) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64]]:
-    """Count wins, also in bootstrap resamples of the scenarios.
-
-    A pair's scenarios are all that occur in `choices`, also those in which a group has no choice. The draws depend on
-    the seed, the pairs and their scenarios, not on the order of rows or on which targets are in the table.
-
-    Returns
-    -------
-    groups, wins
-        As from `count_wins`.
-    resampled : ndarray, shape (groups, resamples, k, k)
-        ``resampled[g, r, i, j]`` = times value i beat value j in resample r, which is the same draw for every group.
-    """
-    counts = count_by_scenario(choices)
-    places = _places(counts, values)
-    amounts = _both_sides(counts)
-    observed = _as_wins(add_up(amounts, counts.pair), places, len(values))
-    drawn = resample_sums(amounts, counts.pair, settings, strata=np.sort(places))
-    return counts.groups, observed, _as_wins(drawn, places, len(values))
-
-
 def _places(counts: ScenarioCounts, values: Sequence[str]) -> NDArray[np.int64]:
     """Return, shape (pairs, 2), the places of each pair's values among `values`."""
     place = pd.Index(values, dtype=object)
@@ -232,9 +209,7 @@ def add_up(amounts: NDArray, pair: NDArray) -> NDArray[np.float64]:
     return sums
 
 
-def resample_sums(
-    amounts: NDArray, pair: NDArray, settings: Settings = DEFAULTS, *, strata: NDArray | None = None
-) -> NDArray[np.float64]:
+def resample_sums(amounts: NDArray, pair: NDArray, settings: Settings = DEFAULTS) -> NDArray[np.float64]:
     """Add up amounts over bootstrap resamples of the scenarios, drawn within each pair.
 
     Parameters
@@ -245,19 +220,18 @@ def resample_sums(
         The pair of each scenario, 0, 1, …, each number in use.
     settings : Settings
         How many resamples, and their seed.
-    strata : ndarray of int, shape (pairs, any), optional
-        Numbers that tell the draws of one pair from those of another; default: the pair's own.
 
     Returns
     -------
     ndarray, shape (pairs, resamples, columns)
-        Resample r is the same draw of scenarios for every column.
+        Resample r is the same draw of scenarios for every column. The draws depend on the seed, the pair's number and
+        the number of its scenarios alone.
     """
     pairs = _count(pair)
     sums = np.empty((pairs, settings.resamples, amounts.shape[1]))
-    for p, stratum in enumerate(np.arange(pairs)[:, None] if strata is None else strata):
+    for p in range(pairs):
         of_pair = amounts[pair == p]
-        for rows, weights in draw_weights(len(of_pair), settings, stratum):
+        for rows, weights in draw_weights(len(of_pair), settings, [p]):
             sums[p, rows] = weights @ of_pair
     return sums
 
