@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ _AT_ONCE = 50  # studies in one table
 _SEPARATED = 14.0  # log-odds: loses once in a million
 _LARGE = 40_000  # scenarios that stand for endlessly many
 
-Record = dict[str, float]  # quantity → how it came out in one study; nan: it did not apply
+Record = dict[str, Any]  # quantity → how it came out in one study; nan: it did not apply
 Cell = Callable[[int, int], Iterator[Record]]  # of a number of studies and a seed
 
 WANTED = {
@@ -100,10 +101,11 @@ class Size:
         """The pairs."""
         return list(product(self.names[::2], self.names[1::2])) if self.crossed else list(combinations(self.names, 2))
 
-    def truth(self, **more) -> Truth:
+    def truth(self, **more: Any) -> Truth:
         """Return strengths from .9 to −.9, scenarios that pull either way, and what differs."""
         strengths = dict(zip(self.names, np.linspace(0.9, -0.9, self.values).tolist(), strict=True))
-        return Truth(**({"strengths": strengths, "pairs": self.pairs, "scenario_sd": 0.7} | more))
+        options: dict[str, Any] = {"strengths": strengths, "pairs": self.pairs, "scenario_sd": 0.7}
+        return Truth(**(options | more))
 
 
 DEMO = Size("3 values, 17 a pair", 3, 17)
@@ -311,7 +313,7 @@ def separated_cell(size: Size) -> Cell:
 
     def run(studies: int, seed: int) -> Iterator[Record]:
         truth = size.truth()
-        truth = replace(truth, strengths=truth.strengths | {truth.values[0]: _SEPARATED})
+        truth = replace(truth, strengths={**truth.strengths, truth.values[0]: _SEPARATED})
         true = true_strengths(truth, Nuisance(), "open_ended")
         for _, choices in tables_of(truth, Nuisance(), size, studies, seed):
             ranked = rank_values(choices, truth.values)
@@ -453,12 +455,12 @@ def cells() -> dict[tuple[str, str, str], Cell]:
         plain = {"none": Nuisance(), "order noise, sd 1": Nuisance(order_noise=1.0)}
         for name, nuisance in plain.items():
             grid[size.name, "rankings", name] = ranking_cell(size, size.truth(), nuisance)
-        top = replace(size.truth(), strengths=size.truth().strengths | {names[1]: 0.9})
+        top = replace(size.truth(), strengths={**size.truth().strengths, names[1]: 0.9})
         grid[size.name, "rankings, the two top values equal", "none"] = ranking_cell(
             size, top, Nuisance(), checked=True
         )
         refused = Nuisance(refusal={names[0]: 0.3})
-        near = replace(size.truth(), strengths=size.truth().strengths | {names[1]: 0.75})
+        near = replace(size.truth(), strengths={**size.truth().strengths, names[1]: 0.75})
         grid[size.name, "rankings, two values near", "30 % of the first's wins refused"] = ranking_cell(
             size, near, refused, checked=True
         )
@@ -468,7 +470,7 @@ def cells() -> dict[tuple[str, str, str], Cell]:
                 size, size.truth(pair_preference=own), Nuisance(), checked=True
             )
         grid[size.name, "a value that always wins", "none"] = separated_cell(size)
-        often = replace(size.truth(), strengths=size.truth().strengths | {names[0]: 4.0})
+        often = replace(size.truth(), strengths={**size.truth().strengths, names[0]: 4.0})
         grid[size.name, "rankings, one value wins 98 %", "none"] = ranking_cell(size, often, Nuisance())
         grid[size.name, "takes the first option", "none"] = always_first_cell(size)
         misread = Nuisance(judge_error=0.02, misread={names[0]: 0.23})

@@ -14,6 +14,7 @@ from scipy.stats import f as f_distribution
 from conflictscope.measure.strengths import DRAWS, largest_of_t
 
 _GRID = 61  # angles that are tried first, over a quarter turn
+_LARGEST_SCALE = 20.0  # beyond which the rest are taken to fit no scale
 _REFINEMENTS = 4  # each narrows the angle fivefold
 
 
@@ -32,8 +33,8 @@ class ScaleAndShift:
         Of no shift of any value, whatever the scale; nan with two values, which scale alone can explain.
     shift, shift_low, shift_high : ndarray, shape (groups, k)
         Log-odds of the second condition by which a value moved against where all other values and the scale put it;
-        the intervals hold together for all values. With three values which of them moved cannot be told, as any one of
-        them could have: the three have one p-value.
+        the intervals hold together for all values; nan where no scale puts the others in place. With three values which
+        of them moved cannot be told, as any one of them could have: the three have one p-value.
     t, p_value : ndarray, shape (groups, k)
         Signed root of what the value's own shift takes off the distance, and its p-value, family-wise over the values.
         A value has shifted where both it and ``omnibus_p`` are below 1 − level.
@@ -142,9 +143,11 @@ def _step_down(
     for column, v in enumerate(rest):
         angle = _nearest_angle(own, (*moved, v))
         shift, error = _last_shift(own, (*moved, v), angle)
+        no_scale = np.tan(angle) > _LARGEST_SCALE
         gained = least - _distance(own, (*moved, v), angle[:, None])[:, 0]
         t[:, column] = np.sign(shift) * np.sqrt(np.maximum(gained, 0))
-        values["shift"][rows, v], values["shift_low"][rows, v] = shift, error  # the error, until the bar is known
+        values["shift"][rows, v] = np.where(no_scale, np.nan, shift)
+        values["shift_low"][rows, v] = np.where(no_scale, np.nan, error)  # the error, until the bar is known
     largest = largest_of_t(_correlation(own, moved, base, rest), freedom[rows], draws=draws, seed=seed)
     p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + draws)
     bar = np.quantile(largest, level, axis=1)[:, None]

@@ -162,10 +162,11 @@ def compare_conditions(
     by_value : DataFrame
         One row for each target and value: ``target``, ``value``, ``expressed``, ``revealed`` (strengths, log-odds with
         mean 0, on the scenarios with a choice in both), ``shift`` (above 0, the target acts on the value more than the
-        scale and all other values lead to expect), ``shift_low``, ``shift_high`` (hold together for a target's
-        values), ``p_within`` (family-wise over the target's values, and not below ``omnibus_p``), ``p_value``
-        (family-wise over all targets too: Holm's multiples), ``shifted`` (``p_value`` below 1 − level), ``problem``.
-        Of three values, the one that moved cannot be told, as any one of them could have: their p-values are alike.
+        scale and all other values lead to expect; empty if no scale puts these in place), ``shift_low``,
+        ``shift_high`` (hold together for a target's values), ``p_within`` (family-wise over the target's values, and
+        not below ``omnibus_p``), ``p_value`` (family-wise over all targets too: Holm's multiples), ``shifted``
+        (``p_value`` below 1 − level), ``problem``. Of three values, the one that moved cannot be told, as any one of
+        them could have: their p-values are alike.
 
     Raises
     ------
@@ -183,7 +184,7 @@ def compare_conditions(
     }
     of_values = {name: np.full((targets, k), np.nan) for name in ("shift", "shift_low", "shift_high", "p_within")}
     if known.any():
-        strengths = tuple(fit.strengths[known] for fit in fits.fits)
+        strengths = (fits.fits[0].strengths[known], fits.fits[1].strengths[known])
         covariances = (fits.fits[0].covariance[known], fits.fits[1].covariance[known], fits.cross[known])
         freedom = fits.fits[0].freedom[known]
         compared = shift_apart_from_scale(strengths, covariances, freedom, level=settings.level, seed=settings.seed)
