@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 # what the notebook checks run on: a copy, so that they leave runs/ and figures/ alone
 COPY := .nbval
 
-.PHONY: study ablation test unit notebooks-test lint types lab notebooks lock clean
+.PHONY: study ablation test unit notebooks-test lint types lab notebooks calibration lock clean
 
 study: $(INSTALLED)  ## run a whole study: PARAMS=params/<study>.yaml
 	$(BIN)/conflictscope run $(PARAMS)
@@ -47,6 +47,9 @@ notebooks: $(INSTALLED)  ## execute the committed notebooks afresh, with their o
 	$(BIN)/nbstripout --keep-output --keep-count --extra-keys \
 	  "metadata.widgets metadata.papermill metadata.language_info cell.metadata.execution cell.metadata.papermill" \
 	  notebooks/*.ipynb
+
+calibration: $(INSTALLED)  ## the grid of known truths that recover_known_rankings reads: about an hour of one core
+	OMP_NUM_THREADS=1 $(BIN)/python -c 'from conflictscope.calibration import write_grid; write_grid()'
 
 lock: $(INSTALLED)  ## pin every dependency afresh
 	$(BIN)/pip install --quiet uv

@@ -16,18 +16,18 @@ from threadpoolctl import threadpool_limits
 
 from conflictscope.measure import (
     acting_effect,
+    check_support,
+    compare_conditions,
     diagnose,
     effects_by,
-    group_ranks,
+    group_strengths,
     net_value_effects,
     observed_agreement,
-    outcome_bounds,
     position_effect,
     preference_rates,
     rank_values,
-    ranking_agreement,
     steering_effects,
-    value_shifts,
+    value_orders,
 )
 
 CROSSED = list(itertools.product("abcd", "efgh"))
@@ -75,10 +75,10 @@ def time_tables(choices: pd.DataFrame, of_set: list[tuple[str, str]]) -> float:
     groups = {value: "personal" if value in "abcd" else "protective" for value in values}
     tables = {
         "rank_values": lambda: rank_values(choices, values),
-        "value_shifts": lambda: value_shifts(choices, values),
-        "ranking_agreement": lambda: ranking_agreement(choices, values),
+        "compare_conditions": lambda: compare_conditions(choices, values),
+        "value_orders": lambda: value_orders(choices, values),
+        "check_support": lambda: check_support(choices, values),
         "diagnose": lambda: diagnose(choices, values),
-        "outcome_bounds": lambda: outcome_bounds(choices, values),
         "preference_rates": lambda: preference_rates(choices),
         "position_effect": lambda: position_effect(choices),
         "acting_effect": lambda: acting_effect(choices),
@@ -87,7 +87,7 @@ def time_tables(choices: pd.DataFrame, of_set: list[tuple[str, str]]) -> float:
         "observed_agreement": lambda: observed_agreement(choices),
     }
     if of_set is CROSSED:
-        tables["group_ranks"] = lambda: group_ranks(choices, values, groups)
+        tables["group_strengths"] = lambda: group_strengths(choices, values, groups)
     if choices["arm"].nunique() > 1:
         tables["steering_effects"] = lambda: steering_effects(choices, {">".join(values): values})
     seconds = {}

@@ -50,7 +50,7 @@ def study(tmp_path):
             ranking | {"value": "b", "strength": None, "rank": None, "tie_group": None, "identified": False},
         ]
     )
-    ends = ["strength_low", "strength_high", "rank_low", "rank_high"]
+    ends = ["strength_low", "strength_high", "rank_low", "rank_high", "paper_strength"]
     rankings[ends] = None
     for frame, name in ((scenarios, "scenarios"), (scenarios, "kept_scenarios"), (verdicts, "verdicts")):
         write_table(frame, name, folder, study="made up")

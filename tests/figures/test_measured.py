@@ -13,7 +13,7 @@ import pandas as pd
 from conflictscope import figures, measure
 from conflictscope.measure.difficulty import observed_agreement
 from conflictscope.measure.rates import acting_effect, effects_by
-from conflictscope.measure.shift import value_shifts
+from conflictscope.measure.shift import compare_conditions
 from conflictscope.measure.steering import steering_effects
 
 rng = np.random.default_rng(0)
@@ -35,7 +35,7 @@ for target in ("m", "n"):
                         })
 choices = pd.DataFrame(rows)
 settings = measure.Settings(resamples=20, seed=1)
-shifts = value_shifts(choices, ["a", "b", "c"], settings)
+_, shifts = compare_conditions(choices, ["a", "b", "c"], settings)
 rates = measure.preference_rates(choices).query("condition == 'open_ended' and arm == 'default'")
 steered, averages = steering_effects(choices, {"r": ["c", "b", "a"]}, settings)
 likert = pd.DataFrame({"arm": ["default"], "rate": [0.5], "rate_low": [0.4], "rate_high": [0.6]})

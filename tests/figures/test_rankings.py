@@ -12,8 +12,8 @@ from conflictscope.table_files import check_table
 
 
 def ranking(target, condition, strengths, *, identified=True, arm="default"):
-    values = pd.DataFrame({"value": ["a", "b", "c"], "strength": strengths})
-    half = 0.5 if identified else np.nan
+    values = pd.DataFrame({"value": ["a", "b", "c"], "strength": strengths if identified else np.nan})
+    half = 0.5
     return check_table(
         values.assign(
             target=target,
@@ -25,6 +25,7 @@ def ranking(target, condition, strengths, *, identified=True, arm="default"):
             rank_low=1 if identified else None,
             rank_high=3 if identified else None,
             tie_group=["a", "ab", "b"] if identified else None,
+            paper_strength=strengths,
             choices=10,
             scenarios=15,
             identified=identified,
@@ -70,18 +71,21 @@ def test_marks_and_intervals_are_those_of_the_table(rankings, ax, read):
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first value is on top
 
 
-def test_a_ranking_that_is_not_identified_is_hollow_and_said_so(rankings):
+def test_a_ranking_that_orders_nothing_is_not_drawn_and_said_so(rankings):
     _, ax = plt.subplots()
     draw_rankings(rankings[rankings["target"] == "n"], ax)
+    assert {marker for marker, *_ in marks(ax)} == {"D"}
+    assert ax.get_title(loc="right") == "multiple choice:\norder unknown"
+
+
+def test_an_end_that_the_data_do_not_bound_is_an_arrow_at_the_edge(rankings, ax, read):
+    one = rankings[rankings["target"].eq("m") & rankings["condition"].eq("multiple_choice")].copy()
+    one["strength_high"] = one["strength_high"].mask(one["value"].eq("a"), np.inf)
+    draw_rankings(one, ax)
     left, right = ax.get_xlim()
-    assert left > -2 and right < 2  # the strengths of ±9 do not set the scale
-    by_shape = {}
-    for marker, face, x, _ in marks(ax):
-        assert left < x < right
-        by_shape.setdefault(marker, set()).add(face)
-    assert by_shape["<"] == by_shape[">"] == by_shape["o"] == {"white"}
-    assert by_shape["D"] == {plt.rcParams["axes.prop_cycle"].by_key()["color"][1]}
-    assert ax.get_title(loc="right") == "multiple choice:\norder not identified"
+    assert left > -3 and right < 3, "an open end does not set the scale"
+    assert [(x, y) for marker, _, x, y in marks(ax) if marker == ">"] == [(right, 0)]
+    assert "arrow: goes on beyond the axis" in read.legend(plot_rankings(one))
 
 
 def test_one_panel_a_target_in_one_order_and_on_one_scale(rankings):
@@ -95,7 +99,7 @@ def test_one_panel_a_target_in_one_order_and_on_one_scale(rankings):
     assert [label.get_text() for label in turned.get_yticklabels()] == ["c", "a", "b"]
     assert "simulated models" in figure.get_suptitle()
     said = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert said[:3] == ["multiple choice", "open-ended", "order not identified"]
+    assert said[:2] == ["multiple choice", "open-ended"]
     assert "·" not in plot_rankings(rankings).get_suptitle()
 
 

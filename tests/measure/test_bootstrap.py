@@ -4,8 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import Settings, bootstrap, count_wins, resample_wins
-from conflictscope.measure.bootstrap import add_up, draw_weights, percentile_interval, resample_sums
+from conflictscope.measure import Settings, bootstrap, count_wins
+from conflictscope.measure.bootstrap import (
+    add_up,
+    count_by_scenario,
+    draw_weights,
+    percentile_interval,
+    resample_sums,
+)
 
 STRENGTHS = {"a": 1.0, "b": 0.0, "c": -1.0}
 VALUES = list(STRENGTHS)
@@ -20,6 +26,18 @@ def choices(make_choices):
     one.loc[dropped, ["action", "winner", "loser"]] = None
     two = make_choices(STRENGTHS, scenarios_per_pair=20, seed=1, target="n", condition="open_ended")
     return pd.concat([one, two], ignore_index=True)
+
+
+def resample_wins(choices, settings):
+    """Return resampled win counts, shape (groups, resamples, 3, 3), from sums of amounts."""
+    counts = count_by_scenario(choices)
+    won = np.stack([counts.wins, counts.choices - counts.wins], axis=-1).reshape(len(counts.wins), -1)
+    sums = resample_sums(won.astype(float), counts.pair, settings)
+    sums = sums.reshape(*sums.shape[:2], len(counts.groups), 2)
+    wins = np.zeros((len(counts.groups), settings.resamples, 3, 3))
+    for p, (i, j) in enumerate([(0, 1), (0, 2), (1, 2)]):
+        wins[..., i, j], wins[..., j, i] = sums[p, ..., 0].T, sums[p, ..., 1].T
+    return wins
 
 
 def slow_bootstrap(choices, target, resamples, seed):
@@ -54,8 +72,7 @@ def test_counts(choices):
 @pytest.mark.parametrize("target", ["m", "n"])
 def test_same_distribution_as_the_slow_bootstrap(choices, target):
     resamples = 4000
-    groups, _, fast = resample_wins(choices, VALUES, Settings(resamples=resamples, seed=0))
-    fast = fast[groups["target"].tolist().index(target)]
+    fast = resample_wins(choices, Settings(resamples=resamples, seed=0))["mn".index(target)]
     slow = slow_bootstrap(choices, target, 1500, seed=1)
     for i, j in [(0, 1), (0, 2), (1, 2), (1, 0), (2, 0), (2, 1)]:
         spread = slow[:, i, j].std()
@@ -71,27 +88,27 @@ def test_same_distribution_as_the_slow_bootstrap(choices, target):
 
 def test_groups_share_the_draws(make_choices):
     one = make_choices(STRENGTHS, scenarios_per_pair=15, seed=0)
-    _, _, wins = resample_wins(pd.concat([one, one.assign(target="n")]), VALUES, Settings(resamples=50, seed=0))
+    wins = resample_wins(pd.concat([one, one.assign(target="n")]), Settings(resamples=50, seed=0))
     np.testing.assert_array_equal(wins[0], wins[1])
     assert len(np.unique(wins[0, :, 0, 1])) > 1
 
 
 def test_number_of_scenarios_a_pair_is_kept(make_choices):
     one = make_choices(STRENGTHS, scenarios_per_pair=15, seed=0)
-    _, _, wins = resample_wins(one, VALUES, Settings(resamples=50, seed=0))
+    wins = resample_wins(one, Settings(resamples=50, seed=0))
     met = wins[0] + np.swapaxes(wins[0], 1, 2)
     np.testing.assert_array_equal(met, np.broadcast_to(15 * (1 - np.eye(3)), (50, 3, 3)))
 
 
 def test_row_order_chunks_and_other_targets_do_not_matter(choices, monkeypatch):
-    _, _, wins = resample_wins(choices, VALUES, Settings(resamples=30, seed=5))
+    wins = resample_wins(choices, Settings(resamples=30, seed=5))
     shuffled = choices.sample(frac=1, random_state=0)
-    np.testing.assert_array_equal(resample_wins(shuffled, VALUES, Settings(resamples=30, seed=5))[2], wins)
+    np.testing.assert_array_equal(resample_wins(shuffled, Settings(resamples=30, seed=5)), wins)
     only = choices[choices["target"] == "m"]
-    np.testing.assert_array_equal(resample_wins(only, VALUES, Settings(resamples=30, seed=5))[2][0], wins[0])
+    np.testing.assert_array_equal(resample_wins(only, Settings(resamples=30, seed=5))[0], wins[0])
     monkeypatch.setattr(bootstrap, "_DRAWS_AT_ONCE", 45)
-    np.testing.assert_array_equal(resample_wins(choices, VALUES, Settings(resamples=30, seed=5))[2], wins)
-    assert not np.array_equal(resample_wins(choices, VALUES, Settings(resamples=30, seed=6))[2], wins)
+    np.testing.assert_array_equal(resample_wins(choices, Settings(resamples=30, seed=5)), wins)
+    assert not np.array_equal(resample_wins(choices, Settings(resamples=30, seed=6)), wins)
 
 
 def test_which_value_stands_first_does_not_matter(choices):
@@ -100,18 +117,9 @@ def test_which_value_stands_first_does_not_matter(choices):
     some = choices["scenario_id"].str.endswith("3")
     mixed = pd.concat([choices[~some], turned[some]])
     np.testing.assert_array_equal(
-        resample_wins(mixed, VALUES, Settings(resamples=9, seed=0))[2],
-        resample_wins(choices, VALUES, Settings(resamples=9, seed=0))[2],
+        resample_wins(mixed, Settings(resamples=9, seed=0)),
+        resample_wins(choices, Settings(resamples=9, seed=0)),
     )
-
-
-def test_wins_and_amounts_come_from_one_draw(choices):
-    """The same scenarios are counted in the win counts and in sums of amounts, given the same numbers of strata."""
-    settings = Settings(resamples=20, seed=3)
-    _, _, wins = resample_wins(choices, VALUES, settings)
-    counts = bootstrap.count_by_scenario(choices)
-    sums = bootstrap.resample_sums(counts.wins, counts.pair, settings, strata=np.array([[0, 1], [0, 2], [1, 2]]))
-    np.testing.assert_array_equal(np.stack([wins[:, :, 0, 1], wins[:, :, 0, 2], wins[:, :, 1, 2]]).swapaxes(1, 2), sums)
 
 
 def test_bad_input(choices):

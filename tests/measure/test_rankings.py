@@ -1,6 +1,5 @@
 """Rankings: known truth, intervals and their coverage, ties, awkward groups, and what must not change a ranking."""
 
-import itertools
 import warnings
 
 import choix
@@ -8,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import Settings, fit_bradley_terry, rank_values, resample_wins
-from conflictscope.measure.rankings import _tie_letters
+from conflictscope.measure import Settings, rank_values
+from conflictscope.measure.rankings import _tie_letters, order_values, strength_intervals
+from conflictscope.measure.strengths import PairSums, fit_strengths
 from conflictscope.table_files import check_table
 
 STRENGTHS = {"a": 1.5, "b": 0.0, "c": -1.5}
@@ -43,77 +43,51 @@ def test_recovers_planted_order_and_says_how_sure(make_choices):
     assert ranked["scenarios"].tolist() == [1200] * 3
 
 
-def test_strengths_are_those_of_choix_on_the_same_rows(make_choices):
+def test_the_papers_strengths_are_those_of_choix_on_the_same_rows(make_choices):
     choices = make_choices(STRENGTHS, scenarios_per_pair=30, seed=1)
     rows = [("abc".index(w), "abc".index(x)) for w, x in zip(choices["winner"], choices["loser"], strict=True)]
     expected = choix.ilsr_pairwise(3, rows, alpha=0.01, max_iter=10_000)
-    assert rank_values(choices, settings=Settings(resamples=2))["strength"].to_numpy() == pytest.approx(
-        expected, abs=1e-6
-    )
+    assert rank_values(choices)["paper_strength"].to_numpy() == pytest.approx(expected, abs=1e-6)
 
 
-def test_intervals_cover_the_truth(make_choices):
-    """Of 120 studies, the 90 % interval must cover the truth about as often as it says."""
-    covered = []
-    for seed in range(120):
-        choices = make_choices({"a": 0.6, "b": 0.0, "c": -0.6}, scenarios_per_pair=60, seed=seed)
-        ranked = rank_values(choices, settings=Settings(resamples=300, seed=seed, level=0.9))
-        covered.append(ranked["strength_low"].le([0.6, 0, -0.6]) & ranked["strength_high"].ge([0.6, 0, -0.6]))
-    # 360 intervals, three a study and dependent: 0.9 ± 0.05 is about two standard errors of 120 studies
-    assert np.mean(covered) == pytest.approx(0.9, abs=0.055)
+def test_intervals_cover_the_truth(make_choices, many_targets):
+    """Of 300 studies, the 90 % interval must cover the truth about as often as it says."""
+    truth = {"a": 0.6, "b": 0.0, "c": -0.6}
+    choices = many_targets(make_choices(truth, scenarios_per_pair=60, seed=0), truth, targets=300, seed=1)
+    ranked = rank_values(choices, settings=Settings(level=0.9))
+    true = ranked["value"].map(truth)
+    covered = ranked["strength_low"].le(true) & ranked["strength_high"].ge(true)
+    # 900 intervals, three a study and dependent: 0.9 ± 0.035 is about two standard errors of 300 studies
+    assert covered.mean() == pytest.approx(0.9, abs=0.035)
 
 
 def test_interval_is_wider_where_the_answers_to_a_scenario_move_together(make_choices):
     once = make_choices(STRENGTHS, scenarios_per_pair=50, seed=2)
     twice = pd.concat([once, once.assign(repetition=1)])
-    alone, together = (
-        rank_values(once, settings=Settings(penalty=1e-9)),
-        rank_values(twice, settings=Settings(penalty=1e-9)),
-    )
+    alone, together = rank_values(once), rank_values(twice)
     # the same scenarios asked again bring nothing new, so the interval stays
     assert together["strength_high"].to_numpy() == pytest.approx(alone["strength_high"].to_numpy(), abs=1e-5)
     assert together["strength_low"].to_numpy() == pytest.approx(alone["strength_low"].to_numpy(), abs=1e-5)
 
 
-def test_equal_values_share_rank_and_letter(make_choices):
+def test_one_who_takes_whatever_stands_first_has_no_strengths(make_choices):
     choices = make_choices({"a": 0, "b": 0, "c": 0}, scenarios_per_pair=10, seed=0, orders=(1, 2))
-    # in each scenario either order is won by either value: a draw without any spread
     choices["action"] = choices["action_shown_first"]
     first = choices["action"].eq(1)
     choices["winner"] = choices["value_1"].where(first, choices["value_2"])
     choices["loser"] = choices["value_2"].where(first, choices["value_1"])
     ranked = rank_values(choices)
-    assert ranked["strength"].tolist() == ranked["strength_low"].tolist() == [0, 0, 0]
-    assert ranked["rank"].tolist() == ranked["rank_low"].tolist() == [1, 1, 1]
-    assert ranked["rank_high"].tolist() == [3, 3, 3]
-    assert ranked["tie_group"].tolist() == ["a", "a", "a"]
+    assert not ranked["identified"].any()
+    assert ranked[["strength", "strength_low", "strength_high", "rank", "tie_group"]].isna().all(axis=None)
+    assert ranked["paper_strength"].tolist() == [0, 0, 0], "the paper's fit takes it for equality"
 
 
-def test_equal_values_are_seldom_told_apart(make_choices):
-    """Of 100 studies of values that do not differ, about 5 % of the differences may have an interval without 0."""
-    apart = []
-    for seed in range(100):
-        choices = make_choices({"a": 0, "b": 0, "c": 0}, scenarios_per_pair=60, seed=seed)
-        groups = [
-            set(letters) for letters in rank_values(choices, settings=Settings(resamples=300, seed=seed))["tie_group"]
-        ]
-        apart += [not groups[i] & groups[j] for i, j in ((0, 1), (0, 2), (1, 2))]
-    # 300 differences, three a study and dependent: two standard errors of 100 studies are about 0.045
-    assert 0 < np.mean(apart) < 0.1
-
-
-def test_letters_follow_the_paired_differences(make_choices):
-    """The two values' intervals may overlap and yet their difference be clear: it is judged in the same resamples."""
-    choices = make_choices({"a": 0.45, "b": 0.15, "c": -0.15, "d": -0.45}, scenarios_per_pair=70, seed=1)
-    _, _, wins = resample_wins(choices, list("abcd"), Settings(resamples=400, seed=9))
-    draws = fit_bradley_terry(wins[0])
-    letters = rank_values(choices, settings=Settings(resamples=400, seed=9))["tie_group"]
-    shared = []
-    for i, j in itertools.combinations(range(4), 2):
-        low, high = np.percentile(draws[:, i] - draws[:, j], [2.5, 97.5])
-        shared.append(bool(set(letters[i]) & set(letters[j])))
-        assert shared[-1] == (low <= 0 <= high)
-    assert 0 < sum(shared) < 6
+def test_equal_values_are_seldom_told_apart(make_choices, many_targets):
+    """Of 300 studies of values that do not differ, at most 5 % may tell any two apart."""
+    level = {"a": 0.0, "b": 0.0, "c": 0.0}
+    choices = many_targets(make_choices(level, scenarios_per_pair=60, seed=0), level, targets=300, seed=1)
+    apart = rank_values(choices)["rank_high"].lt(3).to_numpy().reshape(-1, 3).any(axis=1)
+    assert 0 < apart.mean() < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
 
 
 @pytest.mark.parametrize(
@@ -156,31 +130,17 @@ def test_more_letters_than_the_alphabet_has():
 
 
 class TestNoOrder:
-    """The data do not identify an order: strengths stay, ranks do not, and nothing crashes or warns."""
+    """The choices order nothing: neither strengths nor ranks, and nothing crashes or warns."""
 
-    EMPTY = ("strength_low", "strength_high", "rank", "rank_low", "rank_high", "tie_group")
+    EMPTY = ("strength", "strength_low", "strength_high", "rank", "rank_low", "rank_high", "tie_group")
 
-    def check(self, choices, values=None, *, strengths=True, **more):
+    def check(self, choices, values=None):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            ranked = rank_values(choices, values, Settings(resamples=50, **more))
+            ranked = rank_values(choices, values)
         assert not ranked["identified"].any()
         assert ranked[list(self.EMPTY)].isna().all().all()
-        assert ranked["strength"].notna().all() == strengths
         return ranked
-
-    def test_a_value_that_never_loses(self, make_choices):
-        choices = make_choices({"a": 0, "b": 0, "c": 0}, scenarios_per_pair=20, seed=0)
-        won = choices["value_1"].eq("a")
-        choices.loc[won, "winner"], choices.loc[won, "loser"] = "a", choices.loc[won, "value_2"]
-        ranked = self.check(choices)
-        assert ranked["strength"].idxmax() == 0
-        self.check(choices, penalty=0, strengths=False)
-
-    def test_a_strict_order_without_exception(self, make_choices):
-        choices = make_choices(STRENGTHS, scenarios_per_pair=5, seed=0)
-        ranked = self.check(decided(choices, min))
-        assert ranked["strength"].is_monotonic_decreasing
 
     def test_a_value_without_a_choice(self, make_choices):
         choices = make_choices({"a": 0, "b": 0}, scenarios_per_pair=20, seed=0)
@@ -195,14 +155,34 @@ class TestNoOrder:
         choices = make_choices(STRENGTHS, scenarios_per_pair=5, seed=0)
         ranked = self.check(hardly_chosen(choices, np.zeros(len(choices), dtype=bool)))
         assert ranked["choices"].tolist() == ranked["scenarios"].tolist() == [0, 0, 0]
-        assert ranked["strength"].tolist() == [0, 0, 0]
+        assert ranked["paper_strength"].isna().all()
 
     def test_beside_a_group_that_has_an_order(self, make_choices):
         good = make_choices(STRENGTHS, scenarios_per_pair=40, seed=0)
         bad = hardly_chosen(good.assign(target="z"), np.zeros(len(good), dtype=bool))
-        ranked = rank_values(pd.concat([good, bad]), settings=Settings(resamples=50))
-        pd.testing.assert_frame_equal(ranked.head(3), rank_values(good, settings=Settings(resamples=50)))
+        ranked = rank_values(pd.concat([good, bad]))
+        pd.testing.assert_frame_equal(ranked.head(3), rank_values(good))
         assert ranked["identified"].tolist() == [True] * 3 + [False] * 3
+
+
+class TestOneSided:
+    """Values that only ever win, or only ever lose, are ranked; the end that the data do not bound is open."""
+
+    def test_a_strict_order_without_exception(self, make_choices):
+        choices = make_choices(STRENGTHS, scenarios_per_pair=30, seed=0)
+        ranked = rank_values(decided(choices, min))
+        assert ranked["rank"].tolist() == ranked["rank_high"].tolist() == [1, 2, 3]
+        assert np.isinf(ranked["strength_high"]).tolist() == [True, True, False]
+        assert np.isinf(ranked["strength_low"]).tolist() == [False, True, True]
+
+    def test_the_penalty_moves_nothing_but_the_papers_strengths(self, make_choices):
+        choices = decided(make_choices(STRENGTHS, scenarios_per_pair=10, seed=0), min)
+        tables = [rank_values(choices, settings=Settings(penalty=penalty)) for penalty in (0, 0.001, 0.1)]
+        first = tables[0].drop(columns="paper_strength")
+        for table in tables[1:]:
+            pd.testing.assert_frame_equal(table.drop(columns="paper_strength"), first)
+        assert tables[0]["paper_strength"].isna().all()
+        assert tables[1]["paper_strength"].max() > tables[2]["paper_strength"].max() + 1
 
 
 def test_what_is_no_choice_does_not_count(make_choices):
@@ -212,22 +192,20 @@ def test_what_is_no_choice_does_not_count(make_choices):
         other = hardly_chosen(choices, kept)
         other.loc[~kept, "outcome"] = outcome
         pd.testing.assert_frame_equal(
-            rank_values(other, settings=Settings(resamples=20)),
-            rank_values(choices[kept], settings=Settings(resamples=20)),
+            rank_values(other),
+            rank_values(choices[kept]),
         )
 
 
 def test_row_order_action_labels_and_values_order_do_not_matter(make_choices):
     choices = make_choices(STRENGTHS, scenarios_per_pair=40, seed=4)
-    ranked = rank_values(choices, settings=Settings(resamples=100))
-    pd.testing.assert_frame_equal(
-        rank_values(choices.sample(frac=1, random_state=1), settings=Settings(resamples=100)), ranked
-    )
+    ranked = rank_values(choices)
+    pd.testing.assert_frame_equal(rank_values(choices.sample(frac=1, random_state=1)), ranked)
     turned = choices.rename(columns={"value_1": "value_2", "value_2": "value_1"})
     turned = turned.assign(action=3 - choices["action"], action_shown_first=3 - choices["action_shown_first"])
-    pd.testing.assert_frame_equal(rank_values(turned, settings=Settings(resamples=100)), ranked)
-    other = rank_values(choices, ["c", "a", "b"], Settings(resamples=100)).set_index("value").loc[["a", "b", "c"]]
-    fixed = ["strength", "rank", "choices", "scenarios", "identified"]
+    pd.testing.assert_frame_equal(rank_values(turned), ranked)
+    other = rank_values(choices, ["c", "a", "b"]).set_index("value").loc[["a", "b", "c"]]
+    fixed = ["rank", "choices", "scenarios", "identified"]
     pd.testing.assert_frame_equal(other[fixed], ranked.set_index("value")[fixed])
 
 
@@ -236,17 +214,17 @@ def test_renaming_the_values_renames_the_rows(make_choices):
     names = {"a": "x", "b": "y", "c": "z"}
     columns = ["value_1", "value_2", "winner", "loser"]
     renamed = choices.assign(**{name: choices[name].map(names) for name in columns})
-    expected = rank_values(choices, settings=Settings(resamples=100))
+    expected = rank_values(choices)
     expected["value"] = expected["value"].map(names)
-    pd.testing.assert_frame_equal(rank_values(renamed, settings=Settings(resamples=100)), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(rank_values(renamed), expected, check_dtype=False)
 
 
-def test_the_seed_draws_the_intervals_only(make_choices):
+def test_the_seed_draws_the_comparisons_only(make_choices):
     choices = make_choices(STRENGTHS, scenarios_per_pair=40, seed=4)
-    first, again, other = (rank_values(choices, settings=Settings(resamples=100, seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (rank_values(choices, settings=Settings(seed=seed)) for seed in (0, 0, 1))
     pd.testing.assert_frame_equal(first, again)
-    assert first["strength"].tolist() == other["strength"].tolist()
-    assert first["strength_low"].tolist() != other["strength_low"].tolist()
+    closed = ["strength", "strength_low", "strength_high"]
+    assert first[closed].equals(other[closed])
 
 
 def test_groups_are_ranked_each_by_itself(make_choices):
@@ -255,8 +233,8 @@ def test_groups_are_ranked_each_by_itself(make_choices):
         make_choices(STRENGTHS, scenarios_per_pair=40, seed=1, target="m", condition="open_ended"),
         make_choices(STRENGTHS, scenarios_per_pair=40, seed=2, target="n"),
     ]
-    together = rank_values(pd.concat(parts), settings=Settings(resamples=30))
-    apart = pd.concat([rank_values(part, settings=Settings(resamples=30)) for part in parts], ignore_index=True)
+    together = rank_values(pd.concat(parts))
+    apart = pd.concat([rank_values(part) for part in parts], ignore_index=True)
     pd.testing.assert_frame_equal(together, apart)
 
 
@@ -273,3 +251,46 @@ def test_bad_input(make_choices):
         rank_values(choices.head(0))
     with pytest.raises(ValueError, match=r"columns \['value_1'\] are missing"):
         rank_values(choices.drop(columns=["value_1"]))
+
+
+FIRST, SECOND = np.array([0, 0, 1]), np.array([1, 2, 2])
+
+
+def sums(n: list[float], y: list[float]) -> PairSums:
+    """Return the sums of three values' yes-or-no shares."""
+    won = np.array([y], dtype=float)
+    return PairSums(np.array([n], dtype=float), won, won, FIRST, SECOND, 3)
+
+
+def test_a_value_that_always_wins_is_ranked_with_its_upper_end_open():
+    given = sums([50, 50, 50], [50, 50, 35])
+    fit = fit_strengths(given)
+    orders = order_values(fit)
+    assert orders.rank[0].tolist() == orders.rank_low[0].tolist() == orders.rank_high[0].tolist() == [1, 2, 3]
+    low, high = strength_intervals(fit, given)
+    assert np.isposinf(high[0, 0]) and np.isfinite(low[0, 0])
+    assert np.isneginf(low[0, 1:]).all() and np.isfinite(high[0, 1:]).all()
+
+
+def test_a_value_between_one_that_always_wins_and_one_that_always_loses_has_no_bound():
+    given = sums([20, 20, 20], [20, 20, 20])
+    low, high = strength_intervals(fit_strengths(given), given)
+    assert np.isinf(low[0]).tolist() == [False, True, True] and np.isinf(high[0]).tolist() == [True, True, False]
+
+
+def test_values_that_are_not_apart_share_ranks():
+    orders = order_values(fit_strengths(sums([20, 20, 20], [11, 16, 15])))
+    assert orders.rank_low[0].tolist() == [1, 1, 3] and orders.rank_high[0].tolist() == [2, 2, 3]
+    assert 0.5 < orders.above[0, 0, 1] < 0.9
+    assert orders.above[0] + orders.above[0].T == pytest.approx(np.ones((3, 3)))
+
+
+def test_a_target_that_takes_whatever_is_first_has_neither_rank_nor_bound():
+    half = np.full((1, 3), 8.0)
+    given = PairSums(2 * half, half, half / 2, FIRST, SECOND, 3)
+    fit = fit_strengths(given)
+    low, high = strength_intervals(fit, given)
+    assert np.isneginf(low).all() and np.isposinf(high).all()
+    orders = order_values(fit)
+    assert np.isnan(orders.rank).all() and np.isnan(orders.above).all()
+    assert orders.rank_low[0].tolist() == [1, 1, 1] and orders.rank_high[0].tolist() == [3, 3, 3]

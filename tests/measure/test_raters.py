@@ -6,7 +6,14 @@ import pytest
 from sklearn.metrics import average_precision_score, cohen_kappa_score, precision_score, recall_score
 
 from conflictscope.measure import Settings, raters
-from conflictscope.measure.raters import READINGS, krippendorff_alpha, read_check_labels, read_verdicts, vote_amounts
+from conflictscope.measure.raters import (
+    READINGS,
+    kappa_interval,
+    krippendorff_alpha,
+    read_check_labels,
+    read_verdicts,
+    vote_amounts,
+)
 
 
 def readings_of(reader, values):
@@ -225,3 +232,40 @@ def test_choices_as_read_keep_what_all_have_read():
     choices = raters.choices_as_read(both, scenarios).set_index("judge")
     assert choices["scenario_id"].tolist() == ["s0", "s0"]
     assert choices.loc["ana", "winner"] == "y" and choices.loc["judge", "outcome"] == "neither"
+
+
+def test_eight_conversations_give_no_interval_of_width_0():
+    perfect = np.repeat(np.eye(4).reshape(-1, 2, 2)[[0, 3]], 4, axis=0)
+    low, high = kappa_interval(perfect)
+    assert low < 0.7 and high == 1
+    one_sided = np.repeat(np.eye(4).reshape(-1, 2, 2)[[0, 2]], 4, axis=0)  # κ 0
+    low, high = kappa_interval(one_sided)
+    assert low < 0 < high and high - low > 0.3
+
+
+def test_a_judge_that_slips_more_than_people_falls_short_of_them():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 400)
+    tables = [
+        readings_of(name, np.where(truth ^ (rng.random(400) < slips), "action_1", "action_2"))
+        for name, slips in (("judge", 0.3), ("x", 0.05), ("y", 0.05), ("z", 0.05))
+    ]
+    worse = raters.judge_as_reader(pd.concat(tables), "judge", ["x", "y", "z"])
+    assert worse["high"] < 0 and worse["difference"] == pytest.approx(worse["with_judge"] - worse["among_people"])
+    pairwise = raters.agreement_between_raters(pd.concat(tables))
+    with_judge = pairwise["rater"].eq("judge") | pairwise["other_rater"].eq("judge")
+    assert worse["with_judge"] == pytest.approx(pairwise.loc[with_judge, "kappa"].mean())
+    assert worse["among_people"] == pytest.approx(pairwise.loc[~with_judge, "kappa"].mean())
+    like = raters.judge_as_reader(pd.concat(tables), "x", ["y", "z"])
+    assert like["low"] < 0 < like["high"]
+    assert np.isnan(raters.judge_as_reader(pd.concat(tables), "judge", ["x"])["difference"])
+
+
+def test_average_precision_stands_beside_its_chance_level():
+    table = pd.DataFrame(
+        [("s1", "yes"), ("s2", "yes"), ("s3", "yes"), ("s4", "no")], columns=["scenario_id", "reading"]
+    ).assign(check="realistic", score=1.0)
+    both = pd.concat([table.assign(rater="filter", reading="yes"), table.assign(rater="x")])
+    scores = raters.check_scores(both, "filter", ["x"]).set_index(["check", "found"])
+    assert scores.loc[("realistic", "yes"), ["average_precision", "by_chance"]].tolist() == [0.75, 0.75]
+    assert scores.loc[("realistic", "no"), "by_chance"] == 0.25

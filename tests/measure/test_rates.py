@@ -16,7 +16,7 @@ from conflictscope.measure import (
     retest_reliability,
     wilson_interval,
 )
-from conflictscope.measure.rates import acting_effect, count_successes, design_effect, effects_by
+from conflictscope.measure.rates import acting_effect, count_successes, design_effect, effects_by, rate_interval
 from conflictscope.table_files import check_table
 
 
@@ -387,3 +387,17 @@ def test_counts_are_those_of_plain_python():
 
 def test_nothing_asked_has_no_design_effect():
     assert design_effect([0.0], [0.0], [0.0], [0]).tolist() == [1]
+
+
+def test_independent_answers_give_wilsons_interval():
+    rates = np.r_[np.ones(120), np.zeros(280)]
+    rate, low, high = rate_interval(rates)
+    expected = proportion_confint(120, 400, method="wilson")
+    assert (rate, low, high) == pytest.approx((0.3, *expected), abs=1e-3)
+
+
+def test_rates_that_are_all_alike_are_not_known_exactly():
+    _, low, high = rate_interval(np.full(20, 0.5))
+    assert low < 0.49 and high > 0.51
+    _, low, high = rate_interval(np.ones(8))
+    assert low < 0.8 and high == 1

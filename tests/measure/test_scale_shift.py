@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as t_distribution
 
-from conflictscope.measure.scale_shift import largest_of_t, shift_apart_from_scale
+from conflictscope.measure.scale_shift import shift_apart_from_scale
+from conflictscope.measure.strengths import largest_of_t
 
 CENTRE = np.eye(5) - 1 / 5
 THETA = np.array([1.0, 0.6, 0.1, -0.5, -1.2])
@@ -77,3 +78,13 @@ def test_two_values_can_only_differ_in_scale():
 def test_largest_of_one_t_is_a_t():
     largest = largest_of_t(np.ones((1, 1, 1)), np.array([12.0]), draws=100_000, seed=0)
     assert np.quantile(largest, 0.95) == pytest.approx(t_distribution.isf(0.025, 12), abs=0.03)
+
+
+def test_a_value_whose_rest_fit_no_scale_has_no_size_of_shift():
+    one, two = np.array([1.0, 0.0, -1.0]), np.array([-1.2, 0.1, 1.1])
+    covariance = np.broadcast_to(0.0025 * (np.eye(3) - 1 / 3), (1, 3, 3))
+    found = shift_apart_from_scale(
+        (one[None], two[None]), (covariance, covariance, np.zeros((1, 3, 3))), np.array([200.0])
+    )
+    assert found.omnibus_p[0] < 1e-6
+    assert not (np.abs(np.nan_to_num(found.shift)) > 30).any()

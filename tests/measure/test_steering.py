@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as t_distribution
 
 from conflictscope.measure import Settings
-from conflictscope.measure.steering import moved_choices, steering_effects
+from conflictscope.measure.steering import headroom_gained, moved_choices, steering_effects
 from conflictscope.table_files import check_table
 
 MEASURES = ("effect", "placebo", "over_placebo", "leakage")
@@ -53,17 +54,19 @@ NINE = {f"s{i}": pair for i, pair in enumerate(["ab"] * 3 + ["ac"] * 3 + ["bc"] 
 
 def test_one_changed_scenario_by_hand():
     # toward c > b > a, only s4 follows by default: a_d = 1/4. Steering moves s2: a_s = 2/4, effect (1/4) / (3/4).
-    # The placebo loses s4: a = 0, effect (−1/4) / (3/4).
+    # The placebo loses s4: a = 0, which is (−1/4) / (3/4) as a plain ratio. What is lost beyond the headroom is divided
+    # by the headroom + φ: 3 scenarios against, sum of squares within pairs 1, yes or no 3/4, φ = 4/3.
     choices = gather(FOUR, {"default": "a a b b", "steered:c>b>a": "a c b b", "placebo": "a a b a"})
     by_ranking, averages = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=200))
     found = by_ranking.iloc[0]
     assert found[["before", "after"]].tolist() == [1 / 4, 2 / 4]
     assert found[["scenarios", "left_out", "moved_toward", "moved_away"]].tolist() == [4, 0, 1, 0]
     assert found["effect"] == pytest.approx(1 / 3)
-    assert found["placebo"] == pytest.approx(-1 / 3)
-    assert found["over_placebo"] == pytest.approx(2 / 3)
-    assert found["leakage_problem"] == "the default choices do not identify a ranking"  # c never wins
-    assert averages.iloc[0][["rankings", "effect_rankings", "leakage_rankings"]].tolist() == [1, 1, 0]
+    assert found["placebo"] == pytest.approx(-1 / (3 + 4 / 3))
+    assert found["over_placebo"] == pytest.approx(1 / 3 + 1 / (3 + 4 / 3))
+    # c, which never wins, is the weakest; the target ranking turns every pair
+    assert found["leakage_problem"] == "the target ranking orders every pair differently from the default"
+    assert averages.iloc[0]["rankings"] == 1
     assert averages.iloc[0]["effect"] == pytest.approx(1 / 3)
 
     moves = moved_choices(choices, {"c>b>a": "cba"}).set_index("scenario_id")
@@ -78,7 +81,7 @@ def test_leakage_by_hand():
     found = steering_effects(choices, {"b>a>c": "bac"}, Settings(resamples=200))[0].iloc[0]
     assert found["effect"] == pytest.approx((7 / 9 - 5 / 9) / (4 / 9))
     assert found["leakage"] == pytest.approx(1 / 6)
-    assert found[["leakage_pairs", "leakage_scenarios"]].tolist() == [2, 6]
+    assert found["leakage_pairs"] == 2
     assert found["leakage_low"] <= found["leakage"] <= found["leakage_high"]
     assert found["placebo_problem"] == "not asked under placebo"
     assert found["over_placebo_problem"] == "placebo: not asked under placebo"
@@ -132,19 +135,16 @@ def test_an_effect_that_is_not_defined_says_why(answers, problem):
     found = by_ranking.iloc[0]
     assert found["effect_problem"] == averages.iloc[0]["effect_problem"] == problem
     assert found[["effect", "effect_low", "effect_high"]].isna().all()
-    assert found["effect_undefined_resamples"] == 20
     for measure in MEASURES:  # a number or a reason, never neither
         assert found[[measure]].isna().all() == pd.notna(found[f"{measure}_problem"])
     assert len(moved_choices(choices, {"c>b>a": "cba"})) == 4
 
 
-def test_resamples_without_headroom_are_counted():
-    # one scenario of ten has headroom: it is missing from about (9/10)^10 = 35 % of the resamples
+def test_hardly_any_headroom_leaves_the_lower_end_open():
     pairs = {f"s{i}": "ab" for i in range(10)}
     choices = gather(pairs, {"default": "a " * 9 + "b", "steered:a>b": "a " * 10})
-    found = steering_effects(choices, {"a>b": "ab"}, Settings(resamples=1000))[0].iloc[0]
-    assert found[["effect", "effect_low", "effect_high"]].tolist() == [1, 1, 1]
-    assert 290 < found["effect_undefined_resamples"] < 410
+    found = steering_effects(choices, {"a>b": "ab"})[0].iloc[0]
+    assert found[["effect", "effect_high"]].tolist() == [1, 1] and np.isneginf(found["effect_low"])
 
 
 def planted(seed, *, scenarios=120, before=0.3, steered=0.5, targets=("m",)):
@@ -177,7 +177,7 @@ def test_planted_effects_lie_within_their_intervals():
     # 200 targets, each a replication
     choices = planted(0, targets=[f"m{i}" for i in range(200)])
     found = steering_effects(choices, {"c>b>a": "cba"}, Settings(resamples=500))[0]
-    assert (found[["placebo", "placebo_low", "placebo_high"]] == 0).all(axis=None)
+    assert (found["placebo"] == 0).all() and found[["placebo_low", "placebo_high"]].abs().max(axis=None) < 1e-6
     # sd of one estimate: half of 84 scenarios, √(0.25 / 84) = 0.055
     assert found["effect"].mean() == pytest.approx(0.5, abs=4 * 0.055 / 200**0.5)
     # 95 % nominal; of 200 replications fewer than 180 or more than 199 lie inside once in a few hundred times
@@ -190,7 +190,7 @@ def test_intervals_are_paired():
     assert found["effect_high"] - found["effect_low"] < 0.12
 
 
-def test_averages_are_over_target_rankings():
+def test_averages_are_shares_of_the_headroom_of_all_rankings():
     values, pairs = "abc", {f"s{i}": pair for i, pair in enumerate(["ab", "ac", "bc"] * 20)}
     rng = np.random.default_rng(3)
     orders = {">".join(order): order for order in itertools.permutations(values)}
@@ -199,9 +199,11 @@ def test_averages_are_over_target_rankings():
     by_ranking, averages = steering_effects(gather(pairs, answers), orders, Settings(resamples=100))
     assert len(by_ranking) == 6 and averages.iloc[0]["rankings"] == 6
     for measure in MEASURES:
-        assert averages.iloc[0][measure] == pytest.approx(by_ranking[measure].mean())
         assert averages.iloc[0][f"{measure}_low"] <= averages.iloc[0][measure] <= averages.iloc[0][f"{measure}_high"]
-    # the same resamples: the interval of the mean is narrower than the mean interval
+    headroom = (1 - by_ranking["before"]) * by_ranking["scenarios"]
+    gained = (by_ranking["after"] - by_ranking["before"]) * by_ranking["scenarios"]
+    assert averages.iloc[0]["effect"] == pytest.approx(gained.sum() / headroom.sum(), abs=0.01)
+    # over all orders more is known than over one
     width = (by_ranking["effect_high"] - by_ranking["effect_low"]).mean()
     assert averages.iloc[0]["effect_high"] - averages.iloc[0]["effect_low"] < width
 
@@ -253,3 +255,29 @@ def test_steered_choices_without_their_order_and_orders_without_choices_are_refu
     for measure in (steering_effects, moved_choices):
         with pytest.raises(ValueError, match="expected at least one that begins with 'steered:'"):
             measure(default, {"x": "abc"})
+
+
+def test_headroom_is_not_biased_by_how_little_there_is():
+    rng = np.random.default_rng(1)
+    before, after = (rng.random((20_000, 51)) < 0.1).astype(float), (rng.random((20_000, 51)) < 0.1).astype(float)
+    found = headroom_gained(before, after, strata=np.repeat(range(3), 17))
+    known = np.isfinite(found.effect)
+    plain = 1 - after[known].sum(axis=1) / before[known].sum(axis=1)
+    assert plain.mean() < -0.2
+    assert abs(found.effect[known].mean()) < 0.04
+    assert ((found.low <= 0) & (found.high >= 0))[known].mean() == pytest.approx(0.95, abs=0.01)
+
+
+def test_fiellers_interval_holds_just_the_ratios_that_are_not_rejected():
+    rng = np.random.default_rng(2)
+    before, after = (rng.random(80) < 0.5).astype(float), (rng.random(80) < 0.3).astype(float)
+    found = headroom_gained(before, after)
+    for end in (found.low, found.high):
+        left = after - (1 - end) * before
+        t = left.sum() / np.sqrt(80 * left.var(ddof=1))
+        assert abs(t) == pytest.approx(t_distribution.isf(0.025, 79), rel=1e-6)
+
+
+def test_little_headroom_leaves_the_lower_end_open():
+    before = np.r_[1.0, np.zeros(50)]
+    assert np.isneginf(headroom_gained(before, np.roll(before, 3)).low)

@@ -4,13 +4,14 @@
 - ``studies``: choices drawn from respondents; verdicts with a self-preference put in
 - ``replications``: many studies of one kind, and how often their intervals hold the truth
 - ``recovery``: bias and coverage of each measure, and of ways of counting that go wrong
+- ``generator``: studies with known truth and known nuisances, which share no code with the estimators
+- ``grid``: truths × nuisances: sizes, coverage and power, read from a table that ``make calibration`` writes
 """
 
+from conflictscope.calibration.grid import read_grid, run_grid, write_grid
 from conflictscope.calibration.recovery import (
     naive_treatments,
     rank_recovery,
-    shift_recovery,
-    steering_recovery,
     strength_coverage,
 )
 from conflictscope.calibration.replications import ALL_VALUES, Replications
@@ -23,11 +24,12 @@ __all__ = [
     "naive_treatments",
     "plant_self_preference",
     "rank_recovery",
-    "shift_recovery",
+    "read_grid",
+    "run_grid",
     "simulate_choices",
-    "steering_recovery",
     "strength_coverage",
     "true_steering",
     "true_strengths",
     "win_chance",
+    "write_grid",
 ]

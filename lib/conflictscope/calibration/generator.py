@@ -224,41 +224,46 @@ def choices_table(drawn: Studies, *, one_target_a_study: bool = False) -> pd.Dat
     if (not one_target_a_study and studies != 1) or (one_target_a_study and targets != 1):
         raise ValueError(f"found {studies} studies of {targets} targets; expected one study, or one target in each.")
     won = [np.moveaxis(drawn.expressed, 4, 1), drawn.revealed[:, None]]
-    names = [f"study {n:05d}" for n in range(studies)] if one_target_a_study else [f"m{t}" for t in range(targets)]
+    targets_named = (
+        [f"study {n:05d}" for n in range(studies)] if one_target_a_study else [f"m{t}" for t in range(targets)]
+    )
+    pairs, scenarios = drawn.revealed.shape[2:4]
+    ids = [f"p{pair}s{scenario:05d}" for pair in range(pairs) for scenario in range(scenarios)]
+    firsts, seconds = ([pair[side] for pair in drawn.truth.pairs] for side in (0, 1))
     parts = []
     for condition, array in zip(("multiple_choice", "open_ended"), won, strict=True):
-        axes = np.indices(array.shape).reshape(array.ndim, -1)
-        study, order, target, pair, scenario, repetition = axes
-        first = np.array([one for one, _ in drawn.truth.pairs], dtype=object)[pair]
-        second = np.array([two for _, two in drawn.truth.pairs], dtype=object)[pair]
+        study, order, target, pair, scenario, repetition = np.indices(array.shape).reshape(array.ndim, -1)
         y = array.ravel()
         lost = np.isnan(y)
+        first, second = _named(firsts, pair), _named(seconds, pair)
+        talked = condition == "open_ended"
         part = pd.DataFrame(
             {
-                "scenario_id": np.char.add(
-                    np.char.add(np.char.add("p", pair.astype(str)), "s"), np.char.zfill(scenario.astype(str), 5)
-                ),
+                "scenario_id": _named(ids, pair * scenarios + scenario),
                 "value_1": first,
                 "value_2": second,
-                "structure": "none",
-                "severity": "none",
-                "acting_value": None,
-                "target": np.array(names, dtype=object)[study if one_target_a_study else target],
-                "condition": condition,
-                "arm": "default",
+                "structure": _named(["none"], np.zeros_like(pair)),
+                "severity": _named(["none"], np.zeros_like(pair)),
+                "acting_value": pd.Series(None, index=first.index, dtype="str"),
+                "target": _named(targets_named, study if one_target_a_study else target),
+                "condition": _named([condition], np.zeros_like(pair)),
+                "arm": _named(["default"], np.zeros_like(pair)),
                 "repetition": repetition,
-                "judge": "judge" if condition == "open_ended" else None,
+                "judge": _named(["judge"], np.zeros_like(pair)).where(np.full(len(y), talked)),
                 "action_shown_first": order + 1,
-                "outcome": np.where(lost, "refusal", "choice"),
-                "action": pd.Series(np.where(lost, np.nan, 2 - y)).astype("Int64"),
-                "winner": pd.Series(np.where(y == 1, first, second)).mask(lost),
-                "loser": pd.Series(np.where(y == 1, second, first)).mask(lost),
+                "outcome": _named(["choice", "refusal"], lost.astype(int)),
+                "action": pd.Series(np.where(lost, 0, 2 - np.nan_to_num(y)).astype(int), dtype="Int64").mask(lost),
+                "winner": first.where(y == 1, second).mask(lost),
+                "loser": second.where(y == 1, first).mask(lost),
             }
         )
         parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
-    words = ["scenario_id", "value_1", "value_2", "structure", "severity", "acting_value", "target", "condition", "arm"]
-    return table.astype({name: "str" for name in [*words, "judge", "outcome", "winner", "loser"]})
+    return pd.concat(parts, ignore_index=True)
+
+
+def _named(names: list[str], code: NDArray) -> pd.Series:
+    """Return the names at the codes, as text."""
+    return pd.Series(pd.array(names, dtype="str").take(code))
 
 
 def _misread(truth: Truth, nuisance: Nuisance, acted: NDArray, rng: np.random.Generator) -> NDArray[np.float32]:

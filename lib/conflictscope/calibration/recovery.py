@@ -4,20 +4,18 @@ Kendall's τ, bias, coverage and how often a difference is claimed; and the same
 to mind and go wrong. Studies of `scenarios_per_pair` are drawn of the respondent as the `replications` say.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from conflictscope.calibration.replications import ALL_VALUES, Replications, estimates_of, summarise
-from conflictscope.calibration.truths import true_steering, true_strengths, win_chance
+from conflictscope.calibration.truths import true_strengths, win_chance
 from conflictscope.measure.bootstrap import count_wins
-from conflictscope.measure.bradley_terry import DIGITS, fit_some, win_graph_connected
+from conflictscope.measure.bradley_terry import fit_some, win_graph_connected
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.rates import preference_rates
-from conflictscope.measure.shift import value_shifts
-from conflictscope.measure.steering import steering_effects
 from conflictscope.simulated import Respondent
 
 
@@ -111,64 +109,6 @@ def strength_coverage(
     return pd.concat(tables, ignore_index=True)
 
 
-def shift_recovery(respondent: Respondent, replications: Replications, *, scenarios_per_pair: int) -> pd.DataFrame:
-    """Give what `value_shifts` finds of the shift that the respondent's ``open_ended`` plants, or of none.
-
-    Returns
-    -------
-    DataFrame
-        One row a value, then ``all values``: ``what``, ``planted`` (shift of the utility, its mean over the set taken
-        off) and the columns of `summarise`, ``true`` being the difference of `true_strengths`; ``beyond_noise`` is
-        the share of studies in which `value_shifts` says so. A strength is a utility in units of the noise, so
-        ``planted`` and ``true`` have one sign and not one size.
-    """
-    values = replications.values
-    truth = true_strengths(respondent, replications.pairs, "open_ended")
-    truth = truth - true_strengths(respondent, replications.pairs, "multiple_choice")
-    truth = truth.round(DIGITS) + 0.0  # if nothing differs the truth is 0, not what rounding left
-    planted = pd.Series({value: respondent.open_ended.get(value, 0.0) for value in values})
-    shifts = value_shifts(replications.draw(respondent, scenarios_per_pair), values, replications.settings)
-    shifts = shifts[shifts["problem"].isna()]
-    estimates = estimates_of(shifts, "strength_shift", shifts["value"], shifts["value"].map(truth))
-    summary = summarise(estimates, replications)
-    summary.insert(1, "planted", summary["what"].map(planted - planted.mean()))
-    beyond = shifts.groupby("value")["beyond_noise"].mean().astype(float)
-    summary["beyond_noise"] = summary["what"].map(beyond).fillna(beyond.mean())
-    return summary
-
-
-def steering_recovery(
-    respondent: Respondent,
-    replications: Replications,
-    *,
-    target_rankings: Mapping[str, Sequence[str]],
-    scenarios_per_pair: int,
-    condition: str = "open_ended",
-) -> pd.DataFrame:
-    """Give what `steering_effects` finds of the effect that the respondent's ``steerability`` plants.
-
-    Returns
-    -------
-    DataFrame
-        One row for each target ranking and ``measure`` (``effect``, ``placebo``, ``over_placebo``): ``target_ranking``,
-        ``measure`` and the columns of `summarise`, without the row over all. The truth is that of `true_steering`; the
-        placebo's is 0, as it moves no utility and answers are drawn anew.
-    """
-    choices = replications.draw(respondent, scenarios_per_pair, conditions=[condition], target_rankings=target_rankings)
-    effects, _ = steering_effects(choices, target_rankings, replications.settings)
-    tables = []
-    for name, order in target_rankings.items():
-        effect = true_steering(respondent, replications.pairs, condition, order)["effect"]
-        of_ranking = effects[effects["target_ranking"].eq(name)]
-        for measure, true in (("effect", effect), ("placebo", 0.0), ("over_placebo", effect)):
-            what = pd.Series(measure, index=of_ranking.index)
-            estimates = estimates_of(of_ranking, measure, what, pd.Series(true, index=of_ranking.index))
-            summary = summarise(estimates, replications).iloc[:1].rename(columns={"what": "measure"})
-            summary.insert(0, "target_ranking", name)
-            tables.append(summary)
-    return pd.concat(tables, ignore_index=True)
-
-
 @dataclass(frozen=True)
 class NaiveTreatment:
     """A wrong way to treat choices, what of the respondent makes it matter, and the treatment itself."""
@@ -195,7 +135,7 @@ def keep_one_order(choices: pd.DataFrame) -> pd.DataFrame:
 
 
 def split_scenarios(choices: pd.DataFrame) -> pd.DataFrame:
-    """Return the choices with every answer as a scenario by itself, so that rows are resampled."""
+    """Return the choices with every answer as a scenario by itself, so that answers pass for independent."""
     return choices.assign(scenario_id=choices["scenario_id"] + " " + choices["action_shown_first"].astype(str))
 
 
@@ -204,7 +144,7 @@ NAIVE = (
         "unreadable replies count for value 2", {"malformed": {"multiple_choice": 0.1}}, count_unreadable_for_value_2
     ),
     NaiveTreatment("one fixed option order", {"position_bias": 0.5}, keep_one_order),
-    NaiveTreatment("rows resampled, not scenarios", {}, split_scenarios),
+    NaiveTreatment("answers counted as scenarios", {}, split_scenarios),
 )
 
 

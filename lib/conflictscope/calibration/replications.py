@@ -30,8 +30,7 @@ class Replications:
     studies : int
         Studies of each kind, at least 2: the coverage of one interval is then known to √(level (1 − level) / studies).
     settings : Settings
-        How each study is measured; the seed is that of the choices too. With few resamples an interval's ends are order
-        statistics that lie too far in: see `attainable`.
+        How each study is measured; the seed is that of the choices too.
     """
 
     pairs: Sequence[tuple[str, str]]
@@ -47,15 +46,6 @@ class Replications:
     def values(self) -> list[str]:
         """The values of the pairs, in order of appearance."""
         return list(dict.fromkeys(value for pair in self.pairs for value in pair))
-
-    @property
-    def attainable(self) -> float:
-        """Coverage of a percentile interval that is exact but for the number of resamples, 0–1.
-
-        The ends are numpy's quantiles of R draws, at position (R − 1) p + 1, which cut off that share of R + 1.
-        """
-        resamples, tail = self.settings.resamples, self.settings.tails[0]
-        return 1 - 2 * ((resamples - 1) * tail + 1) / (resamples + 1)
 
     def draw(
         self,

@@ -16,7 +16,7 @@ from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, styled
 from conflictscope.measure.difficulty import BEHIND, ON_FRONT
-from conflictscope.measure.published import PUBLISHED_SOURCE, published_ablations
+from conflictscope.measure.published import PUBLISHED_ERROR_TIMES, PUBLISHED_SOURCE, published_ablations
 
 _COLUMNS = ["agreement", "agreement_low", "agreement_high", "likert", "likert_low", "likert_high"]
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8")
@@ -87,7 +87,8 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
     Returns
     -------
     Axes
-        The same axes. Error bars are the table's intervals, and for the paper its published ±. A variant without one
+        The same axes. Error bars are the table's intervals, and for the paper its published ±, which is
+        too small (see `measure.published`). A variant without one
         of its numbers is not drawn but named above the axes.
 
     Raises
@@ -138,6 +139,8 @@ def plot_agreement(
         handles.append(marks.legend_mark("Pareto front (sets behind it faint)", **_FRONT))
     if published:
         handles.append(marks.legend_mark(f"paper (hollow): {PUBLISHED_SOURCE}", linewidth=0.8))
+        low, high = PUBLISHED_ERROR_TIMES
+        handles.append(marks.legend_mark(f"its ± is binomial: true errors {low}–{high} × that", linestyle="none"))
     drawn = set(points["variant"]) | (set(published_ablations()["variant"]) if published else set())
     for variant in [variant for variant in shapes if variant in drawn]:
         look: dict = {"marker": shapes[variant], "markersize": 4.5, "markerfacecolor": "white"}

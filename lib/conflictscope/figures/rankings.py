@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Unpack
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -45,9 +46,8 @@ def draw_rankings(
     Returns
     -------
     Axes
-        The same axes. Lines are the intervals of the table; letters at the right are its tie groups. If a ranking is
-        not identified its marks are hollow, and arrows at the edge if they lie beyond it: such strengths are the
-        penalty's, so they do not set the scale.
+        The same axes. Lines are the intervals of the table, with an arrow at an end that the data do not bound; letters
+        at the right are its tie groups. A ranking that is not identified has no marks, and is named as such.
 
     Raises
     ------
@@ -60,10 +60,7 @@ def draw_rankings(
     panels.set_rows(ax, order, value_colors(order))
     ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
     for mark, number, part, heights in marks.condition_rows(rankings, "value", order, numbers=["strength"]):
-        hollow = not part["identified"].all()
-        marks.draw_points(
-            ax, heights, part, number, color=mark.color, marker=mark.marker, size=mark.size, hollow=hollow
-        )
+        marks.draw_points(ax, heights, part, number, color=mark.color, marker=mark.marker, size=mark.size)
         for height, letters in zip(heights, part["tie_group"], strict=True):
             if isinstance(letters, str):
                 at_edge: dict = {"transform": ax.get_yaxis_transform(), "va": "center"}
@@ -72,7 +69,7 @@ def draw_rankings(
     unclear = set(rankings.loc[~rankings["identified"], "condition"])
     if unclear:
         names = " and ".join(CONDITION_MARKS[name].label for name in marks.conditions_of(rankings) if name in unclear)
-        ax.set_title(f"{names}:\norder not identified", loc="right", fontsize="x-small", style="italic", color=GREY)
+        ax.set_title(f"{names}:\norder unknown", loc="right", fontsize="x-small", style="italic", color=GREY)
     return ax
 
 
@@ -93,9 +90,6 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     order, limits = panels.order_rows(rankings["value"], values), _limits(rankings)
     handles = marks.condition_handles(rankings)
-    if not rankings["identified"].all():
-        hollow: dict = {"marker": "o", "markersize": 4.2, "markerfacecolor": "white"}
-        handles.append(marks.legend_mark("order not identified", linestyle="none", **hollow))
     if marks.cut_off(rankings, ["strength"], limits):
         handles.append(marks.arrow_handle())
     if rankings["tie_group"].notna().any():
@@ -167,8 +161,9 @@ def plot_mean_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None =
 
 
 def _limits(rankings: pd.DataFrame) -> tuple[float, float]:
-    """Return ends of the strength axis: room for the identified rankings, and for 0 with one unit to either side."""
-    ends = rankings.loc[rankings["identified"], ["strength", "strength_low", "strength_high"]].to_numpy().ravel()
+    """Return ends of the strength axis: room for what is bounded, and for 0 with one unit to either side."""
+    ends = rankings[["strength", "strength_low", "strength_high"]].to_numpy(float).ravel()
+    ends = ends[np.isfinite(ends)]
     low, high = min([*ends, -1.0]), max([*ends, 1.0])
     room = 0.04 * (high - low)
     return low - room, high + room

@@ -1,7 +1,8 @@
-"""Shift: expressed against revealed rank of each value: where it stands in what models say and in what they do.
+"""Shift: expressed against revealed strength of each value, once answers that are only more decisive are set apart.
 
-In: the table of `conflictscope.measure.shift.value_shifts`. Out: axes with a row a value and a line from its expressed
-to its revealed rank, or a figure with a panel a target. Section 4 of the paper (arXiv 2509.25369).
+In: the table by value of `conflictscope.measure.shift.compare_conditions`. Out: axes with a row a value and a line from
+where its multiple choice and the scale put it to where its deeds do, or a figure with a panel a target. Section 4 of
+the paper (arXiv 2509.25369), which draws ranks.
 """
 
 import textwrap
@@ -15,9 +16,10 @@ from matplotlib.lines import Line2D
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import CONDITION_MARKS, GREY, styled, value_colors
+from conflictscope.figures.style import CONDITION_MARKS, GREY, PALE, styled, value_colors
 
-_COLUMNS = ["rank_expressed", "rank_revealed", "rank_shift_low", "rank_shift_high", "beyond_noise", "problem"]
+_COLUMNS = ["expressed", "revealed", "shift", "shift_low", "shift_high", "shifted", "problem"]
+_ROOM = 0.35  # log-odds beyond the marks at either end of the axis
 _GROUP_MARKERS = ("D", "s", "^", "v", "P", "X")
 _DOTS = (0, (1, 1.3))
 _PER_ROW = 0.17  # inches a value
@@ -28,28 +30,36 @@ _BAND: dict = {"alpha": 0.28, "linewidth": 5, "capstyle": "butt"}
 
 
 def draw_shift(
-    shifts: pd.DataFrame, ax: Axes, *, groups: Mapping[str, str] | None = None, order: Sequence[str] | None = None
+    shifts: pd.DataFrame,
+    ax: Axes,
+    *,
+    groups: Mapping[str, str] | None = None,
+    order: Sequence[str] | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> Axes:
     """Draw where each value of one target moves from what it says to what it does.
 
     Parameters
     ----------
     shifts : DataFrame
-        Columns of `value_shifts`, of one target.
+        Columns of the table by value of `compare_conditions`, of one target.
     ax : Axes
         Where to draw.
     groups : mapping of str to str, optional
         Value → group, as ``ValueSet.groups`` has it: marks tell groups apart, a line stands between two of them.
     order : sequence of str, optional
         The study's values from top to bottom; default: as they come in the table.
+    limits : (float, float), optional
+        Ends of the axis; default: wide enough for the marks of this table.
 
     Returns
     -------
     Axes
-        The same axes. Ranks run from 1, most preferred, at the left. A hollow circle is the expressed rank, a filled
-        mark the revealed rank, the pale bar the interval of the paired difference, laid from the expressed rank and cut
-        at the first and last rank, beyond which there is none. Solid lines are shifts of strength beyond the noise
-        (``beyond_noise``). If an order is not identified nothing is drawn but the reason.
+        The same axes. Strengths are log-odds, more preferred to the right. A hollow circle stands where multiple choice
+        and the scale put the value (its multiple choice alone if there are two values), a filled mark where
+        conversation does; the pale bar is the interval of the shift, laid from the circle and cut at the ends of the
+        axis. Solid lines are shifts that stand after all comparisons are counted (``shifted``). If the conditions
+        cannot be compared nothing is drawn but the reason.
 
     Raises
     ------
@@ -60,18 +70,21 @@ def draw_shift(
     panels.require(shifts, "shifts", columns=_COLUMNS, key=["value"], one=["target"])
     order = panels.order_rows(shifts["value"], order)
     colors, shapes = value_colors(order), _group_marks(groups, order)
-    ax.set_xlim(0.5, len(order) + 0.5)
-    ax.set_xticks(range(1, len(order) + 1))
+    drawn = _drawn(shifts)
+    left, right = limits or _limits(drawn)
+    ax.set_xlim(left, right)
     panels.set_rows(ax, order, colors)
+    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
     group_of = [(groups or {}).get(value, _NO_GROUP) for value in order]
     for row in range(1, len(order)):
         if group_of[row] != group_of[row - 1]:
             ax.axhline(row - 0.5, color="#BBBBBB", linewidth=0.6, zorder=0.8)
-    for shift in _drawn(shifts, len(order)).itertuples():
+    for shift in drawn.itertuples():
         row, color = order.index(shift.value), colors[shift.value]
-        start, end = shift.rank_expressed, shift.rank_revealed
-        ax.hlines(row, shift.band_low, shift.band_high, color=color, **_BAND)
-        ax.plot([start, end], [row, row], color=color, linestyle="solid" if shift.beyond else _DOTS)
+        start, end = shift.start, shift.revealed
+        if shift.band_low < shift.band_high:
+            ax.hlines(row, max(shift.band_low, left), min(shift.band_high, right), color=color, **_BAND)
+        ax.plot([start, end], [row, row], color=color, linestyle="solid" if shift.sure else _DOTS)
         ax.plot(start, row, color=color, zorder=3, **_EXPRESSED)
         ax.plot(end, row, marker=shapes[group_of[row]], markersize=_REVEALED_SIZE, color=color, zorder=4)
     panels.set_panel_title(ax, shifts["target"].iloc[0])
@@ -100,7 +113,7 @@ def plot_shift(
     Parameters
     ----------
     shifts : DataFrame
-        Columns of `value_shifts`.
+        Columns of the table by value of `compare_conditions`.
     values : sequence of str, optional
         The study's values in their order; default: as they come in the table.
     groups : mapping of str to str, optional
@@ -109,26 +122,33 @@ def plot_shift(
         ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
     """
     panels.require(shifts, "shifts", columns=_COLUMNS, key=["target", "value"])
-    order = panels.order_rows(shifts["value"], values)
+    order, drawn = panels.order_rows(shifts["value"], values), _drawn(shifts)
     return panels.plot_panels(
-        panels.panels_by(shifts, "target", draw_shift, groups=groups, order=order),
+        panels.panels_by(shifts, "target", draw_shift, groups=groups, order=order, limits=_limits(drawn)),
         height=_PER_ROW * len(order),
-        handles=_legend_handles(_drawn(shifts, len(order)), groups, order),
-        xlabel="rank (1 = first)",
+        handles=_legend_handles(drawn, groups, order),
+        xlabel="strength (log-odds)",
         at_least=2,
         **(Page(title="Expressed against revealed") | page),
     )
 
 
-def _drawn(shifts: pd.DataFrame, ranks: int) -> pd.DataFrame:
-    """Return the shifts whose two ranks are known, with the ends of their band and whether they are beyond noise."""
-    known = shifts.dropna(subset=["rank_expressed", "rank_revealed"])
-    start = known["rank_expressed"]
+def _drawn(shifts: pd.DataFrame) -> pd.DataFrame:
+    """Return the shifts whose conditions can be compared, with where they start, their band and whether they stand."""
+    known = shifts[shifts["problem"].isna()].dropna(subset=["expressed", "revealed"])
+    start = (known["revealed"] - known["shift"]).fillna(known["expressed"])
     return known.assign(
-        band_low=(start + known["rank_shift_low"]).clip(1, ranks),
-        band_high=(start + known["rank_shift_high"]).clip(1, ranks),
-        beyond=known["beyond_noise"].fillna(False).astype(bool),
+        start=start,
+        band_low=start + known["shift_low"],
+        band_high=start + known["shift_high"],
+        sure=known["shifted"].fillna(False).astype(bool),
     )
+
+
+def _limits(drawn: pd.DataFrame) -> tuple[float, float]:
+    """Return ends of the axis: room for the marks, and for 0 with one unit to either side."""
+    ends = drawn[["start", "revealed"]].to_numpy(float).ravel()
+    return min([*ends, -1.0]) - _ROOM, max([*ends, 1.0]) + _ROOM
 
 
 def _group_marks(groups: Mapping[str, str] | None, values: Sequence[str]) -> dict[str, str]:
@@ -146,20 +166,19 @@ def _group_marks(groups: Mapping[str, str] | None, values: Sequence[str]) -> dic
 
 
 def _legend_handles(drawn: pd.DataFrame, groups: Mapping[str, str] | None, order: Sequence[str]) -> list[Line2D]:
-    """Return what the legend explains, and nothing that is not drawn: ends, groups, band, beyond or within noise."""
+    """Return what the legend explains, and nothing that is not drawn: ends, groups, band, shifted or not."""
     shapes = _group_marks(groups, order)
     if drawn.empty:
         return []
-    handles = [marks.legend_mark("multiple choice", linestyle="none", **_EXPRESSED)]
+    handles = [marks.legend_mark("multiple choice, to scale", linestyle="none", **_EXPRESSED)]
     for name, marker in shapes.items():
         if any((groups or {}).get(value, _NO_GROUP) == name for value in drawn["value"]):
             label = f"open-ended: {name}" if name else ("open-ended: no group" if len(shapes) > 1 else "open-ended")
             handles.append(marks.legend_mark(label, linestyle="none", marker=marker, markersize=_REVEALED_SIZE))
     if (drawn["band_low"] < drawn["band_high"]).any():
         handles.append(marks.legend_mark("interval of shift", alpha=0.28, linewidth=5, solid_capstyle="butt"))
-    moved = drawn["rank_expressed"].ne(drawn["rank_revealed"])
-    if (moved & drawn["beyond"]).any():
-        handles.append(marks.legend_mark("strength: beyond noise"))
-    if (moved & ~drawn["beyond"]).any():
-        handles.append(marks.legend_mark("strength: within noise", linestyle=_DOTS))
+    if drawn["sure"].any():
+        handles.append(marks.legend_mark("shifted"))
+    if not drawn["sure"].all():
+        handles.append(marks.legend_mark("not told from none", linestyle=_DOTS))
     return handles

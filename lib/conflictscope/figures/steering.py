@@ -22,7 +22,7 @@ _MEASURES = {"effect": "steering", "placebo": "placebo"}
 _COLUMNS = [name + end for name in _MEASURES for end in ("", "_low", "_high")]
 _PER_MARK = 0.07  # inches a mark of a row
 _PER_ROW = 0.06  # inches between rows
-_MEAN = "mean of rankings"
+_MEAN = "all rankings"
 _LEAST, _MOST = -1.0, 1.0  # ends of the axis at most: a smaller effect is an arrow; 1 is all of the headroom
 _SMALLER = 0.6  # points by which marks are smaller than in the rankings
 _PAPER: dict = {"color": GREY, "linewidth": 0.8, "linestyle": (0, (1, 1.5))}
@@ -92,7 +92,7 @@ def plot_steering(
     effects : DataFrame
         Columns of ``by_ranking`` of `steering_effects`.
     averages : DataFrame, optional
-        ``averages`` of `steering_effects`: a first panel (or row) with the mean over the target rankings.
+        ``averages`` of `steering_effects`: a first panel (or row) over all target rankings together.
     published : bool
         Whether the paper's mean effect is drawn as a dotted line in the panel of the means, which needs `averages`.
     **page
@@ -102,7 +102,7 @@ def plot_steering(
     if averages is not None:
         panels.require(averages, "averages", columns=_COLUMNS, key=["target", "condition"])
     if published and averages is None:
-        raise ValueError("published: found no averages; the paper's number is a mean. Pass averages too.")
+        raise ValueError("published: found no averages; the paper's number is over target rankings. Pass averages too.")
     means = [] if averages is None else [averages.assign(target_ranking=_MEAN)]
     every = pd.concat([*means, effects])
     rows, other = ("target", "target_ranking") if effects["target"].nunique() > 1 else ("target_ranking", "target")
@@ -134,7 +134,7 @@ def plot_steering(
 def steering_limits(effects: pd.DataFrame) -> tuple[float, float]:
     """Return the ends of the axis: room for all intervals, within −1 and 1, and always for 0 to 0.5."""
     ends = effects[_COLUMNS].to_numpy(float).ravel()
-    ends = ends[~np.isnan(ends)]
+    ends = ends[np.isfinite(ends)]
     low, high = max(min([*ends, -0.05]), _LEAST), min(max([*ends, 0.5]), _MOST)
     room = 0.03 * (high - low)
     return low - room, high + room

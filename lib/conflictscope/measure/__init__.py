@@ -9,8 +9,10 @@ tables. What they have in common is said here once:
 - A *group* is a target, a condition and an arm (the system prompt), in the columns ``target``, ``condition``, ``arm``.
   Verdicts of several judges are filtered by judge first: a group with more than one raises ``ValueError``, and so does
   a table without the columns needed.
-- ``x_low`` and ``x_high`` are the ends of the interval of ``x``, which covers ``level``. Percentile intervals are of a
-  bootstrap over scenarios, drawn whole and within their value pair, as the `Settings` say.
+- ``x_low`` and ``x_high`` are the ends of the interval of ``x``, which covers ``level``, clustered by scenario: in
+  closed form with quantiles of t, or percentiles of a bootstrap over scenarios, drawn whole and within their value
+  pair, as the `Settings` say. An infinite end is one that the data do not bound. Each interval covers by itself: of
+  many in one table some leave out the truth, unless the text says that they hold together.
 - What the data cannot tell is empty, and ``problem`` says why.
 
 The rooms, in the order in which they build on one another:
@@ -20,13 +22,17 @@ The rooms, in the order in which they build on one another:
 - ``rates``: preference, position, flips, acting, any other column, and how often a question asked again is answered
   otherwise; Wilson intervals on the effective number of answers
 - ``bootstrap``: `Settings`; wins and other amounts of scenarios, added up over resamples
-- ``bradley_terry``: win counts → strengths; whether the data support a ranking; bounds for answers without a choice
+- ``bradley_terry``: the paper's fit, from win counts → penalised strengths; how well they fit
+- ``strengths``: both orders of a question as one graded share → strengths and their covariance, clustered by scenario
 - ``rankings``: strengths, ranks, intervals and tie groups of the values
+- ``raters``: what judges and people made of conversations and checks, and how far they agree
+- ``doubts``: what misread and missing answers could do to an order; strengths corrected for a judge's errors
+- ``support``: which order a ranking can stand for, by named checks
+- ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
 - ``between_studies``: the same values in two studies
 - ``steering``: steering effect, placebo, leakage; which choices moved
 - ``net_effects``: values net of position, acting and template
-- ``raters``: what judges and people made of conversations and checks, and how far they agree
 - ``jury``: several judges' verdicts become one
 - ``self_preference``: whether judges or authors treat their own family's models otherwise
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
@@ -35,8 +41,8 @@ The rooms, in the order in which they build on one another:
 """
 
 from conflictscope.measure.between_studies import strength_differences
-from conflictscope.measure.bootstrap import Settings, count_wins, resample_wins
-from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, outcome_bounds, win_graph_connected
+from conflictscope.measure.bootstrap import Settings, count_wins
+from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, win_graph_connected
 from conflictscope.measure.choices import (
     count_choices,
     count_outcomes,
@@ -51,6 +57,7 @@ from conflictscope.measure.difficulty import (
     observed_agreement,
     pass_rates,
 )
+from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_judge_errors, value_orders
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
@@ -62,6 +69,7 @@ from conflictscope.measure.raters import (
     check_scores,
     choices_as_read,
     confusion,
+    judge_as_reader,
     read_check_labels,
     read_checks,
     read_conversation_labels,
@@ -81,19 +89,25 @@ from conflictscope.measure.self_preference import (
     self_preference_of_authors,
     self_preference_of_judges,
 )
-from conflictscope.measure.shift import group_ranks, ranking_agreement, value_shifts
+from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import moved_choices, steering_effects
+from conflictscope.measure.support import check_support
 
 __all__ = [
+    "JudgeErrors",
     "PlannedStudy",
     "Settings",
     "acting_effect",
     "agreement_between_raters",
     "alpha_between_raters",
     "check_scores",
+    "check_support",
     "choices_as_read",
+    "compare_conditions",
     "confusion",
+    "correct_rankings",
     "count_choices",
+    "count_judge_errors",
     "count_outcomes",
     "count_wins",
     "diagnose",
@@ -103,35 +117,33 @@ __all__ = [
     "fit_bradley_terry",
     "flip_rate",
     "gather_choices",
-    "group_ranks",
+    "group_strengths",
     "groups_without_choice",
+    "judge_as_reader",
     "jury_verdicts",
     "likert_difference_rate",
     "mark_front",
     "moved_choices",
     "net_value_effects",
     "observed_agreement",
-    "outcome_bounds",
     "pass_rates",
     "position_effect",
     "precision_plan",
     "preference_rates",
     "published_ablations",
     "rank_values",
-    "ranking_agreement",
     "rates_by_family",
     "read_check_labels",
     "read_checks",
     "read_conversation_labels",
     "read_verdicts",
-    "resample_wins",
     "retest_reliability",
     "self_preference_of_authors",
     "self_preference_of_judges",
     "split_by_model_id",
     "steering_effects",
     "strength_differences",
-    "value_shifts",
+    "value_orders",
     "wilson_interval",
     "win_graph_connected",
 ]

@@ -114,7 +114,7 @@ def count_by_scenario(choices: pd.DataFrame) -> ScenarioCounts:
     """
     check_choices(choices)
     names = pd.Index(sorted({*choices["value_1"].unique(), *choices["value_2"].unique()}), dtype=object)
-    one, two = names.get_indexer(choices["value_1"]), names.get_indexer(choices["value_2"])
+    one, two, won = (places_of(choices[column], names) for column in ("value_1", "value_2", "winner"))
     if (one == two).any():
         scenario = choices["scenario_id"].iloc[int((one == two).argmax())]
         raise ValueError(f"choices: scenario {scenario!r} sets a value against itself; expected two different values.")
@@ -136,13 +136,19 @@ def count_by_scenario(choices: pd.DataFrame) -> ScenarioCounts:
     scenarios["pair"] = np.unique(first[row_of] * len(names) + second[row_of], return_inverse=True)[1]
     groups, group = number_groups(choices)
     chosen = choices["outcome"].eq("choice").to_numpy(bool)
-    first_won = chosen & (names.get_indexer(choices["winner"]) == first)
+    first_won = chosen & (won == first)
     cell = scenario * len(groups) + group
     wins, n, answers = (
         np.bincount(cell[rows], minlength=len(ids) * len(groups)).reshape(len(ids), len(groups))
         for rows in (first_won, chosen, slice(None))
     )
     return ScenarioCounts(scenarios, groups, wins, n, answers)
+
+
+def places_of(names: pd.Series, place: pd.Index) -> NDArray[np.int64]:
+    """Return the place of each name, −1 for those without."""
+    code, different = names.factorize()
+    return np.append(place.get_indexer(different), -1)[code]
 
 
 def count_wins(choices: pd.DataFrame, values: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.float64]]:
@@ -163,29 +169,6 @@ def count_wins(choices: pd.DataFrame, values: Sequence[str]) -> tuple[pd.DataFra
     counts = count_by_scenario(choices)
     places = _places(counts, values)
     return counts.groups, _as_wins(add_up(_both_sides(counts), counts.pair), places, len(values))
-
-
-def resample_wins(
-    choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS
-) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64]]:
-    """Count wins, also in bootstrap resamples of the scenarios.
-
-    A pair's scenarios are all that occur in `choices`, also those in which a group has no choice. The draws depend on
-    the seed, the pairs and their scenarios, not on the order of rows or on which targets are in the table.
-
-    Returns
-    -------
-    groups, wins
-        As from `count_wins`.
-    resampled : ndarray, shape (groups, resamples, k, k)
-        ``resampled[g, r, i, j]`` = times value i beat value j in resample r, which is the same draw for every group.
-    """
-    counts = count_by_scenario(choices)
-    places = _places(counts, values)
-    amounts = _both_sides(counts)
-    observed = _as_wins(add_up(amounts, counts.pair), places, len(values))
-    drawn = resample_sums(amounts, counts.pair, settings, strata=np.sort(places))
-    return counts.groups, observed, _as_wins(drawn, places, len(values))
 
 
 def _places(counts: ScenarioCounts, values: Sequence[str]) -> NDArray[np.int64]:
@@ -226,9 +209,7 @@ def add_up(amounts: NDArray, pair: NDArray) -> NDArray[np.float64]:
     return sums
 
 
-def resample_sums(
-    amounts: NDArray, pair: NDArray, settings: Settings = DEFAULTS, *, strata: NDArray | None = None
-) -> NDArray[np.float64]:
+def resample_sums(amounts: NDArray, pair: NDArray, settings: Settings = DEFAULTS) -> NDArray[np.float64]:
     """Add up amounts over bootstrap resamples of the scenarios, drawn within each pair.
 
     Parameters
@@ -239,19 +220,18 @@ def resample_sums(
         The pair of each scenario, 0, 1, …, each number in use.
     settings : Settings
         How many resamples, and their seed.
-    strata : ndarray of int, shape (pairs, any), optional
-        Numbers that tell the draws of one pair from those of another; default: the pair's own.
 
     Returns
     -------
     ndarray, shape (pairs, resamples, columns)
-        Resample r is the same draw of scenarios for every column.
+        Resample r is the same draw of scenarios for every column. The draws depend on the seed, the pair's number and
+        the number of its scenarios alone.
     """
     pairs = _count(pair)
     sums = np.empty((pairs, settings.resamples, amounts.shape[1]))
-    for p, stratum in enumerate(np.arange(pairs)[:, None] if strata is None else strata):
+    for p in range(pairs):
         of_pair = amounts[pair == p]
-        for rows, weights in draw_weights(len(of_pair), settings, stratum):
+        for rows, weights in draw_weights(len(of_pair), settings, [p]):
             sums[p, rows] = weights @ of_pair
     return sums
 

@@ -1,7 +1,7 @@
-"""Bradley–Terry: from counts of who beat whom to strengths, and whether the data support a ranking by them.
+"""Bradley–Terry as in the paper: from counts of who beat whom to penalised strengths, and how well they fit.
 
 Strengths are log-odds with mean 0, fitted for many tables of counts at once. The penalty is that of the ``choix``
-library, so that the same choices give the same numbers.
+library, so that the same choices give the same numbers. What the study prints is of ``strengths``.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,8 @@ from scipy.stats import chi2
 
 from conflictscope.measure.bootstrap import count_wins
 from conflictscope.measure.choices import GROUP, in_name_order
-from conflictscope.measure.rates import check_level, count_successes, design_effect
+from conflictscope.measure.rates import count_successes, design_effect
 
-FIT_REJECTED_BELOW = 0.01
 DIGITS = 8  # strengths that differ by less differ by rounding alone
 _LAST_STEP = 1e-9  # a Newton step this small leaves an error of its square
 _MOST_STEPS = 500
@@ -153,8 +152,8 @@ def _checked_wins(wins: ArrayLike) -> NDArray[np.float64]:
     return counts
 
 
-def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
-    """Test for each group whether the data support a ranking.
+def diagnose(choices: pd.DataFrame, values: Sequence[str]) -> pd.DataFrame:
+    """Test for each group how well one number a value tells who wins; `check_support` says what follows.
 
     Returns
     -------
@@ -167,8 +166,7 @@ def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.9
         largest standardised Pearson residual, named so that it is above 0: ``worst_winner`` wins more often than the
         model says, divided by √dispersion too; ``triads_decided`` (triples of values with all three majorities
         decided) and ``triads_cyclic`` (those in which i beats j, j beats k and k beats i); ``equal_p`` (p-value
-        of all strengths being equal: likelihood ratio / dispersion as χ² with values − 1 degrees of freedom);
-        ``supported`` and ``why_not`` (empty if supported; values are not apart if ``equal_p`` is at least 1 − `level`).
+        of all strengths being equal: likelihood ratio / dispersion as χ² with values − 1 degrees of freedom).
         Deviance and what follows from it are empty if the win graph is not connected, p-value and residual if no degree
         of freedom is left. With three values every residual has the same size, and the first pair is named.
 
@@ -178,7 +176,6 @@ def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.9
     rather than by the bootstrap interval of the range: picking the strongest and the weakest value makes that interval
     exclude 0 too often, and resamples in which a value never loses make it too wide.
     """
-    check_level(level)
     groups, wins = count_wins(choices, values)
     connected = np.asarray(win_graph_connected(wins))
     decided, cyclic = _count_triads(wins)
@@ -194,8 +191,6 @@ def diagnose(choices: pd.DataFrame, values: Sequence[str], *, level: float = 0.9
         table[name] = pd.Series([fit.get(name) for fit in fits], dtype=kinds.get(name, "float64"))
     table["triads_decided"], table["triads_cyclic"] = decided, cyclic
     table["equal_p"] = pd.Series([fit.get("equal_p") for fit in fits], dtype="float64")
-    table["why_not"] = pd.Series([_why_not(row, 1 - level) for row in table.to_dict("records")], dtype="str")
-    table.insert(len(table.columns) - 1, "supported", table["why_not"].isna())
     return table
 
 
@@ -268,63 +263,3 @@ def _count_triads(wins: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         decided += (sides != 0).all(axis=0)
         cyclic += np.abs(sides.sum(axis=0)) == 3
     return decided, cyclic
-
-
-def _why_not(row: dict, apart_below: float) -> str | None:
-    """Return what speaks against a ranking, or None."""
-    if not row["choices"]:
-        return "no choices"
-    reasons = [
-        ("win graph not connected", not row["connected"]),
-        (f"model does not fit (p < {FIT_REJECTED_BELOW})", row["p_value"] < FIT_REJECTED_BELOW),
-        (f"values not apart (p = {row['equal_p']:.2f})", row["equal_p"] >= apart_below),
-    ]
-    return "; ".join(reason for reason, holds in reasons if holds) or None
-
-
-def outcome_bounds(choices: pd.DataFrame, values: Sequence[str], *, penalty: float = 0.01) -> pd.DataFrame:
-    """Give each value's strength and rank if all answers without a choice had gone to it, and if all against it.
-
-    For each value, only the answers in its own pairs are moved; the others stay out, as in the ranking.
-
-    Returns
-    -------
-    DataFrame
-        One row for each group and value: ``target``, ``condition``, ``arm``, ``value``, ``choices`` and
-        ``without_choice`` (answers in the value's pairs), ``strength``, ``strength_against``, ``strength_for``
-        (log-odds, mean 0), ``rank``, ``rank_against``, ``rank_for`` (1 = most preferred; empty if that win graph is
-        not strongly connected, strengths then held in place by `penalty`, empty if it is 0) and ``rank_holds``
-        (the rank is the same both ways; empty if a rank is).
-    """
-    groups, wins = count_wins(choices, values)
-    missing = _count_without_choice(choices, groups, values)
-    k = len(values)
-    each = np.arange(k)
-    as_asked, against, in_favour = (np.repeat(wins[:, None], k, axis=1) for _ in range(3))  # (groups, k moved, k, k)
-    against[:, each, :, each] += np.moveaxis(missing, 1, 0)
-    in_favour[:, each, each, :] += missing
-    table = groups.loc[groups.index.repeat(k)].reset_index(drop=True)
-    table["value"] = pd.Series(np.tile(np.asarray(values, dtype=object), len(groups)), dtype="str")
-    table["choices"] = (wins + np.swapaxes(wins, 1, 2)).sum(axis=2).ravel().astype(int)
-    table["without_choice"] = missing.sum(axis=2).ravel().astype(int)
-    strengths, ranks = {}, {}
-    for bound, tables in (("", as_asked), ("_against", against), ("_for", in_favour)):
-        known = np.asarray(win_graph_connected(tables))
-        fits = fit_some(tables, known | (penalty > 0), penalty)
-        of_moved = fits[:, each, each]
-        rank = (fits > of_moved[..., None]).sum(axis=2) + 1
-        strengths[f"strength{bound}"] = of_moved.ravel()
-        ranks[f"rank{bound}"] = pd.Series(rank.ravel(), dtype="Int64").where(known.ravel())
-    table = table.assign(**strengths, **ranks)
-    table["rank_holds"] = (table["rank_against"] == table["rank_for"]).where(table["rank"].notna())
-    return table
-
-
-def _count_without_choice(choices: pd.DataFrame, groups: pd.DataFrame, values: Sequence[str]) -> NDArray:
-    """Return, shape (groups, k, k) and symmetric, the answers without a choice in each pair."""
-    rest = choices[choices["outcome"].ne("choice")]
-    place = pd.Index(values)
-    group = pd.MultiIndex.from_frame(groups).get_indexer(pd.MultiIndex.from_frame(rest[GROUP]))
-    counts = np.zeros((len(groups), len(place), len(place)))
-    np.add.at(counts, (group, place.get_indexer(rest["value_1"]), place.get_indexer(rest["value_2"])), 1)
-    return counts + np.swapaxes(counts, 1, 2)

@@ -178,9 +178,8 @@ def pass_rates(scenarios: pd.DataFrame, checks: pd.DataFrame, level: float = 0.9
     templates = [template for template in (*product(STRUCTURES, SEVERITIES), ("none", "none")) if template in occurs]
     cells = pd.DataFrame([(*t, check) for t in templates for check in verdicts], columns=[*_TEMPLATE, "check"])
     decided = tidy[tidy["verdict"].notna()]
-    rates = rate_table(
-        cells, decided, decided["verdict"].astype(bool), level, successes="passed", trials="failed", clustered=False
-    )
+    rates = rate_table(cells, decided, decided["verdict"].astype(bool), level, successes="passed", trials="failed")
+    rates = rates.drop(columns="design_effect")
     asked = cells.join(tidy.groupby([*_TEMPLATE, "check"]).size().rename("asked"), on=list(cells))["asked"]
     rates.insert(5, "undecided", asked - rates["failed"])
     return rates.assign(failed=rates["failed"] - rates["passed"])

@@ -1,40 +1,128 @@
 """Doubts: what misread and missing answers could do to an order of values.
 
-In: sums by pair, with a judge's labelled verdicts or the number of missing answers. Out: strengths corrected for the
-judge's errors, and tipping points: how often the judge would have to err, or how the missing answers would have to have
-gone, for one value not to stand above another.
+In: choices, and labels of a judge's verdicts if there are any. Out: for any two values how sure their order is, how
+often the judge would have to err and how the missing answers would have to have gone for it to fall; strengths
+corrected for the judge's errors.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as t_distribution
 
-from conflictscope.measure.sandwich import PairSums, Strengths, fit_strengths
+from conflictscope.measure.bootstrap import DEFAULTS, Settings
+from conflictscope.measure.rankings import order_values
+from conflictscope.measure.raters import CONVERSATION
+from conflictscope.measure.strengths import PairSums, Strengths, fit_points, fit_strengths, grade_choices
 
-_HALVINGS = 12
+_HALVINGS = 10
 _PRIOR = 2.0  # labels of the true value's other pairs that count in each pair, so that a rare reading is not 0
 _LEAST_USE = 0.05  # of a judge: P(read 1 | 1) − P(read 1 | 2)
 
 Assignment = Callable[[NDArray, NDArray, NDArray, NDArray], PairSums]
 
 
-def correct_for_judge(sums: PairSums, labels: NDArray) -> Strengths:
+@dataclass(frozen=True)
+class JudgeErrors:
+    """What a judge's verdicts were truly for, as far as labels say.
+
+    Attributes
+    ----------
+    counts : ndarray, shape (k, k, 2, 2)
+        ``[i, j, t, r]``, i < j: verdicts labelled in the pair (i, j), truly for i (t = 0) or for j (1), read as for i
+        (r = 0) or for j (1).
+    """
+
+    counts: NDArray[np.float64]
+
+    def of_pairs(self, first: NDArray, second: NDArray) -> NDArray[np.float64]:
+        """Return the counts of pairs, shape (pairs, 2, 2)."""
+        return self.counts[first, second]
+
+    @property
+    def total(self) -> int:
+        """The number of labelled verdicts."""
+        return int(self.counts.sum())
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Sums as they would be without misreading, and what shares were taken for what."""
+
+    sums: PairSums
+    wrong: NDArray[np.float64]  # P(read first | second), by pair
+    use: NDArray[np.float64]  # P(read first | first) − that
+
+    def products(self, products: NDArray, other: PairSums) -> NDArray[np.float64]:
+        """Return the sums of products of the corrected shares with the shares of another condition."""
+        return (products - self.wrong * other.y) / self.use
+
+
+def count_judge_errors(
+    readings: pd.DataFrame, scenarios: pd.DataFrame, values: Sequence[str], judge: str, raters: Sequence[str]
+) -> JudgeErrors:
+    """Count what a judge's readings were for and what people, or a second judge, took the same conversations for.
+
+    Parameters
+    ----------
+    readings : DataFrame
+        From `read_verdicts` and `read_conversation_labels`, put together.
+    scenarios : DataFrame
+        ``scenario_id``, ``value_1``, ``value_2``.
+    values : sequence of str
+        The value set.
+    judge : str
+        The rater whose errors are counted.
+    raters : sequence of str
+        Those who are taken to be right; a conversation that several have read counts once, divided among them.
+
+    Raises
+    ------
+    ValueError
+        If the judge and the others have no conversation in common that both took for an action.
+    """
+    chosen = readings[readings["reading"].isin(["action_1", "action_2"])]
+    mine = chosen[chosen["rater"].eq(judge)].set_index(CONVERSATION)["reading"].rename("read")
+    labels = chosen[chosen["rater"].isin(raters)].join(mine, on=CONVERSATION, how="inner")
+    if labels.empty:
+        raise ValueError(
+            f"readings: no conversation that both {judge!r} and one of {list(raters)} took for an action; expected "
+            "some. Label more in annotate."
+        )
+    labels = labels.join(scenarios.set_index("scenario_id")[["value_1", "value_2"]], on="scenario_id")
+    labels["weight"] = 1 / labels.groupby(CONVERSATION)["rater"].transform("size")
+    place = pd.Index(values)
+    one, two = place.get_indexer(labels["value_1"]), place.get_indexer(labels["value_2"])
+    swapped = one > two
+    true, read = (labels[column].eq("action_2").to_numpy() ^ swapped for column in ("reading", "read"))
+    counts = np.zeros((len(values), len(values), 2, 2))
+    np.add.at(
+        counts,
+        (np.minimum(one, two), np.maximum(one, two), true.astype(int), read.astype(int)),
+        labels["weight"].to_numpy(),
+    )
+    return JudgeErrors(counts)
+
+
+def correct_fit(sums: PairSums, errors: JudgeErrors) -> tuple[Strengths, Corrected]:
     """Fit strengths to what the judge's verdicts stand for, the uncertainty of the labels carried through.
 
     Parameters
     ----------
     sums : PairSums
         As the judge read the answers.
-    labels : ndarray, shape (pairs, 2, 2) or (groups, pairs, 2, 2)
-        Counts of labelled verdicts: ``[..., t, r]`` truly for the pair's first (0) or second value (1), read as for
-        the first (0) or second (1). Without a group axis, one judge whose errors are the same in all groups.
+    errors : JudgeErrors
+        The same for all groups.
 
     Returns
     -------
-    Strengths
-        nan for groups in which, in some pair, the judge's readings hardly depend on what is true.
+    fit : Strengths
+        nan if, in some pair, the judge's readings hardly depend on what is true.
+    corrected : Corrected
+        What it was fitted to.
 
     Notes
     -----
@@ -42,25 +130,22 @@ def correct_for_judge(sums: PairSums, labels: NDArray) -> Strengths:
     is true (Rogan and Gladen 1978, *Am. J. Epidemiology* 107), drawn a little toward the chances that hold for the true
     value in all its pairs. The labels' binomial variance is added by the delta method to that of each pair's share.
     """
-    right, wrong, trials = _reading_chances(np.asarray(labels, dtype=float), sums)
+    right, wrong, trials = _reading_chances(errors.of_pairs(sums.first, sums.second), sums)
     use = right - wrong
-    useless = np.broadcast_to((use < _LEAST_USE).any(axis=-1), (len(sums.n),))
+    useless = bool((use < _LEAST_USE).any())
     use = np.maximum(use, _LEAST_USE)
     n = np.maximum(sums.n, 1)
     read = sums.y / n
     share = np.clip((read - wrong) / use, 0, 1)
     variance = np.maximum(sums.yy / n - read**2, 0) / use**2
-    y = sums.n * share
-    fit = fit_strengths(replace(sums, y=y, yy=sums.n * (variance + share**2)))
+    corrected = replace(sums, y=sums.n * share, yy=sums.n * (variance + share**2))
+    fit = fit_strengths(corrected)
     of_labels = (
         share**2 * right * (1 - right) / trials[..., 0] + (1 - share) ** 2 * wrong * (1 - wrong) / trials[..., 1]
     ) / use**2
-    added = np.einsum("gip,gp,gjp->gij", fit.influence, sums.n**2 * of_labels, fit.influence)
-    return replace(
-        fit,
-        strengths=np.where(useless[:, None], np.nan, fit.strengths),
-        covariance=fit.covariance + added,
-    )
+    added = (fit.influence * (sums.n**2 * of_labels)[:, None, :]) @ np.swapaxes(fit.influence, 1, 2)
+    strengths = np.full_like(fit.strengths, np.nan) if useless else fit.strengths
+    return replace(fit, strengths=strengths, covariance=fit.covariance + added), Corrected(corrected, wrong, use)
 
 
 def judge_tipping_points(sums: PairSums) -> NDArray[np.float64]:
@@ -114,14 +199,17 @@ def missing_tipping_points(sums: PairSums, missing: NDArray) -> NDArray[np.float
     return _tipping(sums, against)
 
 
-def orders_that_hold(sums: PairSums, missing: NDArray) -> NDArray[np.bool_]:
+def orders_that_hold(sums: PairSums, missing: NDArray, bar: NDArray | None = None) -> NDArray[np.bool_]:
     """Return, shape (groups, k, k), whether i stands above j however the missing answers went, all pairs at once.
+
+    With `bar`, shape (groups,), it has to stand above it by that many standard errors.
 
     The worst assignment gives all that is missing to whatever lowers i against j: in the pairs of i and of j that is
     plain; in each other pair it is the side that the strengths' network says (the sign of the difference's derivative),
     taken anew until it no longer changes.
     """
     before = fit_strengths(sums).strengths
+    asked = np.zeros(len(sums.n)) if bar is None else np.nan_to_num(bar)
     g, i, j = _ordered(sums)
     stands = before[g, i] > before[g, j]
     g, i, j = g[stands], i[stands], j[stands]
@@ -136,13 +224,85 @@ def orders_that_hold(sums: PairSums, missing: NDArray) -> NDArray[np.bool_]:
         y, yy = sums.y[at] + gained, sums.yy[at] + gained
         fit = fit_strengths(replace(sums, n=sums.n[at] + missing[at], y=y, yy=yy))
         rows = np.arange(len(at))
-        holds[at, one, other] = fit.strengths[rows, one] > fit.strengths[rows, other] + 1e-9
+        gap = fit.strengths[rows, one] - fit.strengths[rows, other]
+        c = fit.covariance
+        error = np.sqrt(c[rows, one, one] + c[rows, other, other] - 2 * c[rows, one, other])
+        holds[at, one, other] = gap > np.maximum(asked[at] * error, 1e-9)
         worst = (fit.influence[rows, one] < fit.influence[rows, other]).astype(float)
         changed = ((worst != to_first[open_rows]) & (missing[at] > 0)).any(axis=1)
         to_first[open_rows] = worst
         # an order that has fallen once has fallen
         open_rows = open_rows[changed & holds[at, one, other]]
     return holds
+
+
+def value_orders(choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS) -> pd.DataFrame:
+    """Give, for any two values of each group, how sure their order is and what would turn it.
+
+    Returns
+    -------
+    DataFrame
+        One row for each group and two values, the one that stands above named first: ``target``, ``condition``,
+        ``arm``, ``above``, ``below``; ``neighbours`` (no value stands between them); ``probability`` that the order is
+        so (`order_values`); ``sure`` (it is in comparisons of all values that hold together at the level);
+        ``judge_tips`` (share of verdicts that would have to be wrong, all in favour of the order, for it to fall, 0–1;
+        ``open_ended`` alone); ``missing_tips`` (share of the missing answers in the pairs of the two that would have to
+        have gone against it; infinite if it stands even so) and ``holds`` (it is sure however all the missing answers
+        went, in all pairs at once). Groups whose choices order nothing are left out.
+    """
+    graded = grade_choices(choices, values)
+    sums, missing = graded.sums(), graded.missing
+    fit = fit_strengths(sums)
+    orders = order_values(fit, level=settings.level, seed=settings.seed)
+    judged, lost = judge_tipping_points(sums), missing_tipping_points(sums, missing)
+    holds = orders_that_hold(sums, missing, orders.bar) & orders.surely_above
+    g, i, j = _ordered(sums)
+    known = ~np.isnan(orders.rank[g, i])
+    above = orders.above[g, i, j] > 0.5
+    g, i, j = (part[known & above] for part in (g, i, j))
+    by_rank = np.lexsort((orders.rank[g, j], orders.rank[g, i], g))
+    g, i, j = g[by_rank], i[by_rank], j[by_rank]
+    names = np.asarray(values, dtype=object)
+    rank = orders.rank
+    between = (rank[g] > rank[g, i][:, None]) & (rank[g] < rank[g, j][:, None])
+    table = graded.groups.iloc[g].reset_index(drop=True)
+    talked = table["condition"].eq("open_ended").to_numpy()
+    return table.assign(
+        above=pd.Series(names[i], dtype="str"),
+        below=pd.Series(names[j], dtype="str"),
+        neighbours=~between.any(axis=1),
+        probability=orders.above[g, i, j],
+        sure=orders.surely_above[g, i, j],
+        judge_tips=np.where(talked, judged[g, i, j], np.nan),
+        missing_tips=lost[g, i, j],
+        holds=holds[g, i, j],
+    )
+
+
+def correct_rankings(
+    choices: pd.DataFrame, values: Sequence[str], errors: JudgeErrors, settings: Settings = DEFAULTS
+) -> pd.DataFrame:
+    """Give open-ended strengths as the judge has them and as they are once its errors are taken out.
+
+    Returns
+    -------
+    DataFrame
+        One row for each open-ended group and value: ``target``, ``condition``, ``arm``, ``value``; ``strength``,
+        ``corrected``, each with ``_low`` and ``_high`` (log-odds, strength ± t · error, the labels' uncertainty in the
+        second; empty if, in some pair, the judge's readings hardly depend on what is true).
+    """
+    graded = grade_choices(choices[choices["condition"].eq("open_ended")], values)
+    sums = graded.sums()
+    columns: dict[str, NDArray] = {}
+    for name, fit in (("strength", fit_strengths(sums)), ("corrected", correct_fit(sums, errors)[0])):
+        half = t_distribution.isf((1 - settings.level) / 2, fit.freedom)[:, None]
+        half = half * np.sqrt(np.diagonal(fit.covariance, axis1=1, axis2=2))
+        columns |= {name: fit.strengths, f"{name}_low": fit.strengths - half, f"{name}_high": fit.strengths + half}
+    table = graded.groups.loc[graded.groups.index.repeat(len(values))].reset_index(drop=True)
+    return table.assign(
+        value=pd.Series(np.tile(np.asarray(values, dtype=object), len(graded.groups)), dtype="str"),
+        **{name: column.ravel() for name, column in columns.items()},
+    )
 
 
 def _reading_chances(labels: NDArray, sums: PairSums) -> tuple[NDArray, NDArray, NDArray]:
@@ -179,9 +339,12 @@ def _tipping(sums: PairSums, assign: Assignment) -> NDArray[np.float64]:
         return tips
     rows = np.arange(len(g))
 
+    near = fit.strengths[g]
+
     def holds(share: NDArray) -> NDArray[np.bool_]:
-        theta = fit_strengths(assign(g, i, j, share)).strengths
-        return theta[rows, i] > theta[rows, j] + 1e-9
+        nonlocal near
+        near = fit_points(assign(g, i, j, share), near)
+        return near[rows, i] > near[rows, j] + 1e-9
 
     low, high = np.zeros(len(g)), np.ones(len(g))
     always = holds(high)

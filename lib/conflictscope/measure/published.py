@@ -2,6 +2,10 @@
 
 Source of all: Liu, Ghate, Diab, Fried, Kasirzadeh and Kleiman-Weiner, *Generative Value Conflicts Reveal LLM
 Priorities*, arXiv 2509.25369 (ICLR 2026).
+
+The ± of its agreement is too small. The authors' code takes it for binomial over pairs of models, as if the 91 pairs of
+14 models, and the scenarios that they share, were independent draws: all eight published rows follow to five decimals.
+By simulation the standard error is 3.5 to 5.2 times as large.
 """
 
 import pandas as pd
@@ -10,6 +14,7 @@ PUBLISHED_SOURCE = "arXiv 2509.25369"
 PUBLISHED_STEERING_EFFECT = 0.145  # mean over its 14 targets
 PUBLISHED_JUDGE_KAPPA = 0.62  # Cohen's κ, judge against humans
 PUBLISHED_CHECK_PRECISION = 0.853  # mean average precision of the filter judge over the six checks
+PUBLISHED_ERROR_TIMES = (3.5, 5.2)  # by which the standard error of an agreement exceeds what its ± says
 # mean rank of the protective values; the paper counts from 0 (1.7 → 4.5), these count from 1 as everywhere here
 PUBLISHED_PROTECTIVE_RANKS = {"expressed": 2.7, "revealed": 5.5}
 
@@ -30,7 +35,8 @@ def published_ablations() -> pd.DataFrame:
         One row a variant: ``variant`` (``full``; ``unfiltered``; ``single-stage``, each scenario written in one call;
         ``direct``, no templates), ``agreement`` (observed agreement, 0–1, lower = harder), ``agreement_low``,
         ``agreement_high``, ``likert`` (Likert difference rate, 0–1), ``likert_low``, ``likert_high``. The ends are the
-        published number minus and plus its published ±, whose kind and level the paper's table does not repeat.
+        published number minus and plus its published ±, which is binomial over dependent pairs: the true standard error
+        is ``PUBLISHED_ERROR_TIMES`` as large.
     """
     rows = [
         {

@@ -1,19 +1,30 @@
 """Rankings: the strength and rank of each value, with intervals, for each target, condition and arm.
 
-Strengths are Bradley–Terry fits, and tie groups gather the values that the data cannot tell apart. If the data
-identify no order, no rank is given.
+In: choices. Out: strengths with closed-form intervals, open at an end that the data do not bound; the ranks that
+comparisons of all values, holding together, leave open; letters for values that cannot be told apart; and beside them
+the paper's penalised fit.
 """
 
 import string
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as t_distribution
 
-from conflictscope.measure.bootstrap import DEFAULTS, Settings, resample_wins
-from conflictscope.measure.bradley_terry import fit_some, win_graph_connected
-from conflictscope.measure.choices import GROUP, check_choices
+from conflictscope.measure.bootstrap import DEFAULTS, Settings, count_wins
+from conflictscope.measure.bradley_terry import DIGITS, fit_some, win_graph_connected
+from conflictscope.measure.choices import check_choices
+from conflictscope.measure.strengths import (
+    DRAWS,
+    PairSums,
+    Strengths,
+    fit_strengths,
+    grade_choices,
+    largest_of_t,
+)
 from conflictscope.table_files import check_table
 
 
@@ -25,7 +36,8 @@ def rank_values(
     Parameters
     ----------
     choices, settings
-        As everywhere; ``count_outcomes`` shows the rows that do not count.
+        As everywhere; ``count_outcomes`` shows the rows that do not count. The penalty is that of `paper_strength`, the
+        seed that of the draws behind ranks and letters; there are no resamples.
     values : sequence of str, optional
         The value set, in the order wanted; default: the values that occur, sorted by name.
 
@@ -33,72 +45,138 @@ def rank_values(
     -------
     DataFrame
         Columns of the table ``rankings``, one row for each group and value, groups sorted, values in their order.
-        ``tie_group`` is a compact letter display: two values share a letter just if the interval of the difference of
-        their strengths covers 0; ``a`` goes to the strongest. Each difference is judged by itself, without a correction
-        for how many there are. If the win graph is not strongly connected, ``identified`` is False, and ranks, tie
-        groups and intervals are empty: the strengths are then held in place by the penalty, which no resampling
-        varies, and are empty too if it is 0.
+        ``strength`` is that of `fit_strengths`, its ends those of `strength_intervals`: infinite where the data set no
+        bound. Ranks are those of `order_values`. ``tie_group`` is a compact letter display: two values share a letter
+        unless one surely stands above the other, in comparisons of all values that hold together at the level; ``a``
+        goes to the strongest. ``paper_strength`` is the fit of `fit_bradley_terry` to single answers, finite by its
+        penalty alone if the win graph is not strongly connected; empty then if the penalty is 0. A group whose choices
+        order nothing has ``identified`` False and neither strengths nor ranks: pairs with a choice do not link all
+        values, or every choice took the place in the list and not the value.
 
     Raises
     ------
     ValueError
-        If the choices do not fit `values`, or the penalty is 0 and a resample has no maximum of the likelihood.
+        If the choices do not fit `values`.
     """
     if values is None:
         check_choices(choices)
         values = sorted({*choices["value_1"], *choices["value_2"]})
-    groups, wins, resampled = resample_wins(choices, values, settings)
-    identified = np.asarray(win_graph_connected(wins))
-    fitted = identified | (settings.penalty > 0)
-    strengths, draws = (fit_some(tables, fitted, settings.penalty) for tables in (wins, resampled))
-    low, high = np.where(identified[:, None], np.quantile(draws, settings.tails, axis=1), np.nan)
-    # a tie within a resample stretches from the best to the worst place that the tied values share
-    best = _places(draws, np.greater) + 1
-    worst = _places(draws, np.greater_equal)
-    rank_low = np.quantile(best, settings.tails[0], axis=1, method="lower")
-    rank_high = np.quantile(worst, settings.tails[1], axis=1, method="higher")
+    graded = grade_choices(choices, values)
+    sums = graded.sums()
+    fit = fit_strengths(sums)
+    known = ~np.isnan(fit.strengths[:, 0]) & ~fit.undecided
+    low, high = strength_intervals(fit, sums, level=settings.level)
+    orders = order_values(fit, level=settings.level, seed=settings.seed)
     letters = [
-        _tie_letters(s, _cannot_tell_apart(d, settings.tails)) if known else [None] * len(values)
-        for s, d, known in zip(strengths, draws, identified, strict=True)
+        _tie_letters(s, ~(sure | sure.T)) if ranked else [None] * len(values)
+        for s, sure, ranked in zip(fit.strengths, orders.surely_above, known, strict=True)
     ]
-    per_value = groups.loc[groups.index.repeat(len(values))].reset_index(drop=True)
-    ranked = np.repeat(identified, len(values))
+    _, wins = count_wins(choices, values)
+    has_fit = np.asarray(win_graph_connected(wins)) | (settings.penalty > 0) & wins.any(axis=(1, 2))
+    per_value = graded.groups.loc[graded.groups.index.repeat(len(values))].reset_index(drop=True)
+    shown = np.repeat(known, len(values))
     table = per_value.assign(
-        value=np.tile(np.asarray(values, dtype=object), len(groups)),
-        strength=strengths.ravel(),
-        strength_low=low.ravel(),
-        strength_high=high.ravel(),
-        rank=_where(ranked, _places(strengths, np.greater).ravel() + 1),
-        rank_low=_where(ranked, rank_low.ravel()),
-        rank_high=_where(ranked, rank_high.ravel()),
+        value=np.tile(np.asarray(values, dtype=object), len(known)),
+        strength=np.where(shown, fit.strengths.ravel().round(DIGITS) + 0.0, np.nan),
+        strength_low=np.where(shown, low.ravel(), np.nan),
+        strength_high=np.where(shown, high.ravel(), np.nan),
+        rank=_where(shown, orders.rank),
+        rank_low=_where(shown, orders.rank_low),
+        rank_high=_where(shown, orders.rank_high),
         tie_group=[letter for group in letters for letter in group],
+        paper_strength=fit_some(wins, has_fit, settings.penalty).ravel(),
         choices=(wins + np.swapaxes(wins, 1, 2)).sum(axis=2).ravel().astype(int),
-        scenarios=np.repeat(_scenarios_with_choice(choices, groups), len(values)),
-        identified=ranked,
+        scenarios=np.repeat(sums.n.sum(axis=1).astype(int), len(values)),
+        identified=shown,
     )
     return check_table(table, "rankings")
 
 
-def _places(strengths: NDArray, compare: np.ufunc) -> NDArray[np.int64]:
-    """Return how many values of the set compare so to each value, over the last axis."""
-    return compare(strengths[..., None, :], strengths[..., :, None]).sum(axis=-1)
+@dataclass(frozen=True)
+class Orders:
+    """Comparisons of values, one row a group.
+
+    Attributes
+    ----------
+    above : ndarray, shape (groups, k, k)
+        ``above[g, i, j]`` = probability that value i stands above value j, 0–1: the confidence distribution of the
+        difference, as under a flat prior. ½ on the diagonal; nan where nothing is known.
+    surely_above : ndarray of bool, shape (groups, k, k)
+        Whether i stands above j in comparisons that hold together for all pairs of values.
+    bar : ndarray, shape (groups,)
+        The standard errors that such a comparison asks for.
+    rank, rank_low, rank_high : ndarray, shape (groups, k)
+        1 = most preferred; the ranks that those comparisons leave open (Mogstad, Romano, Shaikh and Wilhelm 2024,
+        *Review of Economic Studies* 91).
+    """
+
+    above: NDArray[np.float64]
+    surely_above: NDArray[np.bool_]
+    bar: NDArray[np.float64]
+    rank: NDArray[np.float64]
+    rank_low: NDArray[np.float64]
+    rank_high: NDArray[np.float64]
+
+
+def order_values(fit: Strengths, *, level: float = 0.95, seed: int = 0, draws: int = DRAWS) -> Orders:
+    """Compare every value with every other, jointly at `level`."""
+    groups, k = fit.strengths.shape
+    i, j = np.triu_indices(k, 1)
+    known = ~np.isnan(fit.strengths[:, 0]) & ~fit.undecided
+    above = np.full((groups, k, k), np.nan)
+    sure = np.zeros((groups, k, k), dtype=bool)
+    rank, bars = np.full((groups, k), np.nan), np.full(groups, np.nan)
+    if known.any():
+        theta, covariance, freedom = fit.strengths[known], fit.covariance[known], fit.freedom[known]
+        contrast = np.zeros((len(i), k))
+        contrast[np.arange(len(i)), i], contrast[np.arange(len(i)), j] = 1, -1
+        inner = contrast @ covariance @ contrast.T
+        error = np.sqrt(np.maximum(np.diagonal(inner, axis1=1, axis2=2), 1e-300))
+        t = (theta[:, i] - theta[:, j]) / error
+        largest = largest_of_t(inner / error[:, :, None] / error[:, None, :], freedom, draws=draws, seed=seed)
+        bar = np.quantile(largest, level, axis=1)[:, None]
+        chance, apart = np.full((len(theta), k, k), 0.5), np.zeros((len(theta), k, k), dtype=bool)
+        chance[:, i, j] = t_distribution.cdf(t, freedom[:, None])
+        chance[:, j, i] = 1 - chance[:, i, j]
+        apart[:, i, j], apart[:, j, i] = t > bar, t < -bar
+        above[known], sure[known], bars[known] = chance, apart, bar[:, 0]
+        # strengths that differ by rounding alone are tied
+        rounded = theta.round(8)
+        rank[known] = (rounded[:, None, :] > rounded[:, :, None]).sum(axis=2) + 1
+    return Orders(above, sure, bars, rank, 1 + sure.sum(axis=1), k - sure.sum(axis=2))
+
+
+def strength_intervals(fit: Strengths, sums: PairSums, *, level: float = 0.95) -> tuple[NDArray, NDArray]:
+    """Give the interval of each strength, shape (groups, k) each end.
+
+    strength ± t · error. Where some values only ever win against the rest, the data bound their strengths from below
+    alone and, as strengths have mean 0, those of the rest from above alone: the other end is infinite. Neither end
+    hangs on a penalty that could be chosen. A group whose every choice followed the order shown has no bound at all.
+    """
+    quantile = t_distribution.isf((1 - level) / 2, fit.freedom)[:, None]
+    half = quantile * np.sqrt(np.diagonal(fit.covariance, axis1=1, axis2=2))
+    reached = _win_chains(sums)
+    open_below = fit.undecided[:, None] | ~reached.all(axis=2)  # some value is never beaten, even by a chain
+    open_above = fit.undecided[:, None] | ~reached.all(axis=1)
+    low, high = np.where(open_below, -np.inf, fit.strengths - half), np.where(open_above, np.inf, fit.strengths + half)
+    unknown = np.isnan(fit.strengths)
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+
+
+def _win_chains(sums: PairSums) -> NDArray[np.bool_]:
+    """Return whether value i has beaten value j, itself or by a chain of wins, shape (groups, k, k)."""
+    reached = np.zeros((len(sums.n), sums.k, sums.k), dtype=bool)
+    reached[:, np.arange(sums.k), np.arange(sums.k)] = True
+    reached[:, sums.first, sums.second] |= sums.y > 1e-9
+    reached[:, sums.second, sums.first] |= sums.n - sums.y > 1e-9
+    for _ in range(max(1, int(np.ceil(np.log2(sums.k))))):
+        reached = reached.astype(np.float32) @ reached.astype(np.float32) > 0
+    return reached
 
 
 def _where(shown: NDArray, numbers: NDArray) -> pd.Series:
     """Return the numbers as integers, empty if they are not to be shown."""
-    return pd.Series(numbers.astype(int), dtype="Int64").where(shown)
-
-
-def _scenarios_with_choice(choices: pd.DataFrame, groups: pd.DataFrame) -> NDArray[np.int64]:
-    """Return for each group the number of scenarios with at least one choice."""
-    counts = choices[choices["outcome"].eq("choice")].groupby(GROUP)["scenario_id"].nunique()
-    return counts.reindex(pd.MultiIndex.from_frame(groups), fill_value=0).to_numpy()
-
-
-def _cannot_tell_apart(draws: NDArray, tails: list[float]) -> NDArray[np.bool_]:
-    """Return, shape (k, k), where the interval of a difference covers 0; draws have the shape (resamples, k)."""
-    low, high = np.quantile(draws[:, :, None] - draws[:, None, :], tails, axis=0)
-    return (low <= 0) & (high >= 0)
+    return pd.Series(np.where(shown, numbers.ravel(), 0).astype(int), dtype="Int64").where(shown)
 
 
 def _tie_letters(strengths: NDArray, tied: NDArray[np.bool_]) -> list[str]:

@@ -1,9 +1,10 @@
 """Raters: what judges and people made of conversations and checks, and how far they agree.
 
 A *reading* is what one rater, a judge or a person, took one conversation or one check of a scenario for, in one form
-whoever read, so that any two raters can be compared. Intervals are from resamples of scenarios.
+whoever read, so that any two raters can be compared. Intervals are clustered by scenario.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +18,8 @@ from conflictscope.tables import CHECKS
 READINGS = ("action_1", "action_2", "neither")
 CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
 CHECK = ["scenario_id", "check"]
+_PRIOR = 2.0  # conversations, spread over all cells of a confusion table
+_NEXT_TO_NOTHING = 0.02  # of a cell of disagreement, for the upper end
 
 
 def read_verdicts(verdicts: pd.DataFrame, *, suffix: str = "") -> pd.DataFrame:
@@ -105,7 +108,8 @@ def agreement_between_raters(
     -------
     DataFrame
         One row for each pair of raters with anything in common (and each value of `by`): ``rater``, ``other_rater``,
-        ``read`` (count), ``agreed`` (share), ``kappa`` (`cohens_kappa`), ``kappa_low``, ``kappa_high``.
+        ``read`` (count), ``agreed`` (share), ``kappa`` (`cohens_kappa`), ``kappa_low``, ``kappa_high``
+        (`kappa_interval`).
 
     Raises
     ------
@@ -121,12 +125,63 @@ def agreement_between_raters(
             if part.empty:
                 continue
             counts = _counts_by_scenario(part, one, other)
-            low, high = _kappa_interval(counts, settings)
+            low, high = kappa_interval(counts, level=settings.level, seed=settings.seed)
             agreed = float(part[one].eq(part[other]).mean())
             rows.append((one, other, *value, len(part), agreed, float(cohens_kappa(counts.sum(axis=0))), low, high))
     split = [] if by is None else [by]
     columns = ["rater", "other_rater", *split, "read", "agreed", "kappa", "kappa_low", "kappa_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def judge_as_reader(readings: pd.DataFrame, judge: str, people: Sequence[str], settings: Settings = DEFAULTS) -> dict:
+    """Give how far the judge's agreement with people falls short of people's with each other.
+
+    That the judge's κ lies within the interval of people's κ says little, as that interval is wide; what says whether
+    the judge is as good as one more person is the difference on the same conversations.
+
+    Parameters
+    ----------
+    readings : DataFrame
+        Of conversations, from `read_verdicts` and `read_conversation_labels`.
+    judge : str
+        The judge's name.
+    people : sequence of str
+        At least two, or there is nothing to compare with.
+
+    Returns
+    -------
+    dict
+        ``with_judge`` (mean κ of the judge with each person), ``among_people`` (mean κ of any two people),
+        ``difference`` (the first − the second) and ``low``, ``high``, its percentile interval over resamples of
+        scenarios; nan with fewer than two people.
+    """
+    wide = _side_by_side(readings[readings["rater"].isin([judge, *people])]).reset_index()
+    scenario, ids = wide["scenario_id"].factorize(sort=True)
+    levels = pd.Index(READINGS)
+
+    def counts(one: str, other: str) -> NDArray[np.float64]:
+        both = wide[one].notna() & wide[other].notna()
+        cells = np.zeros((len(ids), len(levels), len(levels)))
+        places = (levels.get_indexer(wide.loc[both, name]) for name in (one, other))
+        np.add.at(cells, (scenario[both.to_numpy()], *places), 1)
+        return cells
+
+    with_judge = [counts(judge, person) for person in people if judge in wide and person in wide]
+    among = [counts(*two) for two in combinations([person for person in people if person in wide], 2)]
+    if not (with_judge and among):
+        return dict.fromkeys(("with_judge", "among_people", "difference", "low", "high"), float("nan"))
+
+    def kappas(weights: NDArray) -> tuple[NDArray, NDArray]:
+        means = (
+            np.mean([cohens_kappa(np.tensordot(weights, cells, axes=1)) for cells in tables], axis=0)
+            for tables in (with_judge, among)
+        )
+        return tuple(means)  # type: ignore[return-value]
+
+    one, other = (float(kappa[0]) for kappa in kappas(np.ones((1, len(ids)))))
+    draws = [np.subtract(*kappas(weights)) for _, weights in draw_weights(len(ids), settings)]
+    low, high, _ = percentile_interval(np.concatenate(draws), settings.level)
+    return {"with_judge": one, "among_people": other, "difference": one - other, "low": low, "high": high}
 
 
 def alpha_between_raters(readings: pd.DataFrame, settings: Settings = DEFAULTS) -> pd.DataFrame:
@@ -177,6 +232,47 @@ def cohens_kappa(counts: NDArray) -> NDArray:
         expected = (counts.sum(axis=-1) * counts.sum(axis=-2)).sum(axis=-1) / total**2
         # a hair of slack: 1 − 1 is not always 0
         return np.where(expected < 1 - 1e-12, (observed - expected) / (1 - expected), np.nan)
+
+
+def kappa_interval(counts: NDArray, *, level: float = 0.95, seed: int = 0, draws: int = 4000) -> tuple[float, float]:
+    """Give a credible interval of Cohen's κ from confusion tables by scenario.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (scenarios, k, k)
+        What either reader took for what. A scenario counts once, whatever the number of its readings.
+
+    Returns
+    -------
+    low, high : float
+        nan with a single category.
+
+    Notes
+    -----
+    The cells are drawn from a Dirichlet distribution of the counts and of what may not have happened to occur: for the
+    lower end two conversations spread over all cells, for the upper end over those of agreement. Unlike a bootstrap,
+    eight conversations never give an interval of width 0.
+    """
+    if counts.shape[1] < 2:
+        return float("nan"), float("nan")
+    each = counts.sum(axis=(1, 2))
+    cells = (counts[each > 0] / each[each > 0, None, None]).sum(axis=0)
+    k = len(cells)
+    cautious = np.full((k, k), _PRIOR / k**2)
+    generous = np.where(np.eye(k, dtype=bool), _PRIOR / k**2, _NEXT_TO_NOTHING)
+    low = np.quantile(_draw_kappa(cells + cautious, draws, seed), (1 - level) / 2)
+    high = np.quantile(_draw_kappa(cells + generous, draws, seed), (1 + level) / 2)
+    seen = np.trace(cells) / cells.sum()
+    chance = (cells.sum(axis=1) @ cells.sum(axis=0)) / cells.sum() ** 2
+    # what was seen is never left out (as Brown, Cai and DasGupta 2001 do for a rate of 0 or 1)
+    here = (seen - chance) / (1 - chance) if chance < 1 - 1e-12 else 1.0
+    return float(min(low, here)), float(max(high, here))
+
+
+def _draw_kappa(cells: NDArray, draws: int, seed: int) -> NDArray[np.float64]:
+    """Return draws of κ where the cells have a Dirichlet distribution."""
+    drawn = np.random.default_rng(seed).dirichlet(cells.ravel(), size=draws).reshape(-1, *cells.shape)
+    return cohens_kappa(drawn)
 
 
 def vote_amounts(votes: NDArray, with_itself: NDArray | None = None) -> NDArray[np.float64]:
@@ -268,8 +364,9 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
     DataFrame
         Two rows a check, for finding what people pass (``found`` = ``yes``) and what they fail (``no``): ``check``,
         ``found``, ``read`` (count), ``positives`` (by the people), ``precision``, ``recall`` and
-        ``average_precision``, 0–1, empty if there is nothing to divide by. Average precision is over the judge's
-        score with ties taken together (as scikit-learn has it); with a single yes or no a check it has one step.
+        ``average_precision``, 0–1, empty if there is nothing to divide by, and ``by_chance``, the average precision
+        of a filter that knows nothing (share of positives). Average precision is over the judge's score with ties taken
+        together (as scikit-learn has it); with a single yes or no a check it has one step.
     """
     judged = readings[readings["rater"].eq(judge)].set_index(CHECK)
     human = readings[readings["rater"].isin(people)]
@@ -291,6 +388,7 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
                     "precision": hits / taken.sum() if taken.any() else np.nan,
                     "recall": hits / true.sum() if true.any() else np.nan,
                     "average_precision": _average_precision(true, score if found == "yes" else 1 - score),
+                    "by_chance": true.mean() if true.any() else np.nan,
                 }
             )
     return pd.DataFrame(rows)
@@ -339,15 +437,6 @@ def _counts_by_scenario(both: pd.DataFrame, one: str, other: str) -> NDArray[np.
     counts = np.zeros((len(ids), len(levels), len(levels)))
     np.add.at(counts, (scenario, levels.get_indexer(both[one]), levels.get_indexer(both[other])), 1)
     return counts
-
-
-def _kappa_interval(counts: NDArray, settings: Settings) -> tuple[float, float]:
-    """Return the percentile interval of κ over resamples of scenarios; nan if no resample has a κ."""
-    rng = np.random.default_rng(settings.seed)
-    size = len(counts)
-    weights = rng.multinomial(size, np.full(size, 1 / size), size=settings.resamples)
-    low, high, _ = percentile_interval(cohens_kappa(np.tensordot(weights, counts, axes=1)), settings.level)
-    return low, high
 
 
 def _average_precision(true: NDArray[np.bool_], score: NDArray[np.float64]) -> float:

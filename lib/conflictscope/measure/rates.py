@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
+from scipy.stats import t as t_distribution
 
 from conflictscope.measure.choices import GROUP, check_choices, groups_of, in_name_order
 
@@ -36,18 +37,20 @@ def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame
 def position_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Give the share of choices that took the action shown first.
 
-    If every scenario is shown in both orders, a respondent without a position bias has 0.5, whatever it prefers.
+    If every scenario is shown in both orders, a respondent without a position bias has 0.5, whatever it prefers. In
+    open-ended conversation no action is shown to the target: there it is the judge that was shown labels, and the share
+    is what it read for the one that stood first.
 
     Returns
     -------
     DataFrame
-        One row a group: ``target``, ``condition``, ``arm``, ``first_chosen``, ``choices``, ``rate``,
-        ``rate_low``, ``rate_high`` (0–1; empty if the group has no choice).
+        One row a group: ``target``, ``condition``, ``arm``, ``first_chosen``, ``choices``, ``rate`` (mean over
+        scenarios), ``rate_low``, ``rate_high`` (`rate_interval`, 0–1; empty if the group has no choice).
     """
     check_choices(choices)
     chosen = choices[choices["outcome"].eq("choice")]
     took_first = chosen["action"].eq(chosen["action_shown_first"])
-    return rate_table(groups_of(choices), chosen, took_first, level, successes="first_chosen", clustered=False)
+    return _rates_by_scenario(choices, chosen, took_first, level, successes="first_chosen", trials="choices")
 
 
 def flip_rate(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -56,17 +59,33 @@ def flip_rate(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a group: ``target``, ``condition``, ``arm``, ``flipped``, ``compared`` (scenarios with a choice in both
-        orders, each repetition by itself), ``rate``, ``rate_low``, ``rate_high`` (0–1; empty if nothing can be
-        compared).
+        One row a group: ``target``, ``condition``, ``arm``, ``flipped``, ``compared`` (pairs of answers, one for each
+        scenario and repetition with a choice in both orders), ``rate`` (mean over scenarios), ``rate_low``,
+        ``rate_high`` (`rate_interval`, 0–1; empty if nothing can be compared).
     """
     check_choices(choices)
     chosen = choices[choices["outcome"].eq("choice")]
     asked = chosen.groupby([*GROUP, "scenario_id", "repetition"])
     orders = asked.agg(orders=("action_shown_first", "nunique"), actions=("action", "nunique"))
     both = orders.query("orders == 2").reset_index()
-    names = {"successes": "flipped", "trials": "compared"}
-    return rate_table(groups_of(choices), both, both["actions"].gt(1), level, **names, clustered=False)
+    return _rates_by_scenario(choices, both, both["actions"].gt(1), level, successes="flipped", trials="compared")
+
+
+def _rates_by_scenario(
+    choices: pd.DataFrame, events: pd.DataFrame, success: pd.Series, level: float, *, successes: str, trials: str
+) -> pd.DataFrame:
+    """Return a row a group with counts, and the mean over scenarios of each one's share of successes."""
+    check_level(level)
+    groups = groups_of(choices)
+    row = pd.MultiIndex.from_frame(groups).get_indexer(pd.MultiIndex.from_frame(events[GROUP]))
+    scenario, ids = events["scenario_id"].factorize()
+    shape = (len(groups), len(ids))
+    cell = np.ravel_multi_index((row, scenario), shape) if len(events) else np.zeros(0, dtype=int)
+    n = np.bincount(cell, minlength=len(groups) * len(ids)).reshape(shape)
+    won = np.bincount(cell, success.to_numpy(float), minlength=len(groups) * len(ids)).reshape(shape)
+    rate, low, high = rate_interval(np.divide(won, n, out=np.full(shape, np.nan), where=n > 0), level=level)
+    counts = {successes: won.sum(axis=1).astype("int64"), trials: n.sum(axis=1).astype("int64")}
+    return groups.assign(**counts, rate=rate, rate_low=low, rate_high=high)
 
 
 def acting_effect(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -184,7 +203,6 @@ def rate_table(
     *,
     successes: str,
     trials: str = "choices",
-    clustered: bool = True,
 ) -> pd.DataFrame:
     """Give the share of successes in each cell, with its Wilson interval.
 
@@ -200,31 +218,22 @@ def rate_table(
         Coverage of the intervals.
     successes, trials : str
         Names of the two columns of counts.
-    clustered : bool
-        Whether the trials of one scenario move together, so that the interval rests on trials / design effect.
 
     Returns
     -------
     DataFrame
-        The cells with the two counts, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty without a trial) and, if
-        clustered, ``design_effect``.
+        The cells with the two counts, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty without a trial) and
+        ``design_effect``: the trials of one scenario move together, so that the interval rests on trials / that.
     """
     by = list(cells)
-    if clustered:
-        counts = count_successes(events, success, by)
-    else:
-        grouped = events[by].assign(success=success).groupby(by, observed=True)["success"]
-        counts = grouped.agg(successes="sum", trials="size")
+    counts = count_successes(events, success, by)
     counts = cells.join(counts, on=by)[list(counts)].fillna(0)
     won, n = counts["successes"].astype(float), counts["trials"].astype(float)
     rate = won / n.where(n > 0)
     table = cells.assign(**{successes: won.astype("int64"), trials: n.astype("int64"), "rate": rate})
-    if not clustered:
-        table["rate_low"], table["rate_high"] = wilson_interval(won, n, level)
-    else:
-        effect = design_effect(counts["spread"], (won * (1 - rate)).fillna(0), counts["largest_spread"], n)
-        table["rate_low"], table["rate_high"] = wilson_interval(won / effect, n / effect, level)
-        table["design_effect"] = effect
+    effect = design_effect(counts["spread"], (won * (1 - rate)).fillna(0), counts["largest_spread"], n)
+    table["rate_low"], table["rate_high"] = wilson_interval(won / effect, n / effect, level)
+    table["design_effect"] = effect
     return table.reset_index(drop=True)
 
 
@@ -307,6 +316,38 @@ def wilson_interval(successes: ArrayLike, trials: ArrayLike, level: float = 0.95
     centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def rate_interval(rates: NDArray, *, level: float = 0.95) -> tuple[NDArray, NDArray, NDArray]:
+    """Give the mean of rates by scenario with Wilson's interval on the effective number of scenarios.
+
+    Parameters
+    ----------
+    rates : ndarray, shape (..., scenarios)
+        Share of successes in each scenario, 0–1 (over orders and repetitions); nan where nothing was counted.
+
+    Returns
+    -------
+    rate, low, high : ndarray, shape (...)
+
+    Notes
+    -----
+    The effective number is p (1 − p) over the squared standard error of the mean. One more scenario of yes-or-no
+    spread is added to the sum of squares, so that rates which happen to be all alike are not known exactly; quantiles
+    are of t.
+    """
+    ok = ~np.isnan(rates)
+    n = ok.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.where(ok, rates, 0).sum(axis=-1) / n
+        binary = rate * (1 - rate)
+        squares = np.where(ok, (rates - rate[..., None]) ** 2, 0).sum(axis=-1)
+        variance = (squares + binary / n) / np.maximum(n - 1, 1) / n
+        effective = np.where(binary > 1e-12, binary / np.where(variance > 0, variance, 1), n)
+        q = t_distribution.isf((1 - level) / 2, np.maximum(n - 1, 1))
+        centre = (rate + q**2 / (2 * effective)) / (1 + q**2 / effective)
+        half = q / (1 + q**2 / effective) * np.sqrt(binary / effective + q**2 / (4 * effective**2))
+    return rate, np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 def check_level(level: float) -> None:

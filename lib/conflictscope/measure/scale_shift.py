@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
+from conflictscope.measure.strengths import DRAWS, largest_of_t
+
 _GRID = 61  # angles that are tried first, over a quarter turn
+_LARGEST_SCALE = 20.0  # beyond which the rest are taken to fit no scale
 _REFINEMENTS = 4  # each narrows the angle fivefold
-_DRAWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class ScaleAndShift:
         Of no shift of any value, whatever the scale; nan with two values, which scale alone can explain.
     shift, shift_low, shift_high : ndarray, shape (groups, k)
         Log-odds of the second condition by which a value moved against where all other values and the scale put it;
-        the intervals hold together for all values. With three values which of them moved cannot be told, as any one of
-        them could have: the three have one p-value.
+        the intervals hold together for all values; nan where no scale puts the others in place. With three values which
+        of them moved cannot be told, as any one of them could have: the three have one p-value.
     t, p_value : ndarray, shape (groups, k)
         Signed root of what the value's own shift takes off the distance, and its p-value, family-wise over the values.
         A value has shifted where both it and ``omnibus_p`` are below 1 − level.
@@ -60,7 +62,7 @@ def shift_apart_from_scale(
     *,
     level: float = 0.95,
     seed: int = 0,
-    draws: int = _DRAWS,
+    draws: int = DRAWS,
 ) -> ScaleAndShift:
     """Compare the strengths of two conditions up to a common scale.
 
@@ -141,9 +143,11 @@ def _step_down(
     for column, v in enumerate(rest):
         angle = _nearest_angle(own, (*moved, v))
         shift, error = _last_shift(own, (*moved, v), angle)
+        no_scale = np.tan(angle) > _LARGEST_SCALE
         gained = least - _distance(own, (*moved, v), angle[:, None])[:, 0]
         t[:, column] = np.sign(shift) * np.sqrt(np.maximum(gained, 0))
-        values["shift"][rows, v], values["shift_low"][rows, v] = shift, error  # the error, until the bar is known
+        values["shift"][rows, v] = np.where(no_scale, np.nan, shift)
+        values["shift_low"][rows, v] = np.where(no_scale, np.nan, error)  # the error, until the bar is known
     largest = largest_of_t(_correlation(own, moved, base, rest), freedom[rows], draws=draws, seed=seed)
     p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + draws)
     bar = np.quantile(largest, level, axis=1)[:, None]
@@ -164,31 +168,6 @@ def _step_down(
         _step_down(problem, freedom, rows[chosen], (*moved, v), gate, values, scale_angle, how)
         for name, array in values.items():
             array[rows[chosen], v] = kept[name]
-
-
-def largest_of_t(correlation: NDArray, freedom: NDArray, *, draws: int, seed: int) -> NDArray[np.float64]:
-    """Return draws, shape (groups, draws), of the largest |t| of correlated t statistics.
-
-    Parameters
-    ----------
-    correlation : ndarray, shape (groups, m, m)
-        Positive semidefinite.
-    freedom : ndarray, shape (groups,)
-        Degrees of freedom, shared by the m statistics of a group.
-    """
-    rng = np.random.default_rng(seed)
-    m = correlation.shape[-1]
-    normal = rng.standard_normal((m, draws))
-    uniform = rng.standard_normal(draws)  # one draw of the scale for each draw of the statistics
-    spread, axes = np.linalg.eigh(correlation)
-    root = axes * np.sqrt(np.clip(spread, 0, None))[:, None, :]
-    largest = np.empty((len(correlation), draws))
-    for g, matrix in enumerate(root):
-        d = max(float(freedom[g]), 1.0)
-        # Wilson and Hilferty's cube: χ²/d from a normal draw, so that all groups share their draws
-        chi2 = np.maximum(1 - 2 / (9 * d) + uniform * np.sqrt(2 / (9 * d)), 0.05) ** 3
-        largest[g] = np.abs(matrix @ normal).max(axis=0) / np.sqrt(chi2)
-    return largest
 
 
 def _basis(k: int) -> NDArray[np.float64]:

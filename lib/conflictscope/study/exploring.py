@@ -115,8 +115,10 @@ class Study:
 
     def findings(self) -> list[str]:
         """Return what the study has found, in the three lines with which ``conflictscope run`` ends."""
-        steered = self.steered_choices if "steered_choices" in self._there else None
-        return sum_up(self.choices, steered, self.value_set.names, self.settings, source=self.source)
+        swapped, steered = (
+            getattr(self, name) if name in self._there else None for name in ("swapped_verdicts", "steered_choices")
+        )
+        return sum_up(self.choices, swapped, steered, self.value_set.names, self.settings, source=self.source)
 
     def case(
         self, scenario_id: str, *, targets: Collection[str] | None = None, arms: Collection[str] | None = None

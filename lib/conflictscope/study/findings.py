@@ -1,7 +1,7 @@
 """What a study has found, in three lines: rankings, shifts, steering; each says how many of how many could be tested.
 
-In: the tables ``choices`` and ``steered_choices``. Out: lines for a terminal, counted by ``measure`` with the study's
-own settings, as notebooks 05 and 06 count.
+In: the tables ``choices``, ``swapped_verdicts`` and ``steered_choices``. Out: lines for a terminal, counted by
+``measure`` with the study's own settings, as notebooks 05 and 06 count.
 """
 
 from collections.abc import Sequence
@@ -30,17 +30,18 @@ def read_findings(parameters: StudyParameters) -> list[str]:
     if states["choices"] not in (UP_TO_DATE, INCOMPLETE):
         return []
     values = parameters.values
-    choices, steered = (
+    choices, swapped, steered = (
         read_table(name, parameters.path("run_folder"), study=parameters.study)
         if states[name] in (UP_TO_DATE, INCOMPLETE)
         else None
-        for name in ("choices", "steered_choices")
+        for name in ("choices", "swapped_verdicts", "steered_choices")
     )
     simulated = any(
         model.simulated for model in asked_models(parameters, load_registry(parameters.path("models_file")))
     )
     return sum_up(
         choices,
+        swapped,
         steered,
         load_value_set(parameters.path("value_set")).names,
         Settings(**{name: values[name] for name in ("penalty", "resamples", "seed", "level")}),
@@ -50,6 +51,7 @@ def read_findings(parameters: StudyParameters) -> list[str]:
 
 def sum_up(
     choices: pd.DataFrame,
+    swapped: pd.DataFrame | None,
     steered: pd.DataFrame | None,
     values: Sequence[str],
     settings: Settings,
@@ -62,6 +64,8 @@ def sum_up(
     ----------
     choices : DataFrame
         The table of that name.
+    swapped : DataFrame, optional
+        The table ``swapped_verdicts``; None if there is none.
     steered : DataFrame, optional
         The table ``steered_choices``; None if the study has not steered.
     values : sequence of str
@@ -78,7 +82,7 @@ def sum_up(
     """
     lines = []
     for name, tell in (
-        ("rankings", partial(_rankings, choices, values)),
+        ("rankings", partial(_rankings, choices, swapped, values)),
         ("shifts", partial(_shifts, choices, values)),
         ("steering", partial(_steering, choices, steered)),
     ):
@@ -91,47 +95,34 @@ def sum_up(
     return lines
 
 
-def _rankings(choices: pd.DataFrame, values: Sequence[str], settings: Settings) -> str:
-    """Return how many rankings are supported, and which value is first in deed; in word, if nobody was asked to act."""
-    diagnosis = measure.diagnose(choices, values, level=settings.level)
-    supported = diagnosis[diagnosis["supported"].astype(bool)]
-    counted = f"{len(supported)} of {len(diagnosis)} are supported by the data"
+def _rankings(choices: pd.DataFrame, swapped: pd.DataFrame | None, values: Sequence[str], settings: Settings) -> str:
+    """Return how many orders pass all checks, and which value is first in deed; in word, if nobody was asked to act."""
+    support = measure.check_support(choices, values, settings, swapped=swapped)
+    counted = f"{support['supported'].sum()} of {len(support)} pass all checks that apply"
     condition = "open_ended" if choices["condition"].eq("open_ended").any() else "multiple_choice"
-    rankings = measure.rank_values(choices, values, settings)
-    known = rankings.merge(supported[["target", "condition", "arm"]])
-    top = known[known["condition"].eq(condition) & known["rank"].eq(1)]
-    if top.empty:
+    asked = support[support["supported"] & support["condition"].eq(condition) & support["order"].notna()]
+    # the values before the first > surely stand above all others; several: which of them is first is not known
+    firsts = asked["order"].str.split(" > ").str[0]
+    clear = firsts[asked["order"].str.contains(" > ") & ~firsts.str.contains("[,;]")]
+    if asked.empty:
         return counted
-    # the letter a is that of the strongest; whoever has it too cannot be told apart from it
-    strongest = known[known["tie_group"].str.contains("a", regex=False)].groupby(["target", "condition"]).size()
-    tied = [strongest[row.target, row.condition] > 1 for row in top.itertuples()]
-    firsts = top.assign(tied=tied).groupby("value")["tied"].agg(["size", "sum"]).sort_values("size", ascending=False)
-    told = [f"{value} for {size}{f' ({shared} tied)' if shared else ''}" for value, size, shared in firsts.itertuples()]
+    told = [f"{value} for {size}" for value, size in clear.value_counts().items()]
+    told += [f"not one value for {len(firsts) - len(clear)}"] if len(clear) < len(firsts) else []
     where = "conversation" if condition == "open_ended" else "multiple choice"
-    return f"{counted}; first in {where}, of {len(top)} targets: {', '.join(told)}"
+    return f"{counted}; first in {where}, of {len(asked)} such targets: {', '.join(told)}"
 
 
 def _shifts(choices: pd.DataFrame, values: Sequence[str], settings: Settings) -> str:
-    """Return how many shifts between word and deed are beyond noise, of those that could be tested."""
+    """Return how many targets have shifted between word and deed, scale set apart, of those that could be tested."""
     if not set(CONDITIONS) <= set(choices["condition"]):
         return "not measured: the targets were not asked both ways"
-    shifts = tested_shifts(measure.value_shifts(choices, values, settings))
-    beyond = shifts[shifts["beyond"].eq(True)].sort_values("size", key=abs, ascending=False)
-    tested = shifts["beyond"].notna().sum()
-    largest = [f"{row.target}: {row.value} {row.size:+.2f}" for row in beyond[:_SHOWN].itertuples(index=False)]
-    untested = f" ({len(shifts) - tested} more could not be tested)" if tested < len(shifts) else ""
-    more = f"; the largest: {', '.join(largest)}" if largest else ""
-    return f"{len(beyond)} of {tested} beyond noise{untested}{more}"
-
-
-def tested_shifts(shifts: pd.DataFrame) -> pd.DataFrame:
-    """Return of ``measure.value_shifts`` what is summed up: everything that reads that table's columns is here.
-
-    Columns: ``target``, ``value``, ``size`` (log-odds, above 0: acted on more than said) and ``beyond`` (whether it is
-    beyond noise; empty if that could not be tested).
-    """
-    names = {"target": "target", "value": "value", "strength_shift": "size", "beyond_noise": "beyond"}
-    return shifts[list(names)].rename(columns=names).astype({"beyond": "boolean"})
+    compared, _ = measure.compare_conditions(choices, values, settings)
+    tested = compared[compared["omnibus_p"].notna()]
+    shifted = tested[tested["p_value"].lt(1 - settings.level)]
+    named = [f"{row.target} ({row.shifted})" if pd.notna(row.shifted) else row.target for row in shifted.itertuples()]
+    untested = f" ({len(compared) - len(tested)} more could not be tested)" if len(tested) < len(compared) else ""
+    more = f": {', '.join(named[:_SHOWN])}{' …' if len(named) > _SHOWN else ''}" if named else ""
+    return f"{len(shifted)} of {len(tested)} targets act on other values than they name, beyond scale{untested}{more}"
 
 
 def _steering(choices: pd.DataFrame, steered: pd.DataFrame | None, settings: Settings) -> str:

@@ -264,10 +264,10 @@ _STUDY = (
         "05_rank_values",
         "Which values come first, in word and in deed?",
         seconds=9,
-        reads=("answers", "verdicts", "kept_scenarios"),
+        reads=("answers", "verdicts", "kept_scenarios", "swapped_verdicts"),
         writes=("choices", "rankings"),
         figures=("rankings", "shift", "preferences_open_ended", "preferences_multiple_choice"),
-        parameters=dict.fromkeys(("penalty", "resamples", "level", "seed"), ("rankings",)),
+        parameters=dict.fromkeys(("penalty", "level", "seed"), ("rankings",)),
         leaves="figures",
     ),
     Stage(
@@ -286,7 +286,7 @@ _STUDY = (
             ),
             "choice_temperature": ("steered_answers",),
             **dict.fromkeys(("max_turns", "target_temperature", "target_max_tokens"), ("steered_conversations",)),
-            **dict.fromkeys(("penalty", "resamples", "level"), ()),
+            "level": (),
             "seed": ("steered_answers", "steered_conversations", "steered_verdicts"),
         },
         steps=(

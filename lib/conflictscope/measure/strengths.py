@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from conflictscope.measure.choices import GROUP, check_choices
+from conflictscope.measure.bootstrap import places_of
+from conflictscope.measure.choices import check_choices, number_groups
 
 _STEPS = 100
 _LAST_STEP = 1e-10
 _LONGEST_STEP = 2.0  # log-odds: Newton's step may overshoot where a value nearly always wins
 _LEAST_DISPERSION = 0.05
+DRAWS = 10_000  # of correlated t statistics, behind comparisons that hold together
 _PRIOR_INFORMATION = 4.0  # weight of the pooled dispersion against a pair's own, in units of n p (1 − p)
 
 
@@ -36,6 +38,10 @@ class GradedShares:
         Places of the pair's values in the value set, first < second.
     share : ndarray, shape (groups, scenarios)
         Mean over the orders shown of the mean over repetitions: 1 = the first value always won; nan without a choice.
+    turned : ndarray, shape (groups, scenarios)
+        How far the two orders of showing differ, 0–1: 1 = whatever stood first (or last) won; nan without both.
+    asked : ndarray of bool, shape (groups, scenarios)
+        Whether the group was asked, with a choice or without.
     """
 
     values: list[str]
@@ -45,15 +51,23 @@ class GradedShares:
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     share: NDArray[np.float64]
+    turned: NDArray[np.float64]
+    asked: NDArray[np.bool_]
 
-    def row(self, target: str, condition: str, arm: str) -> int | None:
-        """Return the row of a group, or None."""
-        same = self.groups["target"].eq(target) & self.groups["condition"].eq(condition) & self.groups["arm"].eq(arm)
-        return int(same.to_numpy().argmax()) if same.any() else None
+    def rows(self, groups: Sequence[tuple[str, str, str]]) -> NDArray[np.int64]:
+        """Return the row of each group (target, condition, arm), −1 for one that is not there."""
+        wanted = pd.MultiIndex.from_tuples(groups, names=list(self.groups))
+        return pd.MultiIndex.from_frame(self.groups).get_indexer(wanted)
 
     def sums(self, share: NDArray | None = None) -> "PairSums":
         """Return the sums by pair of `share`, shape (groups, scenarios); default: every group's own."""
         return sum_by_pair(self.share if share is None else share, self.pair, self.first, self.second, len(self.values))
+
+    @property
+    def missing(self) -> NDArray[np.float64]:
+        """Scenarios that were asked and have no choice, shape (groups, pairs)."""
+        lost = np.where(self.asked & np.isnan(self.share), 1.0, np.nan)
+        return self.sums(lost).n
 
 
 @dataclass(frozen=True)
@@ -114,12 +128,16 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     """
     check_choices(choices)
     place = pd.Index(values)
-    one, two = place.get_indexer(choices["value_1"]), place.get_indexer(choices["value_2"])
-    if place.has_duplicates or (np.minimum(one, two) < 0).any() or (one == two).any():
+    one, two, won = (places_of(choices[column], place) for column in ("value_1", "value_2", "winner"))
+    if len(values) < 2 or place.has_duplicates:
+        raise ValueError(f"values: found {list(values)}; expected at least two, each once. Pass the study's values.")
+    if unknown := sorted({*choices["value_1"].unique(), *choices["value_2"].unique()} - {*values}):
         raise ValueError(
-            f"choices: found values {sorted({*choices['value_1'], *choices['value_2']})}; expected pairs of different "
-            f"values among {list(values)}. Pass the study's values."
+            f"choices: unknown values {unknown}; expected some of {list(values)}. Pass the study's values."
         )
+    if (one == two).any():
+        scenario = choices["scenario_id"].iloc[int((one == two).argmax())]
+        raise ValueError(f"choices: scenario {scenario!r} sets a value against itself; expected two different values.")
     low, high = np.minimum(one, two), np.maximum(one, two)
     codes, pair_of_row = np.unique(low * len(place) + high, return_inverse=True)
     row_scenario, ids = choices["scenario_id"].factorize()
@@ -133,10 +151,9 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     order = np.lexsort((np.asarray(ids), pair_of))
     rank = np.empty(len(ids), dtype=int)
     rank[order] = np.arange(len(ids))
-    group = choices.groupby(GROUP).ngroup().to_numpy()
-    groups = choices[GROUP].iloc[np.unique(group, return_index=True)[1]].reset_index(drop=True)
+    groups, group = number_groups(choices)
     chosen = choices["outcome"].eq("choice").to_numpy()
-    first_won = place.get_indexer(choices["winner"]) == low
+    first_won = won == low
     # a judge's label order is no part of what the target was asked
     shown = np.where(choices["condition"].eq("multiple_choice"), choices["action_shown_first"].to_numpy() - 1, 0)
     shape = (len(groups), len(ids), 2)
@@ -146,8 +163,12 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     each = np.divide(wins, count, out=np.zeros(shape), where=count > 0)
     orders = (count > 0).sum(axis=2)
     share = np.divide(each.sum(axis=2), orders, out=np.full(shape[:2], np.nan), where=orders > 0)
+    turned = np.where(orders == 2, np.abs(each[:, :, 0] - each[:, :, 1]), np.nan)
+    asked = np.zeros(shape[:2], dtype=bool)
+    asked[group, rank[row_scenario]] = True
     first, second = np.divmod(codes, len(place))
-    return GradedShares(list(values), groups, [str(i) for i in ids[order]], pair_of[order], first, second, share)
+    pair, ids = pair_of[order], [str(name) for name in ids[order]]
+    return GradedShares(list(values), groups, ids, pair, first, second, share, turned, asked)
 
 
 def sum_by_pair(share: NDArray, pair: NDArray, first: NDArray, second: NDArray, k: int) -> PairSums:
@@ -187,9 +208,10 @@ def fit_strengths(sums: PairSums) -> Strengths:
         theta = _firth(n, y, dispersion(n, y, yy), design)
         p = expit(theta @ design.T)
         weight = n * p * (1 - p)
-        bread = np.linalg.inv(np.einsum("pi,gp,pj->gij", design, weight, design))
-        leverage = weight * np.einsum("pi,gij,pj->gp", design, bread, design) / np.maximum(n, 1)
-        push = np.einsum("gij,pj->gip", bread, design)  # what a unit of residual adds to the parameters
+        squares = _squares(design)
+        bread = np.linalg.inv(_information(weight, squares))
+        leverage = weight * (bread.reshape(len(bread), -1) @ squares.T) / np.maximum(n, 1)
+        push = bread @ design.T  # what a unit of residual adds to the parameters
         sound = 1 - np.minimum(leverage, 0.99)
         meat = np.maximum(yy - 2 * p * y + n * p * p, 0) / sound
         trust = weight / (weight + _PRIOR_INFORMATION)
@@ -197,7 +219,7 @@ def fit_strengths(sums: PairSums) -> Strengths:
         centre = _centre(k)
         strengths[linked] = theta @ centre.T
         influence[linked] = centre @ push
-        covariance[linked] = np.einsum("gip,gp,gjp->gij", influence[linked], meat, influence[linked])
+        covariance[linked] = (influence[linked] * meat[:, None, :]) @ np.swapaxes(influence[linked], 1, 2)
         fitted[linked] = p
     return Strengths(strengths, covariance, influence, fitted, freedom, undecided)
 
@@ -218,7 +240,7 @@ def cross_covariance(one: Strengths, two: Strengths, sums_1: PairSums, sums_2: P
     trust = [sums_1.n * share * (1 - share) for share in (p, q)]
     trust = [weight / (weight + _PRIOR_INFORMATION) for weight in trust]
     meat = np.sqrt(trust[0] * trust[1]) * (yy_12 - q * sums_1.y - p * sums_2.y + sums_1.n * p * q)
-    return np.einsum("gip,gp,gjp->gij", one.influence, meat, two.influence)
+    return (one.influence * meat[:, None, :]) @ np.swapaxes(two.influence, 1, 2)
 
 
 def pair_design(first: NDArray, second: NDArray, k: int) -> NDArray[np.float64]:
@@ -238,29 +260,73 @@ def dispersion(n: NDArray, y: NDArray, yy: NDArray) -> NDArray[np.float64]:
     return np.clip(ratio, _LEAST_DISPERSION, 1.0)
 
 
+def largest_of_t(correlation: NDArray, freedom: NDArray, *, draws: int, seed: int) -> NDArray[np.float64]:
+    """Return draws, shape (groups, draws), of the largest |t| of correlated t statistics.
+
+    Parameters
+    ----------
+    correlation : ndarray, shape (groups, m, m)
+        Positive semidefinite.
+    freedom : ndarray, shape (groups,)
+        Degrees of freedom, shared by the m statistics of a group.
+    """
+    rng = np.random.default_rng(seed)
+    m = correlation.shape[-1]
+    normal = rng.standard_normal((m, draws))
+    uniform = rng.standard_normal(draws)  # one draw of the scale for each draw of the statistics
+    spread, axes = np.linalg.eigh(correlation)
+    root = axes * np.sqrt(np.clip(spread, 0, None))[:, None, :]
+    largest = np.empty((len(correlation), draws))
+    for g, matrix in enumerate(root):
+        d = max(float(freedom[g]), 1.0)
+        # Wilson and Hilferty's cube: χ²/d from a normal draw, so that all groups share their draws
+        chi2 = np.maximum(1 - 2 / (9 * d) + uniform * np.sqrt(2 / (9 * d)), 0.05) ** 3
+        largest[g] = np.abs(matrix @ normal).max(axis=0) / np.sqrt(chi2)
+    return largest
+
+
 def expit(x: ArrayLike) -> NDArray[np.float64]:
     """Return 1 / (1 + e^−x) without overflow."""
     return (1 + np.tanh(np.asarray(x) / 2)) / 2
 
 
-def _firth(n: NDArray, y: NDArray, phi: NDArray, design: NDArray) -> NDArray[np.float64]:
+def fit_points(sums: PairSums, start: NDArray | None = None) -> NDArray[np.float64]:
+    """Give the strengths of `fit_strengths` alone, for groups whose pairs link all values; `start` is a near guess."""
+    design = pair_design(sums.first, sums.second, sums.k)
+    near = None if start is None else start[:, :-1] - start[:, -1:]
+    theta = _firth(sums.n, sums.y, dispersion(sums.n, sums.y, sums.yy), design, near)
+    return theta @ _centre(sums.k).T
+
+
+def _firth(n: NDArray, y: NDArray, phi: NDArray, design: NDArray, start: NDArray | None = None) -> NDArray[np.float64]:
     """Return the parameters, shape (groups, k − 1), that solve Firth's adjusted score."""
-    theta = np.zeros((len(n), design.shape[1]))
+    theta = np.zeros((len(n), design.shape[1])) if start is None else start.copy()
+    squares = _squares(design)
     active = np.arange(len(n))
     for _ in range(_STEPS):
         p = expit(theta[active] @ design.T)
         weight = n[active] * p * (1 - p)
-        information = np.einsum("pi,gp,pj->gij", design, weight, design)
-        inverse = np.linalg.inv(information)
-        leverage = phi[active, None] * weight * np.einsum("pi,gij,pj->gp", design, inverse, design)
+        inverse = np.linalg.inv(_information(weight, squares))
+        leverage = phi[active, None] * weight * (inverse.reshape(len(active), -1) @ squares.T)
         score = (y[active] - n[active] * p + leverage * (0.5 - p)) @ design
-        step = np.einsum("gij,gj->gi", inverse, score)
+        step = (inverse @ score[:, :, None])[..., 0]
         size = np.abs(step).max(axis=1, keepdims=True)
         theta[active] += step * np.minimum(1, _LONGEST_STEP / np.maximum(size, 1e-300))
         active = active[size[:, 0] > _LAST_STEP]
         if not active.size:
             return theta
     raise ArithmeticError(f"{active.size} of {len(n)} fits did not converge in {_STEPS} steps.")
+
+
+def _squares(design: NDArray) -> NDArray[np.float64]:
+    """Return each pair's design times itself, shape (pairs, (k − 1)²)."""
+    return (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+
+
+def _information(weight: NDArray, squares: NDArray) -> NDArray[np.float64]:
+    """Return the Fisher information, shape (groups, k − 1, k − 1), of pairs' weights, shape (groups, pairs)."""
+    size = round(squares.shape[1] ** 0.5)
+    return (weight @ squares).reshape(-1, size, size)
 
 
 def _centre(k: int) -> NDArray[np.float64]:

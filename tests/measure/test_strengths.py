@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from scipy.optimize import root
 
 from conflictscope.calibration.generator import Nuisance, Truth, choices_table, draw_studies
-from conflictscope.measure.sandwich import (
+from conflictscope.measure.strengths import (
     cross_covariance,
     expit,
     fit_strengths,
@@ -97,12 +97,12 @@ def test_choices_are_graded_scenario_by_scenario_and_value_1_may_be_either():
     truth = Truth({"a": 0.8, "b": 0.1, "c": -0.9}, [("b", "a"), ("a", "c"), ("c", "b")])
     drawn = draw_studies(truth, Nuisance(repetitions=2, refusal={"a": 0.3}), scenarios=20, studies=1, seed=2)
     graded = grade_choices(choices_table(drawn), ["a", "b", "c"])
-    expressed = graded.share[graded.row("m0", "multiple_choice", "default")].reshape(3, 20)
+    expressed = graded.share[graded.rows([("m0", "multiple_choice", "default")])[0]].reshape(3, 20)
     expected = drawn.expressed[0, 0].mean(axis=(-1, -2))
     assert expressed[0] == pytest.approx(1 - expected[0])
     assert expressed[1] == pytest.approx(expected[1])
     assert expressed[2] == pytest.approx(1 - expected[2])
-    revealed = graded.share[graded.row("m0", "open_ended", "default")].reshape(3, 20)
+    revealed = graded.share[graded.rows([("m0", "open_ended", "default")])[0]].reshape(3, 20)
     lost = np.isnan(drawn.revealed[0, 0]).all(axis=-1)
     assert np.isnan(revealed[1]).tolist() == lost[1].tolist()
 
