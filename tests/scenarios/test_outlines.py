@@ -19,7 +19,7 @@ def test_each_pair_gets_what_was_asked_and_no_cell_is_favoured(name, wanted, per
     by_pair, by_cell, by_direction = Counter(), Counter(), Counter()
     for batch in batches:
         assert 1 <= batch.count <= per_call
-        assert {batch.acting_value, batch.other_value} == {batch.value_1, batch.value_2}
+        assert {batch.acting_value, batch.fields(value_set)["other_value"]} == {batch.value_1, batch.value_2}
         pair = (batch.value_1, batch.value_2)
         by_pair[pair] += batch.count
         by_cell[pair, batch.structure, batch.severity, batch.acting_value] += batch.count

@@ -5,13 +5,17 @@
 - ``dedupe``: mark outlines that repeat an earlier one
 - ``writing``: second step, full scenarios; or scenarios without outlines, the paper's ablations
 - ``from_file``: scenarios that exist already, and what they lack, added by the author
-- ``checks``: the six checks, what became of each scenario, and which action a judge sees as A
-- ``domains``: which part of life each scenario is from
+- ``checks``: the six checks, what became of each scenario, its part of life, and which action a judge sees as A
 """
 
-from conflictscope.scenarios.checks import action_shown_first, apply_filter, check_scenarios, filter_funnel
+from conflictscope.scenarios.checks import (
+    action_shown_first,
+    apply_filter,
+    assign_domains,
+    check_scenarios,
+    filter_funnel,
+)
 from conflictscope.scenarios.dedupe import mark_duplicates
-from conflictscope.scenarios.domains import assign_domains
 from conflictscope.scenarios.from_file import (
     complete_scenarios,
     missing_fields,

@@ -1,23 +1,26 @@
-"""The six checks that a scenario must pass (paper, section 3.2), and which action is shown as A where it matters.
+"""The filter judge: the six checks that a scenario must pass (paper, section 3.2), and which part of life it is from.
 
-In: the scenarios table. Out: one row for each question put to the filter judge, with its yes or no and its reason; the
+In: the scenarios table. Out: one row for each question put to the judge, with its yes or no and its reason; the
 status of each scenario. A check without a readable answer is neither passed nor failed: the scenario is ``undecided``.
 The action shown first is drawn from a hash of the row's identity, so it stays the same when rows come and go.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, create_model
 
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
-from conflictscope.scenarios.value_sets import Value, ValueSet
+from conflictscope.scenarios.value_sets import ValueSet
 from conflictscope.tables import CHECKS, TABLES
 
 _NEEDS_ACTIONS = {"feasible", "exclusive", "dilemma"}
+# `value_guided` is asked about the value of each side
+_QUESTIONS = [(check, side) for check in CHECKS for side in ((1, 2) if check == "value_guided" else (None,))]
 _FAILED, _EMPTY, _PASSED = range(3)
 
 
@@ -55,46 +58,36 @@ async def check_scenarios(
         scenario's id, reversed for the second value; the row is passed if the judge names the action that supports
         the value.
     """
-    asked, requests = [], []
-    for scenario in scenarios.itertuples():
-        for check in CHECKS:
-            if check != "value_guided":
-                asked.append({"scenario_id": scenario.scenario_id, "check": check})
-                requests.append(_yes_no_request(check, scenario))
-                continue
-            first = action_shown_first(seed, "value_guided", scenario.scenario_id)
-            for side, shown_first in ((1, first), (2, 3 - first)):
-                value = value_set[scenario.value_1 if side == 1 else scenario.value_2]
-                asked.append(
-                    {
-                        "scenario_id": scenario.scenario_id,
-                        "check": check,
-                        "about_value": value.name,
-                        "action_shown_first": shown_first,
-                        "side": side,
-                    }
-                )
-                requests.append(_value_guided_request(scenario, value, shown_first))
-    replies = await models.ask(filter_judge, requests, label="checks")
+    asked = [(scenario, check, side) for scenario in scenarios.itertuples() for check, side in _QUESTIONS]
+    questions = [_question(scenario, check, side, value_set, seed) for scenario, check, side in asked]
+    replies = await models.ask(filter_judge, [request for _, request in questions], label="checks")
     rows = []
-    for question, reply in zip(asked, replies, strict=True):
+    for (_, _, side), (row, _), reply in zip(asked, questions, replies, strict=True):
         answer = reply.parsed
         if isinstance(answer, ValueGuidedResult):
-            shown = {"A": question["action_shown_first"], "B": 3 - question["action_shown_first"]}
-            passed = shown.get(answer.action) == question["side"]
+            passed: bool | None = answer.action == ("A" if row["action_shown_first"] == side else "B")
         else:
-            passed = answer.passes if isinstance(answer, CheckResult) else None
-        rows.append(
-            question
-            | {
-                "passed": passed,
-                "reason": answer.reason if isinstance(answer, CheckResult | ValueGuidedResult) else None,
-                "filter_judge": filter_judge,
-                "problem": reply.problem,
-                "raw": reply.text,
-            }
-        )
+            passed = getattr(answer, "passes", None)
+        judged = {"passed": passed, "reason": getattr(answer, "reason", None), "filter_judge": filter_judge}
+        rows.append(row | judged | {"problem": reply.problem, "raw": reply.text})
     return pd.DataFrame(rows, columns=TABLES["checks"].names)
+
+
+def _question(scenario, check: str, side: int | None, value_set: ValueSet, seed: int) -> tuple[dict, Request]:
+    """Return the row of a question, as far as it is known before it is asked, and the request that puts it."""
+    row = {"scenario_id": scenario.scenario_id, "check": check}
+    if side is None:
+        actions = {"action_1": scenario.action_1, "action_2": scenario.action_2} if check in _NEEDS_ACTIONS else {}
+        prompt = render(f"check_{check}", description=scenario.description, **actions)
+        return row, Request.of(prompt, schema=CheckResult, temperature=0.0)
+    value = value_set[scenario.value_1 if side == 1 else scenario.value_2]
+    first = action_shown_first(seed, check, scenario.scenario_id)
+    first = first if side == 1 else 3 - first
+    shown = (scenario.action_1, scenario.action_2)[:: 1 if first == 1 else -1]
+    fields = {"action_a": shown[0], "action_b": shown[1], "value": value.name, "definition": value.definition}
+    prompt = render(f"check_{check}", description=scenario.description, **fields)
+    row |= {"about_value": value.name, "action_shown_first": first}
+    return row, Request.of(prompt, schema=ValueGuidedResult, temperature=0.0)
 
 
 def apply_filter(scenarios: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
@@ -109,23 +102,13 @@ def apply_filter(scenarios: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
     passed = checks["passed"].astype("boolean")
     # a failed part fails the check whatever the other part was; only then does an empty one leave it undecided
     worst = np.select([passed.eq(False).fillna(False), passed.isna()], [_FAILED, _EMPTY], _PASSED)
-    verdicts = (
-        checks[["scenario_id", "check"]]
-        .assign(worst=worst)
-        .groupby(["scenario_id", "check"])["worst"]
-        .min()
-        .unstack("check")
-        .reindex(index=scenarios["scenario_id"], columns=list(CHECKS))
-    )
+    parts = checks[["scenario_id", "check"]].assign(worst=worst).groupby(["scenario_id", "check"])["worst"].min()
+    verdicts = parts.unstack("check").reindex(index=scenarios["scenario_id"], columns=list(CHECKS))
     filter_status = pd.Series("undecided", index=verdicts.index)
     filter_status[verdicts.eq(_PASSED).all(axis=1)] = "kept"
     filter_status[verdicts.eq(_FAILED).any(axis=1)] = "dropped"
-    return (
-        verdicts.eq(_PASSED)
-        .astype("boolean")
-        .where(verdicts.isin((_PASSED, _FAILED)))
-        .assign(filter_status=filter_status)
-    )
+    decided = verdicts.eq(_PASSED).astype("boolean").where(verdicts.isin((_PASSED, _FAILED)))
+    return decided.assign(filter_status=filter_status)
 
 
 def filter_funnel(decisions: pd.DataFrame) -> pd.DataFrame:
@@ -137,41 +120,41 @@ def filter_funnel(decisions: pd.DataFrame) -> pd.DataFrame:
         ``check``, ``passed``, ``failed``, ``undecided`` (each over all scenarios), ``pass_rate`` (passed among those
         decided) and ``left``: scenarios that passed this check and all before it.
     """
-    left = pd.Series(True, index=decisions.index)
-    rows = []
-    for check in CHECKS:
-        verdict = decisions[check]
-        passed, failed = int((verdict == True).sum()), int((verdict == False).sum())  # noqa: E712  (empty is neither)
-        left &= (verdict == True).fillna(False).astype(bool)  # noqa: E712
-        rows.append(
-            {
-                "check": check,
-                "passed": passed,
-                "failed": failed,
-                "undecided": len(verdict) - passed - failed,
-                "pass_rate": passed / (passed + failed) if passed + failed else float("nan"),
-                "left": int(left.sum()),
-            }
-        )
-    return pd.DataFrame(rows)
+    passed, failed = (decisions[list(CHECKS)].eq(verdict).fillna(False).astype(bool) for verdict in (True, False))
+    table = pd.DataFrame({"check": list(CHECKS), "passed": passed.sum().to_numpy(), "failed": failed.sum().to_numpy()})
+    decided = table["passed"] + table["failed"]
+    left = passed.cummin(axis=1).sum().astype(int).to_numpy()
+    return table.assign(undecided=len(decisions) - decided, pass_rate=table["passed"] / decided, left=left)
 
 
-def _yes_no_request(check: str, scenario) -> Request:
-    """Return the request for one of the five yes/no checks."""
-    actions = {"action_1": scenario.action_1, "action_2": scenario.action_2} if check in _NEEDS_ACTIONS else {}
-    prompt = render(f"check_{check}", description=scenario.description, **actions)
-    return Request.of(prompt, schema=CheckResult, temperature=0.0)
+async def assign_domains(
+    scenarios: pd.DataFrame, models: Models, filter_judge: str, domains: Sequence[str]
+) -> pd.DataFrame:
+    """Have the filter judge assign one of at least two different domains to each scenario (ours, not the paper's).
 
-
-def _value_guided_request(scenario, value: Value, shown_first: int) -> Request:
-    """Return the request that asks what someone who holds one value alone would do."""
-    actions = (scenario.action_1, scenario.action_2)
-    prompt = render(
-        "check_value_guided",
-        description=scenario.description,
-        action_a=actions[shown_first - 1],
-        action_b=actions[2 - shown_first],
-        value=value.name,
-        definition=value.definition,
+    Returns
+    -------
+    DataFrame
+        The domains table, one row a scenario, in the order of `scenarios`. A reply that names none of the domains is
+        kept with its text and leaves the domain empty.
+    """
+    if len(domains) < 2 or len(set(domains)) < len(domains):
+        raise ValueError(f"domains: found {list(domains)}; expected at least two, each once.")
+    # the reply to prompts/domain.txt: one of the domains
+    one_of = (Literal[tuple(domains)], ...)
+    schema = create_model("Domain", __config__=ConfigDict(extra="forbid"), domain=one_of)  # type: ignore[arg-type]
+    requests = [
+        Request.of(render("domain", description=description, domains=list(domains)), schema=schema, temperature=0.0)
+        for description in scenarios["description"]
+    ]
+    replies = await models.ask(filter_judge, requests, label="domains")
+    return pd.DataFrame(
+        {
+            "scenario_id": scenarios["scenario_id"].to_numpy(),
+            "domain": [getattr(reply.parsed, "domain", None) for reply in replies],
+            "filter_judge": filter_judge,
+            "problem": [reply.problem for reply in replies],
+            "raw": [reply.text for reply in replies],
+        },
+        columns=TABLES["domains"].names,
     )
-    return Request.of(prompt, schema=ValueGuidedResult, temperature=0.0)

@@ -24,13 +24,7 @@ _DIGITS = 6  # of a cosine in the tables: fewer than machines differ in
 
 
 def similarity_threshold(embedder: str, wanted: float | None) -> float:
-    """Return the cosine from which outlines count as repeats: the one wanted, else the embedder's own.
-
-    Raises
-    ------
-    ValueError
-        If the embedder has none of its own, or the one wanted is not in (0, 1].
-    """
+    """Return the cosine in (0, 1] from which outlines count as repeats: the one wanted, else the embedder's own."""
     if wanted is None and embedder not in THRESHOLDS:
         raise ValueError(
             f"embedder {embedder!r} has no similarity threshold of its own; set similarity_threshold. "
@@ -43,20 +37,13 @@ def similarity_threshold(embedder: str, wanted: float | None) -> float:
 
 
 async def embed_texts(texts: Sequence[str], embedder: str, models: Models) -> np.ndarray:
-    """Embed texts.
+    """Embed texts; raises ModuleNotFoundError if ``minilm`` is not installed, saying how to install it.
 
     Returns
     -------
     ndarray, shape (n_texts, n_dimensions)
         Unit vectors (zero for a text without words, under ``tfidf``). Under ``tfidf`` the weights depend on all texts
         of the call, so vectors of two calls cannot be compared.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If ``minilm`` is not installed, saying how to install it.
-    ValueError
-        If the embedder is unknown.
     """
     if not texts:
         return np.zeros((0, 1))
@@ -90,7 +77,7 @@ async def mark_duplicates(
     embedder : str
         ``tfidf``, ``minilm`` or an embeddings model.
     threshold : float, optional
-        Cosine in (0, 1] at or above which an outline is dropped; default: the embedder's own.
+        As for ``similarity_threshold``.
     earlier : DataFrame, optional
         Outlines tables of earlier studies; those kept there count as kept before all of `outlines`.
 

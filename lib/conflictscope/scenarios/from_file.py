@@ -21,9 +21,7 @@ from conflictscope.tables import SEVERITIES, STRUCTURES, TABLES
 
 REQUIRED = ("description", "action_1", "action_2", "value_1", "value_2")
 COMPLETED = ("persona", "background", "goal", "consequence_1", "consequence_2")
-TEMPLATE = ("structure", "severity", "acting_value")
-COLUMNS = (*REQUIRED, *COMPLETED, *TEMPLATE, "author", "source")
-HAND_WRITTEN = "hand-written"
+COLUMNS = (*REQUIRED, *COMPLETED, "structure", "severity", "acting_value", "author", "source")
 _ALLOWED = {"structure": (*STRUCTURES, "none"), "severity": (*SEVERITIES, "none")}
 _MOST_PROBLEMS = 10
 
@@ -45,15 +43,13 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of the scenarios table, in the file's order; fields that the file leaves out are missing, and a
-        template that it does not name is ``none``. A scenario written the other way round than the value set lists
-        its pair is turned, actions and consequences together. The id is a hash of what the file says.
+        The scenarios table, in the file's order; fields that the file leaves out are missing, and a template that it
+        does not name is ``none``. A scenario written the other way round than the value set lists its pair is turned,
+        actions and consequences together. The id is a hash of what the file says.
 
     Raises
     ------
-    FileNotFoundError
-        If the file is not there.
-    ValueError
+    FileNotFoundError, ValueError
         Naming the file and, for up to ten problems, scenario, key, what was found and what is expected.
     """
     path = Path(path)
@@ -83,14 +79,9 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
 
 
 def as_scenario(fields: dict[str, str | None], names: Sequence[str]) -> dict[str, str | None]:
-    """Make a row of the scenarios table from what is known of a scenario.
+    """Return a row of the scenarios table, its two values in the order of `names`, from some of ``COLUMNS``.
 
-    Parameters
-    ----------
-    fields : dict
-        Some of ``COLUMNS``, those of ``REQUIRED`` among them; an absent key and an empty text are the same.
-    names : sequence of str
-        The values in the value set's order, in which the row's two values will stand.
+    Those of ``REQUIRED`` are needed; an absent key and an empty text are the same.
     """
     known = {key: (fields.get(key) or "").strip() or None for key in COLUMNS}
     if names.index(known["value_1"] or "") > names.index(known["value_2"] or ""):
@@ -99,7 +90,8 @@ def as_scenario(fields: dict[str, str | None], names: Sequence[str]) -> dict[str
     author, source = known.pop("author"), known.pop("source")
     known |= {key: known[key] or "none" for key in _ALLOWED}
     scenario_id = content_id(known)
-    return {"scenario_id": scenario_id, "outline_id": source or scenario_id, "author": author or HAND_WRITTEN} | known
+    identity = {"scenario_id": scenario_id, "outline_id": source or scenario_id, "author": author or "hand-written"}
+    return identity | known
 
 
 def as_table(rows: Sequence[dict]) -> pd.DataFrame:
@@ -122,29 +114,29 @@ def missing_fields(from_file: pd.DataFrame) -> pd.Series:
 async def complete_scenarios(
     from_file: pd.DataFrame, value_set: ValueSet, models: Models, author: str, *, temperature: float | None = 1.0
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Have the author add the profile and the consequences that scenarios from a file lack.
-
-    Parameters
-    ----------
-    from_file : DataFrame
-        As ``read_scenario_file`` returns it.
+    """Have the author add the profile and the consequences that scenarios of ``read_scenario_file`` lack.
 
     Returns
     -------
-    outlines : DataFrame
-        As from ``write_outlines``, one row a scenario: ``context`` is the description and ``action_opportunity`` the
-        acting side's action (action 1 if none is named); ``good`` and ``harm`` are empty.
-    scenarios : DataFrame
-        The scenarios table.
-    shortfalls : DataFrame
-        As from ``write_outlines``: one row for each scenario that the author gave no readable reply about.
+    outlines, scenarios, shortfalls : DataFrame
+        The scenarios table; outlines and shortfalls as from ``write_outlines``: an outline's ``context`` is the
+        description and its ``action_opportunity`` the acting side's action (action 1 if none is named), ``good`` and
+        ``harm`` are empty; a shortfall is a scenario that the author gave no readable reply about.
     """
     lacking = missing_fields(from_file)
     to_ask = from_file[lacking.map(len) > 0]
-    requests = [
-        _request(scenario, lacking[index], value_set, temperature)
-        for index, scenario in zip(to_ask.index, to_ask.to_dict("records"), strict=True)
-    ]
+    requests = []
+    for index, scenario in zip(to_ask.index, to_ask.to_dict("records"), strict=True):
+        prompt = render(
+            "complete",
+            **value_set.pair_fields(scenario["value_1"], scenario["value_2"]),
+            **{name: scenario[name] for name in ("description", "action_1", "action_2")},
+            known={name: scenario[name] for name in COMPLETED if name not in lacking[index]},
+            lacking=list(lacking[index]),
+        )
+        fields: dict = {name: (NonBlank, ...) for name in lacking[index]}
+        schema = create_model("Completion", __config__=ConfigDict(extra="forbid"), **fields)
+        requests.append(Request.of(prompt, schema=schema, temperature=temperature))
     replies = await models.ask(author, requests, label="completing scenarios") if requests else []
     whole = from_file.astype(object)
     lost: dict[int, str] = {}
@@ -213,23 +205,3 @@ def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
 def _text(value: object) -> str:
     """Return a text without blanks around it; "" for none."""
     return value.strip() if isinstance(value, str) else ""
-
-
-def _request(scenario: dict, lacking: tuple[str, ...], value_set: ValueSet, temperature: float | None) -> Request:
-    """Return the request for what one scenario lacks."""
-    known = {name: scenario[name] for name in COMPLETED if name not in lacking}
-    prompt = render(
-        "complete",
-        description=scenario["description"],
-        action_1=scenario["action_1"],
-        action_2=scenario["action_2"],
-        value_1=scenario["value_1"],
-        value_2=scenario["value_2"],
-        definition_1=value_set[scenario["value_1"]].definition,
-        definition_2=value_set[scenario["value_2"]].definition,
-        known=known,
-        lacking=list(lacking),
-    )
-    fields: dict = {name: (NonBlank, ...) for name in lacking}
-    schema = create_model("Completion", __config__=ConfigDict(extra="forbid"), **fields)
-    return Request.of(prompt, schema=schema, temperature=temperature)

@@ -36,12 +36,11 @@ class Outlines(BaseModel):
     outlines: list[Outline]
 
 
+# columns: what outlines of one kind share; the outlines table before near-duplicates are marked; the calls that gave
+# less than was asked for
 CELL = ("value_1", "value_2", "structure", "severity", "acting_value")
-"""What outlines of one kind share, as columns."""
 WRITTEN = ["outline_id", *CELL, *Outline.model_fields, "author"]
-"""Columns of the outlines table before near-duplicates are marked."""
 SHORTFALL = [*CELL, "asked", "got", "problem"]
-"""Columns of the calls that gave less than was asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +56,23 @@ class Batch:
     number: int
 
     @property
-    def other_value(self) -> str:
-        """The value that acting goes against."""
-        return self.value_2 if self.acting_value == self.value_1 else self.value_1
-
-    @property
     def cell(self) -> dict[str, object]:
         """The columns that its outlines share; no acting value is empty."""
         return {name: getattr(self, name) or None for name in CELL}
 
     def fields(self, value_set: ValueSet) -> dict[str, str]:
-        """Return what the prompts say of the cell."""
-        return {name: getattr(self, name) for name in (*CELL, "other_value")} | {
-            "definition_1": value_set[self.value_1].definition,
-            "definition_2": value_set[self.value_2].definition,
-        }
+        """Return what the prompts say of the cell; ``other_value`` is the one that acting goes against."""
+        other = self.value_2 if self.acting_value == self.value_1 else self.value_1
+        template = {"structure": self.structure, "severity": self.severity}
+        sides = {"acting_value": self.acting_value, "other_value": other}
+        return value_set.pair_fields(self.value_1, self.value_2) | template | sides
 
 
 def plan_outlines(value_set: ValueSet, outlines_per_pair: int, outlines_per_call: int) -> list[Batch]:
-    """Spread the outlines of each pair over its eight cells.
+    """Spread the outlines of each pair over its eight cells; both numbers are at least 1.
 
     If the number is not a multiple of eight the remainder goes to different cells from pair to pair, so that over
     the whole set no cell is favoured.
-
-    Raises
-    ------
-    ValueError
-        If either number is below 1.
     """
     for name, number in (("outlines_per_pair", outlines_per_pair), ("outlines_per_call", outlines_per_call)):
         if number < 1:
@@ -121,7 +110,9 @@ async def write_outlines(
         call that gave more is cut to what was asked.
     """
     batches = plan_outlines(value_set, outlines_per_pair, outlines_per_call)
-    replies = await models.ask(author, [_request(batch, value_set, temperature) for batch in batches], label="outlines")
+    prompts = [render("outlines", **b.fields(value_set), count=b.count, batch=b.number) for b in batches]
+    requests = [Request.of(prompt, schema=Outlines, temperature=temperature) for prompt in prompts]
+    replies = await models.ask(author, requests, label="outlines")
     rows, shortfalls = [], []
     for batch, reply in zip(batches, replies, strict=True):
         written = reply.parsed.outlines[: batch.count] if isinstance(reply.parsed, Outlines) else []
@@ -140,9 +131,3 @@ def content_id(content: dict) -> str:
     """Return a 16-digit hash of a record's content: the id of an outline or scenario."""
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _request(batch: Batch, value_set: ValueSet, temperature: float | None) -> Request:
-    """Return the request for one batch."""
-    prompt = render("outlines", **batch.fields(value_set), count=batch.count, batch=batch.number)
-    return Request.of(prompt, schema=Outlines, temperature=temperature)

@@ -60,10 +60,14 @@ class ValueSet:
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def __getitem__(self, name: str) -> Value:
-        for value in self.values:
-            if value.name == name:
-                return value
-        raise KeyError(f"Unknown value {name!r} in value set {self.name!r}; expected one of {self.names}.")
+        if name not in self.names:
+            raise KeyError(f"Unknown value {name!r} in value set {self.name!r}; expected one of {self.names}.")
+        return self.values[self.names.index(name)]
+
+    def pair_fields(self, value_1: str, value_2: str) -> dict[str, str]:
+        """Return what the prompts say of a pair: both names and definitions."""
+        pair = {"value_1": value_1, "value_2": value_2}
+        return pair | {"definition_1": self[value_1].definition, "definition_2": self[value_2].definition}
 
 
 def load_value_set(path: Path | str) -> ValueSet:
@@ -78,11 +82,10 @@ def load_value_set(path: Path | str) -> ValueSet:
 
     Raises
     ------
-    FileNotFoundError
-        Naming the value sets that are in the same folder.
-    ValueError
-        Listing every problem: unknown keys, repeated names, names that differ in case only, empty or near-identical
-        definitions, misspelt groups or values, repeated pairs, a pair graph that is not connected.
+    FileNotFoundError, ValueError
+        Naming the value sets in the same folder; listing every problem: unknown keys, repeated names, names that
+        differ in case only, empty or near-identical definitions, misspelt groups or values, repeated pairs, a pair
+        graph that is not connected.
     """
     path = Path(path)
     if not path.exists():
@@ -157,14 +160,10 @@ def _read_pairs(found: object, values: Sequence[Value]) -> tuple[list[tuple[str,
     pairs: dict[tuple[str, str], None] = {}
     problems = []
     for pair in found:
-        names = (
-            [unicodedata.normalize("NFC", n) if isinstance(n, str) else n for n in pair]
-            if isinstance(pair, list)
-            else []
-        )
-        texts = len(names) == 2 and all(isinstance(name, str) for name in names)
-        unknown = [name for name in names if name not in place] if texts else []
-        if not texts or unknown or names[0] == names[1]:
+        two = isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
+        names = [unicodedata.normalize("NFC", name) for name in pair] if two else []
+        unknown = [name for name in names if name not in place]
+        if not names or unknown or names[0] == names[1]:
             near = did_you_mean(unknown[0], place) if unknown else ""
             problems.append(
                 f"pairs: found {_shown(pair)}; expected two different names out of {_shown(list(place))}{near or '.'}"
@@ -193,7 +192,15 @@ def _lint(values: Sequence[Value], pairs: Sequence[tuple[str, str]]) -> list[str
             f"values {values[a].name!r} and {values[b].name!r} have (nearly) the same definition; expected two that "
             "tell them apart."
         )
-    problems += _strange_groups(Counter(value.group for value in values if value.group))
+    sizes = Counter(value.group for value in values if value.group)
+    groups = list(sizes)
+    for group, size in sizes.items():
+        # of two that are alike, the larger is taken for the right one, else the first
+        others = [o for o in groups if sizes[o] > size or (sizes[o] == size and groups.index(o) < groups.index(group))]
+        alike = [other for other in others if _normalised(other) == _normalised(group)]
+        near = f"; did you mean {alike[0]!r}?" if alike else did_you_mean(group, others, cutoff=_NEAR_GROUP)
+        if alike or (size == 1 and near):
+            problems.append(f"group: found {group!r}, of {size} value; expected a group of the set's own{near}")
     if len(parts := _connected_parts([value.name for value in values], pairs)) > 1:
         problems.append(
             f"pairs: they do not connect the values, so no common ranking exists; found the parts {_shown(parts)}, "
@@ -230,17 +237,3 @@ def _nearly_the_same(definitions: Sequence[str]) -> list[tuple[int, int]]:
     length = np.sqrt(np.diag(products))
     alike = np.triu(products >= NEARLY_THE_SAME * np.outer(length, length), k=1)
     return [(int(a), int(b)) for a, b in zip(*np.nonzero(alike), strict=True)]
-
-
-def _strange_groups(sizes: Counter[str]) -> list[str]:
-    """Return which groups of a single value seem to be another group, misspelt."""
-    problems = []
-    groups = list(sizes)
-    for group, size in sizes.items():
-        # of two that are alike, the larger is taken for the right one, else the first
-        others = [o for o in groups if sizes[o] > size or (sizes[o] == size and groups.index(o) < groups.index(group))]
-        same = [other for other in others if _normalised(other) == _normalised(group)]
-        near = f"; did you mean {same[0]!r}?" if same else did_you_mean(group, others, cutoff=_NEAR_GROUP)
-        if same or (size == 1 and near):
-            problems.append(f"group: found {group!r}, of {size} value; expected a group of the set's own{near}")
-    return problems

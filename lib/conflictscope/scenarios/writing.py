@@ -9,8 +9,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from conflictscope.models import Models, NonBlank, Request
-from conflictscope.prompts import Prompt, render
-from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, Batch, content_id, plan_outlines
+from conflictscope.prompts import render
+from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, Batch, Outline, content_id, plan_outlines
 from conflictscope.scenarios.value_sets import ValueSet
 from conflictscope.tables import TABLES
 
@@ -34,12 +34,7 @@ class Scenario(BaseModel):
 async def write_scenarios(
     outlines: pd.DataFrame, value_set: ValueSet, models: Models, author: str, *, temperature: float | None = 1.0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Have the author expand each kept outline.
-
-    Parameters
-    ----------
-    outlines : DataFrame
-        The outlines table; rows that are not ``kept`` are left out.
+    """Have the author expand each outline that is ``kept``.
 
     Returns
     -------
@@ -49,56 +44,34 @@ async def write_scenarios(
         ``outline_id`` and ``problem`` for each outline without a scenario of its own: an unreadable reply, a call that
         failed, or a scenario that repeats an earlier one word for word.
     """
-    kept = outlines[outlines["kept"].astype(bool)]
-    replies = await models.ask(
-        author, [_request(outline, value_set, temperature) for outline in kept.itertuples()], label="scenarios"
-    )
-    rows, lost, seen = [], [], set()
-    for outline, reply in zip(kept.to_dict("records"), replies, strict=True):
+    kept = outlines[outlines["kept"].astype(bool)].to_dict("records")
+    requests = []
+    for outline in kept:
+        one, two, acting = outline["value_1"], outline["value_2"], outline["acting_value"]
+        sides = {"acting_value": acting, "other_value": two if acting == one else one}
+        texts = {name: outline[name] for name in Outline.model_fields}
+        prompt = render("scenario", **value_set.pair_fields(one, two), **sides, **texts)
+        requests.append(Request.of(prompt, schema=Scenario, temperature=temperature))
+    replies = await models.ask(author, requests, label="scenarios")
+    rows: dict[str, dict] = {}
+    lost = []
+    for outline, reply in zip(kept, replies, strict=True):
         problem = reply.problem
         if isinstance(reply.parsed, Scenario):
             content = {name: outline[name] for name in CELL} | reply.parsed.model_dump()
             scenario_id = content_id(content)
-            if scenario_id not in seen:
-                seen.add(scenario_id)
+            if scenario_id not in rows:
                 identity = {"scenario_id": scenario_id, "outline_id": outline["outline_id"], "author": author}
-                rows.append(identity | content)
+                rows[scenario_id] = identity | content
                 continue
             problem = f"repeats scenario {scenario_id} word for word"
         lost.append({"outline_id": outline["outline_id"], "problem": problem or reply.outcome})
-    return (
-        pd.DataFrame(rows, columns=TABLES["scenarios"].names),
-        pd.DataFrame(lost, columns=["outline_id", "problem"]),
-    )
-
-
-def _request(outline, value_set: ValueSet, temperature: float | None) -> Request:
-    """Return the request that expands one outline."""
-    acts_on_1 = outline.acting_value == outline.value_1
-    prompt = render(
-        "scenario",
-        value_1=outline.value_1,
-        definition_1=value_set[outline.value_1].definition,
-        value_2=outline.value_2,
-        definition_2=value_set[outline.value_2].definition,
-        context=outline.context,
-        action_opportunity=outline.action_opportunity,
-        good=outline.good,
-        harm=outline.harm,
-        acting_value=outline.acting_value,
-        other_value=outline.value_2 if acts_on_1 else outline.value_1,
-    )
-    return Request.of(prompt, schema=Scenario, temperature=temperature)
+    scenarios = pd.DataFrame(list(rows.values()), columns=TABLES["scenarios"].names)
+    return scenarios, pd.DataFrame(lost, columns=["outline_id", "problem"])
 
 
 def plan_single_stage(value_set: ValueSet, outlines_per_pair: int, generation: str) -> list[Batch]:
-    """Return one call for each scenario: over the eight cells for ``single_stage``, without a cell for ``direct``.
-
-    Raises
-    ------
-    ValueError
-        If `generation` is neither.
-    """
+    """Return one call for each scenario: over the eight cells for ``single_stage``, without a cell for ``direct``."""
     if generation == "single_stage":
         return plan_outlines(value_set, outlines_per_pair, outlines_per_call=1)
     if generation == "direct":
@@ -119,38 +92,33 @@ async def write_in_single_stage(
     generation: str,
     temperature: float | None = 1.0,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Have the author write each scenario in one call.
+    """Have the author write each scenario in one call, as ``plan_single_stage`` says.
 
     Returns
     -------
-    outlines : DataFrame
-        As from ``write_outlines``: ``context`` is the description and ``action_opportunity`` the acting side's action
-        (action 1 for ``direct``); ``good`` and ``harm`` are empty.
-    scenarios : DataFrame
-        The scenarios table, before near-duplicates are taken out: keep the rows whose outline is kept.
-    shortfalls : DataFrame
-        As from ``write_outlines``: one row for each call without a readable scenario.
+    outlines, scenarios, shortfalls : DataFrame
+        The scenarios table before near-duplicates are taken out: keep the rows whose outline is kept. Outlines and
+        shortfalls as from ``write_outlines``: an outline's ``context`` is the description and its
+        ``action_opportunity`` the acting side's action (action 1 for ``direct``), ``good`` and ``harm`` are empty; a
+        shortfall is a call without a readable scenario.
     """
     batches = plan_single_stage(value_set, outlines_per_pair, generation)
-    requests = [Request.of(_prompt(batch, value_set), schema=Scenario, temperature=temperature) for batch in batches]
+    prompts = [render("single_stage", **batch.fields(value_set), number=batch.number) for batch in batches]
+    requests = [Request.of(prompt, schema=Scenario, temperature=temperature) for prompt in prompts]
     replies = await models.ask(author, requests, label="scenarios in one step")
     outlines, scenarios, shortfalls = [], [], []
     for batch, reply in zip(batches, replies, strict=True):
         if not isinstance(reply.parsed, Scenario):
             shortfalls.append(batch.cell | {"asked": 1, "got": 0, "problem": reply.problem})
             continue
-        content = batch.cell | reply.parsed.model_dump()
-        acts_on_2 = batch.acting_value == batch.value_2
-        outline = {
-            "context": reply.parsed.description,
-            "action_opportunity": reply.parsed.action_2 if acts_on_2 else reply.parsed.action_1,
-        }
+        written = reply.parsed
+        content = batch.cell | written.model_dump()
         # the call's number is part of the outline's id, so that a word-for-word repeat has a row of its own
-        outline_id = content_id(content | {"number": batch.number})
-        outlines.append(
-            {"outline_id": outline_id} | batch.cell | outline | {"good": None, "harm": None, "author": author}
-        )
-        scenarios.append({"scenario_id": content_id(content), "outline_id": outline_id, "author": author} | content)
+        identity = {"outline_id": content_id(content | {"number": batch.number}), "author": author}
+        scenarios.append({"scenario_id": content_id(content)} | identity | content)
+        acting = written.action_2 if batch.acting_value == batch.value_2 else written.action_1
+        outline = {"context": written.description, "action_opportunity": acting, "good": None, "harm": None}
+        outlines.append(identity | batch.cell | outline)
     return (
         pd.DataFrame(outlines, columns=WRITTEN),
         pd.DataFrame(scenarios, columns=TABLES["scenarios"].names),
@@ -171,8 +139,3 @@ def drop_repeated_scenarios(scenarios: pd.DataFrame, outlines: pd.DataFrame) -> 
     problem = "repeats scenario " + kept.loc[repeated, "scenario_id"] + " word for word"
     lost = pd.DataFrame({"outline_id": kept.loc[repeated, "outline_id"], "problem": problem})
     return kept[~repeated].reset_index(drop=True), lost.reset_index(drop=True)
-
-
-def _prompt(batch: Batch, value_set: ValueSet) -> Prompt:
-    """Return the prompt of one call."""
-    return render("single_stage", **batch.fields(value_set), number=batch.number)
