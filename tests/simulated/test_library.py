@@ -48,10 +48,10 @@ def test_target_and_judge_agree_with_the_multiple_choice(scenario, ask, converse
         assert len(reply) < 400  # declined, or taking neither action
 
 
-def test_a_pair_is_found_in_either_order():
-    first = library.scenarios_of_cell("helpfulness", "honesty", "means", "mild", "honesty")
-    assert first
-    assert first == library.scenarios_of_cell("honesty", "helpfulness", "means", "mild", "honesty")
+def test_a_pair_is_found_whichever_of_its_values_acts():
+    for acting in ("helpfulness", "honesty"):
+        known = library.scenarios_of_cell({"helpfulness", "honesty"}, "means", "mild", acting)
+        assert known and {scenario.acting_value for scenario in known} == {acting}
 
 
 def test_an_unknown_text_is_not_recognised():

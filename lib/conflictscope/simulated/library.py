@@ -8,6 +8,7 @@ of its actions, the user's message or a reply. A text counts as recognised where
 import re
 from dataclasses import dataclass, fields
 from functools import cache
+from os.path import commonprefix
 from pathlib import Path
 
 import yaml
@@ -60,13 +61,7 @@ class LibraryScenario:
 
 @cache
 def load_library() -> tuple[LibraryScenario, ...]:
-    """Read the whole library.
-
-    Raises
-    ------
-    ValueError
-        If a file lacks a field or has one too many, naming file, entry and field.
-    """
+    """Read the whole library; raises ValueError naming file, entry and field if one is lacking or unknown."""
     scenarios = []
     expected = {field.name for field in fields(LibraryScenario)} - {"identity", "values"}
     safe_loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -81,14 +76,12 @@ def load_library() -> tuple[LibraryScenario, ...]:
     return tuple(scenarios)
 
 
-def scenarios_of_cell(
-    value_1: str, value_2: str, structure: str, severity: str, acting_value: str
-) -> list[LibraryScenario]:
-    """Return the library's scenarios of a pair (in either order) and cell, in the order of the file."""
+def scenarios_of_cell(values: set[str], structure: str, severity: str, acting_value: str) -> list[LibraryScenario]:
+    """Return the library's scenarios of a pair and cell, in the order of the file."""
     return [
         scenario
         for scenario in load_library()
-        if set(scenario.values) == {value_1, value_2}
+        if set(scenario.values) == values
         and (scenario.structure, scenario.severity, scenario.acting_value) == (structure, severity, acting_value)
     ]
 
@@ -119,16 +112,12 @@ def by_reply(reply: str) -> tuple[LibraryScenario, int] | None:
     The reply may have something before it: every paragraph is tried as its beginning. Where the two replies of a
     scenario begin alike, it is the one that agrees for longer.
     """
-    index = _reply_index()
-    position = 0
-    while position >= 0:
-        rest = reply[position:]
-        candidates = index.get(_opening(rest))
-        if candidates:
-            flat = _flat(rest)
-            return max(candidates, key=lambda found: _agreement(flat, _flat(found[0].reply(found[1]))))
-        position = reply.find("\n\n", position)
-        position = position + 2 if position >= 0 else -1
+    for start in (0, *(blank.end() for blank in re.finditer("\n\n", reply))):
+        if candidates := _reply_index().get(_opening(reply[start:])):
+            flat = _flat(reply[start:])
+            # a longest common beginning of two texts, not of paths
+            agreeing = {entry: len(commonprefix([flat, _flat(entry[0].reply(entry[1]))])) for entry in candidates}  # noqa: RUF071
+            return max(agreeing, key=agreeing.__getitem__)
     return None
 
 
@@ -157,12 +146,6 @@ def _reply_index() -> dict[str, list[tuple[LibraryScenario, int]]]:
 def _flat(text: str) -> str:
     """Return a text in lower case with single blanks."""
     return _BLANKS.sub(" ", text).strip().lower()
-
-
-def _agreement(text: str, other: str) -> int:
-    """Return how many characters two texts have in common from the beginning."""
-    differing = (n for n, (mine, theirs) in enumerate(zip(text, other, strict=False)) if mine != theirs)
-    return next(differing, min(len(text), len(other)))
 
 
 def _opening(text: str) -> str:

@@ -20,6 +20,8 @@ import yaml
 Item = TypeVar("Item")
 _STANDARD_NORMAL = NormalDist()
 NO_NAME = "[Name]"
+SURELY = 0.6  # likeness from which two values are taken for one
+_TOKEN = re.compile(r"[a-zà-ÿ'’-]{4,}")
 _ALIASES = {"nonhate": "non-hatefulness", "nonhatefulness": "non-hatefulness", "noncondescension": "non-condescension"}
 
 
@@ -133,6 +135,16 @@ class Case:
         """What is behind the matter, as a template."""
         return dict(self.setting.matters)[self.matter]
 
+    @property
+    def values(self) -> tuple[str, str]:
+        """The values of acting and of holding back."""
+        return self.go.value, self.hold.value
+
+    @property
+    def domain(self) -> str:
+        """Which part of life it is from."""
+        return self.setting.domain
+
     @cached_property
     def details(self) -> dict[str, str]:
         """The other person, age, day and circumstance, all drawn from place and matter."""
@@ -151,17 +163,11 @@ class Case:
         """Return the voice of a text that speaks of the person by name."""
         return Voice(self.first, f"{self.first}'s")
 
-    def say(self, template: str, voice: Voice, stand: Stand | None = None) -> str:
+    def say(self, template: str, voice: Voice, stand: Stand | None = None, /, **more: str) -> str:
         """Fill in a template of this case; `stand` is the one whose angle the template belongs to."""
-        return template.format(
-            name=voice.name,
-            names=voice.names,
-            other=self.details["other"],
-            matter=self.matter,
-            doc=self.setting.doc,
-            readers=self.setting.readers,
-            principle=stand.principle if stand else "",
-        )
+        person = {"name": voice.name, "names": voice.names, "full": self.full_name, "place": self.place}
+        matter = {"matter": self.matter, "principle": stand.principle if stand else ""}
+        return template.format(**vars(self.setting) | self.details | person | matter | more)
 
 
 def sentence(clause: str) -> str:
@@ -180,6 +186,14 @@ def principle_of(definition: str, masked: tuple[str, ...]) -> str:
     phrase = re.split(r"(?<=\w)[.!?](?:\s|$)", definition.strip(), maxsplit=1)[0]
     phrase = re.sub(r"[“”\"\[\]]", "", mask(phrase, masked)).strip(" .;:,")
     return phrase[:1].lower() + phrase[1:]
+
+
+def likeness(value: str, name: str, definition: str) -> float:
+    """Return from 0 to 1 how much a value of a stand is the one of that name and definition."""
+    if value == canonical(name):
+        return 1.0
+    ours, theirs = (set(_TOKEN.findall(text)) for text in (value, principle_of(definition, (name,)).lower()))
+    return len(ours & theirs) / max(1, len(ours | theirs))
 
 
 def names_one_of(text: str, names: tuple[str, ...]) -> bool:
@@ -203,9 +217,7 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
 def load_parts() -> dict[str, list]:
     """Return the lists of ``parts.yaml``; ``settings`` holds records."""
     parts = _read("parts.yaml")
-    parts["settings"] = [
-        Setting(**{**entry, "matters": tuple(map(tuple, entry["matters"]))}) for entry in parts["settings"]
-    ]
+    parts["settings"] = [Setting(**e | {"matters": tuple(map(tuple, e["matters"]))}) for e in parts["settings"]]
     return parts
 
 

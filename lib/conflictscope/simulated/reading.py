@@ -67,45 +67,29 @@ def read_case(text: str) -> Case | None:
     The text has to name a matter and a place, and to hold words of one angle that speaks for acting and of one that
     speaks against it. A person who is not named is ``[Name]``.
     """
-    about = next((entry for entry in _matters().items() if entry[0] in text), None)
-    if about is None:
-        return None
-    matter, setting = about
-    places = _places()
+    settings, places, first_names, surnames = _known()
+    matter = next((matter for matter in settings if matter in text), "")
     place = next((word for word in _WORD.findall(text) if word in places), None)
-    stands = {finding.stand.angle.mode: finding.stand for finding in reversed(find_angles(text))}
+    stands = {finding.stand.angle.mode: finding.stand for finding in reversed(find_angles(text))} if matter else {}
     if place is None or len(stands) < 2:
         return None
-    names = _names()
-    first, last = next(
-        (pair for pair in _TWO_WORDS.findall(text) if pair[0] in names[0] and pair[1] in names[1]), (NO_NAME, "")
-    )
-    cost = _longest_literal(setting.strong)
+    pairs = (pair for pair in _TWO_WORDS.findall(text) if pair[0] in first_names and pair[1] in surnames)
+    first, last = next(pairs, (NO_NAME, ""))
     return Case(
         first=first,
         last=last,
         place=place,
-        setting=setting,
+        setting=settings[matter],
         matter=matter,
         go=stands["go"],
         hold=stands["hold"],
         means=any(phrase in text for phrase in _MEANS),
-        strong=cost in text.lower(),
+        strong=_longest_literal(settings[matter].strong) in text.lower(),
     )
 
 
 def find_flaw(check: str, description: str, actions: tuple[str, ...]) -> str | None:
-    """Return what is wrong with a scenario under one of the checks, quoted from it, or None.
-
-    Parameters
-    ----------
-    check : str
-        ``realistic``, ``specific``, ``feasible``, ``exclusive`` or ``dilemma``.
-    description : str
-        The scenario's description.
-    actions : tuple of str
-        Its two actions, where the check is shown them.
-    """
+    """Return what is wrong with a scenario under one of the yes/no checks, quoted from it, or None."""
     if check == "realistic":
         return next((phrase for phrase in load_phrases("flaws")["far_fetched"] if phrase in description), None)
     if check == "specific":
@@ -150,19 +134,9 @@ def _longest_literal(template: str) -> str:
 
 
 @cache
-def _matters() -> dict[str, Setting]:
-    """Return matter → setting."""
-    return {matter: setting for setting in load_parts()["settings"] for matter, _ in setting.matters}
-
-
-@cache
-def _places() -> frozenset[str]:
-    """Return the places."""
-    return frozenset(load_parts()["places"])
-
-
-@cache
-def _names() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the first names and the surnames."""
+def _known() -> tuple[dict[str, Setting], frozenset[str], frozenset[str], frozenset[str]]:
+    """Return matter → setting, the places, the first names and the surnames."""
     parts = load_parts()
-    return frozenset(parts["she"] + parts["he"]), frozenset(parts["surnames"])
+    settings = {matter: setting for setting in parts["settings"] for matter, _ in setting.matters}
+    first_names = frozenset(parts["she"] + parts["he"])
+    return settings, frozenset(parts["places"]), first_names, frozenset(parts["surnames"])

@@ -37,7 +37,7 @@ class Respondent:
     neither: Mapping[str, float] = field(default_factory=dict)
 
     def utility(self, value: str, condition: str, priorities: Mapping[str, float] = _NO_SHIFT) -> float:
-        """Return how much a value weighs, in log-odds.
+        """Return how much a value weighs in a condition, in log-odds.
 
         Parameters
         ----------
@@ -70,18 +70,12 @@ def choice_latent(
 
     Parameters
     ----------
-    respondent : Respondent
-        Who chooses.
-    value, other : str
-        The two values, as ``Respondent.utility`` takes them.
+    respondent, value, other, condition, priorities
+        Who chooses, and the two values, as ``Respondent.utility`` takes them.
     identity : str
         What tells the scenario from others.
-    condition : str
-        ``multiple_choice`` or ``open_ended``.
     listed_first : str, optional
         The value whose action is shown first; none in a conversation.
-    priorities : mapping
-        As in ``Respondent.utility``.
     """
     # draws belong to the pair in one orientation, whichever way round it is asked about
     sign = 1.0 if value <= other else -1.0
@@ -105,13 +99,7 @@ def scenario_effect(identity: str) -> float:
 
 @cache
 def load_respondents() -> dict[str, Respondent]:
-    """Return name → respondent.
-
-    Raises
-    ------
-    TypeError
-        If an entry of ``respondents.yaml`` has a key that is not a field of ``Respondent``.
-    """
+    """Return name → respondent, for all entries of ``respondents.yaml``."""
     path = Path(__file__).with_name("respondents.yaml")
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {name: Respondent(name=name, **entry) for name, entry in entries.items()}

@@ -76,14 +76,12 @@ class Task:
         """The first thing that the user says, in full."""
         return next((text for role, text in self.turns if role == "user"), "")
 
-    def read(self, pattern: str, expected: str) -> str:
-        """Return the first group of a pattern in the prompt's text; `expected` shows the line that has to be there.
+    def texts(self, *labels: str) -> list[str]:
+        """Return the sections of these labels, "" for one that is not there."""
+        return [self.sections.get(label, "") for label in labels]
 
-        Raises
-        ------
-        UnknownForm
-            If the prompt has no such line.
-        """
+    def read(self, pattern: str, expected: str) -> str:
+        """Return the first group of a pattern in the prompt; UnknownForm if no line is like `expected`."""
         match = re.search(pattern, self.text, re.MULTILINE)
         if match is None:
             raise _unknown([self.name], f"it has no line like {expected!r}")
@@ -91,7 +89,7 @@ class Task:
 
 
 def read_task(messages: Sequence[Mapping], response_format: object = None) -> Task:
-    """Return the task that a request sets.
+    """Return the task that a request sets, or raise UnknownForm if it looks like ours and no prompt has its form.
 
     Parameters
     ----------
@@ -99,22 +97,18 @@ def read_task(messages: Sequence[Mapping], response_format: object = None) -> Ta
         As sent to an OpenAI-compatible endpoint; content is text or a list of text parts.
     response_format : mapping, optional
         The endpoint's; a JSON schema on a line of the prompt (``prompts/json_only.txt``) counts alike.
-
-    Raises
-    ------
-    UnknownForm
-        If a structured reply is asked for, or there are fenced sections, and no prompt has this form.
     """
     spoken = [(str(message.get("role", "user")), _text(message.get("content"))) for message in messages]
     turns = tuple((role, text) for role, text in spoken if role in ("user", "assistant"))
     first = next((text for role, text in turns if role == "user"), "")
     outside = _FENCED.sub("", first)
     schema = _schema(response_format, outside)
+    fields = frozenset((schema or {}).get("properties", ()))
     # a section whose mark is not of our making is something that somebody wrote
     sections = {label: text for label, text in read_fences(first).items() if fence(text, label) in first}
-    ours = bool((schema or {}).get("properties") or (sections and outside.strip()))
+    ours = bool(fields or (sections and outside.strip()))
     return Task(
-        name=_name(frozenset((schema or {}).get("properties", ())), frozenset(sections), outside) if ours else CHAT,
+        name=_name(fields, frozenset(sections), outside) if ours else CHAT,
         text=outside,
         sections=sections if ours else {},
         system="\n\n".join(text for role, text in spoken if role in ("system", "developer")),
@@ -141,19 +135,17 @@ def _name(fields: frozenset[str], sections: frozenset[str], outside: str) -> str
             raise _unknown(fitting, f"expected one of the words {[_NAMED[name] + '…' for name in fitting]}")
         return named[0]
     if not fitting:
-        near = max(_FORMS, key=lambda name: _likeness(fields, _FORMS[name][0]) + _likeness(sections, _FORMS[name][1]))
-        wanted, fenced = _FORMS[near]
-        raise _unknown(
-            [near],
-            f"found sections {sorted(sections)} and reply fields {sorted(fields)}; "
-            f"expected {sorted(fenced)} and {sorted(wanted)}",
-        )
+
+        def likeness(form: tuple[frozenset[str], frozenset[str]]) -> float:
+            """Return how many of all names a form shares, of fields and of sections."""
+            both = zip((fields, sections), form, strict=True)
+            return sum(len(some & others) / max(1, len(some | others)) for some, others in both)
+
+        near = max(_FORMS, key=lambda name: likeness(_FORMS[name]))
+        wanted, fenced = map(sorted, _FORMS[near])
+        found = f"found sections {sorted(sections)} and reply fields {sorted(fields)}"
+        raise _unknown([near], f"{found}; expected {fenced} and {wanted}")
     return fitting[0]
-
-
-def _likeness(some: frozenset[str], others: frozenset[str]) -> float:
-    """Return the share of all names that two sets have in common."""
-    return len(some & others) / max(1, len(some | others))
 
 
 def _unknown(names: Sequence[str], why: str) -> UnknownForm:

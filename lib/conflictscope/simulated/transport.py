@@ -11,7 +11,7 @@ from math import exp, log1p
 
 import httpx2
 
-from conflictscope.simulated.answering import Answer, as_fields, choose, converse, rate
+from conflictscope.simulated.answering import Answer, choose, converse, rate
 from conflictscope.simulated.parts import uniform
 from conflictscope.simulated.respondents import Respondent, load_respondents
 from conflictscope.simulated.reviewers import (
@@ -72,9 +72,8 @@ class SimulatedTransport(httpx2.AsyncBaseTransport):
             return self._refuse()
         if content not in self._turned_away and uniform("too many", content.decode("utf-8", "replace")) < TOO_MANY_RATE:
             self._turned_away.add(content)
-            return _error(
-                429, "Rate limit reached; try again shortly.", "rate_limit_error", {"Retry-After": str(RETRY_AFTER_S)}
-            )
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            return _error(429, "Rate limit reached; try again shortly.", "rate_limit_error", headers)
         try:
             body = json.loads(content)
         except ValueError as error:
@@ -100,27 +99,17 @@ class SimulatedTransport(httpx2.AsyncBaseTransport):
 
 
 def complete(body: dict) -> dict:
-    """Return the chat completion for a request's body.
+    """Return the chat completion for a request's body: ``model``, ``messages`` and what else it has.
 
-    Parameters
-    ----------
-    body : dict
-        ``model`` and ``messages``; ``response_format`` (JSON schema) and ``logprobs`` are honoured, sampling options
-        make no difference: the same prompt gets the same reply.
+    ``response_format`` (JSON schema) and ``logprobs`` are honoured, sampling options make no difference: the same
+    prompt gets the same reply.
     """
     task = read_task(body["messages"], body.get("response_format"))
     answer = _answer(task, body["model"])
     refused = answer.refused and task.name != CHAT and isinstance(body.get("response_format"), dict)
-    choice = {
-        "index": 0,
-        "message": {
-            "role": "assistant",
-            "content": None if refused else answer.text,
-            "refusal": answer.text if refused else None,
-        },
-        "finish_reason": "stop",
-        "logprobs": _logprobs(answer) if body.get("logprobs") else None,
-    }
+    message = {"role": "assistant", "content": answer.text, "refusal": None}
+    message |= {"content": None, "refusal": answer.text} if refused else {}
+    logprobs = _logprobs(answer) if body.get("logprobs") else None
     asked = sum(len(text) for _, text in task.turns) + len(task.system)
     tokens = {"prompt_tokens": _tokens(asked), "completion_tokens": _tokens(len(answer.text))}
     return {
@@ -129,7 +118,7 @@ def complete(body: dict) -> dict:
         "created": 0,
         "model": body["model"],
         "system_fingerprint": "simulated",
-        "choices": [choice],
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs}],
         "usage": tokens | {"total_tokens": sum(tokens.values())},
     }
 
@@ -139,14 +128,18 @@ def _answer(task: Task, model: str) -> Answer:
     if task.name in _TARGET_TASKS:
         respondent = load_respondents().get(model) or Respondent(name=model)
         answer = _TARGET_TASKS[task.name](task, respondent)
-        if task.schema is not None and answer.readable and not answer.refused:
-            return Answer(as_fields(answer, task), toward_a=answer.toward_a)
-        return answer
+        if task.schema is None or not answer.readable or answer.refused:
+            return answer
+        fields = {"answer": answer.text} if task.name == "choose" else {"rating": int(answer.text)}
+        return Answer(json.dumps(fields), toward_a=answer.toward_a)
     if task.name == "artifact":
         return Answer(write_artifact(task))
     if task.name == "judge":
-        return Answer(json.dumps(judge_conversation(task, JUDGES.get(model, JUDGES["judge"])), ensure_ascii=False))
-    fields = _FIELDS[task.name](task) if task.name in _FIELDS else answer_check(task, task.name.removeprefix("check_"))
+        fields = judge_conversation(task, JUDGES.get(model, JUDGES["judge"]))
+    elif task.name in _FIELDS:
+        fields = _FIELDS[task.name](task)
+    else:
+        fields = answer_check(task, task.name.removeprefix("check_"))
     return Answer(json.dumps(fields, ensure_ascii=False))
 
 
@@ -158,15 +151,12 @@ def _logprobs(answer: Answer) -> dict | None:
     before, _, after = answer.text.rpartition(letter)
     weights = {"A": -log1p(exp(-answer.toward_a)), "B": -log1p(exp(answer.toward_a))}
     ranked = sorted(weights, key=lambda token: -weights[token])
-    alternatives = [_token(token, weights[token]) for token in ranked]
-    content = [_token(letter, weights[letter]) | {"top_logprobs": alternatives}]
-    if before:
-        content.insert(0, _token(before, 0.0) | {"top_logprobs": [_token(before, 0.0)]})
-        content.append(_token(after, 0.0) | {"top_logprobs": [_token(after, 0.0)]})
-    return {"content": content, "refusal": None}
+    said = _token(letter, weights[letter]) | {"top_logprobs": [_token(token, weights[token]) for token in ranked]}
+    around = [_token(text) | {"top_logprobs": [_token(text)]} for text in (before, after) if before]
+    return {"content": [*around[:1], said, *around[1:]], "refusal": None}
 
 
-def _token(text: str, logprob: float) -> dict:
+def _token(text: str, logprob: float = 0.0) -> dict:
     """Return one token's entry in a list of log-probabilities."""
     return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 

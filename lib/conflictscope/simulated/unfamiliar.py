@@ -37,6 +37,16 @@ class Plea:
     description: str
     goal: str
 
+    @property
+    def identity(self) -> str:
+        """What tells the scenario from others."""
+        return self.description
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """The value of what the person aims at, and the one against it."""
+        return read_values(self.description, self.goal, "") or (self.goal, f"not: {self.goal}")
+
 
 def read_values(description: str, action: str, other: str) -> tuple[str, str] | None:
     """Return the values that speak for an action and for the other one, or None where no word tells.
@@ -44,7 +54,7 @@ def read_values(description: str, action: str, other: str) -> tuple[str, str] | 
     An action goes against the values whose words occur in it, unless it is one of holding back; where no action has
     such a word, the acting one goes against the value whose words the description has.
     """
-    against = [_gone_against(text) for text in (action, other)]
+    against = [[] if _HOLDING.search(text) else _cued(text) for text in (action, other)]
     speaking = [[value for value in against[1 - side] if value not in against[side]] for side in (0, 1)]
     if not any(speaking):
         acting = acting_of(action, other)
@@ -91,9 +101,8 @@ def read_plea(message: str) -> Plea | None:
 
 def reply_of(plea: Plea, along: bool, *style: object) -> str:
     """Return a reply that goes along with what the person aims at, or advises against it."""
-    return pick(_SAY["along"] if along else _SAY["against"], "reply", plea.description, *style).format(
-        goal=plea.goal.removeprefix(_AIM)
-    )
+    template = pick(_SAY["along" if along else "against"], "reply", plea.description, *style)
+    return template.format(goal=plea.goal.removeprefix(_AIM))
 
 
 def read_reply(reply: str) -> tuple[str, bool] | None:
@@ -107,14 +116,8 @@ def meant_by(goal: str, actions: dict[str, str]) -> str | None:
     if quoted:
         # the longer one, where one action is part of the other
         return max(quoted, key=lambda label: len(actions[label]))
-    labels = list(actions)
     acting = acting_of(*actions.values())
-    return None if acting is None else labels[acting]
-
-
-def _gone_against(action: str) -> list[str]:
-    """Return the values that an action goes against, as its words tell."""
-    return [] if _HOLDING.search(action) else _cued(action)
+    return None if acting is None else list(actions)[acting]
 
 
 def _cued(text: str) -> list[str]:
