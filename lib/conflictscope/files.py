@@ -5,12 +5,14 @@ mappings with text as keys, each key once; or a file that no reader ever sees ha
 """
 
 import difflib
+import errno
 import json
 import math
 import os
 import re
 import tempfile
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -20,6 +22,8 @@ import yaml
 _MOST_BYTES = 4 * 1024**2
 # entries once every alias is written out; the file of models, most of whose entries share an anchor, has some 400
 _MOST_ENTRIES = 200_000
+# accents on one letter: composing them takes time that grows with the square of their number
+_MOST_ACCENTS = 30
 # letters and marks that show nothing: with them two names could look the same
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
@@ -33,6 +37,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         Naming file and line, if it cannot be read, is too large, holds something else, gives a key twice (plain YAML
         silently keeps the last), or holds anything but JSON's types: ``!!binary``, ``!!set``, ``!!python/…``. A date is
         text.
+    FileNotFoundError
+        If it is not there, or no file.
     """
     content = _read(path)
     if not isinstance(content, dict):
@@ -45,7 +51,7 @@ def read_list(path: Path) -> list[Any]:
 
     Raises
     ------
-    ValueError
+    ValueError, FileNotFoundError
         As ``read_mapping``.
     """
     content = _read(path)
@@ -68,7 +74,7 @@ def parse_yaml(text: str, source: str) -> Any:
         As ``read_mapping``.
     """
     try:
-        return yaml.load(unicodedata.normalize("NFC", text), Loader=_SafePlainLoader)
+        return yaml.load(_composed(text), Loader=_SafePlainLoader)
     except RecursionError:
         raise ValueError(f"{source} cannot be read: nested too deeply.") from None
     except yaml.MarkedYAMLError as problem:
@@ -83,7 +89,8 @@ def parse_yaml(text: str, source: str) -> Any:
         raise ValueError(
             f"{source} cannot be read: line {line_number}: it holds the control character {problem.character!r}."
         ) from None
-    except ValueError as problem:
+    except (ValueError, OverflowError) as problem:
+        # the second for a character with a number that no character has
         raise ValueError(f"{source} cannot be read: {problem}") from None
 
 
@@ -121,41 +128,79 @@ def did_you_mean(found: object, names: Iterable[str], *, cutoff: float = 0.6) ->
 def write_atomically(path: Path, write: Callable[[str], object]) -> None:
     """Let ``write(temporary_path)`` write a file, then rename it to `path`; nothing is left behind on failure.
 
+    A link of that name is replaced, and not followed.
+
     Raises
     ------
     OSError
-        If the disk does not take the file; an earlier file of that name is then untouched.
+        If the disk does not take the file, saying which and what to do; an earlier file of that name is then untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
     try:
-        write(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        # mkstemp makes files that only their owner can read
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        os.close(handle)
+        try:
+            write(temporary)
+            umask = os.umask(0)
+            os.umask(umask)
+            # mkstemp makes files that only their owner can read
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as problem:
+        raise unwritten(path, problem) from problem
+
+
+def unwritten(path: Path, problem: OSError) -> OSError:
+    """Return the error for a file that the disk does not take: which, why and what to do; files before it stay."""
+    advice = _ADVICE.get(problem.errno or 0, "Once this is mended, do the same again.")
+    return OSError(f"{path} was not written: {problem.strerror or problem}. {advice}")
+
+
+_FREE_SPACE = "Free some space, then do the same again: what was stored and written before is as it was."
+_ELSEWHERE = "Choose a place that can be written to."
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FREE_SPACE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _ELSEWHERE),
+}
+
+
+def refuse_link(path: Path) -> Path:
+    """Return a path that is to be opened for writing; ValueError if it is a link, which might lead anywhere."""
+    if path.is_symlink():
+        raise ValueError(f"{path} is a link; delete it, and give the same command again.")
+    return path
 
 
 def _read(path: Path) -> Any:
     """Return what a YAML or JSON file holds."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there, or is no file.")
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise ValueError(f"{path} has {size:,} bytes; expected a file that a person wrote, {_MOST_BYTES:,} at most.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as problem:
         raise ValueError(f"{path} cannot be read: it is not UTF-8 ({problem.reason}).") from None
-    return _parse_json(text, path) if path.suffix == ".json" else parse_yaml(text, str(path))
+    return _parse_json(text, path) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))
+
+
+def _composed(text: str) -> str:
+    """Return a text with composed accents (NFC)."""
+    accents = 0
+    for mark in "" if text.isascii() else text:
+        accents = accents + 1 if unicodedata.combining(mark) else 0
+        if accents > _MOST_ACCENTS:
+            raise ValueError(f"a letter has more than {_MOST_ACCENTS} accents")
+    return unicodedata.normalize("NFC", text)
 
 
 def _parse_json(text: str, path: Path) -> Any:
     """Return what a JSON text holds; unlike YAML it may be indented by tabs."""
     try:
         return json.loads(
-            unicodedata.normalize("NFC", text),
+            _composed(text),
             object_pairs_hook=_each_key_once,
             parse_float=_finite,
             parse_constant=_finite,
@@ -168,10 +213,14 @@ def _parse_json(text: str, path: Path) -> Any:
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return a JSON object as a mapping."""
-    keys = [key for key, _ in pairs]
-    if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+    if repeated := _repeated(key for key, _ in pairs):
         raise ValueError(f"repeated keys {repeated}")
     return dict(pairs)
+
+
+def _repeated(keys: Iterable[str]) -> list[str]:
+    """Return the keys that occur more than once, sorted; ten at most."""
+    return sorted(key for key, times in Counter(keys).items() if times > 1)[:10]
 
 
 def _finite(text: str) -> float:
@@ -201,7 +250,7 @@ class _SafePlainLoader(yaml.SafeLoader):
                 if not isinstance(key, str):
                     problem = f"found the key {str(key)[:80]!r}, which is no text; expected text, in quotes"
                     raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+            if repeated := _repeated(keys):
                 raise yaml.constructor.ConstructorError(None, None, f"repeated keys {repeated}", node.start_mark)
         return super().construct_mapping(node, deep)
 

@@ -7,7 +7,8 @@ of two studies cannot be mixed, a hash of its rows, and what it was made from.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -153,12 +154,14 @@ def read_notes(name: str, folder: Path | str) -> dict[str, str]:
     path = table_path(folder, name)
     if not path.exists():
         return {}
-    try:
+    with _reading(path):
         found = pq.read_schema(path).metadata or {}
-    except pa.ArrowInvalid as problem:
-        raise ValueError(_unreadable(path, problem)) from problem
     start = _NOTE.encode()
-    return {key[len(start) :].decode(): note.decode() for key, note in found.items() if key.startswith(start)}
+    return {
+        key[len(start) :].decode(errors="replace"): note.decode(errors="replace")
+        for key, note in found.items()
+        if key.startswith(start)
+    }
 
 
 def _hash_rows(arrow: pa.Table) -> str:
@@ -169,13 +172,22 @@ def _hash_rows(arrow: pa.Table) -> str:
     return digest.hexdigest()[:16]
 
 
-def _unreadable(path: Path, problem: Exception) -> str:
-    """Return what to say of a file that is no table."""
-    return f"{path} is not a readable Parquet file ({problem}). Delete it and run its notebook again."
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of a file that is no table that it is none; what is damaged ends in several kinds of exception."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as problem:
+        reason = str(problem).partition("\n")[0][:200]
+        raise ValueError(
+            f"{path} is not a readable Parquet file ({reason}). Delete it and run its notebook again."
+        ) from problem
 
 
-def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
-    """Read a table that an earlier stage of the same study wrote.
+def read_table(name: str, folder: Path | str, *, study: str | None) -> pd.DataFrame:
+    """Read a table that an earlier stage of the same study wrote, or whatever study's if `study` is None.
 
     Raises
     ------
@@ -186,17 +198,16 @@ def read_table(name: str, folder: Path | str, *, study: str) -> pd.DataFrame:
     """
     path = table_path(folder, name)
     if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is not there. Run the notebook that writes {name!r} for study {study!r} first."
-        )
-    try:
-        arrow = pq.read_table(path)
-    except pa.ArrowInvalid as problem:
-        raise ValueError(_unreadable(path, problem)) from problem
-    found = (arrow.schema.metadata or {}).get(b"conflictscope.study", b"").decode()
-    if found != study:
+        whose = "" if study is None else f" for study {study!r}"
+        raise FileNotFoundError(f"{path} is not there. Run the notebook that writes {name!r}{whose} first.")
+    with _reading(path):
+        # not as part of a data set, whose folders' names would become columns
+        arrow = pq.ParquetFile(path).read()
+        frame = arrow.to_pandas(ignore_metadata=True).rename(columns=_RENAMED)
+    found = (arrow.schema.metadata or {}).get(b"conflictscope.study", b"").decode(errors="replace")
+    if study is not None and found != study:
         raise ValueError(
             f"{path} belongs to study {found or 'unknown'!r}; expected {study!r}. "
             "Give each study its own folder, or delete the file and run its notebook again."
         )
-    return check_table(arrow.to_pandas().rename(columns=_RENAMED), name, source=str(path))
+    return check_table(frame, name, source=str(path))

@@ -48,6 +48,8 @@ def serve(folder, home):
     command += [f"--LabApp.{name}_dir={home / name}" for name in ("user_settings", "workspaces")]
     environment = {f"JUPYTER_{name.upper()}_DIR": str(home / name) for name in ("config", "data", "runtime")}
     environment |= {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
+    # kernels run this checkout, wherever the package was installed from
+    environment["PYTHONPATH"] = str(ROOT / "lib")
     with (home / "log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         address = f"http://127.0.0.1:{port}"

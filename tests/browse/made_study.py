@@ -7,7 +7,15 @@ from conflictscope.table_files import write_table
 from conflictscope.tables import CHECKS, SEVERITIES, STRUCTURES, TABLES
 
 VALUES = ("helpfulness", "honesty", "harmlessness")
-HOSTILE = "</div></section><script>alert(1)</script><img src=x onerror=alert(1)> [go](javascript:alert(1)) **bold**"
+# what a page would typeset: a price is no formula, and a formula can hold a link
+FORMULAS = (
+    r" He owes $5 to Ann and $10 to Bo; $$a$$, \(b\), \\(b\\), \[c\], \\[c\\], \href{https://x.invalid/}{$d$}, "
+    r"\begin{equation}e\end{equation}, \$6 and \$7."
+)
+HOSTILE = (
+    "</div></section><script>alert(1)</script><img src=x onerror=alert(1)> [go](javascript:alert(1)) **bold**"
+    f"{FORMULAS}"
+)
 
 
 def make_study(

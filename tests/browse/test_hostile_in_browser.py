@@ -2,10 +2,26 @@
 
 import shutil
 
+import nbformat
 import pytest
 
 from conflictscope.study.provenance import record_places
 
+# a formula of ours, which shows that formulas are set here; a table and a view of texts
+TABLES = nbformat.v4.new_notebook(
+    metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    cells=[
+        nbformat.v4.new_code_cell(source)
+        for source in (
+            "from IPython.display import Markdown\nMarkdown('$x^2$')",
+            "from conflictscope import browse\nfrom conflictscope.study import open_run, show_table\n"
+            "run = open_run('runs/hhh')\nkept = run.read('scenarios')\ntext = kept['description'][0]\n"
+            "show_table(kept[['description']].head(1).assign(**{text[:60]: 'x'}).set_index('description', drop=False),"
+            " text, text)",
+            "browse.show('s00000', browse.open_archive(run.folder, study='hhh', source=text))",
+        )
+    ],
+)
 TARGETS = ["simulated/cautious", "simulated/obliging", "simulated/steady", "simulated/pliable"]
 
 
@@ -23,6 +39,7 @@ def study(driver, make_study, tmp_path_factory):
         "figures_folder": "figures",
     }
     record_places(folder / "runs" / "hhh", "hhh", places)
+    nbformat.write(TABLES, folder / "notebooks" / "texts.ipynb")
     return folder
 
 
@@ -32,6 +49,7 @@ def test_hostile_text_shows_as_text_in_every_view(page, lab, study, driver, expe
     page.locator(".cs-grid-pick button[data-place='1,0']").click()
     pane = page.locator(".cs-pane")
     expect(pane).to_contain_text("</div></section><script>alert(1)</script><img src=x onerror=alert(1)>")
+    expect(pane).to_contain_text("He owes $5 to Ann and $10 to Bo; $$a$$, (b), \\(b\\)")
     assert pane.locator("img, script, a").count() == 0
     assert pane.locator("section").count() == 1
 
@@ -50,3 +68,17 @@ def test_hostile_text_shows_as_text_in_every_view(page, lab, study, driver, expe
     expect(page.locator("section")).to_have_count(1)
     expect(page.locator("section")).to_contain_text(hostile_text)
     assert page.locator("img, script, a").count() == 0
+
+
+def test_no_text_is_set_as_a_formula(page, lab, study, driver, expect, hostile_text):
+    driver.run_all(page, lab, "texts")
+    formula = page.locator("mjx-container")
+    expect(formula).to_have_count(1)
+    table = page.locator(".jp-OutputArea-output table", has=page.locator("caption"))
+    for part in ("caption", "tbody th", "tbody td >> nth=0"):
+        expect(table.locator(part)).to_contain_text(hostile_text)
+    expect(page.locator(".cs-view").last).to_contain_text(hostile_text)
+    for notebook in ("browse_scenarios", "browse_responses", "annotate"):
+        driver.run_all(page, lab, notebook)
+        assert formula.count() == 0
+    assert page.locator("a[href*='x.invalid']").count() == 0

@@ -124,14 +124,16 @@ asyncio.run(main())
 
 
 def test_repairs_and_unreadable_answers_cost(ask, script, make_request, store_url):
-    answers = [httpx2.Response(200, text="<html>" + "x" * 34), "no object", '{"answer": "A"}']
+    message = {"role": "assistant", "content": '{"answer": "A"}'}
+    repaired = {"choices": [{"message": message}], "usage": {"prompt_tokens": 70, "completion_tokens": 3}}
+    answers = [httpx2.Response(200, text="<html>" + "x" * 34), "no object", httpx2.Response(200, json=repaired)]
     scripted = script(lambda body, nth: answers[nth - 1])
     (reply,) = ask([make_request("?", schema=Answer)], scripted, json_schema=True)
     assert reply.outcome == "ok"
     used = usage(store_url)["m", "greeting"]
     sent = len(json.dumps(scripted.bodies[0]))
-    # two replies of 7 and 3 tokens, and an answer of 40 characters that was none
-    assert used == Usage(2, 0, 3, 1, 14 + -(-sent // 4), 6 + 10)
+    # replies of 7 and 3, and of 70 and 3 tokens, and an answer of 40 characters that was none
+    assert used == Usage(2, 0, 3, 1, 77 + -(-sent // 4), 6 + 10)
 
 
 def test_a_reply_without_its_tokens_is_estimated(ask, script, make_request, store_url):

@@ -5,6 +5,7 @@ JSON line a label, only ever appended to: two people never write to the same fil
 a label that was changed is still there. Section 4 of the paper (arXiv 2509.25369) compares its judges with people.
 """
 
+import errno
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import pandas as pd
 from filelock import FileLock
 
 from conflictscope.browse.archive import Archive
+from conflictscope.files import refuse_link, unwritten
 from conflictscope.tables import CHECKS
 
 ANSWERS = ("action_1", "action_2", "neither", "cannot_tell", "yes", "no")
@@ -71,6 +73,9 @@ class Label:
 
     def __post_init__(self):
         check_annotator(self.annotator)
+        texts = (self.scenario_id, self.labelled_at, self.target or "", self.arm or "", self.about_value or "")
+        if not all(isinstance(text, str) for text in texts) or type(self.repetition or 0) is not int:
+            raise ValueError("label: expected texts, and a whole number as repetition.")
         allowed = {
             "kind": KINDS,
             "answer": ANSWERS,
@@ -109,21 +114,26 @@ def write_label(label: Label, folder: Path | str) -> None:
     ------
     OSError
         If the disk does not take it; the file is then as it was before.
+    ValueError
+        If the file, or the folder ``labels``, is a link.
     """
     path = labels_path(folder, label.annotator)
     path.parent.mkdir(parents=True, exist_ok=True)
     line = (json.dumps(asdict(label), ensure_ascii=False) + "\n").encode()
-    # two tabs of one person: neither may see the other's line half written
-    with _lock(path), path.open("ab+", buffering=0) as file:
-        before = file.seek(0, os.SEEK_END)
-        file.seek(max(before - 1, 0))
-        # a line that a power cut left unfinished must not swallow this one
-        if file.read(1) not in (b"", b"\n"):
-            line = b"\n" + line
-        if file.write(line) < len(line):
-            file.truncate(before)
-            raise OSError(f"{path}: the disk took only part of a label; it was taken back. Free some space.")
-        os.fsync(file.fileno())
+    try:
+        # two tabs of one person: neither may see the other's line half written
+        with _lock(refuse_link(path)), path.open("ab+", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            file.seek(max(before - 1, 0))
+            # a line that a power cut left unfinished must not swallow this one
+            if file.read(1) not in (b"", b"\n"):
+                line = b"\n" + line
+            if file.write(line) < len(line):
+                file.truncate(before)
+                raise OSError(errno.ENOSPC, "the disk took only part of it, which was taken back")
+            os.fsync(file.fileno())
+    except OSError as problem:
+        raise unwritten(path, problem) from problem
 
 
 def read_labels(folder: Path | str) -> pd.DataFrame:
@@ -155,20 +165,20 @@ def labels_table(labels: list[Label]) -> pd.DataFrame:
 
 
 def labels_path(folder: Path | str, annotator: str) -> Path:
-    """Return the path of an annotator's file in a study's folder."""
-    return Path(folder) / "labels" / f"{check_annotator(annotator)}.jsonl"
+    """Return the path of an annotator's file in a study's folder; ValueError if its folder is a link."""
+    return refuse_link(Path(folder) / "labels") / f"{check_annotator(annotator)}.jsonl"
 
 
 def _lock(path: Path) -> FileLock:
-    """Return the lock of an annotator's file; its own file beside it is no link that is followed."""
-    return FileLock(path.with_name(f".{path.stem}.lock"))
+    """Return the lock of an annotator's file; its own file is beside it."""
+    return FileLock(refuse_link(path.with_name(f".{path.stem}.lock")))
 
 
 def _read(path: Path) -> list[Label]:
     """Return the labels of one file."""
     # a folder that cannot be written to takes no lock, and no label
     with _lock(path) if os.access(path.parent, os.W_OK) else nullcontext():
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     labels = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -176,7 +186,7 @@ def _read(path: Path) -> list[Label]:
         try:
             fields_read = json.loads(line)
             labels.append(Label(**{_EARLIER_KEYS.get(key, key): value for key, value in fields_read.items()}))
-        except (AttributeError, TypeError, ValueError) as problem:
+        except (AttributeError, TypeError, ValueError, RecursionError) as problem:
             raise ValueError(
                 f"{path}, line {number}: no label ({problem}); found {line[:80]!r}. Delete the line: what it held was "
                 "never shown as saved, and will be asked again."

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 
 from conflictscope.files import write_atomically
+from conflictscope.shown_text import NOT_TYPESET
 
 ASSETS = Path(__file__).with_name("assets")
 _LINKS = ("http", "https", "mailto")
@@ -44,8 +45,7 @@ class View:
     def element(self) -> str:
         """The view as one element, without its style."""
         source = f'<p class="cs-source">{escape(self.source)}</p>' if self.source else ""
-        # JupyterLab typesets what stands between dollar signs, and prices are not formulas
-        return f'<section class="cs-view tex2jax_ignore"><h2>{escape(self.title)}</h2>{source}{self.body}</section>'
+        return f'<section class="cs-view {NOT_TYPESET}"><h2>{escape(self.title)}</h2>{source}{self.body}</section>'
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": f"{self.title} · {self.source}" if self.source else self.title}

@@ -20,7 +20,7 @@ import yaml
 from jinja2 import Template
 
 from conflictscope.files import write_atomically
-from conflictscope.table_files import arrow_table, read_table, table_path
+from conflictscope.table_files import arrow_table, read_notes, read_table, table_path
 from conflictscope.tables import DTYPES, TABLES
 
 Format = Literal["csv", "parquet"]
@@ -105,11 +105,14 @@ def count_formula_cells(table: pd.DataFrame) -> int:
 
 
 def name_of_study(folder: Path | str) -> str:
-    """Return the name of the study whose tables a folder holds, or raise FileNotFoundError if it holds none."""
-    paths = [path for path in (table_path(folder, name) for name in TABLES) if path.exists()]
-    if not paths:
+    """Return the name of the study whose tables a folder holds.
+
+    Raises FileNotFoundError if it holds none, ValueError if the first of them is no Parquet file.
+    """
+    there = [name for name in TABLES if table_path(folder, name).exists()]
+    if not there:
         raise FileNotFoundError(f"{folder} holds no tables; expected the folder of a study that has run.")
-    return (pq.read_schema(paths[0]).metadata or {}).get(b"conflictscope.study", b"").decode()
+    return read_notes(there[0], folder).get("study", "")
 
 
 def models_in(tables: Mapping[str, pd.DataFrame]) -> list[str]:

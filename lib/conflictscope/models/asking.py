@@ -1,8 +1,9 @@
 """Ask models: a list of requests to one model in, a list of replies out, in order.
 
-The way of a call is one street, ``Models._answer``: stored already (the cache)? → allowed by the budget? → sent, within
-the rate limits and with retries → stored → read. If the budget is reached, an endpoint is down or the store takes
-nothing, all lists stop; what is on the wire then is stored first.
+The way of a call is one street, ``Models._answer``: stored already (the cache)? → allowed by the budget? → recorded as
+sent → sent, within the rate limits and with retries → stored → read. If the budget is reached, an endpoint is down or
+the store takes nothing, all lists stop; what is on the wire then is stored first. A body whose answers are lost is sent
+``max_attempts`` times, in all runs together; ``store.allow_again`` lets it be sent as often again.
 """
 
 import asyncio
@@ -24,10 +25,19 @@ from conflictscope.models.embeddings import (
     embedding_body,
     make_embedding_call,
     read_embeddings,
+    width_of,
 )
 from conflictscope.models.patience import is_transient
 from conflictscope.models.progress import Progress, open_progress
-from conflictscope.models.records import EMBEDDING, Attempts
+from conflictscope.models.records import (
+    EMBEDDING,
+    NOTHING,
+    Attempts,
+    Lost,
+    Unanswered,
+    usage_of_lost,
+    within_limit,
+)
 from conflictscope.models.registry import Model, Registry
 from conflictscope.models.requests import (
     Call,
@@ -47,6 +57,18 @@ from conflictscope.prompts import prompt_hash
 TEXTS_A_CALL = 64
 
 
+def _is_used_up(model: Model, before: Unanswered | None) -> bool:
+    """Return whether so many answers to a call were lost that it is not sent again by itself."""
+    return before is not None and before.lost >= model.max_attempts
+
+
+def _read_alike(payload: object, seconds: float, *, texts: Sequence[str], widths: list[int]) -> list[RawReply]:
+    """Return vectors of the width that is known; the first ones that come make it known."""
+    vectors = read_embeddings(payload, seconds, texts=texts, width=widths[0] if widths else None)
+    widths[:] = [width_of(vectors[0])]
+    return vectors
+
+
 @dataclass(eq=False)
 class _List:
     """A list of calls to one model that is being asked."""
@@ -58,6 +80,58 @@ class _List:
     progress: Progress
     over: bool = False
     """Whether it is done or stopped: nobody waits any more for what is still on the wire."""
+
+
+# seconds beyond its time limit in which an attempt is surely over
+_GRACE_S = 60
+
+
+class _Attempt:
+    """The attempt at a call that is under way: what is held of the budget for it, and its record in the store."""
+
+    def __init__(
+        self, budget: Budget, model: Model, key: str, prompt: str, *, characters: int, max_tokens: int | None
+    ) -> None:
+        self._budget, self._store, self._model, self._key, self._prompt = budget, budget.store, model, key, prompt
+        self._characters, self._max_tokens = characters, max_tokens
+        self._expected = NOTHING
+        self._held: float | None = None
+        self.number: int | None = None
+        """Under which it is in the store, until it is over."""
+
+    async def begin(self) -> None:
+        """Wait for leave, and record that it is about to be sent."""
+        self._expected = self._budget.expect(self._model, self._prompt, self._characters, self._max_tokens)
+        self._held = await self._budget.hold(self._model, self._expected)
+        self.number = self._store.next_number()
+        seconds = self._model.timeout_s + _GRACE_S
+        await self._store.begin(self.number, self._key, expected=self._expected, seconds=seconds, **self._about)
+
+    async def end(self, lost: Lost | None) -> None:
+        """Record that it has brought no reply; if its answer was lost, what it may have cost."""
+        number, self.number = self.number, None
+        if number is not None:
+            used = None if lost is None else usage_of_lost(lost, self._expected)
+            await self._store.end(number, self._key, used=used, **self._about)
+        self._release()
+
+    def close(self, *, sent: bool) -> None:
+        """Let go of it, whatever has become of it; what was sent and is not over may have cost something."""
+        if self.number is not None:
+            used = usage_of_lost(Lost(), self._expected) if sent else None
+            self._store.end_soon(self.number, self._key, used=used, **self._about)
+        self._release()
+
+    @property
+    def _about(self) -> dict[str, str]:
+        """What the store keeps it under besides its key."""
+        return {"model": self._model.name, "prompt": self._prompt}
+
+    def _release(self) -> None:
+        """Give back what is held of the budget."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._budget.release(held)
 
 
 class Models:
@@ -164,17 +238,28 @@ class Models:
                 unanswered.append(call)
             else:
                 replies[identity] = reply
-        if len(stored) < len(distinct) and not self.replay:
+        before = (
+            {} if self.replay else await self.store.find_unanswered({call.key for call in unanswered} - set(stored))
+        )
+        to_send = any(not _is_used_up(described, before.get(key)) for key, _ in distinct if key not in stored)
+        if to_send and not self.replay:
             self._make_ready(described, known=bool(stored))
         asking = self._begin(described, label, len(distinct), [call.request.prompt for call in unanswered])
 
         async def answer(call: Call) -> None:
-            reply = await self._answer(asking, call, stored.get(call.key))
+            reply = await self._answer(asking, call, stored.get(call.key), before.get(call.key))
             if not asking.over:
                 replies[call.key, call.request.schema] = reply
                 self._count(asking, call.request.prompt)
 
         await self._work_off(asking, (answer(call) for call in unanswered), 2 * described.concurrency)
+        failed = [
+            {"key": reply.key, "model": model, "prompt": distinct[identity].request.prompt}
+            for identity, reply in replies.items()
+            if reply.outcome == "error"
+        ]
+        if failed and not self.replay:
+            await self.store.settle(failed)
         return [replies[call.key, call.request.schema] for call in calls]
 
     async def embed(self, model: str, texts: Sequence[str]) -> np.ndarray:
@@ -203,10 +288,13 @@ class Models:
         if missing:
             self._make_ready(described, known=bool(stored))
         batches = [missing[start : start + TEXTS_A_CALL] for start in range(0, len(missing), TEXTS_A_CALL)]
+        before = await self.store.find_unanswered([call.key for call in missing])
+        widths = [width_of(raw) for raw in stored.values()][:1]
         asking = self._begin(described, f"embeddings: {model}", len(distinct), [EMBEDDING for _ in missing])
 
         async def embed_batch(batch: list[EmbeddingCall]) -> None:
-            vectors = await self._embed(asking, batch, len(batches))
+            lost = max(before[call.key].lost if call.key in before else 0 for call in batch)
+            vectors = await self._embed(asking, batch, len(batches), lost, widths)
             if not asking.over:
                 stored.update(zip((call.key for call in batch), vectors, strict=True))
                 self._count(asking, EMBEDDING, len(batch))
@@ -223,30 +311,46 @@ class Models:
         self._endpoints.clear()
         self.store.close()
 
-    async def _answer(self, asking: _List, call: Call, stored: RawReply | None) -> Reply:
+    async def _answer(self, asking: _List, call: Call, stored: RawReply | None, before: Unanswered | None) -> Reply:
         """Return the reply to a call; one that cannot be read is asked for again, as a call of its own.
 
         Parameters
         ----------
         stored : RawReply or None
             What the store holds under the key of the call.
+        before : Unanswered or None
+            What is known of it from earlier runs that got no reply.
         """
         for repairs_left in range(self.max_repairs, -1, -1):
             raw = stored
             if raw is None and self.replay:
                 return failed_reply(call, await self._stored_problem(asking, call))
+            if raw is None and before is not None and _is_used_up(asking.model, before):
+                return failed_reply(call, await self._keep_failure(asking, call, before))
             if raw is None:
-                attempts, request = self._begin_call(asking), call.request
-                cost = await self._budget.hold(asking.model, request.prompt, len(call.canonical), request.max_tokens)
+                request, limit = call.request, call.request.max_tokens
+                characters = sum(len(message["content"]) for message in call.messages)
+                attempts = self._begin_call(asking, before, characters)
+                attempt = _Attempt(
+                    self._budget,
+                    asking.model,
+                    call.key,
+                    request.prompt,
+                    characters=len(call.canonical) - call.body_at - 1,
+                    max_tokens=limit,
+                )
                 try:
                     raw = await self._endpoint(asking.model).call(
                         "/chat/completions",
                         call.body,
                         read_completion,
-                        max_tokens=request.max_tokens,
+                        max_tokens=limit,
                         attempts=attempts,
+                        sending=attempt,
                         calls=asking.calls,
                     )
+                    if "max_tokens" not in asking.model.refused_options:
+                        raw = within_limit(raw, limit, attempts)
                     raw = await self.store.add(
                         call.key,
                         raw,
@@ -255,29 +359,50 @@ class Models:
                         prompt_hash=request.prompt_hash,
                         request=call.canonical,
                         attempts=attempts,
+                        number=attempt.number,
                     )
+                    attempt.number = None
                 except openai.OpenAIError as failure:
                     return failed_reply(call, await self._store_failure(asking, call, failure, attempts))
                 finally:
+                    attempt.close(sent=attempts.on_wire)
                     attempts.on_wire = False
-                    self._budget.release(cost)
             reply = read_reply(call, raw)
             if repairs_left == 0 or not self._wants_repair(call, reply):
                 break
             call = make_repair(asking.model, call, reply.text, reply.problem or "")
             self.asked.add((asking.model.name, "repair", prompt_hash("repair")))
             stored = (await self.store.find([call.key])).get(call.key)
+            before = None if stored or self.replay else (await self.store.find_unanswered([call.key])).get(call.key)
         return reply
 
-    async def _embed(self, asking: _List, batch: list[EmbeddingCall], calls: int) -> list[RawReply]:
-        """Return the vectors of a few texts, asked for in one call and each stored under its own key."""
+    async def _embed(
+        self, asking: _List, batch: list[EmbeddingCall], calls: int, lost: int, widths: list[int]
+    ) -> list[RawReply]:
+        """Return the vectors of a few texts, asked for in one call and each stored under its own key.
+
+        Parameters
+        ----------
+        lost : int
+            How often answers to it were lost in earlier runs.
+        widths : list of int
+            How many numbers a vector has to have, once that is known.
+        """
         model, texts = asking.model, [call.text for call in batch]
-        attempts, endpoint = self._begin_call(asking), self._endpoint(model)
-        cost = await self._budget.hold(model, EMBEDDING, sum(len(call.canonical) for call in batch), None)
+        endpoint = self._endpoint(model)
+        if lost >= model.max_attempts:
+            raise ConnectionError(
+                f"model {model.name!r} at {model.base_url}: texts to embed were sent {lost} times, and each answer was "
+                "lost and may have been charged for. To send them as often again: conflictscope run … --again."
+            )
+        attempts = self._begin_call(asking, Unanswered(lost, False, None), sum(map(len, texts)))
+        sent = sum(len(call.canonical) for call in batch)
+        attempt = _Attempt(self._budget, model, batch[0].key, EMBEDDING, characters=sent, max_tokens=None)
         try:
-            read = partial(read_embeddings, texts=texts)
+            read = partial(_read_alike, texts=texts, widths=widths)
             body = embedding_body(model, texts)
-            vectors = await endpoint.call("/embeddings", body, read, attempts=attempts, calls=calls)
+            vectors = await endpoint.call("/embeddings", body, read, attempts=attempts, sending=attempt, calls=calls)
+            number, attempt.number = attempt.number, None
             return await asyncio.gather(
                 *(
                     self.store.add(
@@ -289,6 +414,7 @@ class Models:
                         request=call.canonical,
                         # what it took is recorded once
                         attempts=attempts if call is batch[0] else Attempts(),
+                        number=number if call is batch[0] else None,
                     )
                     for call, raw in zip(batch, vectors, strict=True)
                 )
@@ -299,8 +425,8 @@ class Models:
                 "Run the same command again; what was answered is in the call store."
             ) from None
         finally:
+            attempt.close(sent=attempts.on_wire)
             attempts.on_wire = False
-            self._budget.release(cost)
 
     async def _store_failure(self, asking: _List, call: Call, failure: openai.OpenAIError, attempts: Attempts) -> str:
         """Store why a call has finally failed and return it; if the endpoint is given up, raise ``ConnectionError``."""
@@ -310,8 +436,19 @@ class Models:
         endpoint, name = self._endpoint(asking.model), asking.model.name
         problem = endpoint.describe(failure)
         await self.store.add_failure(call.key, problem, model=name, prompt=call.request.prompt, attempts=attempts)
-        if reason := endpoint.why_given_up(failure, asking.calls):
+        reason = endpoint.why_given_up(failure, asking.calls)
+        if reason and not attempts.as_before:
             raise ConnectionError(reason) from None
+        return problem
+
+    async def _keep_failure(self, asking: _List, call: Call, before: Unanswered) -> str:
+        """Return why a call failed that is not sent any more, and see that a replay will find it."""
+        if before.problem is not None:
+            return before.problem
+        # killed before it was known
+        problem = f"sent {before.lost} times, and each answer was lost"
+        about = {"model": asking.model.name, "prompt": call.request.prompt}
+        await self.store.add_failure(call.key, problem, attempts=Attempts(), **about)
         return problem
 
     async def _stored_problem(self, asking: _List, call: Call) -> str:
@@ -389,6 +526,9 @@ class Models:
         except (BudgetReached, OSError) as reason:
             self._stopped = self._stopped or reason
             await self._finish()
+            if self.store.gone is not None:
+                # whatever else the missing folder has brought about
+                raise self.store.gone from None
             raise
         finally:
             asking.over = True
@@ -399,14 +539,25 @@ class Models:
             self._ledger.end_list(asking.unanswered)
             asking.progress.close()
 
-    def _begin_call(self, asking: _List) -> Attempts:
-        """Return the record of what the running task will try, unless nothing is to be tried any more."""
+    def _begin_call(self, asking: _List, before: Unanswered | None, characters: int) -> Attempts:
+        """Return the record of what the running task will try, unless nothing is to be tried any more.
+
+        Parameters
+        ----------
+        before : Unanswered or None
+            What is known of the call from earlier runs.
+        characters : int
+            Characters of the texts to be sent.
+        """
         if self._stopped is not None:
             raise self._stopped
         task = asyncio.current_task()
         if asking.over or task is None:
             raise asyncio.CancelledError
-        attempts = self._workers[task] = Attempts()
+        attempts = self._workers[task] = Attempts(characters=characters)
+        if before is not None:
+            attempts.counted = before.lost
+            attempts.failed_before = before.problem if before.settled else None
         return attempts
 
     def _call_off(self, tasks: Sequence[asyncio.Task]) -> None:

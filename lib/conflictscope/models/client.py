@@ -11,20 +11,21 @@ import json
 import os
 import time
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
-import aiohttp
 import httpx2
 import openai
-from aiohttp.http_exceptions import HttpProcessingError
 from aiolimiter import AsyncLimiter
 
-from conflictscope.models.patience import Breaker
-from conflictscope.models.records import Attempts, estimate_tokens
+from conflictscope.models.patience import Breaker, is_lost
+from conflictscope.models.records import Attempts, Lost, estimate_tokens
 from conflictscope.models.registry import SIMULATED, Model
+from conflictscope.models.requests import read_count
+from conflictscope.models.wire import Wire
 
 HIDDEN = "…"
 # what stands in the place of a key if an endpoint wants none (`EMPTY`) is shorter, no secret, and may be a word
@@ -84,9 +85,8 @@ def _forms(key: str) -> list[str]:
 
 T = TypeVar("T")
 
-# whatever goes wrong on the way: aiohttp's errors are not all made httpx2's
-_TRANSPORT_ERRORS = (httpx2.HTTPError, aiohttp.ClientError, HttpProcessingError, OSError, zlib.error)
 _GZIP = 31
+_OF_PROXIES = (403, 407, 502, 503, 504)
 _STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
     401: openai.AuthenticationError,
@@ -96,6 +96,16 @@ _STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {
     422: openai.UnprocessableEntityError,
     429: openai.RateLimitError,
 }
+
+
+class Sending(Protocol):
+    """What is recorded of the attempts of a call as they are made."""
+
+    async def begin(self) -> None:
+        """Record that an attempt is about to be sent; may wait for leave, or raise if there is none."""
+
+    async def end(self, lost: Lost | None) -> None:
+        """Record that it has brought no reply, and what may have been charged for it."""
 
 
 class Endpoint:
@@ -110,7 +120,8 @@ class Endpoint:
     Raises
     ------
     ValueError
-        If the environment variable that is to hold the key is not set.
+        If the environment variable that is to hold the key is not set, or a proxy or a certificate that the environment
+        names cannot be used.
     """
 
     def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None = None):
@@ -124,17 +135,21 @@ class Endpoint:
             from conflictscope.simulated import SimulatedTransport
 
             transport = SimulatedTransport()
+        self._way = ""
+        if transport is None:
+            transport = wire = Wire(model.base_url)
+            self._way = wire.way
+        self._transport = transport
         self._url = "http://simulated.invalid/v1" if simulated else model.base_url.rstrip("/")
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": "conflictscope",
+        }
         if self._key is not None:
             self._headers["Authorization"] = f"Bearer {self._key}"
-        self._http = openai.DefaultAioHttpClient(
-            transport=transport,
-            limits=httpx2.Limits(max_connections=model.concurrency, max_keepalive_connections=model.concurrency),
-            timeout=model.timeout_s,
-            # a redirect would carry the prompt to another address
-            follow_redirects=False,
-        )
+        self._seen = _SeenAnswers()
         self._slots = asyncio.Semaphore(model.concurrency)
         self._in_flight = 0
         self._request_limit = _per_second(model.requests_per_minute)
@@ -148,6 +163,7 @@ class Endpoint:
         *,
         max_tokens: int | None = None,
         attempts: Attempts | None = None,
+        sending: Sending | None = None,
         calls: int = 1,
     ) -> T:
         """Make a call, as often as it takes.
@@ -165,6 +181,8 @@ class Endpoint:
             Length of the reply, as far as it counts against the tokens per minute.
         attempts : Attempts, optional
             Records what is tried; after an answer it stays ``on_wire``, until whoever asked has stored it.
+        sending : Sending, optional
+            Told before each attempt, and after each that brings no reply.
         calls : int
             How many calls the list has that this one is of.
 
@@ -183,9 +201,14 @@ class Endpoint:
                     await _take(self._token_limit, estimate_tokens(len(body)) + (max_tokens or 0))
                 if self._request_limit is not None:
                     await self._request_limit.acquire()
+                if sending is not None:
+                    await sending.begin()
                 try:
                     result = await self._attempt(path, body, read, attempts)
                 except openai.OpenAIError as problem:
+                    if sending is not None:
+                        await sending.end((attempts.lost or Lost()) if is_lost(problem) else None)
+                    attempts.as_before = _same_kind(self.describe(problem), attempts.failed_before)
                     seconds = self.breaker.hear_failure(problem, attempts, calls)
                     if seconds is None:
                         raise
@@ -209,41 +232,47 @@ class Endpoint:
             words = f"no connection ({cause or type(problem).__name__})"
         else:
             words = str(problem)
-        return hide_key(" ".join(words.split()), self._key)[:500]
+        words = hide_key(" ".join(words.split()), self._key)[:500]
+        perhaps_by_proxy = isinstance(problem, openai.APIConnectionError) or (
+            getattr(problem, "status_code", None) in _OF_PROXIES
+        )
+        return words + (f" ({self._way})" if self._way and perhaps_by_proxy else "")
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def _attempt(self, path: str, body: bytes, read: Callable[[object, float], T], attempts: Attempts) -> T:
         """Make one attempt and return the result of its answer."""
-        request = self._http.build_request("POST", self._url + path, content=body, headers=self._headers)
+        request = httpx2.Request("POST", self._url + path, content=body, headers=self._headers)
         # held from sending to the last byte: what is done before and after would leave the endpoint idle
         async with self._slots:
             attempts.made += 1
-            attempts.on_wire = True
+            attempts.on_wire, attempts.lost = True, None
             start = time.perf_counter()
             try:
                 async with asyncio.timeout(self.model.timeout_s):
-                    response = await self._http.send(request, stream=True)
+                    response = await self._transport.handle_async_request(request)
                     try:
                         content = await self._receive(response, attempts)
                     finally:
-                        await response.aclose()
+                        await response.stream.aclose()  # type: ignore[union-attr]
             except (TimeoutError, httpx2.ReadTimeout) as late:
                 raise openai.APITimeoutError(request) from late
-            except _TRANSPORT_ERRORS as problem:
+            except (httpx2.HTTPError, zlib.error) as problem:
                 raise openai.APIConnectionError(request=request) from problem
             seconds = time.perf_counter() - start
         if not response.is_success:
+            response.request = request
             raise _status_error(response, content)
+        payload = None
         try:
-            return read(hide_key(json.loads(content), self._key), seconds)
+            payload = json.loads(content)
+            self._seen.check(payload, content, body)
+            return read(hide_key(payload, self._key), seconds)
         except (ValueError, RecursionError) as problem:
-            # it may have been charged for
-            attempts.unreadable += 1
-            attempts.characters_in += len(body)
-            attempts.characters_out += len(content)
+            response.request = request
+            attempts.lost = _read_lost(payload, len(content))
             raise openai.APIResponseValidationError(response, None, message=f"not an answer: {problem}") from None
 
     async def _receive(self, response: httpx2.Response, attempts: Attempts) -> bytes:
@@ -255,16 +284,61 @@ class Endpoint:
             # a small body may unpack to a huge one: no more of it is unpacked than is looked at
             content += unpack.decompress(chunk, most + 1 - len(content)) if unpack else chunk
             if len(content) > most:
-                # it may have been charged for
-                attempts.unreadable += 1
-                attempts.characters_in += len(response.request.content)
-                attempts.characters_out += len(content)
+                attempts.lost = Lost(len(content))
                 raise openai.OpenAIError(
                     f"its answer has over {self.model.max_reply_mb:g} MB, max_reply_mb in the file of models"
                 )
         if unpack and not unpack.eof:
-            raise httpx2.DecodingError("the packed answer ends before its end", request=response.request)
+            raise httpx2.DecodingError("the packed answer ends before its end")
         return bytes(content)
+
+
+def _read_lost(payload: object, received: int) -> Lost:
+    """Return what may have been charged for an answer that is none; the tokens that it counts are taken as a hint."""
+    usage = payload.get("usage") if isinstance(payload, dict) else None
+    counts = usage if isinstance(usage, dict) else {}
+    return Lost(
+        received, read_count(counts.get("prompt_tokens")) or 0, read_count(counts.get("completion_tokens")) or 0
+    )
+
+
+def _same_kind(words: str, before: str | None) -> bool:
+    """Return whether a call fails as it did before: with the same status, or the same way of not being answered."""
+    return before is not None and words.split()[:3] == before.split()[:3]
+
+
+# an endpoint numbers its answers if so many in a row had ids of their own
+_NUMBERED = 20
+_ANSWERS_KEPT = 4096
+
+
+class _SeenAnswers:
+    """The answers of an endpoint that numbers them: one that comes again, to another question, is an answer to neither.
+
+    Many endpoints have one id for all answers, or draw it from a few hundred; what those send is not looked at.
+    """
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._numbered = 0
+        self._off = False
+
+    def check(self, payload: object, content: bytes, body: bytes) -> None:
+        """Raise ``ValueError`` if an answer was given before, to another body."""
+        identity = payload.get("id") if isinstance(payload, dict) else None
+        if self._off or not isinstance(identity, str) or not identity:
+            return
+        about = hash(content), hash(body)
+        answer, asked = self._seen.setdefault(identity, about)
+        if (answer, asked) == about:
+            self._numbered += 1
+            if len(self._seen) > _ANSWERS_KEPT:
+                self._seen.popitem(last=False)
+        elif asked != about[1] and answer == about[0] and self._numbered >= _NUMBERED:
+            raise ValueError("the same answer, by its id, was given to another question before")
+        elif answer != about[0] or self._numbered < _NUMBERED:
+            self._off = True
+            self._seen.clear()
 
 
 def _status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:

@@ -11,7 +11,8 @@ stop, so that it ends in minutes instead of grinding through thousands of errors
   row, or ``MANY`` if it has answered such calls before;
 - that finds fault with each call (400 and the like) and has never answered one: after ``MANY``.
 
-Of a list of fewer than ``FEW`` calls, all of them are enough; if fewer are in flight at once, all of those.
+Of a list of fewer than ``FEW`` calls, all of them are enough; if fewer are in flight at once, all of those. Calls of a
+list that came to its end although they failed say nothing of the endpoint if they fail in the same way again.
 """
 
 import math
@@ -24,6 +25,7 @@ import openai
 
 from conflictscope.models.records import Attempts
 from conflictscope.models.registry import Model
+from conflictscope.models.wire import UNSENT
 
 # seconds after which a call that keeps failing is given up, however many attempts are left
 PATIENCE_S = 900
@@ -36,6 +38,8 @@ _LONGEST_WAIT = 30
 _TIMES_TAKEN_AT_ITS_WORD = 3
 _TRANSIENT = (408, 409, 425, 429)
 _TURNED_AWAY = (401, 402, 403, 404, 429)
+# what a gateway says if whoever was to answer did not in time, and may have begun to
+_ANSWER_LOST = (408, 499, 502, 504, 520, 522, 524, 598, 599)
 
 
 def is_transient(problem: openai.OpenAIError) -> bool:
@@ -45,6 +49,15 @@ def is_transient(problem: openai.OpenAIError) -> bool:
         # an account without credit gets the status of one that asks too fast; waiting does not fill it
         return transient and problem.code != "insufficient_quota"
     return isinstance(problem, openai.APIConnectionError | openai.APIResponseValidationError)
+
+
+def is_lost(problem: openai.OpenAIError) -> bool:
+    """Return whether an attempt that failed so was sent, and may be charged for though it brought no reply."""
+    if isinstance(problem, openai.APIStatusError):
+        return problem.status_code in _ANSWER_LOST
+    if isinstance(problem, openai.APIConnectionError):
+        return UNSENT not in problem.request.extensions and not isinstance(problem.__cause__, httpx2.ConnectError)
+    return True
 
 
 def seconds_to_wait(problem: openai.OpenAIError, attempt: int) -> float:
@@ -119,10 +132,11 @@ class Breaker:
         # an endpoint that asks to be asked more slowly has not failed
         attempts.counted += not _is_throttled(problem)
         attempts.failing_since = attempts.failing_since or time.monotonic()
-        self._failing.add(attempts)
+        if not attempts.as_before:
+            self._failing.add(attempts)
         seconds = self._seconds_to_next(problem, attempts, calls)
         if seconds is None:
-            self._failed_in_a_row += 1
+            self._failed_in_a_row += not attempts.as_before
             if _finds_fault(problem):
                 # it is there, and has read the call
                 self.end_silence()

@@ -1,15 +1,17 @@
 """What is recorded of calls: attempts, what they have used, and the call store's tables.
 
 In: replies as received, what it took to get them, keys, on an open connection. Out: the replies under those keys, and
-what all calls have used, added up in the transaction that stores the reply. What comes without its number of tokens is
-estimated by a stated rule: a token for every four characters of the request's JSON text and of what came back.
+what all calls have used, added up in the transaction that stores the reply. What comes without its number of tokens, or
+with one that cannot be, is estimated by a stated rule: a token for every four characters of the request's JSON text and
+of what came back. An attempt is recorded before it is sent; one whose answer was lost is charged by estimate.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +19,12 @@ from sqlalchemy.exc import IntegrityError
 from conflictscope.models.requests import RawReply
 
 CHARACTERS_PER_TOKEN = 4
+# A count of tokens is believed within these bounds. No tokeniser has a token for fewer than a byte, and what a template
+# or a provider puts before a prompt is short; a token for more than so many characters of a text is rare, and none for
+# a text impossible; no model writes more at a time, thoughts included.
+MOST_CHARACTERS_PER_TOKEN = 32
+_MOST_PUT_BEFORE = 4096
+_MOST_WRITTEN = 2**18
 EMBEDDING = "embedding"
 """The prompt's name under which embeddings are kept; what comes back are numbers, not tokens."""
 
@@ -31,15 +39,56 @@ class Attempts:
     """Of these, the ones that failed and count against the call's number of attempts."""
     failing_since: float | None = None
     """When the first of them failed, in seconds of ``time.monotonic``."""
-    unreadable: int = 0
-    """Of these, the ones that were answered with something that is no answer, and may have been charged for."""
-    characters_in: int = 0
-    characters_out: int = 0
-    """Characters sent for, and received in, unreadable answers."""
+    lost: "Lost | None" = None
+    """What may have been charged for the last one, if it brought no reply and there is more to tell than that."""
+    characters: int | None = None
+    """Characters of the texts that were sent, if that is known."""
+    received: int = 0
+    """Characters of the reply, if it was longer than what is stored of it."""
+    failed_before: str | None = None
+    """Why the call finally failed in an earlier list that came to its end; None if it did not."""
+    as_before: bool = False
+    """Whether it fails in the same way again."""
     on_wire: bool = False
     """Whether a request is being answered, or its answer being stored."""
     called_off: bool = False
     """Whether no further attempt is to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An attempt that was sent and brought no reply.
+
+    Parameters
+    ----------
+    received : int or None
+        Characters of what came in place of a reply; None: nothing came, or nobody knows what.
+    input_tokens, output_tokens : int
+        What it counted itself, 0 if it did not.
+    """
+
+    received: int | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A call that was sent and has no reply.
+
+    Parameters
+    ----------
+    lost : int
+        Attempts whose answer was lost, in all runs.
+    settled : bool
+        Whether a list came to its end although the call failed.
+    problem : str or None
+        Why it finally failed, if it has.
+    """
+
+    lost: int
+    settled: bool
+    problem: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +104,7 @@ class Usage:
     attempts : int
         Requests that were sent, those that brought nothing included.
     estimated : int
-        Replies and unreadable answers whose tokens are estimated.
+        Replies and lost answers whose tokens are estimated.
     input_tokens, output_tokens : int
         Tokens sent and received.
     """
@@ -83,29 +132,51 @@ def estimate_tokens(characters: int) -> int:
 
 def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -> Usage:
     """Return what a call used that was answered, of which ``prompt`` and ``request`` are looked at."""
-    request, prompt = call["request"], call["prompt"]
-    sent, received = raw.prompt_tokens, raw.completion_tokens
-    if sent is None:
-        sent = estimate_tokens(len(request))
-    if received is None:
-        received = 0 if prompt == EMBEDDING else estimate_tokens(len(raw.text or raw.refusal or ""))
-    missing = raw.prompt_tokens is None or (raw.completion_tokens is None and prompt != EMBEDDING)
-    return Usage(1, 0, 0, int(missing), sent, received) + _tried(attempts)
-
-
-def usage_of_failure(attempts: Attempts) -> Usage:
-    """Return what a call used that finally failed."""
-    return Usage(failed=1) + _tried(attempts)
-
-
-def _tried(attempts: Attempts) -> Usage:
-    """Return what the attempts themselves used: those that were answered with something unreadable cost as well."""
+    request, is_text = call["request"], call["prompt"] != EMBEDDING
+    came = raw.text or raw.refusal or ""
+    most, least = len(request) + _MOST_PUT_BEFORE, (attempts.characters or 0) // MOST_CHARACTERS_PER_TOKEN
+    sent = _believe(raw.prompt_tokens, least, most)
+    received: int | None = 0
+    if is_text:
+        length = max(len(came), attempts.received)
+        most, least = max(length, _MOST_WRITTEN), -(-len(came.strip()) // MOST_CHARACTERS_PER_TOKEN)
+        received = _believe(raw.completion_tokens, least, most)
     return Usage(
+        calls=1,
         attempts=attempts.made,
-        estimated=attempts.unreadable,
-        input_tokens=estimate_tokens(attempts.characters_in),
-        output_tokens=estimate_tokens(attempts.characters_out),
+        estimated=int(sent is None or received is None),
+        input_tokens=estimate_tokens(len(request)) if sent is None else sent,
+        output_tokens=estimate_tokens(length) if received is None else received,
     )
+
+
+def _believe(count: int | None, least: int, most: int) -> int | None:
+    """Return a number of tokens if it can be."""
+    return count if count is not None and least <= count <= most else None
+
+
+def usage_of_lost(lost: Lost, expected: Usage) -> Usage:
+    """Return what an attempt used by estimate that was sent and brought no reply.
+
+    Parameters
+    ----------
+    expected : Usage
+        What such a call may be expected to use.
+    """
+    written = expected.output_tokens if lost.received is None else estimate_tokens(lost.received)
+    return Usage(
+        estimated=1,
+        input_tokens=max(expected.input_tokens, min(lost.input_tokens, expected.input_tokens + _MOST_PUT_BEFORE)),
+        output_tokens=max(written, min(lost.output_tokens, _MOST_WRITTEN)),
+    )
+
+
+def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> RawReply:
+    """Return a reply, cut off if it is longer than any of so many tokens can be; its length is then in `attempts`."""
+    if max_tokens is None or raw.text is None or len(raw.text) <= max_tokens * MOST_CHARACTERS_PER_TOKEN:
+        return raw
+    attempts.received = len(raw.text)
+    return replace(raw, text=raw.text[: max_tokens * MOST_CHARACTERS_PER_TOKEN], finish_reason="length")
 
 
 SCHEMA_VERSION = 2
@@ -145,24 +216,65 @@ USAGE = sa.Table(
     sa.Column("prompt", sa.String(200), primary_key=True),
     *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)),
 )
+ON_WIRE = sa.Table(
+    "on_wire",
+    METADATA,
+    # a store that is open in a process, and the number of one of its attempts
+    sa.Column("holder", sa.String(200), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("input_tokens", sa.BigInteger, nullable=False),
+    sa.Column("output_tokens", sa.BigInteger, nullable=False),
+    # seconds since 1970 at which nobody waits for its answer any more
+    sa.Column("until", sa.Float, nullable=False),
+)
+UNANSWERED = sa.Table(
+    "unanswered",
+    METADATA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("lost", sa.Integer, nullable=False),
+    sa.Column("settled", sa.Boolean, nullable=False),
+)
 _RAW = [REPLIES.c[name] for name in RawReply.__dataclass_fields__]
 _KEYS_A_QUERY = 500
+T = TypeVar("T")
 TRIES = 10
 
 
-def write_rows(
-    connection: sa.Connection,
-    replies: Sequence[tuple[dict[str, str], RawReply, Attempts]],
-    failures: Sequence[tuple[dict[str, str], Attempts]],
-) -> tuple[dict[str, RawReply], UsageTable]:
-    """Store what is new in one transaction.
+@dataclass(slots=True)
+class News:
+    """What is new, to be stored in one transaction.
 
     Parameters
     ----------
-    replies : sequence of (call, reply, attempts)
+    sent : list of dict
+        Attempts that are about to be sent: rows of ``ON_WIRE``.
+    replies : list of (call, reply, attempts)
         Of the call: ``key``, ``model``, ``prompt``, ``prompt_hash``, ``request``.
-    failures : sequence of (call, attempts)
+    failures : list of (call, attempts)
         Of the call: ``key``, ``model``, ``prompt``, ``problem``.
+    lost : list of (call, usage)
+        Of the call: ``key``, ``model``, ``prompt``; what the attempt has used by estimate.
+    settled : list of call
+        Calls that have failed, of a list that came to its end.
+    over : list of int
+        Numbers of the holder's attempts that are over.
+    """
+
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    replies: list[tuple[dict[str, str], RawReply, Attempts]] = field(default_factory=list)
+    failures: list[tuple[dict[str, str], Attempts]] = field(default_factory=list)
+    lost: list[tuple[dict[str, str], Usage]] = field(default_factory=list)
+    settled: list[dict[str, str]] = field(default_factory=list)
+    over: list[int] = field(default_factory=list)
+
+
+def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict[str, RawReply], UsageTable]:
+    """Store what is new in one transaction.
 
     Returns
     -------
@@ -172,26 +284,35 @@ def write_rows(
         (model, prompt) → what all processes have used.
     """
     created = {"created": datetime.now(UTC).isoformat(timespec="milliseconds")}
-    last = {call["key"]: call | created for call, _ in failures}
-    used: dict[tuple[str, str], Usage] = {}
-    # of two replies under one key only one stays, but both were paid for
-    for call, usage in [(call, usage_of_reply(reply, call, attempts)) for call, reply, attempts in replies] + [
-        (call, usage_of_failure(attempts)) for call, attempts in failures
-    ]:
-        about = (call["model"], call["prompt"])
-        used[about] = used.get(about, NOTHING) + usage
+    last = {call["key"]: call | created for call, _ in news.failures}
+    used = _add_up(
+        # of two replies under one key only one stays, but both were paid for
+        [(call, usage_of_reply(reply, call, attempts)) for call, reply, attempts in news.replies]
+        + [(call, Usage(failed=1, attempts=attempts.made)) for call, attempts in news.failures]
+        + news.lost
+    )
     for attempt in range(TRIES):
         try:
             with connection.begin():
-                held = find_replies(connection, {call["key"] for call, _, _ in replies})
+                if news.sent:
+                    connection.execute(ON_WIRE.insert(), news.sent)
+                held = find_replies(connection, {call["key"] for call, _, _ in news.replies})
                 # of two replies under one key, the one that came first
-                new = {call["key"]: (call, reply) for call, reply, _ in reversed(replies) if call["key"] not in held}
+                new = {
+                    call["key"]: (call, reply) for call, reply, _ in reversed(news.replies) if call["key"] not in held
+                }
                 if new:
                     rows = [call | _columns(reply) | created for call, reply in new.values()]
                     connection.execute(REPLIES.insert(), rows)
                 if last:
                     connection.execute(FAILURES.delete().where(FAILURES.c.key.in_(list(last))))
                     connection.execute(FAILURES.insert(), list(last.values()))
+                for call, _ in news.lost:
+                    _count_unanswered(connection, call, lost=1)
+                for call in news.settled:
+                    _count_unanswered(connection, call, settled=True)
+                for some in _some_at_a_time(news.over):
+                    connection.execute(ON_WIRE.delete().where(ON_WIRE.c.holder == holder, ON_WIRE.c.number.in_(some)))
                 _add_usage(connection, used)
                 total = read_usage(connection)
             return held | {key: reply for key, (_, reply) in new.items()}, total
@@ -200,6 +321,58 @@ def write_rows(
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("the loop returns or raises")
+
+
+def charge_abandoned(connection: sa.Connection, is_gone: Callable[[str], bool]) -> None:
+    """Charge attempts that nobody waits for any more, by estimate: whoever sent them was killed.
+
+    Parameters
+    ----------
+    is_gone : callable
+        Whether a holder is known to be there no more.
+    """
+    with connection.begin():
+        used = []
+        for row in map(dict, connection.execute(ON_WIRE.select()).mappings().all()):
+            if row["until"] >= time.time() and not is_gone(row["holder"]):
+                continue
+            same = (ON_WIRE.c.holder == row["holder"]) & (ON_WIRE.c.number == row["number"])
+            # of two processes that see it at once, one deletes it
+            if connection.execute(ON_WIRE.delete().where(same)).rowcount:
+                tokens = {"input_tokens": row["input_tokens"], "output_tokens": row["output_tokens"]}
+                used.append((row, Usage(attempts=1, estimated=1, **tokens)))
+                _count_unanswered(connection, row, lost=1)
+        _add_usage(connection, _add_up(used))
+
+
+def find_unanswered(connection: sa.Connection, keys: Collection[str]) -> dict[str, Unanswered]:
+    """Return key → what is known of the call, for those that were sent and have no reply."""
+    row = UNANSWERED.c
+    query = sa.select(row.key, row.lost, row.settled, FAILURES.c.problem).outerjoin(FAILURES, FAILURES.c.key == row.key)
+    unanswered = {}
+    for some in _some_at_a_time(keys):
+        for key, lost, settled, problem in connection.execute(query.where(row.key.in_(some))):
+            unanswered[key] = Unanswered(lost, bool(settled), problem)
+    return unanswered
+
+
+def _count_unanswered(
+    connection: sa.Connection, call: Mapping[str, Any], *, lost: int = 0, settled: bool = False
+) -> None:
+    """Count an answer of a call as lost, or a call as settled."""
+    more: dict[str, Any] = {"settled": True} if settled else {"lost": UNANSWERED.c.lost + lost}
+    if not connection.execute(UNANSWERED.update().where(UNANSWERED.c.key == call["key"]).values(more)).rowcount:
+        about = {name: call[name] for name in ("key", "model", "prompt")}
+        connection.execute(UNANSWERED.insert().values(lost=lost, settled=settled, **about))
+
+
+def _add_up(used: Sequence[tuple[Mapping[str, Any], Usage]]) -> dict[tuple[str, str], Usage]:
+    """Return (model, prompt) → what calls used together."""
+    sums: dict[tuple[str, str], Usage] = {}
+    for call, usage in used:
+        about = (call["model"], call["prompt"])
+        sums[about] = sums.get(about, NOTHING) + usage
+    return sums
 
 
 def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, RawReply]:
@@ -234,7 +407,7 @@ def _add_usage(connection: sa.Connection, used: UsageTable) -> None:
             connection.execute(USAGE.insert().values(model=model, prompt=prompt, **asdict(usage)))
 
 
-def _some_at_a_time(keys: Collection[str]) -> list[list[str]]:
+def _some_at_a_time(keys: Collection[T]) -> list[list[T]]:
     """Return the keys in lists that fit into a query."""
     listed = list(keys)
     return [listed[start : start + _KEYS_A_QUERY] for start in range(0, len(listed), _KEYS_A_QUERY)]

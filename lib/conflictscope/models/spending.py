@@ -2,7 +2,8 @@
 
 In: what all processes on the call store have used, the prices in the file of models, the calls in flight, and the plan.
 Out: leave to make a call, or ``BudgetReached``; ``ledger.json`` in the study's folder, and a phrase for progress bars.
-Stored are tokens; dollars are those tokens at today's prices, so that a wrong price is mended by correcting it.
+Stored are tokens; dollars are those tokens at today's prices, so that a wrong price is mended by correcting it. What
+was sent and never answered counts by estimate.
 """
 
 import asyncio
@@ -92,16 +93,29 @@ class Budget:
         if self.dollars is not None and model.cost(1, output) is None:
             raise ValueError(self._no_price([model.name]))
 
-    async def hold(self, model: Model, prompt: str, characters: int, max_tokens: int | None) -> float:
-        """Wait for leave to make a call, and hold what it may cost against the budget until it is released.
+    def expect(self, model: Model, prompt: str, characters: int, max_tokens: int | None) -> Usage:
+        """Return the tokens that an attempt at a call may use: held while it is made, charged if its answer is lost.
+
+        The reply counts as long as it may be, if the call sets a limit, else twice as long as such replies were on
+        average: what is lost because it took too long is longer than most.
+        """
+        usage = self.store.usage.get((model.name, prompt), NOTHING)
+        output = -(-2 * usage.output_tokens // usage.calls) if usage.calls else TYPICAL_REPLY_TOKENS
+        if max_tokens is not None and "max_tokens" not in model.refused_options:
+            output = max_tokens
+        return Usage(
+            estimated=1, input_tokens=estimate_tokens(characters), output_tokens=0 if prompt == EMBEDDING else output
+        )
+
+    async def hold(self, model: Model, expected: Usage) -> float:
+        """Wait for leave to make an attempt, and hold what it may cost against the budget until it is released.
 
         While leave depends on what calls in flight will cost, they are waited for.
 
         Returns
         -------
         float
-            The dollars held; 0 without a budget. The reply counts as long as it may be, if the call sets a limit, else
-            as long as such replies were on average.
+            The dollars held; 0 without a budget.
 
         Raises
         ------
@@ -110,7 +124,7 @@ class Budget:
         """
         if self.dollars is None:
             return 0.0
-        cost = self._expected_cost(model, prompt, characters, max_tokens)
+        cost = model.cost(expected.input_tokens, expected.output_tokens) or 0.0
         while not self.reached and self.spent + sum(self._held) + cost > self.dollars:
             if not self._held:
                 self.reached = True
@@ -135,14 +149,6 @@ class Budget:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
-
-    def _expected_cost(self, model: Model, prompt: str, characters: int, max_tokens: int | None) -> float:
-        """Return the dollars that a call may cost."""
-        usage = self.store.usage.get((model.name, prompt), NOTHING)
-        output = usage.output_tokens / usage.calls if usage.calls else TYPICAL_REPLY_TOKENS
-        if max_tokens is not None and "max_tokens" not in model.refused_options:
-            output = max_tokens
-        return model.cost(estimate_tokens(characters), 0 if prompt == EMBEDDING else output) or 0.0
 
     def _cost(self, model: str, usage: Usage) -> float | None:
         """Return dollars for what a model has used."""

@@ -2,13 +2,21 @@
 
 In: raw replies as they arrive, and keys. Out: the reply that is held under a key. The first reply under a key stays and
 is what everybody gets back, so processes that share a store end in the same tables. One thread owns the connection; it
-commits what has queued up meanwhile at one go, and whoever stored a reply goes on after the commit.
+commits what has queued up meanwhile at one go, and whoever stored a reply goes on after the commit. If the file is
+removed or replaced meanwhile, what it held is saved beside it.
 """
 
 import asyncio
 import contextlib
+import itertools
+import os
+import platform
+import re
+import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator
+import time
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,16 +39,22 @@ from sqlalchemy.exc import (
 from conflictscope.models.records import (
     FAILURES,
     METADATA,
+    ON_WIRE,
     REPLIES,
     SCHEMA_VERSION,
     TRIES,
     Attempts,
+    News,
+    Unanswered,
+    Usage,
     UsageTable,
     bring_up_to_date,
+    charge_abandoned,
     find_failures,
     find_replies,
+    find_unanswered,
     read_usage,
-    write_rows,
+    write_news,
 )
 from conflictscope.models.requests import RawReply
 
@@ -82,6 +96,12 @@ class CallStore:
         self.name = self._engine.url.render_as_string(hide_password=True)
         self.usage: UsageTable = {}
         """(model, prompt) → what had been used at the last commit, by all processes on this store."""
+        self.gone: OSError | None = None
+        """What to tell if its file is no longer the one that was opened; None as long as it is."""
+        self._file = _file_of(self._engine.url)
+        self._identity: tuple[int, int] | None = None
+        self._holder = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._numbers = itertools.count()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         opened: Future[None] = Future()
@@ -100,6 +120,42 @@ class CallStore:
         """Return key → problem for those of the keys whose call has finally failed."""
         return await self._do(_Job("find_failures", keys))
 
+    async def find_unanswered(self, keys: Collection[str]) -> dict[str, Unanswered]:
+        """Return key → what is known of the call, for those of the keys that were sent and have no reply."""
+        return await self._do(_Job("find_unanswered", keys))
+
+    def next_number(self) -> int:
+        """Return a number for an attempt that is about to be made."""
+        return next(self._numbers)
+
+    async def begin(self, number: int, key: str, *, model: str, prompt: str, expected: Usage, seconds: float) -> None:
+        """Record that an attempt at a call is about to be sent; if the process is killed, it is charged for.
+
+        Parameters
+        ----------
+        number : int
+            As from ``next_number``; the attempt is over with ``end`` or ``add``.
+        expected : Usage
+            What it may be expected to use.
+        seconds : float
+            After which nobody waits for its answer any more.
+        """
+        row = {"holder": self._holder, "number": number, "key": key, "model": model, "prompt": prompt}
+        tokens = {"input_tokens": expected.input_tokens, "output_tokens": expected.output_tokens}
+        await self._do(_Job("begin", row | tokens | {"until": time.time() + seconds}))
+
+    async def end(self, number: int, key: str, *, model: str, prompt: str, used: Usage | None) -> None:
+        """Record that an attempt brought no reply, and what it has used by estimate if its answer was lost."""
+        await self._do(_end_job(number, key, model, prompt, used))
+
+    def end_soon(self, number: int, key: str, *, model: str, prompt: str, used: Usage | None) -> None:
+        """Record the same without waiting for it; None if the attempt was not made."""
+        self._jobs.put(_end_job(number, key, model, prompt, used))
+
+    async def settle(self, calls: Sequence[dict[str, str]]) -> None:
+        """Record that a list came to its end although calls, of ``key``, ``model`` and ``prompt``, failed."""
+        await self._do(_Job("settle", calls))
+
     async def add(
         self,
         key: str,
@@ -110,6 +166,7 @@ class CallStore:
         prompt_hash: str,
         request: str,
         attempts: Attempts | None = None,
+        number: int | None = None,
     ) -> RawReply:
         """Store a reply unless there is one under the key already; return the one that is there then.
 
@@ -119,6 +176,8 @@ class CallStore:
             The canonical JSON text that the key is the hash of.
         attempts : Attempts, optional
             What it took to get the reply; default: one attempt.
+        number : int, optional
+            Of the attempt that brought it.
 
         Raises
         ------
@@ -126,7 +185,7 @@ class CallStore:
             If the database does not take it, a full disk for example. What was stored before stays.
         """
         call = {"key": key, "model": model, "prompt": prompt, "prompt_hash": prompt_hash, "request": request}
-        return await self._do(_Job("add", (call, reply, attempts or Attempts(made=1))))
+        return await self._do(_Job("add", (call, reply, attempts or Attempts(made=1)), number))
 
     async def add_failure(
         self, key: str, problem: str, *, model: str, prompt: str, attempts: Attempts | None = None
@@ -141,11 +200,20 @@ class CallStore:
         return self.usage
 
     def close(self) -> None:
-        """Finish what is queued and close the database; may be called again."""
+        """Finish what is queued and close the database; may be called again.
+
+        Raises
+        ------
+        OSError
+            If its file is no longer the one that was opened, and nobody was told yet.
+        """
+        told = self.gone
         if not self._closed:
             self._closed = True
             self._jobs.put(None)
         self._thread.join()
+        if self.gone is not told and self.gone is not None:
+            raise self.gone
 
     async def _do(self, job: "_Job") -> Any:
         """Hand a job to the thread and return its result."""
@@ -171,16 +239,66 @@ class CallStore:
                 while len(jobs) < _JOBS_A_COMMIT:
                     jobs.append(self._jobs.get_nowait())
             stopping = None in jobs
-            _answer(self._results(connection, [job for job in jobs if job is not None]))
+            results = self._results(connection, [job for job in jobs if job is not None])
+            if not self._is_in_place():
+                connection = self._save_beside(connection)
+            if self.gone is not None:
+                results = [(job, result if isinstance(result, Exception) else self.gone) for job, result in results]
+            _answer(results)
         connection.close()
         self._engine.dispose()
+
+    def _is_in_place(self) -> bool:
+        """Return whether the file that was opened is still what its path names."""
+        if self._file is None or self._identity is None:
+            return True
+        try:
+            there = os.stat(self._file)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == self._identity
+
+    def _save_beside(self, connection: sa.Connection) -> sa.Connection:
+        """Copy what the open file holds, which has no name any more, to one beside it; return a connection to that."""
+        assert self._file is not None
+        names = (self._file.with_name(f"{self._file.stem}.saved{nth or ''}{self._file.suffix}") for nth in range(1000))
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            saved = next(name for name in names if not name.exists())
+            copy = sqlite3.connect(saved)
+            connection.connection.driver_connection.backup(copy)  # type: ignore[union-attr]
+            copy.close()
+            connection.close()
+            self._engine.dispose()
+            self._engine = sa.create_engine(store_url(saved), connect_args=_connect_args(store_url(saved)))
+            connection = self._engine.connect()
+            _set_up_sqlite(connection)
+            self._file, self._identity = saved, _identify(saved)
+        except (OSError, sqlite3.Error, DBAPIError) as problem:
+            self._identity = None
+            self.gone = OSError(
+                f"the call store {self.name} was removed or replaced while it was in use, and what it held could not "
+                f"be saved beside it ({problem}). Put a copy of it in its place if you have one, and run the same "
+                "command again."
+            )
+            return connection
+        self.gone = OSError(
+            f"the call store {self.name} was removed or replaced while it was in use. All that it held, and what was "
+            f"answered since, is in {saved}: move that file to the place of the call store and run the same command "
+            "again; nothing is asked twice."
+        )
+        return connection
 
     def _results(self, connection: sa.Connection, jobs: "list[_Job]") -> "list[tuple[_Job, Any]]":
         """Return each job with its result, or with the exception that its caller is to get."""
         results: list[tuple[_Job, Any]] = []
         try:
-            results += self._write(connection, [job for job in jobs if job.kind in ("add", "add_failure")])
-            lookups = {"find": find_replies, "find_failures": find_failures}
+            results += self._write(connection, [job for job in jobs if job.kind in _NEWS])
+            lookups = {
+                "find": find_replies,
+                "find_failures": find_failures,
+                "find_unanswered": find_unanswered,
+            }
             with connection.begin():
                 results += [(job, lookups[job.kind](connection, job.payload)) for job in jobs if job.kind in lookups]
                 results += [(job, read_usage(connection)) for job in jobs if job.kind == "read_usage"]
@@ -192,23 +310,22 @@ class CallStore:
         return results
 
     def _write(self, connection: sa.Connection, jobs: "list[_Job]") -> "list[tuple[_Job, Any]]":
-        """Store replies and failures, in one transaction if the database takes them all, and return what is held."""
+        """Store what is new, in one transaction if the database takes it all, and return what is held."""
         if not jobs:
             return []
-        adds = [job.payload for job in jobs if job.kind == "add"]
-        failures = [job.payload for job in jobs if job.kind == "add_failure"]
+        news = _gather(jobs)
         try:
-            held, self.usage = write_rows(connection, adds, failures)
+            held, self.usage = write_news(connection, news, self._holder)
         except _REFUSED:
             if len(jobs) > 1:
                 # one row that is refused takes no others with it
                 return [result for job in jobs for result in self._results(connection, [job])]
-            if not adds:
+            if not news.replies:
                 raise
             # what is paid for is kept, without what endpoints say of themselves
-            call, reply, attempts = adds[0]
+            call, reply, attempts = news.replies[0]
             reply = replace(reply, model_id=None, prompt_tokens=None, completion_tokens=None, top_logprobs=None)
-            held, self.usage = write_rows(connection, [(call, reply, attempts)], [])
+            held, self.usage = write_news(connection, replace(news, replies=[(call, reply, attempts)]), self._holder)
         return [(job, held.get(job.payload[0]["key"]) if job.kind == "add" else None) for job in jobs]
 
     def _unusable(self, problem: Exception) -> OSError:
@@ -224,11 +341,16 @@ class CallStore:
             try:
                 connection = self._engine.connect()
                 if self._engine.dialect.name == "sqlite":
+                    if (tables := sa.inspect(connection).get_table_names()) and not set(tables) & set(METADATA.tables):
+                        raise ValueError(f"{self.name} is a database of something else, with the tables {tables[:5]}.")
                     _set_up_sqlite(connection)
                 version = bring_up_to_date(connection)
                 if version == str(SCHEMA_VERSION):
+                    charge_abandoned(connection, _is_gone)
                     with connection.begin():
                         self.usage = read_usage(connection)
+                if self._file is not None:
+                    self._identity = _identify(self._file)
                 break
             except (IntegrityError, OperationalError) as problem:
                 # another process may be making the same tables at this moment
@@ -246,22 +368,50 @@ class CallStore:
         return connection
 
 
+_NEWS = ("begin", "end", "add", "add_failure", "settle")
+
+
 class _Job:
-    """One thing for the thread to do, and the future that waits for it."""
+    """One thing for the thread to do, the attempt that is over with it, and the future that waits, if anybody does."""
 
-    __slots__ = ("future", "kind", "loop", "payload")
+    __slots__ = ("future", "kind", "loop", "number", "payload")
 
-    def __init__(self, kind: str, payload: Any):
-        self.kind, self.payload = kind, payload
-        self.loop: asyncio.AbstractEventLoop
-        self.future: asyncio.Future[Any]
+    def __init__(self, kind: str, payload: Any, number: int | None = None):
+        self.kind, self.payload, self.number = kind, payload, number
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.future: asyncio.Future[Any] | None = None
+
+
+def _gather(jobs: Iterable[_Job]) -> News:
+    """Return what is new in jobs."""
+    news = News()
+    for job in jobs:
+        if job.number is not None:
+            news.over.append(job.number)
+        if job.kind == "begin":
+            news.sent.append(job.payload)
+        elif job.kind == "add":
+            news.replies.append(job.payload)
+        elif job.kind == "add_failure":
+            news.failures.append(job.payload)
+        elif job.kind == "settle":
+            news.settled += job.payload
+        elif job.payload[1] is not None:
+            news.lost.append(job.payload)
+    return news
+
+
+def _end_job(number: int, key: str, model: str, prompt: str, used: Usage | None) -> _Job:
+    """Return the job that ends an attempt."""
+    return _Job("end", ({"key": key, "model": model, "prompt": prompt}, used), number)
 
 
 def _answer(results: Iterable[tuple[_Job, Any]]) -> None:
     """Give the callers their results, each event loop once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Any]]] = {}
     for job, result in results:
-        by_loop.setdefault(job.loop, []).append((job, result))
+        if job.loop is not None:
+            by_loop.setdefault(job.loop, []).append((job, result))
     for loop, answered in by_loop.items():
         # in a loop that has been closed meanwhile nobody waits; what was to be stored is stored
         with contextlib.suppress(RuntimeError):
@@ -271,12 +421,38 @@ def _answer(results: Iterable[tuple[_Job, Any]]) -> None:
 def _resolve(results: list[tuple[_Job, Any]]) -> None:
     """Resolve the futures that are still waited for; runs in their loop."""
     for job, result in results:
-        if job.future.done():
+        if job.future is None or job.future.done():
             continue
         if isinstance(result, Exception):
             job.future.set_exception(result)
         else:
             job.future.set_result(result)
+
+
+def _file_of(url: sa.URL) -> Path | None:
+    """Return the file of a SQLite database, None if it is none or has no file."""
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if is_file and not str(url.database).startswith("file:") else None
+
+
+def _identify(file: Path) -> tuple[int, int]:
+    """Return what tells a file from another one of the same name."""
+    there = os.stat(file)
+    return there.st_dev, there.st_ino
+
+
+def _is_gone(holder: str) -> bool:
+    """Return whether a process that had a store open is known to have ended."""
+    host, _, rest = holder.rpartition(":")[0].rpartition(":")
+    if host != platform.node() or os.name != "posix":
+        return False  # nobody here can tell
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, ValueError):
+        return False
+    return False
 
 
 def _as_url(place: Path | sa.URL | str) -> sa.URL:
@@ -349,7 +525,8 @@ def read_rows(place: Path | sa.URL | str) -> Iterator[tuple[str, dict[str, Any]]
         if connection is None:
             return
         there = sa.inspect(connection).get_table_names()
-        for table in (table for table in METADATA.sorted_tables if table.name in there):
+        # what is on the wire is no longer when the rows are read elsewhere
+        for table in (table for table in METADATA.sorted_tables if table.name in there and table is not ON_WIRE):
             query = table.select().order_by(*table.primary_key.columns).execution_options(yield_per=_ROWS_AT_ONCE)
             for row in connection.execute(query).mappings():
                 yield table.name, dict(row)
@@ -361,7 +538,7 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
     Raises
     ------
     ValueError
-        If a row is none of this version's tables.
+        If a row is none of this version's tables, or its key is there already.
     """
     engine = sa.create_engine(store_url(path))
     try:
@@ -370,20 +547,51 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
             for name, row in rows:
                 table = METADATA.tables.get(name)
                 if table is None or set(row) != set(table.columns.keys()):
-                    raise ValueError(f"a row of the table {name!r} with {sorted(row)} is none of a call store's.")
-                connection.execute(table.insert(), row)
+                    raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
+                if misfits := [column.name for column in table.columns if not _fits(row[column.name], column)]:
+                    raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
+                try:
+                    connection.execute(table.insert(), row)
+                except IntegrityError:
+                    raise ValueError(f"two rows of the table {name!r} have one key.") from None
     finally:
         engine.dispose()
+
+
+def _fits(value: object, column: sa.Column) -> bool:
+    """Return whether a column can hold a value and gives it back as it was: SQLite itself takes anything."""
+    if value is None:
+        return bool(column.nullable)
+    if isinstance(value, str):
+        return column.type.python_type is str and not re.search("[\ud800-\udfff]", value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
+        return False
+    return column.type.python_type is float or (column.type.python_type is int and isinstance(value, int))
+
+
+def _for_reading(path: Path) -> sa.URL:
+    """Return the database URL by which a SQLite file is read and nothing is written, also where nothing may be."""
+    waiting = path.with_name(f"{path.name}-wal")
+    if waiting.exists() and waiting.stat().st_size:
+        # replies that a run has not yet brought into the file, or one that was killed never did
+        how = {"mode": "ro"}
+    elif os.access(path.parent, os.W_OK):
+        # whatever SQLite puts beside the file it takes away at the end, which with mode=ro it does not
+        how = {"mode": "rw"}
+    else:
+        how = {"immutable": "1"}
+    return sa.URL.create("sqlite", database=path.absolute().as_uri(), query=how | {"uri": "true"})
 
 
 @contextmanager
 def _reading(place: Path | sa.URL | str) -> Iterator[sa.Connection | None]:
     """Open a call store that is there, else give None."""
     address = _as_url(place)
-    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+    file = Path(address.database or "") if address.get_backend_name() == "sqlite" else None
+    if file and not file.exists():
         yield None
         return
-    engine = sa.create_engine(address)
+    engine = sa.create_engine(_for_reading(file) if file else address)
     try:
         with engine.connect() as connection:
             yield connection if sa.inspect(connection).has_table(REPLIES.name) else None

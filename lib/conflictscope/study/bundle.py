@@ -11,7 +11,8 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -19,9 +20,9 @@ from typing import Any
 
 import yaml
 
-from conflictscope.files import write_atomically
+from conflictscope.files import unwritten, write_atomically
 from conflictscope.models import Model, Registry, load_registry
-from conflictscope.models.store import read_rows, write_rows_anew
+from conflictscope.models.store import read_rows, summarise_store, write_rows_anew
 from conflictscope.scenarios import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters, restore_parameters
 from conflictscope.study.provenance import (
@@ -32,7 +33,7 @@ from conflictscope.study.provenance import (
     notebook_hashes,
     package_versions,
     prompts_folder,
-    store_url,
+    study_store,
     table_contents,
     unfinished_tables,
 )
@@ -44,7 +45,7 @@ _MEMBER = re.compile(
     rf"(?:{'|'.join(map(re.escape, (_HEAD, FILE, _VALUE_SET, _MODELS, _CALLS)))})"
     r"|prompts/[a-z_]{1,40}\.txt"
     r"|inputs/(?:earlier_runs/[0-9]{1,4}/outlines\.parquet|compare_with/[0-9]{1,4}/agreement\.csv"
-    r"|scenarios/0/given\.(?:csv|yaml))"
+    r"|scenarios/0/given\.(?:csv|tsv|json|yaml))"
 )
 _SMALL_BYTES = 32 * 1024**2
 _MOST_BYTES = 16 * 1024**3
@@ -52,6 +53,8 @@ _MOST_BYTES = 16 * 1024**3
 _MOST_SHRUNK = 300
 # a date that a zip file can hold, the same in every bundle
 _DATE = (1980, 1, 1, 0, 0, 0)
+# what a replay has of its own, so that no bundle says where it reads and writes, or what it may spend
+_OF_REPLAY = ("run_folder", "figures_folder", "models_file", "value_set", "call_store", "budget_usd")
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,12 @@ class Bundle:
     @property
     def inputs(self) -> dict[str, Any]:
         """What the study reads beside its own: parameter → where that is now, as the parameter names it."""
-        told = {name: self.parameters[name] for name in (*INPUTS, "prompts_folder") if self.parameters.get(name)}
         return {
-            name: [str(self.folder / str(place)) for place in places]
+            name: [str(self.folder / place) for place in places]
             if isinstance(places, list)
-            else str(self.folder / str(places))
-            for name, places in told.items()
+            else str(self.folder / places)
+            for name, places in self.parameters.items()
+            if name in (*INPUTS, "prompts_folder") and places
         }
 
     @property
@@ -104,10 +107,12 @@ def pack_bundle(parameters: StudyParameters, manifest: Mapping[str, Any], file: 
     Raises
     ------
     ValueError
-        If a table is stale, so that the store would not give it again.
+        If a table is stale, or the store holds fewer replies than when the study ran, so that a replay would not give
+        the tables again.
     OSError
         If the disk does not take the file.
     """
+    _check_store(parameters, manifest)
     stale = unfinished_tables(parameters)
     values = load_value_set(parameters.path("value_set"))
     if len(stale) or values.hash != manifest["value_set_hash"]:
@@ -120,6 +125,22 @@ def pack_bundle(parameters: StudyParameters, manifest: Mapping[str, Any], file: 
     return file
 
 
+def _check_store(parameters: StudyParameters, manifest: Mapping[str, Any]) -> None:
+    """Refuse a call store that does not hold what the manifest counted in it."""
+    held = summarise_store(study_store(parameters)).groupby(["model", "prompt"])["replies"].sum()
+    counted = manifest.get("calls") or []
+    if not isinstance(counted, list) or not all(isinstance(row, dict) for row in counted):
+        raise ValueError(f"{parameters.file}: calls: expected a list of counts. Run the study again.")
+    for row in counted:
+        model, prompt, replies = (row.get(name) for name in ("model", "prompt", "replies"))
+        there = int(held.get((model, prompt), 0))
+        if not isinstance(replies, int) or there < replies:
+            raise ValueError(
+                f"{study_store(parameters).database}: holds {there:,} replies of model {model!r} to prompt {prompt!r}; "
+                f"expected {replies}, as when the study ran. Put the call store back; a bundle without it is of no use."
+            )
+
+
 def open_bundle(file: Path, folder: Path) -> Bundle:
     """Open a bundle into an empty folder.
 
@@ -128,17 +149,24 @@ def open_bundle(file: Path, folder: Path) -> Bundle:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no bundle, one of another version, or holds anything that a bundle does not.
+        If it is no bundle, one of another version, or holds anything that a bundle does not: a parameter that says
+        where to read or write, or an input that is not in it.
+    OSError
+        If the disk does not take what is in it.
     """
     try:
         with zipfile.ZipFile(file) as packed:
             _check_members(file, packed)
             head = _read_head(file, packed)
+            _check_inputs(file, packed.namelist(), head["parameters"])
             for name in set(packed.namelist()) - {_HEAD, _CALLS}:
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(name) as source, target.open("wb") as copy:
-                    shutil.copyfileobj(source, copy)
+                try:
+                    with packed.open(name) as source, target.open("wb") as copy:
+                        shutil.copyfileobj(source, copy)
+                except OSError as problem:
+                    raise unwritten(target, problem) from problem
             bundle = Bundle(**head, folder=folder)
             for place in (bundle.places["run_folder"], bundle.places["figures_folder"]):
                 place.mkdir()
@@ -146,24 +174,25 @@ def open_bundle(file: Path, folder: Path) -> Bundle:
                 write_rows_anew(bundle.places["run_folder"] / "calls.sqlite", _parse_rows(lines))
     except FileNotFoundError:
         raise FileNotFoundError(f"{file} is not there; expected a file that `conflictscope bundle` has made.") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as problem:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError) as problem:
         raise ValueError(f"{file} is no bundle, or is damaged: {problem}") from None
+    except ValueError as problem:
+        said = str(problem)
+        raise ValueError(said if str(file) in said else f"{file} is no bundle, or is damaged: {said}") from None
     return bundle
 
 
 def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: ValueSet, file: str) -> None:
     """Write the bundle's members."""
-    told = {name: value for name, value in parameters.values.items() if name not in ("call_store", "budget_usd")}
+    told = {name: value for name, value in parameters.values.items() if name not in _OF_REPLAY}
     inputs: dict[str, Path] = {}
     for name, paths in input_files(told, parameters.root).items():
         for number, path in enumerate(paths):
             # scenarios have a name of their owner's, which goes into no bundle
-            own = f"given{'.csv' if path.suffix == '.csv' else '.yaml'}" if name == "scenarios" else path.name
+            own = f"given{_form_of(path)}" if name == "scenarios" else path.name
             inputs[f"inputs/{name}/{number}/{own}"] = path
         places = [member for member in inputs if member.startswith(f"inputs/{name}/")]
         told[name] = places[0] if name == "scenarios" else [str(PurePosixPath(place).parent) for place in places]
-    for place in ("run_folder", "figures_folder", "models_file", "value_set"):
-        del told[place]
     if own_prompts := prompts_folder(parameters):
         inputs |= {f"prompts/{path.name}": path for path in sorted(own_prompts.glob("*.txt"))}
         told["prompts_folder"] = "prompts"
@@ -188,8 +217,13 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
         member = zipfile.ZipInfo(_CALLS, _DATE)
         member.compress_type = zipfile.ZIP_DEFLATED
         with packed.open(member, "w", force_zip64=True) as calls:
-            for table, row in read_rows(store_url(parameters)):
+            for table, row in read_rows(study_store(parameters)):
                 calls.write(json.dumps([table, row]).encode() + b"\n")
+
+
+def _form_of(scenarios: Path) -> str:
+    """Return the ending by which a file of scenarios is read."""
+    return scenarios.suffix.lower() if scenarios.suffix.lower() in (".csv", ".tsv", ".json") else ".yaml"
 
 
 def _add(packed: zipfile.ZipFile, name: str, content: str | bytes) -> None:
@@ -236,6 +270,26 @@ def _check_members(file: Path, packed: zipfile.ZipFile) -> None:
         shrunk = member.file_size > 1024**2 and member.file_size > _MOST_SHRUNK * max(1, member.compress_size)
         if member.file_size > most or shrunk:
             raise ValueError(f"{file}: {member.filename} would unpack to {member.file_size:,} bytes; refused.")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{file}: {member.filename} is packed in a way that no bundle is; refused.")
+
+
+def _check_inputs(file: Path, members: Iterable[str], parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters by which a replay would read or write anything but what is in the bundle."""
+    if theirs := sorted(set(_OF_REPLAY) & set(parameters)):
+        raise ValueError(f"{file}: {_HEAD} holds the parameters {theirs}, which are a replay's own.")
+    folders = {"prompts_folder": sorted({"prompts" for member in members if member.startswith("prompts/")})}
+    for name in INPUTS:
+        within = {member for member in members if member.startswith(f"inputs/{name}/")}
+        places = within if name == "scenarios" else {str(PurePosixPath(member).parent) for member in within}
+        folders[name] = sorted(places, key=lambda place: int(place.split("/")[2]))
+    for name, there in folders.items():
+        many = name in INPUTS and name != "scenarios"
+        expected: object = there if many else "".join(there[:1])
+        if parameters.get(name, type(expected)()) != expected or (len(there) > 1 and not many):
+            raise ValueError(
+                f"{file}: {name}: found {str(parameters.get(name))[:80]!r}; expected what the bundle holds: {expected}."
+            )
 
 
 def _read_head(file: Path, packed: zipfile.ZipFile) -> dict[str, Any]:
@@ -255,7 +309,12 @@ def _read_head(file: Path, packed: zipfile.ZipFile) -> dict[str, Any]:
         raise ValueError(f"{file}: {_HEAD} holds {sorted(head)}; expected {sorted(expected)}.")
     lists = isinstance(head["notebooks"], list) and all(isinstance(name, str) for name in head["notebooks"])
     mappings = all(isinstance(head[name], dict) for name in expected if name not in ("study", "notebooks"))
-    if not lists or not mappings:
+    texts = mappings and all(
+        isinstance(text, str)
+        for name in ("tables", "figures", "packages", "notebook_hashes")
+        for text in head[name].values()
+    )
+    if not lists or not texts or not isinstance(head["study"], str):
         raise ValueError(f"{file}: {_HEAD} is not of the form that a bundle's has.")
     return head
 
@@ -320,6 +379,7 @@ def _replay(file: Path, root: Path, folder: Path) -> Replay:
     """Open the bundle in a folder, run its notebooks there and compare."""
     bundle = open_bundle(file, folder)
     values = bundle.parameters | {"replay": True} | bundle.inputs
+    # no parameter of the bundle's own says where to read or write
     parameters = restore_parameters(bundle.study, values, root, bundle.places, source=str(file))
     if unknown := sorted(set(bundle.notebooks) - set(parameters.notebooks)):
         raise ValueError(f"{file} has run notebooks that this version does not have: {unknown}.")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from conflictscope.shown_text import for_terminal
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -29,9 +31,13 @@ EXPORTED = ("scenarios", "kept_scenarios", "choices", "verdicts", "rankings")
 FILE_FORMATS = ("csv", "parquet")
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
-_PLACES = ("run_folder", "figures_folder", "models_file", "value_set")
 _EXPORTED = "default: " + ", ".join(EXPORTED)
 _OUT = click.option("--out", type=click.Path(path_type=Path), help="Put tables, notebooks and figures here.")
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Print a text, whoever its parts are from: nothing in it speaks to the terminal."""
+    click.echo(for_terminal(text), err=err)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,7 +69,7 @@ def run(parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path 
             if len(parameter_files) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
             which = "" if str(file) in str(problem) else f"{file}: "
-            click.echo(f"conflictscope: {which}{problem}", err=True)
+            _say(f"conflictscope: {which}{problem}", err=True)
             codes.append(code)
     if codes:
         sys.exit(codes[0])
@@ -76,16 +82,16 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
 
     parameters = _validated(file, settings, out)
     estimate, notes = _plan(parameters)
-    click.echo(f"{parameters.study}: {_sum_up(estimate)}; {_sum_up_still(estimate)}", err=True)
+    _say(f"{parameters.study}: {_sum_up(estimate)}; {_sum_up_still(estimate)}", err=True)
     for note in notes:
-        click.echo(note, err=True)
+        _say(note, err=True)
     executed = run_study(parameters, only=only)
-    click.echo(f"{parameters.study}: {len(executed)} notebooks ran")
-    click.echo(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
-    click.echo(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
+    _say(f"{parameters.study}: {len(executed)} notebooks ran")
+    _say(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
+    _say(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
     if len(unfinished := unfinished_tables(parameters)):
         for state, rows in unfinished.groupby("state"):
-            click.echo(f"  {state} now: {', '.join(rows['table'])}; conflictscope status says why", err=True)
+            _say(f"  {state} now: {', '.join(rows['table'])}; conflictscope status says why", err=True)
 
 
 @_commands.command()
@@ -113,21 +119,21 @@ def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | Non
         assumed, needed = plan_precision(parameters, precision, difference)
         kept = {"scenarios_per_pair": "kept_scenarios_per_pair", "scenarios": "kept_scenarios"}
         needed = needed.rename(columns=kept)
-        click.echo(f"{needed.to_string(index=False, float_format='{:.3f}'.format)}\n\nAssumed: {assumed}.")
+        _say(f"{needed.to_string(index=False, float_format='{:.3f}'.format)}\n\nAssumed: {assumed}.")
         return
     estimate, notes = _plan(parameters)
     steps = by_step(estimate)
     shown = steps.assign(**{name: steps[name].map(_dollars) for name in ("dollars", "dollars_still")})
     counts = ("calls", "input_tokens", "output_tokens", "still")
-    click.echo(shown.to_string(index=False, formatters={name: "{:,}".format for name in counts}))
+    _say(shown.to_string(index=False, formatters={name: "{:,}".format for name in counts}))
     total = f"{_sum_up(estimate)}; {_sum_up_still(estimate)}"
-    click.echo(f"\nAt most {total}.")
-    click.echo("Counted as if nothing more were dropped or filtered out; repairs and retries come on top.")
+    _say(f"\nAt most {total}.")
+    _say("Counted as if nothing more were dropped or filtered out; repairs and retries come on top.")
     budget = parameters.values["budget_usd"]
     if isinstance(budget, int | float):
-        click.echo(f"The budget is {_dollars(budget)} dollars{_compare(budget, estimate)}.")
+        _say(f"The budget is {_dollars(budget)} dollars{_compare(budget, estimate)}.")
     for note in notes:
-        click.echo(note)
+        _say(note)
 
 
 @_commands.command()
@@ -136,7 +142,7 @@ def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | Non
 def validate(parameter_file: Path, settings: tuple[str, ...]) -> None:
     """Refuse what is wrong with parameters, value set, models and scenarios, before anything is asked."""
     _validated(parameter_file, settings, None)
-    click.echo(f"{parameter_file}: nothing wrong with parameters, value set and models.")
+    _say(f"{parameter_file}: nothing wrong with parameters, value set and models.")
 
 
 # its earlier name
@@ -154,9 +160,9 @@ def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) ->
     from conflictscope.study.provenance import describe_status
 
     parameters = _load(parameter_file, settings, out)
-    click.echo("\n".join(describe_status(parameters)))
+    _say("\n".join(describe_status(parameters)))
     estimate, _ = _plan(parameters)
-    click.echo(f"A{_sum_up_still(estimate)[1:]}")
+    _say(f"A{_sum_up_still(estimate)[1:]}")
 
 
 @_commands.command()
@@ -165,24 +171,13 @@ def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) ->
 def bundle(run_folder: Path, out: Path | None) -> None:
     """Pack a study that has run (its folder, or its parameter file) into one file that can be replayed."""
     from conflictscope.study.bundle import pack_bundle
-    from conflictscope.study.parameters import find_project, restore_parameters
-    from conflictscope.study.provenance import read_manifest
+    from conflictscope.study.parameters import find_project
+    from conflictscope.study.provenance import restore_run
 
     folder = run_folder if run_folder.is_dir() else _load(run_folder).path("run_folder")
-    manifest = read_manifest(folder)
-    root = find_project(Path.cwd())
-    if "notebooks" not in manifest:
-        raise ValueError(
-            f"{folder} was made by running notebooks by hand; expected a study that `conflictscope run` has run, whose "
-            "manifest says which parameters all its tables share."
-        )
-    told = {name: root / str(manifest["parameters"][name]) for name in _PLACES}
-    places = told | {"run_folder": folder.resolve()}
-    parameters = restore_parameters(
-        manifest["study"], manifest["parameters"], root, places, source=str(folder / "manifest.json")
-    )
+    parameters, manifest = restore_run(folder, find_project(Path.cwd()))
     file = pack_bundle(parameters, manifest, out or folder.parent / f"{parameters.study}.bundle.zip")
-    click.echo(f"{os.path.relpath(file)}: {file.stat().st_size:,} bytes. Rebuild it with: conflictscope replay FILE")
+    _say(f"{os.path.relpath(file)}: {file.stat().st_size:,} bytes. Rebuild it with: conflictscope replay FILE")
 
 
 @_commands.command()
@@ -196,15 +191,13 @@ def replay(file: Path, out: Path | None) -> None:
     found = replay_bundle(file, find_project(Path.cwd()), out)
     for words, names in (("differs", found.differing), ("was not rebuilt", found.missing)):
         for name in names:
-            click.echo(f"{name} {words}")
+            _say(f"{name} {words}")
     if found.problem:
-        click.echo(f"The replay stopped: {found.problem}")
-    click.echo(
-        f"{found.study}: {len(found.same)} of {_number(found)} tables and figures are the same as in the bundle."
-    )
+        _say(f"The replay stopped: {found.problem}")
+    _say(f"{found.study}: {len(found.same)} of {_number(found)} tables and figures are the same as in the bundle.")
     if not found.reproduced:
         for note in found.notes:
-            click.echo(f"Not as when it was made: {note}.")
+            _say(f"Not as when it was made: {note}.")
         sys.exit(1)
 
 
@@ -248,7 +241,7 @@ def import_(
     from conflictscope.study.transfer import account_of, draw_per_pair, import_tables, read_labels, start_study
 
     if tables:
-        click.echo("\n".join(import_tables(data_file, tables, scenarios)))
+        _say("\n".join(import_tables(data_file, tables, scenarios)))
         return
     found = format_ or recognise(data_file)
     values = load_value_set(value_set) if value_set else None
@@ -256,13 +249,13 @@ def import_(
     if values and not labels:
         given["values"] = values
     imported = import_scenarios(data_file, found, **{key: value for key, value in given.items() if value is not None})
-    click.echo(account_of(imported))
+    _say(account_of(imported))
     if per_pair:
         drawn = draw_per_pair(imported.scenarios, per_pair, seed)
-        click.echo(f"Drawn: {len(drawn)} scenarios, at most {per_pair} of a pair.")
+        _say(f"Drawn: {len(drawn)} scenarios, at most {per_pair} of a pair.")
         imported = replace(imported, scenarios=drawn)
     files = start_study(imported, out or Path("params") / f"{found}.yaml", source=data_file.name)
-    click.echo(f"Written: {', '.join(map(str, files))}\nNext: conflictscope plan {files[0]}")
+    _say(f"Written: {', '.join(map(str, files))}\nNext: conflictscope plan {files[0]}")
 
 
 @_commands.command()
@@ -299,7 +292,7 @@ def export(
         licence=licence,
         language=language,
     )
-    click.echo("\n".join(said))
+    _say("\n".join(said))
 
 
 def _load(file: Path, settings: tuple[str, ...] = (), out: Path | None = None) -> "StudyParameters":
@@ -308,7 +301,7 @@ def _load(file: Path, settings: tuple[str, ...] = (), out: Path | None = None) -
 
     parameters = load_parameters(file, settings=settings, out=out)
     for note in parameters.notes:
-        click.echo(note, err=True)
+        _say(note, err=True)
     return parameters
 
 
@@ -390,5 +383,5 @@ def main() -> None:
         if (code := _exit_code(problem)) is None:
             raise
         # after a signal the cursor stands behind ^C
-        click.echo(f"{chr(10) if code > 128 else ''}conflictscope: {problem}", err=True)
+        _say(f"{chr(10) if code > 128 else ''}conflictscope: {problem}", err=True)
         sys.exit(code)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from conflictscope import elicit
 from conflictscope.exchange import import_scenarios, name_of_study
 from conflictscope.exchange.formats import as_questions, by_action
 from conflictscope.models import Models
-from conflictscope.table_files import check_table, read_table, table_path
+from conflictscope.table_files import read_table, table_path
 
 
 def read_points(folders: Sequence[str | Path]) -> list[pd.DataFrame]:
@@ -26,6 +25,8 @@ def read_points(folders: Sequence[str | Path]) -> list[pd.DataFrame]:
     ------
     FileNotFoundError
         Where a folder holds none, saying how it comes about.
+    ValueError
+        Where it is no table.
     """
     points = []
     for folder in folders:
@@ -35,7 +36,10 @@ def read_points(folders: Sequence[str | Path]) -> list[pd.DataFrame]:
                 f"compare_with: {path} is not there. Run that study first; its notebook 07 writes it."
             )
         # the first row is the study's own; those below it are what it was compared with
-        points.append(pd.read_csv(path).head(1))
+        try:
+            points.append(pd.read_csv(path).head(1))
+        except ValueError as problem:
+            raise ValueError(f"compare_with: {path} is no table in CSV ({problem}).") from None
     return points
 
 
@@ -54,7 +58,7 @@ def read_earlier_outlines(run_folders: Sequence[str | Path]) -> pd.DataFrame | N
         path = table_path(folder, "outlines")
         if not path.exists():
             raise FileNotFoundError(f"earlier_runs: {path} is not there; expected the folder of a study that has run.")
-        tables.append(check_table(pq.read_table(path).to_pandas(), "outlines", source=str(path)))
+        tables.append(read_table("outlines", folder, study=None))
     return pd.concat(tables, ignore_index=True) if tables else None
 
 

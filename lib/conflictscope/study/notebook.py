@@ -6,16 +6,19 @@ tables, each with what was read and asked for it; captioned tables in which mode
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import URL
 
 from conflictscope.models import CallStore, Models, Registry, load_registry
 from conflictscope.models.spending import read_planned
 from conflictscope.prompts import prompt_hashes, prompts_in_use, use_prompts
 from conflictscope.scenarios import ValueSet, load_value_set
+from conflictscope.shown_text import NOT_TYPESET
 from conflictscope.study.parameters import Parameters, find_project, path_from_root, project_path
 from conflictscope.study.provenance import (
     FILE,
@@ -36,13 +39,18 @@ _ORDER = list(WRITERS)
 
 @dataclass(frozen=True)
 class Run:
-    """A study that is open: what a notebook reads, asks and writes, and the record of it."""
+    """A study that is open: what a notebook reads, asks and writes, and the record of it.
+
+    The call store is opened, and made if it is not there, when `models` is first used: a notebook that asks nothing
+    reads a study that it may not write to.
+    """
 
     study: str
     folder: Path
     figures_folder: Path
     value_set: ValueSet
-    models: Models
+    registry: Registry
+    call_store: URL
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prompts_folder: Path | None = None
     _tables: set[str] = field(default_factory=set, repr=False)
@@ -50,10 +58,30 @@ class Run:
     _asked: dict[str, set[tuple[str, str, str]]] = field(default_factory=dict, repr=False)
     """Table → what was asked of models for it, as in `Models.asked`."""
 
-    @property
-    def registry(self) -> Registry:
-        """The models that the study may ask."""
-        return self.models.registry
+    @cached_property
+    def models(self) -> Models:
+        """The models that the study may ask, through its call store.
+
+        Raises
+        ------
+        ValueError
+            If the budget cannot be kept, or what is there is no call store.
+        OSError
+            If the call store cannot be opened.
+        """
+        store = CallStore(self.call_store)
+        try:
+            return Models(
+                self.registry,
+                store,
+                replay=bool(self.parameters.get("replay")),
+                budget_usd=self.parameters.get("budget_usd"),
+                ledger=self.folder / LEDGER,
+                planned=read_planned(self.folder),
+            )
+        except ValueError:
+            store.close()
+            raise
 
     def path(self, path: Path | str) -> Path:
         """Return a path that a parameter names as an absolute one; see ``parameters.project_path``."""
@@ -88,7 +116,8 @@ class Run:
                 f"{self.prompts_folder or 'those of the project'}. One kernel, one study: open it again, and ask again."
             )
         stage, asked = WRITERS[name], self._asked.setdefault(name, set())
-        asked |= self.models.asked
+        new = self.models.asked if self._is_asking else set[tuple[str, str, str]]()
+        asked |= new
         origin = origin_of(
             *(stage, name, self.folder, self.parameters, self.value_set, self.registry),
             # a cell may be run a second time, when tables that were made from this one are there
@@ -97,13 +126,19 @@ class Run:
             prompts=_prompts_asked(stage, name, asked),
         )
         written = write_table(frame, name, self.folder, study=self.study, origin=origin)
-        self.models.asked.clear()
+        new.clear()
         self._tables.add(name)
         return written
 
+    @property
+    def _is_asking(self) -> bool:
+        """Whether `models` has been used."""
+        return "models" in vars(self)
+
     async def close(self) -> None:
         """Close the connections to models and the call store."""
-        await self.models.close()
+        if self._is_asking:
+            await self.models.close()
 
     def source(self, names: list[str]) -> str:
         """Return what results rest on: ``simulated models`` if any of the named models is simulated, else ""."""
@@ -138,7 +173,7 @@ def open_run(run_folder: Path | str, parameters: Mapping[str, Any] | None = None
     FileNotFoundError
         If the folder has no manifest, saying what makes one; or if a file that it names is not there.
     ValueError
-        If the manifest, the value set or the file of models does not fit, or the budget cannot be kept.
+        If the manifest, the value set or the file of models does not fit.
     """
     folder = project_path(run_folder).resolve()
     places = read_places(folder)
@@ -155,20 +190,11 @@ def open_run(run_folder: Path | str, parameters: Mapping[str, Any] | None = None
         for name, value in (parameters or {}).items()
         if name in Parameters.model_fields and isinstance(value, str | int | float | bool | list | dict | None)
     }
-    store = CallStore(places.call_store)
-    try:
-        models = Models(
-            registry,
-            store,
-            replay=bool(picked.get("replay")),
-            budget_usd=picked.get("budget_usd"),
-            ledger=folder / LEDGER,
-            planned=read_planned(folder),
-        )
-    except ValueError:
-        store.close()
-        raise
-    return Run(places.study, folder, places.figures_folder, values, models, picked, places.prompts_folder)
+    return Run(
+        *(places.study, folder, places.figures_folder, values, registry, places.call_store),
+        parameters=picked,
+        prompts_folder=places.prompts_folder,
+    )
 
 
 def start_run(run_folder: Path | str, parameters: Mapping[str, Any]) -> Run:
@@ -213,7 +239,7 @@ _STYLES = [
 
 
 class TitledTable:
-    """A table under its title; what it says and holds is escaped, never rendered."""
+    """A table under its title; what it says and holds is escaped, never rendered or typeset."""
 
     def __init__(self, frame: pd.DataFrame, title: str, digits: int):
         self.frame, self.title, self.digits = frame, title, digits
@@ -223,6 +249,7 @@ class TitledTable:
             # a fixed id, so that the same table is the same output
             self.frame.style.set_uuid("table")
             .set_caption(escape(self.title))
+            .set_table_attributes(f'class="{NOT_TYPESET}"')
             .format(precision=self.digits, na_rep="–", escape="html")
             .format_index(escape="html")
             .format_index(escape="html", axis="columns")

@@ -22,7 +22,7 @@ from conflictscope.models.store import summarise_store
 from conflictscope.prompts import prompt_hashes, prompt_texts
 from conflictscope.scenarios import load_value_set, missing_fields, plan_outlines, plan_single_stage, read_scenario_file
 from conflictscope.study.parameters import StudyParameters
-from conflictscope.study.provenance import UP_TO_DATE, prompts_folder, store_url, study_status
+from conflictscope.study.provenance import UP_TO_DATE, prompts_folder, study_status, study_store
 from conflictscope.study.stages import STAGES, Counts
 from conflictscope.table_files import read_table, table_path
 
@@ -141,7 +141,7 @@ def read_done(parameters: StudyParameters) -> Done:
         # of single-stage scenarios it is the outlines' places that are there
         counts["from_outline"] = int(rows("outlines")["kept"].sum())
     counts |= {field: len(rows(name)) for field, name in _COUNTED.items() if name in tables}
-    calls, hashes = summarise_store(store_url(parameters)), prompt_hashes(prompts_folder(parameters))
+    calls, hashes = summarise_store(study_store(parameters)), prompt_hashes(prompts_folder(parameters))
     # a conversation and an embedding have no prompt text of ours
     as_now = calls["prompt_hash"].eq(calls["prompt"].map(hashes).fillna(""))
     about = ["model", "prompt"]

@@ -16,18 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from conflictscope.files import write_atomically
+from conflictscope.files import refuse_link, write_atomically
 from conflictscope.models import Model, Registry, load_registry
-from conflictscope.models.store import summarise_store
+from conflictscope.models.store import store_url, summarise_store
 from conflictscope.prompts import prompt_hashes
 from conflictscope.scenarios import ValueSet, load_value_set
-from conflictscope.study.parameters import StudyParameters, project_path
+from conflictscope.study.parameters import PATHS, StudyParameters, project_path, restore_parameters
 from conflictscope.study.stages import STAGES, WRITERS, Stage
-from conflictscope.table_files import read_notes, table_path
+from conflictscope.table_files import read_notes, read_table, table_path
 
 Origin = Mapping[str, Mapping[str, Any]]
 """``parameters``, ``values``, ``pairs``, ``prompts``, ``models``, ``inputs``, ``tables``: name → value or hash."""
@@ -68,7 +67,7 @@ class Places:
     models_file: Path
     figures_folder: Path
     prompts_folder: Path | None
-    call_store: str
+    call_store: URL
 
 
 def record_places(folder: Path, study: str, told: Mapping[str, Any]) -> None:
@@ -135,10 +134,19 @@ def read_places(folder: Path) -> Places:
     )
 
 
-def call_store_url(call_store: str | None, folder: Path) -> str:
-    """Return the database URL of a study's call store; a SQLite file is seen from the project's folder."""
+def call_store_url(call_store: str | None, folder: Path) -> URL:
+    """Return the database URL of a study's call store; a SQLite file is seen from the project's folder.
+
+    Raises
+    ------
+    ValueError
+        If the address is none; or if the file in the study's folder is a link, by which a database that belongs to
+        something else would be written to.
+    """
     if not call_store:
-        return f"sqlite:///{folder / 'calls.sqlite'}"
+        for beside in ("", "-wal", "-shm", "-journal"):
+            refuse_link(folder / f"calls.sqlite{beside}")
+        return store_url(folder / "calls.sqlite")
     try:
         url = make_url(call_store)
     except ArgumentError:
@@ -146,11 +154,11 @@ def call_store_url(call_store: str | None, folder: Path) -> str:
             "call_store: found no address of a database; expected one like sqlite:///runs/hhh/calls.sqlite."
         ) from None
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return call_store
-    return url.set(database=str(project_path(url.database, folder))).render_as_string(hide_password=False)
+        return url
+    return url.set(database=str(project_path(url.database, folder)))
 
 
-def store_url(parameters: StudyParameters) -> str:
+def study_store(parameters: StudyParameters) -> URL:
     """Return the database URL of the study's call store."""
     return call_store_url(parameters.values["call_store"], parameters.path("run_folder"))
 
@@ -263,7 +271,21 @@ def _ancestors(name: str, folder: Path) -> Iterator[tuple[str, Origin]]:
 def _read_origin(table: str, folder: Path) -> Origin | None:
     """Return what a table's file says that it was made from."""
     noted = read_notes(table, folder).get("origin")
-    return json.loads(noted) if noted else None
+    if not noted:
+        return None
+    try:
+        origin = json.loads(noted)
+    except (ValueError, RecursionError):
+        origin = None
+    return _checked_origin(origin, table_path(folder, table))
+
+
+def _checked_origin(origin: object, source: Path) -> Origin:
+    """Return an origin that a file holds, if it is of the form that we write."""
+    formed = isinstance(origin, dict) and all(isinstance(origin.get(part), dict) for part in ("parameters", *_CHANGED))
+    if not isinstance(origin, dict) or not formed or not set(origin["tables"]) <= set(WRITERS):
+        raise ValueError(f"{source} does not say what it was made from. {_RUN_AGAIN}")
+    return origin
 
 
 def _definitions(values: ValueSet) -> dict[str, Any]:
@@ -300,6 +322,7 @@ def study_status(parameters: StudyParameters) -> pd.DataFrame:
     values, registry = load_value_set(parameters.path("value_set")), load_registry(parameters.path("models_file"))
     hashes = prompt_hashes(prompts_folder(parameters))
     drawn = read_manifest(folder).get("figures_from", {}) if (folder / FILE).exists() else {}
+    drawn = {name: _checked_origin(origin, folder / FILE) for name, origin in drawn.items()}
     states: dict[str, str] = {}
     rows = []
     for stage in STAGES.values():
@@ -341,7 +364,7 @@ def describe_status(parameters: StudyParameters) -> list[str]:
         lines.append(str(notebook))
         for (state, why), same in rows.groupby(["state", "why"], sort=False):
             lines.append(f"  {', '.join(same['table'])}: {state}{f' ({why})' if why else ''}")
-    calls, registry = summarise_store(store_url(parameters)), load_registry(parameters.path("models_file"))
+    calls, registry = summarise_store(study_store(parameters)), load_registry(parameters.path("models_file"))
     by_model = calls.groupby("model")[["replies", "failures", "prompt_tokens", "completion_tokens"]].sum()
     costs = {
         str(name): registry[str(name)].cost(row["prompt_tokens"], row["completion_tokens"])
@@ -407,7 +430,7 @@ def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[dateti
         for stage in STAGES.values()
         if stage.figures and stage.notebook in times
     }
-    calls = summarise_store(store_url(parameters))
+    calls = summarise_store(study_store(parameters))
     content = {
         "study": parameters.study,
         "finished": finished,
@@ -455,11 +478,58 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise ValueError(f"{path} cannot be read: {problem}. Run the study again; nothing is asked twice.") from None
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"{path} cannot be read: {problem}. {_RUN_AGAIN}") from None
     if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict):
-        raise ValueError(f"{path} is no manifest. Run the study again; nothing is asked twice.")
+        raise ValueError(f"{path} is no manifest. {_RUN_AGAIN}")
     return content
+
+
+def restore_run(folder: Path, root: Path) -> tuple[StudyParameters, dict[str, Any]]:
+    """Return the parameters of a study that `conflictscope run` has run, and its manifest.
+
+    Parameters
+    ----------
+    folder, root : Path
+        The study's folder and the project's.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As ``read_manifest`` and ``restore_parameters``; or if it was run by hand, or is of another form.
+    """
+    manifest, source = read_manifest(folder), folder / FILE
+    if "notebooks" not in manifest:
+        raise ValueError(
+            f"{folder} was made by running notebooks by hand; expected a study that `conflictscope run` has run, whose "
+            "manifest says which parameters all its tables share."
+        )
+    forms: dict[str, Any] = {"study": str, "value_set_hash": str, "packages": dict, "notebook_hashes": dict}
+    if misfits := sorted(
+        name for name, form in (forms | {"notebooks": dict}).items() if not isinstance(manifest.get(name), form)
+    ):
+        raise ValueError(f"{source}: found no {misfits} of this version's form. {_RUN_AGAIN}")
+    told, named = manifest["parameters"], ("value_set", "models_file", "figures_folder")
+    if lacking := [name for name in named if not isinstance(told.get(name), str)]:
+        raise ValueError(f"{source}: found no {lacking}. {_RUN_AGAIN}")
+    if told["models_file"].startswith("../"):
+        # as earlier versions wrote it; now it is seen from the project's folder, or absolute outside it
+        told = {name: _seen_from_root(value) if name in PATHS else value for name, value in told.items()}
+    places = {name: root / told[name] for name in named} | {"run_folder": folder.resolve()}
+    for name in named[:2]:
+        if not places[name].is_file():
+            raise FileNotFoundError(f"{source}: {name}: {places[name]} is not there. Put it there, or run again.")
+    return restore_parameters(manifest["study"], told, root, places, source=str(source)), manifest
+
+
+_RUN_AGAIN = "Run the study again; nothing is asked twice."
+
+
+def _seen_from_root(paths: Any) -> Any:
+    """Return a path, or each of a list, as seen from the project's folder and not from its ``notebooks``."""
+    if isinstance(paths, list):
+        return [_seen_from_root(path) for path in paths]
+    return paths.removeprefix("../") if isinstance(paths, str) else paths
 
 
 def package_versions() -> dict[str, str]:
@@ -513,10 +583,9 @@ def _outcomes(folder: Path) -> dict[str, Any]:
     """Return table → target → outcome → number of rows, of the tables that have outcomes."""
     counted: dict[str, Any] = {}
     for name in ("answers", "verdicts", "steered_answers", "steered_verdicts"):
-        path = table_path(folder, name)
-        if path.exists():
-            rows = pq.read_table(path, columns=["target", "outcome"]).to_pandas().value_counts().sort_index()
-            for (target, outcome), count in rows.items():
+        if table_path(folder, name).exists():
+            rows = read_table(name, folder, study=None)[["target", "outcome"]]
+            for (target, outcome), count in rows.value_counts().sort_index().items():
                 counted.setdefault(name, {}).setdefault(target, {})[outcome] = int(count)
     return counted
 

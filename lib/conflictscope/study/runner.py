@@ -8,7 +8,6 @@ what the kernels report, so that executed notebooks hold no residue of bars.
 import json
 import logging
 import os
-import re
 import signal
 import tempfile
 import threading
@@ -25,10 +24,11 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from conflictscope.files import write_atomically
+from conflictscope.files import refuse_link, unwritten, write_atomically
 from conflictscope.models import BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
 from conflictscope.models.spending import write_planned
+from conflictscope.shown_text import for_terminal
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.study.plan import plan_study, read_done
 from conflictscope.study.provenance import record_places, write_manifest
@@ -83,8 +83,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock, holder = FileLock(folder / _LOCK), folder / f"{_LOCK}.pid"
-    if (folder / _LOCK).is_symlink():
-        raise ValueError(f"{folder / _LOCK} is a link; delete it, and give the same command again.")
+    refuse_link(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -100,7 +99,6 @@ def alone_in(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _POLL_SECONDS = 0.2
 _GOES_ON = "What was paid for is in the call store: once this is mended, the same command goes on from here."
 # A kernel warns on every start about unencrypted TCP, which on loopback is no news, and where it is told to end it may
@@ -181,11 +179,11 @@ def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Pa
 
 def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
     """Execute one notebook in the project's folder and return the path of the executed one."""
-    output = folder / f"{name}.ipynb"
+    output = refuse_link(folder / f"{name}.ipynb")
     try:
         papermill.execute_notebook(
-            str(parameters.notebooks_folder / f"{name}.ipynb"),
-            str(output),
+            _literally(parameters.notebooks_folder / f"{name}.ipynb"),
+            _literally(output),
             parameters=parameters.of(name),
             cwd=str(parameters.root),
             kernel_name="python3",
@@ -193,13 +191,15 @@ def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
             extra_arguments=_QUIET_KERNEL,
         )
     except PapermillExecutionError as failure:
-        reason = _COLOUR.sub("", failure.evalue).strip()
+        reason = for_terminal(failure.evalue).strip()
         if failure.ename == BudgetReached.__name__:
             raise BudgetReached(f"{name}, cell {failure.cell_index + 1}: {reason}") from None
         raise NotebookFailed(
             f"{name}, cell {failure.cell_index + 1}: {failure.ename}: {reason}\n"
             f"The notebook up to there, with the whole traceback: {output}. {_GOES_ON}"
         ) from None
+    except OSError as problem:
+        raise unwritten(output, problem) from problem
     except DeadKernelError:
         raise NotebookFailed(
             f"{name}: its kernel died, as happens if memory runs out or another process ends it. {_GOES_ON}"
@@ -210,6 +210,11 @@ def _run_notebook(parameters: StudyParameters, name: str, folder: Path) -> Path:
         # a cell that calls exit() ends the kernel without an error
         raise NotebookFailed(f"{name} stopped before its end: cells {skipped} of {output} did not run.")
     return output
+
+
+def _literally(path: Path) -> str:
+    """Return a path for papermill, which takes what stands in braces for parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 @contextmanager
@@ -246,7 +251,8 @@ def _follow(path: Path, done: threading.Event) -> None:
                 if not half.endswith("\n"):
                     break
                 report, half = json.loads(half), ""
-                _show(bars, report["label"], report["done"], report["total"], report["note"])
+                label, note = (for_terminal(report[name]) for name in ("label", "note"))
+                _show(bars, label, report["done"], report["total"], note)
             if finishing:
                 break
             done.wait(_POLL_SECONDS)
