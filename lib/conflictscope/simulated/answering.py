@@ -42,8 +42,8 @@ class _Conflict:
 
     def latent(self, respondent: Respondent, condition: str, system: str, listed_first: str | None = None) -> float:
         """Return the latent preference for `value`, under a system prompt."""
-        about = (respondent, self.value, self.other, self.identity, condition)
-        return choice_latent(*about, listed_first=listed_first, priorities=_read_priorities(system, self))
+        priorities = _read_priorities(system, self)
+        return choice_latent(respondent, self.value, self.other, self.identity, condition, listed_first, priorities)
 
 
 def choose(task: Task, respondent: Respondent) -> Answer:
@@ -51,14 +51,7 @@ def choose(task: Task, respondent: Respondent) -> Answer:
     description, action_a, action_b = task.texts("description", "action a", "action b")
     if off := _off_answer(task, respondent, description, action_a, action_b):
         return off
-    conflict = _recalled(action_a)
-    if not conflict:
-        stands = [stands_kept(action) for action in (action_a, action_b)]
-        values = (stands[0][0].value, stands[1][0].value) if all(stands) else ("", "")
-        if values[0] == values[1]:
-            read = None if read_case(description) else unfamiliar.read_values(description, action_a, action_b)
-            values = read or (action_a, action_b)
-        conflict = _Conflict(_identity(description), *values)
+    conflict = _read_conflict(description, action_a, action_b)
     toward_a = conflict.latent(respondent, MULTIPLE_CHOICE, task.system, listed_first=conflict.value)
     return Answer("A" if toward_a > 0 else "B", toward_a=toward_a)
 
@@ -73,16 +66,7 @@ def rate(task: Task, respondent: Respondent) -> Answer:
     about = (respondent.name, description, action)
     if off := _off_answer(task, respondent, description, action):
         return off
-    conflict = _recalled(action)
-    if not conflict:
-        case, stands = read_case(description), stands_kept(action)
-        if stands:
-            value = stands[0].value
-            values = value, next((other for other in case.values if other != value), "") if case else ""
-        else:
-            read = None if case else unfamiliar.read_values(description, action, "")
-            values = read or (action, "")
-        conflict = _Conflict(_identity(description), *values)
+    conflict = _read_conflict(description, action)
     toward = 1.0 if conflict.value <= conflict.other else -1.0
     level = (
         respondent.utility(conflict.value, MULTIPLE_CHOICE, _read_priorities(task.system, conflict))
@@ -96,7 +80,7 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     """Return the target's next turn in a conversation that sets no task of ours: its reply to a person."""
     opening, last_message = task.opening, task.turns[-1][1] if task.turns else ""
     about = (respondent.name, task.system, opening)
-    seen = library.by_message(opening) or read_case(opening) or unfamiliar.read_plea(opening)
+    seen = library.by_text("user_message", opening) or read_case(opening) or unfamiliar.read_plea(opening)
     if seen is None:
         return Answer(pick(_SAY["generic"], "generic", respondent.name, last_message))
     draw = uniform("outcome", *about)
@@ -118,18 +102,21 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     return Answer(text)
 
 
-def _recalled(action: str) -> _Conflict | None:
-    """Return the conflict of the library's scenario that has this action, its value first."""
-    if not (known := library.by_action(action)):
-        return None
-    scenario, number = known
-    return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
-
-
-def _identity(description: str) -> str:
-    """Return what tells a scenario from others."""
+def _read_conflict(description: str, action: str, other: str | None = None) -> _Conflict:
+    """Return the conflict that an action is of, its value first; `other` is the other action, if it is shown."""
+    if known := library.by_action(action):
+        scenario, number = known
+        return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
     case = read_case(description)
-    return case.identity if case else description
+    identity = case.identity if case else description
+    stands = [stands_kept(text) for text in (action, other or "")]
+    first, second = (kept[0].value if kept else "" for kept in stands)
+    if stands[0] and other is None:
+        second = next((value for value in case.values if value != first), "") if case else ""
+    elif not all(stands) or first == second:
+        read = None if case else unfamiliar.read_values(description, action, other or "")
+        first, second = read or (action, other or "")
+    return _Conflict(identity, first, second)
 
 
 def _read_priorities(system: str, conflict: _Conflict) -> Mapping[str, float]:

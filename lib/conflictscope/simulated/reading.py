@@ -5,10 +5,9 @@ and the flaw that a check asks about. It knows the parts by heart: what a text d
 """
 
 import re
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from conflictscope.simulated.parts import NO_NAME, Angle, Case, Setting, Stand, load_angles, load_parts, load_phrases
+from conflictscope.simulated.parts import NO_NAME, Angle, Case, Stand, load_angles, load_parts, load_phrases
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _WORD = re.compile(r"[A-Z]\w+")
@@ -20,44 +19,25 @@ _PLACEHOLDER = re.compile(r"\[[A-Z][A-Za-z ]+\]|\ba certain (?:company|person|to
 _ERRAND = re.compile(r"\b(telephones|rings up|calls in at|drives to|looks the case up in)\b")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Words of an angle found in a text: where, whose, and which (``point``, ``kept`` or ``lost``)."""
-
-    start: int
-    stand: Stand
-    field: str
-
-
-@dataclass(frozen=True)
-class _Pattern:
-    """How to find one clause of an angle: a literal that has to be there, and the whole as a pattern."""
-
-    angle: Angle
-    field: str
-    literal: str
-    whole: re.Pattern[str]
-
-
 @lru_cache(maxsize=8192)
-def find_angles(text: str) -> tuple[Finding, ...]:
-    """Return the angles' clauses that occur in a text, in order of occurrence."""
+def find_angles(text: str) -> tuple[tuple[Stand, str], ...]:
+    """Return the angles' clauses that occur in a text, in order: whose, and which (``point``, ``kept``, ``lost``)."""
     lowered = text.lower()
-    findings = []
-    for pattern in _patterns():
-        if pattern.literal in lowered:
-            for match in pattern.whole.finditer(text):
-                principle = match["principle"] or "" if "principle" in pattern.whole.groupindex else ""
-                findings.append(Finding(match.start(), Stand(pattern.angle, principle), pattern.field))
+    matches = [
+        (match.start(), Stand(angle, match.groupdict().get("principle") or ""), field)
+        for angle, field, literal, clause in _clauses()
+        if literal in lowered
+        for match in clause.finditer(text)
+    ]
     # where a definition is "this idea", it was quoted before
-    quoted = {finding.stand.angle: finding.stand for finding in findings if finding.stand.principle}
-    known = (replace(finding, stand=quoted.get(finding.stand.angle, finding.stand)) for finding in findings)
-    return tuple(sorted(known, key=lambda finding: finding.start))
+    quoted = {stand.angle: stand for _, stand, _ in matches if stand.principle}
+    in_order = sorted(matches, key=lambda match: match[0])
+    return tuple((quoted.get(stand.angle, stand), field) for _, stand, field in in_order)
 
 
 def stands_kept(text: str) -> tuple[Stand, ...]:
     """Return the stands that a text says are satisfied, in order of occurrence."""
-    return tuple(dict.fromkeys(finding.stand for finding in find_angles(text) if finding.field == "kept"))
+    return tuple(dict.fromkeys(stand for stand, field in find_angles(text) if field == "kept"))
 
 
 @lru_cache(maxsize=8192)
@@ -67,14 +47,19 @@ def read_case(text: str) -> Case | None:
     The text has to name a matter and a place, and to hold words of one angle that speaks for acting and of one that
     speaks against it. A person who is not named is ``[Name]``.
     """
-    settings, places, first_names, surnames = _known()
-    matter = next((matter for matter in settings if matter in text), "")
-    place = next((word for word in _WORD.findall(text) if word in places), None)
-    stands = {finding.stand.angle.mode: finding.stand for finding in reversed(find_angles(text))} if matter else {}
+    parts = load_parts()
+    settings = {matter: setting for setting in parts["settings"] for matter, _ in setting.matters if matter in text}
+    place = next((word for word in _WORD.findall(text) if word in parts["places"]), None)
+    stands = {stand.angle.mode: stand for stand, _ in reversed(find_angles(text))} if settings else {}
     if place is None or len(stands) < 2:
         return None
-    pairs = (pair for pair in _TWO_WORDS.findall(text) if pair[0] in first_names and pair[1] in surnames)
-    first, last = next(pairs, (NO_NAME, ""))
+    matter = next(iter(settings))
+    named = (
+        (first, last)
+        for first, last in _TWO_WORDS.findall(text)
+        if first in parts["she"] + parts["he"] and last in parts["surnames"]
+    )
+    first, last = next(named, (NO_NAME, ""))
     return Case(
         first=first,
         last=last,
@@ -105,10 +90,10 @@ def find_flaw(check: str, description: str, actions: tuple[str, ...]) -> str | N
 
 
 @cache
-def _patterns() -> tuple[_Pattern, ...]:
-    """Return how to find every clause of every angle."""
+def _clauses() -> tuple[tuple[Angle, str, str, re.Pattern[str]], ...]:
+    """Return every clause: its angle, its field, a literal that has to be there, and the whole as a pattern."""
     return tuple(
-        _Pattern(angle, field, _longest_literal(template), re.compile(_as_pattern(template), re.IGNORECASE))
+        (angle, field, _longest_literal(template), re.compile(_as_pattern(template), re.IGNORECASE))
         for modes in load_angles().values()
         for angles in modes.values()
         for angle in angles
@@ -131,12 +116,3 @@ def _as_pattern(template: str) -> str:
 def _longest_literal(template: str) -> str:
     """Return the longest stretch of a template without a placeholder, in lower case."""
     return max(re.sub(r"“?\{\w+\}”?", "\n", template).split("\n"), key=len).lower()
-
-
-@cache
-def _known() -> tuple[dict[str, Setting], frozenset[str], frozenset[str], frozenset[str]]:
-    """Return matter → setting, the places, the first names and the surnames."""
-    parts = load_parts()
-    settings = {matter: setting for setting in parts["settings"] for matter, _ in setting.matters}
-    first_names = frozenset(parts["she"] + parts["he"])
-    return settings, frozenset(parts["places"]), first_names, frozenset(parts["surnames"])

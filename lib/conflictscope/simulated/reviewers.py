@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from conflictscope.simulated import library, unfamiliar
-from conflictscope.simulated.parts import SURELY, canonical, likeness, load_phrases, pick, uniform
+from conflictscope.simulated.parts import SURELY, canonical, likeness, load_phrases, pick, uniform, words_of
 from conflictscope.simulated.reading import find_flaw, read_case, stands_kept
 from conflictscope.simulated.tasks import Task
 
@@ -23,7 +23,6 @@ _DECLINING = re.compile(
     r"(?:I (?:can['’]?t|cannot|won['’]t)|I(?:['’]m| am) (?:not able|unable|not going) to|this is not something I)\b"
     r"[^\n]{0,60}\b(?:help|assist|take part|work on)"
 )
-_TOKEN = re.compile(r"[a-zà-ÿ'’-]{4,}")
 _COMMON = {"assistant", "that", "this", "with", "from", "have", "they", "their", "there", "what", "which", "without"}
 _SPEAKER = re.compile(r"(?:\A|\n\n)ASSISTANT: ")
 _FULL_NAME = re.compile(
@@ -88,7 +87,7 @@ def name_domain(task: Task) -> dict[str, str]:
     """Return ``{"domain"}``: which of the parts of life listed in the prompt a scenario is from."""
     (description,) = task.texts("description")
     listed = list((task.schema or {})["properties"]["domain"]["enum"])
-    seen = library.by_description(description) or read_case(description)
+    seen = library.by_text("description", description) or read_case(description)
     return {"domain": seen.domain if seen and seen.domain in listed else pick(listed, "domain", description)}
 
 
@@ -158,7 +157,7 @@ def _nearest(text: str, actions: dict[str, str]) -> str:
 
 def _content(text: str) -> frozenset[str]:
     """Return the words of a text that carry content, cut to six letters so that forms of a word agree."""
-    return frozenset(word[:6] for word in _TOKEN.findall(text.lower()) if word not in _COMMON)
+    return frozenset(word[:6] for word in words_of(text.lower()) if word not in _COMMON)
 
 
 def _remarks(description: str, actions: tuple[str, ...]) -> dict[str, str]:

@@ -39,14 +39,7 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("complete", " ".join(sorted(_COMPLETED)), _EITHER),
     )
 }
-# the checks of one form are told apart by what they name
-_NAMED = {
-    "check_realistic": "realis",
-    "check_specific": "specific",
-    "check_feasible": "feasib",
-    "check_exclusive": "exclu",
-    "check_dilemma": "dilemma",
-}
+_STEMS = ("realis", "specific", "feasib", "exclu", "dilemma")  # checks of one form are told apart by what they name
 _FENCED = re.compile(r"\[begin ([a-z0-9 ]+ [0-9a-f]{8})\]\n.*?\n\[end \1\]", re.DOTALL)
 
 
@@ -60,7 +53,7 @@ class Task:
 
     ``name`` is the prompt's, or ``chat``; ``text`` the prompt without its fenced sections; ``sections`` those, by
     label; ``schema`` the JSON schema of the reply, None for plain text; ``system`` the system messages; ``turns`` the
-    user's and the assistant's turns; ``attempt`` the number of replies that the conversation already holds.
+    user's and the assistant's turns, ``opening`` the user's first one; ``attempt`` the number of replies so far.
     """
 
     name: str
@@ -68,13 +61,9 @@ class Task:
     sections: Mapping[str, str]
     system: str
     turns: tuple[tuple[str, str], ...]
+    opening: str
     attempt: int
     schema: Mapping | None = field(default=None, hash=False)
-
-    @property
-    def opening(self) -> str:
-        """The first thing that the user says, in full."""
-        return next((text for role, text in self.turns if role == "user"), "")
 
     def texts(self, *labels: str) -> list[str]:
         """Return the sections of these labels, "" for one that is not there."""
@@ -100,12 +89,12 @@ def read_task(messages: Sequence[Mapping], response_format: object = None) -> Ta
     """
     spoken = [(str(message.get("role", "user")), _text(message.get("content"))) for message in messages]
     turns = tuple((role, text) for role, text in spoken if role in ("user", "assistant"))
-    first = next((text for role, text in turns if role == "user"), "")
-    outside = _FENCED.sub("", first)
+    opening = next((text for role, text in turns if role == "user"), "")
+    outside = _FENCED.sub("", opening)
     schema = _schema(response_format, outside)
     fields = frozenset((schema or {}).get("properties", ()))
     # a section whose mark is not of our making is something that somebody wrote
-    sections = {label: text for label, text in read_fences(first).items() if fence(text, label) in first}
+    sections = {label: text for label, text in read_fences(opening).items() if fence(text, label) in opening}
     ours = bool(fields or (sections and outside.strip()))
     return Task(
         name=_name(fields, frozenset(sections), outside) if ours else CHAT,
@@ -113,6 +102,7 @@ def read_task(messages: Sequence[Mapping], response_format: object = None) -> Ta
         sections=sections if ours else {},
         system="\n\n".join(text for role, text in spoken if role in ("system", "developer")),
         turns=turns,
+        opening=opening,
         attempt=sum(role == "assistant" for role, _ in turns),
         schema=schema,
     )
@@ -124,28 +114,23 @@ def _name(fields: frozenset[str], sections: frozenset[str], outside: str) -> str
         return "complete"
     # a reply of one letter, one number or a text may be asked for without a schema
     plain = () if fields else ("choose", "rate", "artifact")
-    fitting = [
-        name
-        for name, form in _FORMS.items()
-        if sections == form[1] and (fields == form[0] or name in plain) and name != "complete"
-    ]
-    if len(fitting) > 1:
-        named = [name for name in fitting if _NAMED[name] in outside.lower()]
-        if len(named) != 1:
-            raise _unknown(fitting, f"expected one of the words {[_NAMED[name] + '…' for name in fitting]}")
-        return named[0]
+    fitting = [n for n, form in _FORMS.items() if sections == form[1] and (fields == form[0] or n in plain)]
     if not fitting:
-
-        def likeness(form: tuple[frozenset[str], frozenset[str]]) -> float:
-            """Return how many of all names a form shares, of fields and of sections."""
-            both = zip((fields, sections), form, strict=True)
-            return sum(len(some & others) / max(1, len(some | others)) for some, others in both)
-
-        near = max(_FORMS, key=lambda name: likeness(_FORMS[name]))
-        wanted, fenced = map(sorted, _FORMS[near])
-        found = f"found sections {sorted(sections)} and reply fields {sorted(fields)}"
-        raise _unknown([near], f"{found}; expected {fenced} and {wanted}")
-    return fitting[0]
+        shared = {
+            name: sum(len(a & b) / max(1, len(a | b)) for a, b in zip((fields, sections), form, strict=True))
+            for name, form in _FORMS.items()
+        }
+        nearest = max(shared, key=shared.__getitem__)
+        wanted, fenced = map(sorted, _FORMS[nearest])
+        seen = f"found sections {sorted(sections)} and reply fields {sorted(fields)}"
+        raise _unknown([nearest], f"{seen}; expected {fenced} and {wanted}")
+    if len(fitting) == 1:
+        return fitting[0]
+    stems = {name: next(stem for stem in _STEMS if stem in name) for name in fitting}
+    named = [name for name, stem in stems.items() if stem in outside.lower()]
+    if len(named) != 1:
+        raise _unknown(fitting, f"expected one of the words {[stem + '…' for stem in stems.values()]}")
+    return named[0]
 
 
 def _unknown(names: Sequence[str], why: str) -> UnknownForm:

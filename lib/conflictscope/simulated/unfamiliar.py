@@ -8,11 +8,8 @@ speaks for each, what a person asks for, whether a reply goes along with it. A r
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-import yaml
-
-from conflictscope.simulated.parts import load_phrases, pick
+from conflictscope.simulated.parts import load_phrases, pick, read_yaml
 
 OTHER = "other reasons"
 _SAY = load_phrases("unfamiliar")
@@ -22,12 +19,6 @@ _HOLDING = re.compile(
 )
 _QUOTED = re.compile(r"(?s)as somebody put it to me: “(?P<description>.+)”\n\nMy aim: (?P<goal>.+) Please help")
 _AIM = "To have this done: "
-_REPLIES = (
-    (True, re.compile(r"(?s)I'd go along with that\. What you aim at, “(.+)”, can be done")),
-    (True, re.compile(r"(?s)All right: “(.+)” I'm with you there")),
-    (False, re.compile(r"(?s)I'd advise you against it\. “(.+)” is not what I would help with")),
-    (False, re.compile(r"(?s)I see why you are tempted: “(.+)” But I'd leave that alone")),
-)
 
 
 @dataclass(frozen=True)
@@ -107,7 +98,11 @@ def reply_of(plea: Plea, along: bool, *style: object) -> str:
 
 def read_reply(reply: str) -> tuple[str, bool] | None:
     """Return the aim that a reply of ``reply_of`` quotes, and whether it goes along; None for other replies."""
-    return next(((match[1], along) for along, form in _REPLIES if (match := form.search(reply))), None)
+    for along, template in ((side == "along", text) for side in ("along", "against") for text in _SAY[side]):
+        before, after = template.split("{goal}")
+        if match := re.search(rf"(?s){re.escape(before)}(.+){re.escape(after)}", reply):
+            return match[1], along
+    return None
 
 
 def meant_by(goal: str, actions: dict[str, str]) -> str | None:
@@ -133,5 +128,5 @@ def _flat(text: str) -> str:
 @cache
 def _cues() -> dict[str, re.Pattern[str]]:
     """Return value → pattern of its words."""
-    content = yaml.safe_load(Path(__file__).with_name("cues.yaml").read_text(encoding="utf-8"))
-    return {value: re.compile(rf"(?i)\b(?:{'|'.join(map(re.escape, words))})\w*") for value, words in content.items()}
+    cues = read_yaml("cues.yaml").items()
+    return {value: re.compile(rf"(?i)\b(?:{'|'.join(map(re.escape, words))})\w*") for value, words in cues}

@@ -8,7 +8,15 @@ those of real models do.
 import re
 
 from conflictscope.simulated import library, unfamiliar
-from conflictscope.simulated.composing import add_flaws, draft_of, message_of, next_message_of, outline_of, scenario_of
+from conflictscope.simulated.composing import (
+    add_flaws,
+    draft_of,
+    message_of,
+    next_message_of,
+    outline_of,
+    scenario_of,
+    sides_of,
+)
 from conflictscope.simulated.parts import (
     Case,
     Stand,
@@ -37,13 +45,7 @@ _USUAL_BATCH = 5  # outlines in a call; more of them only means that matters rec
 _ONE_STEP = 500  # in place of a position, for scenarios without an outline
 _ATTEMPTS = 60  # tries at a case that names neither value; only a name as common as "the" needs them all
 _BESIDES = re.compile(r"^(?!Value|Definition|- |.*This is scenario).+", re.MULTILINE)
-_REWORDING = (
-    (" asks ", " is asking "),
-    (" wants ", " would like "),
-    (" has to ", " must "),
-    (" needs ", " requires "),
-    (" brings it ", " takes it "),
-)
+_OUTLINE = ("context", "action_opportunity", "good", "harm")
 _Slot = tuple[int, int]  # number of the batch, position in it
 _Cell = tuple[str, str, str]  # structure, severity, value of the acting side
 _Values = tuple[tuple[str, str], tuple[str, str]]  # name and definition of each
@@ -59,19 +61,21 @@ def write_outlines(task: Task) -> dict:
     cell = (structure, severity, acting)
     known = library.scenarios_of_cell({canonical(name) for name in names}, structure, severity, canonical(acting))
 
-    def outline(slot: _Slot) -> dict[str, str]:
-        number, position = slot
+    about = (*sorted(names), *cell)
+    written = []
+    for slot in ((batch, position) for position in range(count)):
+        number, position = source = _source(slot, count, *about)
         # later batches may be of another size, so only in the first one is it certain what was written before
         if number == 1 and position < len(known):
-            scenario = known[position]
-            return {field: getattr(scenario, field) for field in ("context", "action_opportunity", "good", "harm")}
-        return {field: mask(text, names) for field, text in outline_of(_compose(values, cell, slot)).items()}
-
-    written = []
-    for position in range(count):
-        slot, about = (batch, position), (*sorted(names), *cell)
-        source = _source(slot, count, *about)
-        written.append(outline(slot) if source == slot else _reworded(outline(source), *about, slot))
+            outline = {part: getattr(known[position], part) for part in _OUTLINE}
+        else:
+            outline = {part: mask(text, names) for part, text in outline_of(_compose(values, cell, source)).items()}
+        if source != slot:
+            opening, rest = outline["context"][:60], outline["context"][60:]
+            for old, new in _SAY["rewording"].items():
+                rest = rest.replace(old, new)
+            outline["context"] = f"{opening}{rest}{_days_left(*about, slot)}"
+        written.append(outline)
     return {"outlines": written}
 
 
@@ -83,7 +87,7 @@ def write_scenario(task: Task) -> dict[str, str]:
         "Acting on this opportunity serves X and goes against Y",
     )
     context, could, good, harm = task.texts("context", "action opportunity", "good", "harm")
-    known = library.by_outline(context)
+    known = library.by_text("context", context)
     if known and set(known.values) == set(map(canonical, names)):
         return _recalled_scenario(known, canonical(names[0]), context)
     outline = task.sections.values()
@@ -127,13 +131,12 @@ def complete_scenario(task: Task) -> dict[str, str]:
 def write_opening_message(task: Task) -> dict[str, str]:
     """Return ``{"message", "artifact_request"}`` for the opening-message prompt."""
     description, background, goal = task.texts("description", "background", "goal")
-    seen = library.by_description(description) or read_case(description)
     values: tuple[str, ...] = ()
-    if isinstance(seen, Case):
-        values = tuple(stand.value for stand in (seen.go, seen.hold) if not stand.principle)
-        written = _composed_message(seen)
-    elif seen:
-        values, written = seen.values, _recalled_message(seen)
+    if known := library.by_text("description", description):
+        values, written = known.values, _recalled_message(known)
+    elif case := read_case(description):
+        values = tuple(stand.value for stand in (case.go, case.hold) if not stand.principle)
+        written = _composed_message(case)
     else:
         goal = goal.strip() or "I need your help with something."
         written = _message(unfamiliar.message_of(description.strip(), background.strip(), goal))
@@ -143,7 +146,7 @@ def write_opening_message(task: Task) -> dict[str, str]:
 def write_artifact(task: Task) -> str:
     """Return the text for the artifact prompt."""
     message, wanted = task.texts("message", "request")
-    known = library.by_message(message)
+    known = library.by_text("user_message", message)
     if pasted := known.pasted_text() if known else None:
         return pasted
     if case := read_case(message):
@@ -154,7 +157,7 @@ def write_artifact(task: Task) -> str:
 def write_next_message(task: Task) -> dict[str, str]:
     """Return ``{"message"}`` for the next-message prompt."""
     description, conversation = task.texts("description", "conversation")
-    case = None if library.by_description(description) else read_case(description)
+    case = None if library.by_text("description", description) else read_case(description)
     pressing = pick(_SAY["pressing"], "pressing", conversation)
     return {"message": next_message_of(case, conversation) if case else pressing}
 
@@ -243,14 +246,6 @@ def _source(slot: _Slot, count: int, *about: object) -> _Slot:
     return _source((index // count + 1, index % count), count, *about)
 
 
-def _reworded(outline: dict[str, str], *about: object) -> dict[str, str]:
-    """Return an outline told again with a word or two changed."""
-    opening, rest = outline["context"][:60], outline["context"][60:]
-    for old, new in _REWORDING:
-        rest = rest.replace(old, new)
-    return outline | {"context": f"{opening}{rest}{_days_left(*about)}"}
-
-
 def _days_left(*about: object) -> str:
     """Return a sentence by which a repetition differs."""
     return f" There are {2 + int(uniform('days left', *about) * 40)} days left for it."
@@ -258,14 +253,13 @@ def _days_left(*about: object) -> str:
 
 def _recalled_scenario(known: library.LibraryScenario, first_value: str, context: str) -> dict[str, str]:
     """Return a scenario of the library, turned round where the pair is asked for the other way."""
-    first, second = (1, 2) if known.values[0] == first_value else (2, 1)
+    sides = [(known.action_1, known.consequence_1), (known.action_2, known.consequence_2)]
     # an outline told again ends with a sentence of its own, which goes into the scenario
     added = "" if context.strip() == known.context else context.strip().rsplit(". ", 1)[-1]
     return {
         "description": f"{known.description} {added}".strip(),
         **{field: getattr(known, field) for field in ("persona", "background", "goal")},
-        **{f"action_{n}": known.action(side) for n, side in ((1, first), (2, second))},
-        **{f"consequence_{n}": getattr(known, f"consequence_{side}") for n, side in ((1, first), (2, second))},
+        **sides_of(*(sides if known.values[0] == first_value else reversed(sides))),
     }
 
 
@@ -275,17 +269,14 @@ def _expanded(context: str, opportunity: str, good: str, harm: str, first_acts: 
     match = re.search(r"could (.+?)\.?\s*$", opportunity)
     could = match[1] if match else "do what the person asks"
     good, harm = (text.strip() or "Nothing more is known." for text in (good, harm))
-    acting = f"The assistant takes the opportunity to {could}."
-    holding = f"The assistant does not {could}, and helps with the rest."
+    acting = f"The assistant takes the opportunity to {could}.", good
+    holding = f"The assistant does not {could}, and helps with the rest.", harm
     return {
         "description": f"{context} The assistant could {could}. {good} {harm}",
         "persona": "The person in the situation.",
         "background": context,
         "goal": f"They want the assistant to {could}.",
-        "action_1": acting if first_acts else holding,
-        "action_2": holding if first_acts else acting,
-        "consequence_1": good if first_acts else harm,
-        "consequence_2": harm if first_acts else good,
+        **(sides_of(acting, holding) if first_acts else sides_of(holding, acting)),
     }
 
 
