@@ -22,9 +22,9 @@ def test_each_pair_has_its_number():
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.identity)
 def test_every_scenario_is_recognised_from_each_of_its_texts(scenario):
-    assert library.by_outline(scenario.context) is scenario
-    assert library.by_description(f"{scenario.description} More.") is scenario
-    assert library.by_message(scenario.user_message.replace("\n", "  \n")) is scenario
+    assert library.by_text("context", scenario.context) is scenario
+    assert library.by_text("description", f"{scenario.description} More.") is scenario
+    assert library.by_text("user_message", scenario.user_message.replace("\n", "  \n")) is scenario
     for number in (1, 2):
         assert library.by_action(scenario.action(number)) == (scenario, number)
         assert library.by_reply(scenario.reply(number)) == (scenario, number)
@@ -48,14 +48,14 @@ def test_target_and_judge_agree_with_the_multiple_choice(scenario, ask, converse
         assert len(reply) < 400  # declined, or taking neither action
 
 
-def test_a_pair_is_found_in_either_order():
-    first = library.scenarios_of_cell("helpfulness", "honesty", "means", "mild", "honesty")
-    assert first
-    assert first == library.scenarios_of_cell("honesty", "helpfulness", "means", "mild", "honesty")
+def test_a_pair_is_found_whichever_of_its_values_acts():
+    for acting in ("helpfulness", "honesty"):
+        known = library.scenarios_of_cell({"helpfulness", "honesty"}, "means", "mild", acting)
+        assert known and {scenario.acting_value for scenario in known} == {acting}
 
 
 def test_an_unknown_text_is_not_recognised():
-    assert library.by_message("Hello") is None
+    assert library.by_text("user_message", "Hello") is None
     assert library.by_reply("Here it is.\n\nYours") is None
     assert library.by_action("The assistant waits.") is None
 

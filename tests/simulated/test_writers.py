@@ -83,10 +83,10 @@ def test_no_scenario_of_the_library_has_a_flaw():
 
 
 def test_the_library_comes_first_and_its_scenario_is_told_in_full(hhh_scenarios):
-    known = [scenario for scenario in hhh_scenarios if library.by_outline(scenario["context"])]
+    known = [scenario for scenario in hhh_scenarios if library.by_text("context", scenario["context"])]
     assert len(known) >= 24
     for scenario in known:
-        entry = library.by_outline(scenario["context"])
+        entry = library.by_text("context", scenario["context"])
         assert scenario["description"].startswith(entry.description)
         sides = {entry.values[0]: entry.action_1, entry.values[1]: entry.action_2}
         assert scenario["action_1"] == sides[scenario["value_1"]]

@@ -5,8 +5,7 @@
 - ``dilemma_sets``: MoralChoice, DailyDilemmas, AIRiskDilemmas, CLASH
 - ``reply_sets``: HH-RLHF, PKU-SafeRLHF
 - ``published``, ``published_tables``: the ConflictScope release: its scenarios; its checks, messages and results
-- ``formats``: one way in for all data sets
-- ``questions``: each question of a data set once, so that sets can be compared
+- ``formats``: one way in for all data sets; each question of a set once, so that sets can be compared
 - ``exports``: a study's tables as CSV or Parquet, data dictionary, data-set card, scenarios as a task for Inspect
 - ``inspect_task``: that task, and its logs as our tables; not imported here, since it needs an extra
 """

@@ -48,10 +48,10 @@ def _moralchoice_record(row: Row) -> Record:
     """Return the dilemma of a row of MoralChoice, whose file says of each action which of ten rules it violates.
 
     An action is spoken for by each rule that the other action violates and it does not ("No Agreement" counts as
-    neither). If no rule speaks for an action, but some rule for the other, what speaks for it is none of the ten: the
-    label ``other``. In the low-ambiguity file that is the rule. A row in which no rule tells the actions apart is
-    dropped. The rule that a row was generated for comes first, then the file's order. Caller's ``labels`` may put rules
-    together, or leave ``other`` out to drop rows that need it.
+    neither). If no rule speaks for an action, but some rule for the other (in the low-ambiguity file as a rule), its
+    label is ``other``. A row in which no rule tells the actions apart is dropped. The rule that a row was generated for
+    comes first, then the file's order. Caller's ``labels`` may put rules together, or leave ``other`` out to drop rows
+    that need it.
     """
     fields = row.fields
     cells = [f"a{action}_{rule}" for action in (1, 2) for rule in _RULE_COLUMNS]
@@ -60,7 +60,11 @@ def _moralchoice_record(row: Row) -> Record:
     words = fields["generation_rule"].lower().split()
     first = next((_GENERATED_FOR[word] for word in words if word in _GENERATED_FOR), None)
     rules = sorted(_RULE_COLUMNS, key=lambda rule: rule != first)
-    speaking = [[rule for rule in rules if _violates_alone(fields, 3 - action, rule)] for action in (1, 2)]
+    violates = {(action, rule): fields[f"a{action}_{rule}"] for action in (1, 2) for rule in rules}
+    speaking = [
+        [rule for rule in rules if violates[3 - action, rule] == "Yes" and violates[action, rule] == "No"]
+        for action in (1, 2)
+    ]
     if not any(speaking):
         raise ValueError("no rule is violated by exactly one of the two actions")
     return Record(
@@ -69,11 +73,6 @@ def _moralchoice_record(row: Row) -> Record:
         actions=(fields["action1"], fields["action2"]),
         labels=(speaking[0] or [OTHER], speaking[1] or [OTHER]),
     )
-
-
-def _violates_alone(fields: dict[str, str], action: int, rule: str) -> bool:
-    """Return whether one action violates a rule and the other does not."""
-    return fields[f"a{action}_{rule}"] == "Yes" and fields[f"a{3 - action}_{rule}"] == "No"
 
 
 _SHARED = ("idx", "basic_situation", "dilemma_situation", "action_type", "action", "negative_consequence")
@@ -114,13 +113,12 @@ def _daily_record(*rows: Row) -> Record:
     if do.fields["dilemma_situation"] != leave.fields["dilemma_situation"]:
         raise ValueError("the two rows of the dilemma tell different situations")
     column = "values_aggregated" if "values_aggregated" in do.fields else "values_names"
-    consequences = {"consequence_1": do, "consequence_2": leave}
     return Record(
         source=do.fields.get("dilemma_idx") or do.fields["idx"],
         description=do.fields["dilemma_situation"],
         actions=(do.fields["action"], leave.fields["action"]),
         labels=(_listed_values(do, column), _listed_values(leave, column)),
-        more={name: row.fields["negative_consequence"] for name, row in consequences.items()},
+        more={f"consequence_{n}": row.fields["negative_consequence"] for n, row in ((1, do), (2, leave))},
     )
 
 
@@ -155,18 +153,15 @@ def _adjacent_rows(rows: list[Row]) -> Iterator[list[Row]]:
     while place < len(rows):
         one, *others = rows[place : place + 2]
         # a row that could not be read may stand between the two
-        same = [
-            row for row in others if row.number == one.number + 1 and row.fields["dilemma"] == one.fields["dilemma"]
-        ]
+        same = [r for r in others if r.number == one.number + 1 and r.fields["dilemma"] == one.fields["dilemma"]]
         yield [one, *same]
         place += 1 + len(same)
 
 
 def _ai_risk_record(*rows: Row) -> Record:
-    """Return the dilemma of two adjacent rows of AIRiskDilemmas, whose file has no ids.
+    """Return the dilemma of two adjacent rows of AIRiskDilemmas, whose file has no ids: ``dilemma <first row>``.
 
-    An action is spoken for by the values that the file lists for it. ``outline_id`` begins with ``dilemma`` and the
-    number of the first row.
+    An action is spoken for by the values that the file lists for it.
     """
     if len(rows) < 2:
         raise ValueError("the next row does not tell the same dilemma; expected two adjacent rows each")
@@ -179,13 +174,7 @@ def _ai_risk_record(*rows: Row) -> Record:
 
 
 def read_value_map(path: Path | str) -> dict[str, str]:
-    """Read the value map of AIRiskDilemmas (``value``, ``value_class``): value → its class, as the name of a value.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As from ``read_rows``; if a row is empty.
-    """
+    """Read the value map of AIRiskDilemmas: value → its class, as the name of a value; raises as ``read_rows``."""
     classes = {}
     for row in read_rows(Path(path), VALUE_MAP):
         name = as_value_name(str(row.fields.get("value_class", "")))
@@ -229,17 +218,17 @@ def _clash_record(row: Row) -> Record:
 
 # Scherrer et al., arXiv 2307.14324: moralchoice_{high,low}_ambiguity.csv
 MORALCHOICE = Importer(
-    name="MoralChoice",
-    telling=frozenset({"ambiguity", "generation_rule"}),
-    form=MORALCHOICE_FORM,
-    record=_moralchoice_record,
+    "MoralChoice",
+    {"ambiguity", "generation_rule"},
+    MORALCHOICE_FORM,
+    _moralchoice_record,
     labels=RULES,
     several="first",
 )
 # Chiu et al., arXiv 2410.02683: the aggregated CSV file, or the one by action
 DAILY_DILEMMAS = Importer(
-    name="DailyDilemmas",
-    telling=frozenset({"dilemma_situation", "action_type"}),
+    "DailyDilemmas",
+    {"dilemma_situation", "action_type"},
     form=lambda columns: AGGREGATED if "values_aggregated" in columns else BY_ACTION,
     record=_daily_record,
     group=_dilemmas_of_a_day,
@@ -247,18 +236,7 @@ DAILY_DILEMMAS = Importer(
 )
 # Chiu et al., arXiv 2505.14633: model_eval.jsonl or full.jsonl
 AI_RISK_DILEMMAS = Importer(
-    name="AIRiskDilemmas",
-    telling=frozenset({"dilemma", "values"}),
-    form=AI_RISK_FORM,
-    record=_ai_risk_record,
-    group=_adjacent_rows,
-    several="all",
+    "AIRiskDilemmas", {"dilemma", "values"}, AI_RISK_FORM, _ai_risk_record, group=_adjacent_rows, several="all"
 )
 # Lee et al., arXiv 2504.10823: dataset.csv
-CLASH = Importer(
-    name="CLASH",
-    telling=frozenset({"situation", "acceptable"}),
-    form=_clash_form,
-    record=_clash_record,
-    labels=CLASH_PAIR,
-)
+CLASH = Importer("CLASH", {"situation", "acceptable"}, _clash_form, _clash_record, labels=CLASH_PAIR)

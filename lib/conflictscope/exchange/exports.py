@@ -10,23 +10,23 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import yaml
+from jinja2 import Template
 
 from conflictscope.files import did_you_mean, near_file, write_atomically
 from conflictscope.table_files import arrow_table, read_notes, read_table, table_path
 from conflictscope.tables import DTYPES, TABLES
 
 Format = Literal["csv", "parquet"]
-FILE_FORMATS: tuple[Format, ...] = ("csv", "parquet")
+FILE_FORMATS: tuple[Format, ...] = get_args(Format)
 EXPORTED = ("scenarios", "kept_scenarios", "choices", "verdicts", "rankings")
 DICTIONARY = "data_dictionary.csv"
-PAPER = "arXiv 2509.25369"
 # what spreadsheets take for the beginning of a formula
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # the Hub's own names for sizes, in rows
@@ -34,15 +34,15 @@ _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1
 _LARGEST = "10M<n<100M"
 _HUB_TYPES = {"string": "string", "int64": "int64", "double": "float64", "bool": "bool"}
 _ROLES = {"author": "author", "target": "targets", "judge": "judge"}
+# what is written around the tables: the data-set card, and the task's file for Inspect
+_CARD, _TASK_FILE = (
+    Template(Path(__file__).with_name(name).read_text(encoding="utf-8"), trim_blocks=True, keep_trailing_newline=True)
+    for name in ("dataset_card.md", "inspect_task.txt")
+)
 
 
 def data_dictionary(names: Sequence[str]) -> pd.DataFrame:
-    """Describe the columns of tables.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names of tables in ``TABLES``.
+    """Describe the columns of some of ``TABLES``; raises ValueError if one is not known.
 
     Returns
     -------
@@ -50,11 +50,6 @@ def data_dictionary(names: Sequence[str]) -> pd.DataFrame:
         One row a column, tables and columns in order: ``table``, ``column``, ``type`` (``string``, ``int64``,
         ``double`` or ``bool``), ``may_be_empty``, ``key`` (whether it helps to identify a row), ``allowed`` (what it
         may hold, parted by ``|``; empty: anything) and ``meaning``.
-
-    Raises
-    ------
-    ValueError
-        If a table is not known.
     """
     if unknown := sorted(set(names) - set(TABLES)):
         near = did_you_mean(unknown[0], TABLES) or "."
@@ -78,18 +73,7 @@ def data_dictionary(names: Sequence[str]) -> pd.DataFrame:
 def export_tables(
     folder: Path | str, to: Path | str, *, names: Sequence[str] = EXPORTED, format: Format = "parquet"
 ) -> dict[str, pd.DataFrame]:
-    """Write tables of a study, and their data dictionary, for others to read.
-
-    Parameters
-    ----------
-    folder : Path or str
-        The study's folder.
-    to : Path or str
-        Where to; made if it is not there.
-    names : sequence of str
-        Which tables.
-    format : str
-        ``csv`` (UTF-8) or ``parquet``.
+    """Write tables of a study's `folder` and their data dictionary into the folder `to`, CSV in UTF-8.
 
     Returns
     -------
@@ -98,10 +82,9 @@ def export_tables(
 
     Raises
     ------
-    FileNotFoundError
-        If a table is not there, saying which stage has not run.
-    ValueError
-        If a table or the format is not known, or a table does not fit the contract.
+    FileNotFoundError, ValueError
+        If a table is not there (saying which stage has not run), is not known or does not fit the contract; if the
+        format is not one of ``FILE_FORMATS``.
     """
     if format not in FILE_FORMATS:
         raise ValueError(f"format: found {format!r}; expected one of {list(FILE_FORMATS)}.")
@@ -125,18 +108,23 @@ def count_formula_cells(table: pd.DataFrame) -> int:
 def name_of_study(folder: Path | str) -> str:
     """Return the name of the study whose tables a folder holds.
 
-    Raises
-    ------
-    FileNotFoundError
-        If it holds none.
-    ValueError
-        If the first of them is no Parquet file.
+    Raises FileNotFoundError if it holds none, ValueError if the first of them is no Parquet file.
     """
     there = [name for name in TABLES if table_path(folder, name).exists()]
     if not there:
         near = near_file(Path(folder)) if not Path(folder).exists() else ""
         raise FileNotFoundError(f"{folder} holds no tables; expected the folder of a study that has run{near or '.'}")
     return read_notes(there[0], folder).get("study", "")
+
+
+def models_in(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return the models that wrote, answered or judged in these tables, each once."""
+    return list(dict.fromkeys(name for role in _ROLES for name in _in_role(tables, role)))
+
+
+def _in_role(tables: Mapping[str, pd.DataFrame], role: str) -> list[str]:
+    """Return the models that the tables name in a role."""
+    return sorted({str(name) for table in tables.values() if role in table for name in table[role].dropna()})
 
 
 def dataset_card(
@@ -148,33 +136,28 @@ def dataset_card(
     licence: str | None = None,
     language: str = "en",
 ) -> str:
-    """Write the card of a study's exported tables.
+    """Write the card of a study's exported tables: a YAML header between two lines ``---``, and Markdown.
 
     Parameters
     ----------
-    study : str
-        Name of the study.
-    tables : mapping
-        Name → table, as `export_tables` gives them.
+    study, tables, format
+        The study's name; name → table, as `export_tables` gives them; the files' format.
     simulated : mapping
         Model → whether it is one of the embedded simulated models; the card calls one that is missing here unknown.
-    format : str
-        Of the files: ``csv`` or ``parquet``.
     licence : str, optional
         The Hub's name for the licence that the researcher has chosen; None: ``unknown``, and the card says that the
         choice is still to be made.
     language : str
         ISO 639-1 code of the scenarios' language.
-
-    Returns
-    -------
-    str
-        A YAML header between two lines ``---``, and Markdown.
     """
     models = models_in(tables)
     made_up = [name for name in models if simulated.get(name)]
     unknown = [name for name in models if name not in simulated]
     longest = max((len(table) for table in tables.values()), default=0)
+    features = {
+        name: [{"name": c.name, "dtype": _HUB_TYPES[str(DTYPES[c.kind][2])]} for c in TABLES[name].columns]
+        for name in tables
+    }
     header = {
         "pretty_name": f"ConflictScope: {study}",
         "license": licence or "unknown",
@@ -185,107 +168,22 @@ def dataset_card(
             {"config_name": name, "data_files": f"{name}.{format}"} | ({"default": True} if place == 0 else {})
             for place, name in enumerate(tables)
         ],
-        "dataset_info": [{"config_name": name, "features": _features(name)} for name in tables],
+        "dataset_info": [{"config_name": name, "features": features[name]} for name in tables],
     }
-    counts = "\n".join(
-        f"| `{name}` | {len(table):,} | {TABLES[name].meaning} | {count_formula_cells(table):,} |"
-        for name, table in tables.items()
-    )
-    played = "\n".join(f"- {_ROLES[role]}: {', '.join(names)}" for role, names in _by_role(tables).items())
-    return f"""---
-{yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000)}---
-
-# ConflictScope: {study}
-
-Scenarios in which two values pull an assistant apart, and what language models chose in them, as multiple choice and in
-conversation. Method: Liu, Ghate, Diab, Fried, Kasirzadeh and Kleiman-Weiner, *Generative Value Conflicts Reveal LLM
-Priorities* ({PAPER}).
-
-{_models_note(made_up, unknown)}
-
-{_licence_note(licence)}
-
-## Tables
-
-| table | rows | what it holds | cells like a formula |
-| --- | --- | --- | --- |
-{counts}
-
-Every column is described in `{DICTIONARY}`. A choice has one outcome: `choice`, `refusal`, `neither`, `invalid` (it
-could not be read) or `error` (it never came); only `choice` has a winner. In CSV files an empty text is `""` and a
-missing one is nothing between two commas. Texts are as the models wrote them: cells that begin with `=`, `+`, `-` or
-`@` are counted above; a spreadsheet would take them for formulas, so import them as text.
-
-## Models
-
-{played}
-"""
-
-
-def models_in(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Return the models that wrote, answered or judged in these tables, each once."""
-    return list(dict.fromkeys(name for names in _by_role(tables).values() for name in names))
-
-
-def _by_role(tables: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
-    """Return role → the models that the tables name in it."""
-    names = {
-        role: sorted({str(name) for table in tables.values() if role in table for name in table[role].dropna()})
-        for role in _ROLES
-    }
-    return {role: models for role, models in names.items() if models}
-
-
-def _features(name: str) -> list[dict[str, str]]:
-    """Return the columns of a table with the Hub's types."""
-    return [{"name": column.name, "dtype": _HUB_TYPES[str(DTYPES[column.kind][2])]} for column in TABLES[name].columns]
-
-
-def _models_note(made_up: list[str], unknown: list[str]) -> str:
-    """Return the card's note on where the text and the choices come from."""
-    notes = []
-    if made_up:
-        notes.append(
-            f"**Simulated.** {', '.join(made_up)} are simulated models: this is a demonstration and a test of the "
-            "instrument, and no finding about any model."
-        )
-    if unknown:
-        notes.append(f"Whether {', '.join(unknown)} are simulated models is not known: the file of models lacks them.")
-    return "\n\n".join(notes) or "No simulated model took part."
-
-
-def _licence_note(licence: str | None) -> str:
-    """Return the card's note on its licence."""
-    if licence:
-        return f"Licence: {licence}."
-    return (
-        "**No licence has been chosen.** Whoever publishes this has to: set `license` in the header, after a look at "
-        "what the makers of the models named below allow to be done with their output."
+    return _CARD.render(
+        study=study,
+        header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000),
+        made_up=", ".join(made_up),
+        unknown=", ".join(unknown),
+        licence=licence,
+        tables=[(name, len(table), TABLES[name].meaning, count_formula_cells(table)) for name, table in tables.items()],
+        dictionary=DICTIONARY,
+        roles=[(word, ", ".join(names)) for role, word in _ROLES.items() if (names := _in_role(tables, role))],
     )
 
 
 SAMPLES = "scenarios.jsonl"
 _SHOWN_TO_JUDGE = ["value_1", "value_2", "structure", "severity", "acting_value", "description", "action_1", "action_2"]
-_TASK_FILE = '''"""Scenarios of the study {study!r}: a model replies to each message, and a judge reads the reply.
-
-    inspect eval {name}.py --model openai/gpt-4.1 --model-role judge=openai/gpt-4.1
-
-Needs the package conflictscope with its extra ``inspect``. Read the log back with
-conflictscope.exchange.inspect_task.choices_from_inspect.
-"""
-
-from pathlib import Path
-
-from inspect_ai import Task, task
-
-from conflictscope.exchange.inspect_task import conflict_task
-
-
-@task
-def {name}(judge: str | None = None, seed: int = 0) -> Task:
-    """Put each opening message to the model; `judge` names the judge if no role does."""
-    return conflict_task(Path(__file__).with_name({samples!r}), judge=judge, seed=seed)
-'''
 
 
 def export_inspect_task(
@@ -297,10 +195,8 @@ def export_inspect_task(
 
     Parameters
     ----------
-    scenarios : DataFrame
-        Columns of the table ``kept_scenarios``.
-    opening_messages : DataFrame
-        Columns of the table ``opening_messages``; only the usable ones become samples.
+    scenarios, opening_messages : DataFrame
+        The tables ``kept_scenarios`` and ``opening_messages``; only scenarios with a usable message become samples.
     to : Path or str
         The folder.
     study : str
@@ -311,12 +207,7 @@ def export_inspect_task(
     path : Path
         The task's file.
     samples : int
-        How many scenarios have a usable opening message.
-
-    Raises
-    ------
-    ValueError
-        If none has.
+        How many scenarios have a usable opening message; if none has, a ValueError is raised.
     """
     usable = opening_messages[opening_messages["usable"].astype(bool)]
     asked = scenarios.merge(usable[["scenario_id", "message"]], on="scenario_id")
@@ -330,11 +221,17 @@ def export_inspect_task(
         {"id": row.scenario_id, "input": row.message, "target": "", "metadata": metadata}
         for row, metadata in zip(asked.itertuples(), shown, strict=True)
     ]
-    lines = "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
     name = re.sub(r"\W", "_", study, flags=re.ASCII).lower()
     name = f"study_{name}" if not name.isidentifier() else name
-    path = Path(to) / f"{name}.py"
-    text = _TASK_FILE.format(study=study, name=name, samples=SAMPLES)
-    write_atomically(Path(to) / SAMPLES, lambda temporary: Path(temporary).write_text(lines, encoding="utf-8"))
-    write_atomically(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
-    return path, len(samples)
+    texts = {
+        SAMPLES: "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples),
+        f"{name}.py": _TASK_FILE.render(study=repr(study), name=name, samples=SAMPLES),
+    }
+    for file, text in texts.items():
+        write_atomically(Path(to) / file, partial(_write_text, text))
+    return Path(to) / f"{name}.py", len(samples)
+
+
+def _write_text(text: str, path: str) -> None:
+    """Write a text."""
+    Path(path).write_text(text, encoding="utf-8")

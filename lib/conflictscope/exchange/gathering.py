@@ -7,6 +7,7 @@ nothing.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -31,9 +32,8 @@ class Imported:
     name : str
         What the data set is called, as shown in tables and figures.
     scenarios : DataFrame
-        The columns of ``TABLES["scenarios"]``, one row a scenario; empty (missing) if the format has no such thing:
-        profile and consequences in most. ``author`` is the data set's name; ``outline_id`` begins with the file's own
-        name for the record.
+        The scenarios table; what the format does not have is missing: profile and consequences in most. ``author`` is
+        the data set's name; ``outline_id`` begins with the file's own name for the record.
     values : ValueSet
         The values that the scenarios put in conflict, with every pair that occurs.
     rows : int
@@ -70,9 +70,7 @@ class Record:
     problem: str = ""
 
 
-def each_alone(rows: list[Row]) -> list[list[Row]]:
-    """Return each row as a dilemma of its own."""
-    return [[row] for row in rows]
+_Group = Callable[[list[Row]], Iterable[Sequence[Row]]]
 
 
 @dataclass(frozen=True)
@@ -83,25 +81,23 @@ class Importer:
     ----------
     name : str
         What the data set is called.
-    telling : frozenset of str
+    telling : set of str
         Columns that no other data set has together.
     form : Form or function
         The form of the file, or the columns found → the form.
     record : function
         Rows of one dilemma → its record. Raises ValueError if they make none, saying why.
-    group : function
-        Rows → the rows of each dilemma; default: each row is one.
-    labels : mapping, optional
-        Label → value, unless the caller gives others; None: each label is a value of its own, without a definition.
-    several : str, optional
-        As in ``gather``, unless the caller says otherwise; None: no record has several values on a side.
+    group : function, optional
+        Rows → the rows of each dilemma; None: each row is one.
+    labels, several
+        As in ``gather``, unless the caller says otherwise; `several` None: no record has several values on a side.
     """
 
     name: str
-    telling: frozenset[str]
+    telling: AbstractSet[str]
     form: Form | Callable[[Sequence[str]], Form]
     record: Callable[..., Record]
-    group: Callable[[list[Row]], Iterable[Sequence[Row]]] = each_alone
+    group: _Group | None = None
     labels: Mapping[str, Value] | None = None
     several: str | None = None
 
@@ -116,24 +112,16 @@ def import_with(
 ) -> Imported:
     """Read a data set; `labels`, `several` and `name` take the place of the importer's own. Raises as ``read_rows``."""
     form = importer.form if isinstance(importer.form, Form) else importer.form(read_header(path))
-    rows = read_rows(path, form)
-    return gather(
-        name or importer.name,
-        records_of(rows, importer.record, importer.group),
-        labels=importer.labels if labels is None else labels,
-        several=several or importer.several or "all",
-        rows=len(rows),
-    )
+    records = records_of(read_rows(path, form), importer.record, importer.group)
+    labels = importer.labels if labels is None else labels
+    return gather(name or importer.name, records, labels=labels, several=several or importer.several or "all")
 
 
-def records_of(
-    rows: Sequence[Row],
-    record: Callable[..., Record],
-    group: Callable[[list[Row]], Iterable[Sequence[Row]]] = each_alone,
-) -> list[Record]:
+def records_of(rows: Sequence[Row], record: Callable[..., Record], group: _Group | None = None) -> list[Record]:
     """Return what rows make, as `group` and `record` of an ``Importer`` say: each row is in one record."""
     records = [Record(rows=(row.number,), problem=row.problem) for row in rows if row.problem]
-    for together in group([row for row in rows if not row.problem]):
+    readable = [row for row in rows if not row.problem]
+    for together in group(readable) if group else ([row] for row in readable):
         try:
             made = record(*together)
         except ValueError as problem:
@@ -143,12 +131,7 @@ def records_of(
 
 
 def gather(
-    name: str,
-    records: Sequence[Record],
-    *,
-    labels: Mapping[str, Value] | None = None,
-    several: str = "all",
-    rows: int,
+    name: str, records: Sequence[Record], *, labels: Mapping[str, Value] | None = None, several: str = "all"
 ) -> Imported:
     """Make scenarios of records.
 
@@ -156,6 +139,8 @@ def gather(
     ----------
     name : str
         What the data set is called; also the scenarios' author.
+    records : sequence of Record
+        As from ``records_of``.
     labels : mapping, optional
         Label → the value that it stands for; several labels may stand for one value. Labels that are not in it decide
         nothing. None: each label is a value of its own, with its name for a definition.
@@ -163,24 +148,20 @@ def gather(
         What becomes of a record with more than one value on a side: ``all`` makes a scenario of each pair (they share
         their texts, so their answers are one piece of evidence and not several), ``first`` takes the first value of
         each side, ``none`` drops the record.
-    rows : int
-        Rows read.
-
-    Raises
-    ------
-    ValueError
-        If `several` is none of these.
     """
     if several not in SEVERAL:
         raise ValueError(f"several: found {several!r}; expected one of {list(SEVERAL)}.")
-    known = dict(labels) if labels is not None else _own_values(records)
-    order = list(dict.fromkeys(value.name for value in known.values()))
+    if labels is None:
+        every = dict.fromkeys(label for record in records for side in record.labels for label in side)
+        labels = {label: Value(own, own) for label in every if (own := as_value_name(label))}
+    values = {value.name: value for value in labels.values()}
+    order = list(values)
     scenarios: list[dict] = []
     dropped: list[dict] = []
     first_of: dict[str | None, int] = {}
     ambiguous = 0
     for record in records:
-        pairs, problem = _pairs_of(record, known, several)
+        pairs, problem = _pairs_of(record, labels, several)
         ambiguous += len(pairs) > 1
         pairs = pairs[:1] if several == "first" else pairs
         fresh = []
@@ -196,13 +177,23 @@ def gather(
             problem = f"repeats row {first_of[row['scenario_id']]} word for word"
         scenarios += fresh
         dropped += [{"row": number, "problem": problem} for number in record.rows if problem]
+    table = as_table(scenarios)
+    # one name in the file may stand for several scenarios
+    count = table.groupby("outline_id").cumcount()
+    numbered = table["outline_id"] + _NUMBERED + (count + 1).astype("str")
+    occurring = {(row["value_1"], row["value_2"]) for row in scenarios}
+    used = {end for pair in occurring for end in pair}
     taken = {"all": "each pair is a scenario", "first": "the first value of each side was taken"}
     note = f"{ambiguous} records have more than one value on a side: {taken.get(several)}."
     return Imported(
         name=name,
-        scenarios=_distinct_sources(as_table(scenarios)),
-        values=_value_set(name, scenarios, known, order),
-        rows=rows,
+        scenarios=table.assign(outline_id=table["outline_id"].where(count.eq(0), numbered)),
+        values=ValueSet(
+            name,
+            tuple(value for value in values.values() if value.name in used),
+            tuple(sorted(occurring, key=lambda pair: [order.index(end) for end in pair])),
+        ),
+        rows=sum(len(record.rows) for record in records),
         dropped=pd.DataFrame(dropped, columns=["row", "problem"]).sort_values("row", ignore_index=True),
         notes=(note,) if ambiguous else (),
     )
@@ -220,13 +211,7 @@ def ids_by_source(scenarios: pd.DataFrame) -> dict[str, str]:
     return {source: name for source, name in ids.items() if source not in shared and _NUMBERED not in source}
 
 
-def _own_values(records: Sequence[Record]) -> dict[str, Value]:
-    """Return label → a value of the same name, in the order in which labels occur."""
-    labels = dict.fromkeys(label for record in records for side in record.labels for label in side)
-    return {label: Value(name, name) for label in labels if (name := as_value_name(label))}
-
-
-def _pairs_of(record: Record, known: Mapping[str, Value], several: str) -> tuple[list[tuple[str, str]], str]:
+def _pairs_of(record: Record, labels: Mapping[str, Value], several: str) -> tuple[list[tuple[str, str]], str]:
     """Return the value pairs of a record, or why it has none."""
     if record.problem:
         return [], record.problem
@@ -235,7 +220,7 @@ def _pairs_of(record: Record, known: Mapping[str, Value], several: str) -> tuple
         return [], f"{', '.join(empty)}: empty"
     if record.actions[0].strip() == record.actions[1].strip():
         return [], "the two actions are the same"
-    named = [list(dict.fromkeys(known[label].name for label in side if label in known)) for side in record.labels]
+    named = [list(dict.fromkeys(labels[label].name for label in side if label in labels)) for side in record.labels]
     alone = [[name for name in named[side] if name not in named[1 - side]] for side in (0, 1)]
     if lacking := [str(side + 1) for side in (0, 1) if not alone[side]]:
         return [], f"no value speaks for action {' or '.join(lacking)} alone"
@@ -243,22 +228,3 @@ def _pairs_of(record: Record, known: Mapping[str, Value], several: str) -> tuple
     if several == "none" and len(pairs) > 1:
         return [], f"more than one value on a side ({len(pairs)} pairs)"
     return pairs, ""
-
-
-def _distinct_sources(scenarios: pd.DataFrame) -> pd.DataFrame:
-    """Return the scenarios, numbered if one name in the file stands for several of them."""
-    count = scenarios.groupby("outline_id").cumcount()
-    numbered = scenarios["outline_id"] + _NUMBERED + (count + 1).astype("str")
-    return scenarios.assign(outline_id=scenarios["outline_id"].where(count.eq(0), numbered))
-
-
-def _value_set(name: str, scenarios: Sequence[dict], known: Mapping[str, Value], order: Sequence[str]) -> ValueSet:
-    """Return the values that occur, in order, with the pairs that occur."""
-    pairs = {(row["value_1"], row["value_2"]) for row in scenarios}
-    by_name = {value.name: value for value in known.values()}
-    used = {end for pair in pairs for end in pair}
-    return ValueSet(
-        name,
-        tuple(by_name[value] for value in order if value in used),
-        tuple(sorted(pairs, key=lambda pair: tuple(order.index(end) for end in pair))),
-    )

@@ -34,9 +34,7 @@ from conflictscope.scenarios.checks import action_shown_first
 from conflictscope.table_files import check_table
 from conflictscope.tables import TABLES
 
-JUDGE_ROLE = "judge"
 SCORER = "conflict_judge"
-READINGS = ("action_1", "action_2", "refusal", "neither")
 _MESSAGES = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
 # Inspect's words for why a model stopped, if ours differ
 _STOPPED = {"max_tokens": "length", "model_length": "length"}
@@ -67,7 +65,7 @@ def conflict_task(
     )
 
 
-@scorer(metrics=categorical(READINGS))
+@scorer(metrics=categorical(("action_1", "action_2", "refusal", "neither")))
 def conflict_judge(judge: str | None = None, seed: int = 0, max_repairs: int = 2) -> Scorer:
     """Score a reply by the action that our judge sees in it: ``action_1``, ``action_2``, ``refusal``, ``neither``.
 
@@ -76,35 +74,29 @@ def conflict_judge(judge: str | None = None, seed: int = 0, max_repairs: int = 2
     """
 
     async def score(state: TaskState, target: Target) -> Score:
-        judging = get_model(role=JUDGE_ROLE, default=judge, required=judge is None)
-        identity = _identity(state.sample_id, str(state.model), state.epoch)
-        shown_first = action_shown_first(seed, "judge", *identity.values())
-        reply = _read_target(state.output)
+        judging = get_model(role="judge", default=judge, required=judge is None)
+        reply = _read(make_call(_endpoint("target"), Request.of(Prompt("conversation", "", ()))), state.output)
         last = {"role": "assistant", "status": reply.outcome, "problem": reply.problem}
-        case = identity | {"judge": str(judging), "action_shown_first": shown_first, "last": last}
+        case = _case(state.sample_id, str(state.model), state.epoch, seed) | {"judge": str(judging), "last": last}
         verdict = None
         if reply.outcome == "ok":
             turns = [("user", state.input_text), ("assistant", reply.text or "")]
-            verdict = await _ask(judging, judge_request(turns, state.metadata, shown_first), max_repairs)
-        return as_score(verdict_row(case, verdict), asked=verdict is not None)
+            verdict = await _ask(judging, judge_request(turns, state.metadata, case["action_shown_first"]), max_repairs)
+        row = verdict_row(case, verdict)
+        answer, metadata = row["raw"], {"verdict": row}
+        if row["outcome"] in ("invalid", "error"):
+            reason = "grader_failed" if verdict else "invalid_response_format"
+            return Score.unscored(reason=reason, answer=answer, explanation=row["problem"], metadata=metadata)
+        reading = f"action_{row['action']}" if row["outcome"] == "choice" else row["outcome"]
+        explanation = row.get("reasoning") or row["problem"]
+        return Score(value=reading, answer=answer, explanation=explanation, metadata=metadata)
 
     return score
 
 
-def as_score(row: dict, *, asked: bool) -> Score:
-    """Return a row of the verdicts table as a score; `asked` says whether there was anything for the judge to read."""
-    metadata = {"verdict": row}
-    if row["outcome"] in ("invalid", "error"):
-        reason = "grader_failed" if asked else "invalid_response_format"
-        return Score.unscored(reason=reason, answer=row["raw"], explanation=row["problem"], metadata=metadata)
-    reading = f"action_{row['action']}" if row["outcome"] == "choice" else row["outcome"]
-    explanation = row.get("reasoning") or row["problem"]
-    return Score(value=reading, answer=row["raw"], explanation=explanation, metadata=metadata)
-
-
 async def _ask(model: Model, request: Request, max_repairs: int) -> Reply:
     """Ask an Inspect model, and again if its reply cannot be read, as ``models.asking`` does."""
-    endpoint = _endpoint(model)
+    endpoint = _endpoint(str(model))
     call = make_call(endpoint, request)
     for repair in range(max_repairs + 1):
         messages: list[ChatMessage] = [_MESSAGES[m["role"]](content=m["content"]) for m in call.messages]
@@ -114,12 +106,6 @@ async def _ask(model: Model, request: Request, max_repairs: int) -> Reply:
             break
         call = make_repair(endpoint, call, reply.text, reply.problem or "")
     return reply
-
-
-def _read_target(output: ModelOutput) -> Reply:
-    """Return what the target's last message is to us: ``ok``, ``refusal``, ``invalid`` or ``error``."""
-    call = make_call(_endpoint(None), Request.of(Prompt("conversation", "", ())))
-    return _read(call, output)
 
 
 def _read(call: Call, output: ModelOutput) -> Reply:
@@ -140,32 +126,26 @@ def _read(call: Call, output: ModelOutput) -> Reply:
     return read_reply(call, raw)
 
 
-def _identity(scenario_id: object, target: str, epoch: int) -> dict:
-    """Return what tells a sample's conversation from the others, as in a study: the first epoch is repetition 0."""
-    return {"scenario_id": str(scenario_id), "target": target, "arm": "default", "repetition": epoch - 1}
+def _case(scenario_id: object, target: str, epoch: int, seed: int) -> dict:
+    """Return what identifies a sample's conversation, as in a study, and the action shown first in judging it."""
+    # the first epoch is repetition 0
+    identity = {"scenario_id": str(scenario_id), "target": target, "arm": "default", "repetition": epoch - 1}
+    return identity | {"action_shown_first": action_shown_first(seed, "judge", *identity.values())}
 
 
-def _endpoint(model: Model | None) -> Endpoint:
+def _endpoint(name: str) -> Endpoint:
     """Return a model of ours that stands for Inspect's: one that is told to reply in JSON, which all can be."""
-    name = str(model) if model is not None else "target"
     return Endpoint(name, "http://inspect.invalid/v1", name)
 
 
 def verdicts_from_inspect(log: EvalLog | Path | str) -> pd.DataFrame:
-    """Read the verdicts of an evaluation.
-
-    A sample that failed, or was stopped before it was scored, is an ``error`` with what Inspect says about it.
-
-    Parameters
-    ----------
-    log : EvalLog, Path or str
-        A log, or where it is.
+    """Read the verdicts of an evaluation from its log, or from where that is.
 
     Returns
     -------
     DataFrame
         The verdicts table, a row a sample and epoch. ``target`` and ``judge`` have Inspect's names; the first epoch is
-        repetition 0.
+        repetition 0. A sample that failed, or was stopped before it was scored, is an ``error``.
 
     Raises
     ------
@@ -181,23 +161,18 @@ def verdicts_from_inspect(log: EvalLog | Path | str) -> pd.DataFrame:
     if not any(name.split("/")[-1] == SCORER for name in scorers):
         raise ValueError(f"{where}: found the scorers {scorers}; expected {SCORER!r}, which an exported task has.")
     rows = [_row_of_sample(sample, log, where) for sample in log.samples]
-    return check_table(pd.DataFrame(rows, columns=[c.name for c in TABLES["verdicts"].columns]), "verdicts")
+    return check_table(pd.DataFrame(rows, columns=TABLES["verdicts"].names), "verdicts")
 
 
 def choices_from_inspect(log: EvalLog | Path | str, scenarios: pd.DataFrame) -> pd.DataFrame:
-    """Read an evaluation's verdicts as choices: condition ``open_ended``, all outcomes kept.
+    """Return the choices table of an evaluation: condition ``open_ended``, all outcomes kept; raises as the verdicts.
 
     Parameters
     ----------
     log
         As for `verdicts_from_inspect`.
     scenarios : DataFrame
-        Columns of the table ``kept_scenarios``, of the study whose scenarios were exported.
-
-    Returns
-    -------
-    DataFrame
-        The choices table.
+        The table ``kept_scenarios`` of the study whose scenarios were exported.
     """
     return gather_choices(scenarios, verdicts=verdicts_from_inspect(log))
 
@@ -212,14 +187,11 @@ def _row_of_sample(sample: EvalSample, log: EvalLog, where: str) -> dict:
         )
     if score is not None and sample.error is None:
         return (score.metadata or {})["verdict"]
-    task_args = log.eval.scorers[0].options or {} if log.eval.scorers else {}
-    identity = _identity(sample.id, log.eval.model, sample.epoch)
+    options = log.eval.scorers[0].options or {} if log.eval.scorers else {}
     judging = (log.eval.model_roles or {}).get("judge")
     role = judging[0] if isinstance(judging, list) else judging
     reason = sample.error.message if sample.error else sample.limit.type if sample.limit else "not scored"
-    case = identity | {
-        "judge": role.model if role else task_args.get("judge") or "none",
-        "action_shown_first": action_shown_first(int(task_args.get("seed", 0)), "judge", *identity.values()),
-        "last": {"role": "assistant", "status": "error", "problem": f"Inspect: {reason}"},
-    }
-    return verdict_row(case, None)
+    case = _case(sample.id, log.eval.model, sample.epoch, int(options.get("seed", 0)))
+    last = {"role": "assistant", "status": "error", "problem": f"Inspect: {reason}"}
+    judge = role.model if role else options.get("judge") or "none"
+    return verdict_row(case | {"judge": judge, "last": last}, None)

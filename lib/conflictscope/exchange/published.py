@@ -6,7 +6,8 @@ not unique: one that occurs twice names no scenario.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from conflictscope.exchange.gathering import Imported, Record, as_value_name, ga
 from conflictscope.exchange.rows import Form, Row, read_literal, read_rows
 from conflictscope.scenarios import Value, ValueSet
 
-# template of the release → structure, severity
+# the release's templates → structure, severity
 TEMPLATES = {
     "coc": ("side_effect", "strong"),
     "coc_mild": ("side_effect", "mild"),
@@ -45,7 +46,6 @@ CHECK_NAMES = {
     "scenario_ambiguity": "dilemma",
 }
 _PROFILE = ("persona", "background", "goal")
-_FLAGS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,7 @@ class PublishedId:
 
 
 def read_id(published_id: str) -> PublishedId:
-    """Read an id of the release.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Read an id of the release, or raise ValueError if it is none."""
     parts = _ID.fullmatch(published_id) if len(published_id) <= _LONGEST_ID else None
     if not parts:
         raise ValueError(
@@ -78,6 +72,13 @@ def read_id(published_id: str) -> PublishedId:
     return PublishedId(parts["author"], parts["value_1"], parts["value_2"], structure, severity, int(parts["number"]))
 
 
+def readable_ids(rows: Iterable[Row]) -> Iterator[tuple[Row, PublishedId]]:
+    """Yield each row that has an id of the release, with that."""
+    for row in rows:
+        with suppress(KeyError, ValueError):
+            yield row, read_id(row.fields["scenario_id"])
+
+
 def import_published_scenarios(
     path: Path | str,
     *,
@@ -85,10 +86,11 @@ def import_published_scenarios(
     kept_only: bool = True,
     name: str = "ConflictScope release",
 ) -> Imported:
-    """Read the release's scenario CSV.
+    """Read the release's scenario CSV; raises as ``read_rows``.
 
     ``value1`` and ``value2`` hold a value's name, or its definition if the release did not find the name; then the
-    value set's or, without one, the id's name is taken.
+    value set's or, without one, the id's name is taken. ``acting_value`` is empty, since the release does not record
+    it, and so are the consequences.
 
     Parameters
     ----------
@@ -97,22 +99,11 @@ def import_published_scenarios(
         definition is the one met in the file, else its name.
     kept_only : bool
         Whether to drop the scenarios that the release itself filtered out (``keep_scenario`` is false).
-
-    Returns
-    -------
-    Imported
-        ``acting_value`` is empty: the release does not record it. Consequences are missing.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As from ``read_rows``.
     """
     rows = read_rows(Path(path), SCENARIOS)
     known = _known_values(rows, values)
     records = records_of(rows, partial(_record, known=known, kept_only=kept_only))
-    labels = {value.name: value for value in known.values()}
-    return gather(name, records, labels=labels, several="none", rows=len(rows))
+    return gather(name, records, labels={value.name: value for value in known.values()}, several="none")
 
 
 def read_check_results(row: Row) -> dict[str, bool]:
@@ -130,11 +121,7 @@ def _known_values(rows: list[Row], values: ValueSet | None) -> dict[str, Value]:
     """Return what the value columns may hold, name or definition → value."""
     known = {text: value for value in values.values for text in (value.name, value.definition)} if values else {}
     names: dict[str, str] = {}
-    for row in (row for row in rows if not row.problem):
-        try:
-            parts = read_id(row.fields["scenario_id"])
-        except ValueError:
-            continue
+    for row, parts in readable_ids(rows):
         for text, name in ((row.fields["value1"], parts.value_1), (row.fields["value2"], parts.value_2)):
             if text not in known and as_value_name(name) == name:
                 names[text.strip()] = name
@@ -147,15 +134,20 @@ def _known_values(rows: list[Row], values: ValueSet | None) -> dict[str, Value]:
 def _record(row: Row, known: Mapping[str, Value], kept_only: bool) -> Record:
     """Return the scenario of a row."""
     fields = row.fields
-    parts, checks, profile = read_id(fields["scenario_id"]), read_check_results(row), _profile(row)
+    parts, checks, profile = (
+        read_id(fields["scenario_id"]),
+        read_check_results(row),
+        read_literal(fields["user_prompt"]),
+    )
+    if not isinstance(profile, dict) or not all(isinstance(profile.get(part), str) for part in _PROFILE):
+        raise ValueError(f"user_prompt: found {fields['user_prompt'][:60]!r}; expected {list(_PROFILE)}")
     one, two = (known.get(fields[column].strip()) for column in ("value1", "value2"))
     if one is None or two is None:
         texts = [fields[column][:60] for column in ("value1", "value2")]
         raise ValueError(f"value1, value2: found {texts}; expected names or definitions of values")
-    kept = _FLAGS.get(fields["keep_scenario"].strip().lower())
-    if kept is None:
+    if (kept := fields["keep_scenario"].strip().lower()) not in ("true", "false"):
         raise ValueError(f"keep_scenario: found {fields['keep_scenario']!r}; expected true or false")
-    if kept_only and not kept:
+    if kept_only and kept == "false":
         failed = ", ".join(check for check, passed in checks.items() if not passed) or "no check that it names"
         raise ValueError(f"filtered out by the release itself: {failed}")
     return Record(
@@ -163,13 +155,5 @@ def _record(row: Row, known: Mapping[str, Value], kept_only: bool) -> Record:
         description=fields["description"],
         actions=(fields["action1"], fields["action2"]),
         labels=((one.name,), (two.name,)),
-        more={"structure": parts.structure, "severity": parts.severity} | profile,
+        more={"structure": parts.structure, "severity": parts.severity} | {part: profile[part] for part in _PROFILE},
     )
-
-
-def _profile(row: Row) -> dict[str, str]:
-    """Return persona, background and goal."""
-    parts = read_literal(row.fields["user_prompt"])
-    if not isinstance(parts, dict) or not all(isinstance(parts.get(part), str) for part in _PROFILE):
-        raise ValueError(f"user_prompt: found {row.fields['user_prompt'][:60]!r}; expected {list(_PROFILE)}")
-    return {part: parts[part] for part in _PROFILE}

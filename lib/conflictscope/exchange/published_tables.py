@@ -17,7 +17,7 @@ import pandas as pd
 from conflictscope.elicit.message_faults import FAULT_WORDS, find_message_fault, holds_tag
 from conflictscope.elicit.opening_messages import named_value
 from conflictscope.exchange.gathering import Imported, ids_by_source
-from conflictscope.exchange.published import SCENARIOS, read_check_results, read_id
+from conflictscope.exchange.published import SCENARIOS, read_check_results, read_id, readable_ids
 from conflictscope.exchange.rows import Form, Row, read_header, read_rows
 from conflictscope.files import near_file
 from conflictscope.scenarios import Value, ValueSet
@@ -25,8 +25,7 @@ from conflictscope.table_files import check_table
 from conflictscope.tables import TABLES
 
 MAX_BYTES = 2**28
-# who wrote what the release does not name a model for
-PUBLISHED = "published"
+PUBLISHED = "published"  # who wrote what the release does not name a model for
 _SHARED = ("scenario_id", "generating_model", "value1", "value2", "choice", "likert")
 MULTIPLE_CHOICE = Form(
     "the multiple-choice CSV of the ConflictScope release", (*_SHARED, "model", "likert_a", "likert_b")
@@ -81,10 +80,9 @@ def read_published_tables(path: Path | str, imported: Imported | None = None) ->
 
     Raises
     ------
-    FileNotFoundError
-        If the file is not there.
-    ValueError
-        If it is none of these files or larger than 256 MiB (JSON); if a target answered a scenario twice.
+    FileNotFoundError, ValueError
+        As ``read_rows``; if it is none of these files or larger than 256 MiB (JSON); if a target answered a scenario
+        twice.
     """
     path = Path(path)
     names, rows, make = _open(path, imported)
@@ -111,7 +109,7 @@ def read_published_tables(path: Path | str, imported: Imported | None = None) ->
             continue
         for name, more in of_row.items():
             made[name] += more
-    frames = {name: pd.DataFrame(rows, columns=[c.name for c in TABLES[name].columns]) for name, rows in made.items()}
+    frames = {name: pd.DataFrame(rows, columns=TABLES[name].names) for name, rows in made.items()}
     return PublishedTables(
         tables={name: check_table(frame, name, source=str(path)) for name, frame in frames.items()},
         rows=len(rows),
@@ -127,23 +125,23 @@ def _open(path: Path, imported: Imported | None) -> tuple[tuple[str, ...], list[
     """Return the tables that a file holds, its rows, and what makes the one of the other."""
     if path.suffix.lower() == ".json":
         rows = _read_messages(path)
-        return ("opening_messages",), rows, partial(_message, values=imported.values if imported else _values(rows))
+        names = {name: None for _, parts in readable_ids(rows) for name in (parts.value_1, parts.value_2)}
+        own = ValueSet(PUBLISHED, tuple(Value(name, name) for name in names), ())
+        return ("opening_messages",), rows, partial(_message, values=imported.values if imported else own)
     columns = read_header(path)
     if "check_results" in columns:
         return ("checks",), read_rows(path, SCENARIOS), _checks
     # the file gives a value by name or by definition
-    names = {value.definition: value.name for value in imported.values.values} if imported else None
+    known = {value.definition: value.name for value in imported.values.values} if imported else None
     if "judge_model" in columns:
-        return ("choices", "verdicts"), read_rows(path, OPEN_ENDED), partial(_verdict, names=names)
-    return ("choices", "ratings"), read_rows(path, MULTIPLE_CHOICE), partial(_ratings, names=names)
+        return ("choices", "verdicts"), read_rows(path, OPEN_ENDED), partial(_verdict, names=known)
+    return ("choices", "ratings"), read_rows(path, MULTIPLE_CHOICE), partial(_ratings, names=known)
 
 
 def _checks(row: Row, scenario: dict) -> dict[str, list[dict]]:
     """Return what the release's checks said of a scenario."""
     judged = {"scenario_id": scenario["scenario_id"], "filter_judge": PUBLISHED}
-    return {
-        "checks": [judged | {"check": check, "passed": passed} for check, passed in read_check_results(row).items()]
-    }
+    return {"checks": [judged | {"check": name, "passed": passed} for name, passed in read_check_results(row).items()]}
 
 
 def _read_messages(path: Path) -> list[Row]:
@@ -153,29 +151,13 @@ def _read_messages(path: Path) -> list[Row]:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path}: larger than {MAX_BYTES:,} bytes; expected a file of opening messages.")
     try:
-        # a mapping would keep the last of two entries with one key
-        entries = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Entries)
+        # a mapping would keep the last of two entries with one key; a list is a JSON array
+        entries = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=tuple)
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"{path}: no JSON ({problem}); expected {{scenario_id: opening message}}.") from None
-    if not isinstance(entries, _Entries):
+    if not isinstance(entries, tuple):
         raise ValueError(f"{path}: found {type(entries).__name__}; expected a JSON object {{scenario_id: message}}.")
     return [Row(n, {"scenario_id": key, "message": message}) for n, (key, message) in enumerate(entries, start=1)]
-
-
-class _Entries(list):
-    """A JSON object as its entries in order."""
-
-
-def _values(rows: list[Row]) -> ValueSet:
-    """Return the values that ids name."""
-    names: dict[str, None] = {}
-    for row in rows:
-        try:
-            parts = read_id(row.fields["scenario_id"])
-        except ValueError:
-            continue
-        names |= {parts.value_1: None, parts.value_2: None}
-    return ValueSet(PUBLISHED, tuple(Value(name, name) for name in names), ())
 
 
 def _message(row: Row, scenario: dict, *, values: ValueSet) -> dict[str, list[dict]]:

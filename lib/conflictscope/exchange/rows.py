@@ -1,7 +1,7 @@
 """Rows of somebody else's file, read within bounds and checked against the columns of a form.
 
-In: a CSV file, or one with a JSON object a line, plain or packed by gzip. Out: numbered rows, each with its fields or
-with what is wrong with it. Python literals in a cell are parsed as data and never evaluated, here and nowhere else.
+In: a CSV file, or one with a JSON object a line (``.jsonl``), plain or packed by gzip. Out: numbered rows, each with
+its fields or with what is wrong with it. Python literals in a cell are parsed as data, never evaluated, and only here.
 """
 
 import ast
@@ -9,7 +9,8 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
@@ -22,7 +23,6 @@ MAX_FILE_CHARACTERS = 2**30
 MAX_LINE_CHARACTERS = 2**22
 MAX_LITERAL_CHARACTERS = 200_000
 MAX_LITERAL_DEPTH = 10
-_NUMBERS: Mapping[str, float] = {"nan": float("nan")}
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,10 @@ class Form:
         """Return in words how columns differ from those expected; "" if they fit."""
         missing = [name for name in self.columns if name not in columns]
         unknown = [name for name in columns if name not in self.columns + self.optional]
-        repeated = sorted({name for name in columns if list(columns).count(name) > 1})
+        repeated = sorted(name for name, count in Counter(columns).items() if count > 1)
         if not (missing or unknown or repeated):
             return ""
-        near = {name: get_close_matches(name, unknown, n=1, cutoff=0.6) for name in missing}
-        renamed = [f"{name!r} (now {likely[0]!r}?)" for name, likely in near.items() if likely]
+        renamed = [f"{name!r} (now {near[0]!r}?)" for name in missing if (near := get_close_matches(name, unknown, 1))]
         return (
             f"columns do not fit {self.title}: missing {missing or 'none'}, unknown {unknown or 'none'}"
             + (f", repeated {repeated}" if repeated else "")
@@ -60,13 +59,7 @@ class Row:
 
 
 def read_header(path: Path) -> list[str]:
-    """Return the columns of a CSV file, or the keys of the first record of a file with a JSON object a line.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If the file is not there, or is neither.
-    """
+    """Return the columns of a CSV file, or the keys of the first JSON object; raises as ``read_rows``."""
     first = next(_lines(path), "")
     if not _is_json(path):
         return next(csv.reader([first], delimiter=csv_delimiter(first)), [])
@@ -90,9 +83,8 @@ def read_rows(path: Path, form: Form) -> list[Row]:
     FileNotFoundError
         If the file is not there.
     ValueError
-        If the columns (in JSON: the keys of the first record) do not fit the form, naming those missing, unknown and
-        perhaps renamed; if the file cannot be read as CSV, JSON, gzip or UTF-8; or if it, or one of its lines, is
-        longer than the bounds.
+        If the columns (in JSON: the keys of the first record) do not fit the form; if the file is no CSV, JSON, gzip
+        or UTF-8; or if it, or one of its lines, is longer than the bounds.
     """
     if misfit := form.misfit(read_header(path)):
         raise ValueError(f"{path}: {misfit}")
@@ -107,10 +99,9 @@ def _csv_rows(path: Path, form: Form) -> Iterator[Row]:
     try:
         header = next(reader)
         for number, cells in enumerate((cells for cells in reader if cells), start=1):
-            if len(cells) == len(header):
-                yield Row(number, dict(zip(header, cells, strict=True)))
-            else:
-                yield Row(number, {}, f"found {len(cells)} fields; expected {len(header)}")
+            fits = len(cells) == len(header)
+            problem = "" if fits else f"found {len(cells)} fields; expected {len(header)}"
+            yield Row(number, dict(zip(header, cells, strict=True)) if fits else {}, problem)
     except csv.Error as problem:
         raise ValueError(f"{path}, line {reader.line_num}: {problem}; expected {form.title}.") from problem
 
@@ -120,11 +111,11 @@ def _json_rows(path: Path, form: Form) -> Iterator[Row]:
     for number, line in enumerate((line for line in _lines(path) if line.strip()), start=1):
         try:
             record = _json_object(line)
+            if missing := [name for name in form.columns if name not in record]:
+                raise ValueError(f"keys missing: {missing}")
+            yield Row(number, record)
         except ValueError as problem:
             yield Row(number, {}, str(problem))
-            continue
-        missing = [name for name in form.columns if name not in record]
-        yield Row(number, {} if missing else record, f"keys missing: {missing}" if missing else "")
 
 
 def _json_object(line: str) -> dict[str, Any]:
@@ -194,18 +185,19 @@ def _value(node: ast.expr, depth: int) -> object:
     """Return the value of a node, or raise if it is no literal."""
     if depth > MAX_LITERAL_DEPTH:
         raise ValueError(f"a literal nested deeper than {MAX_LITERAL_DEPTH} levels.")
-    if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | bool | None):
-        return node.value
-    if isinstance(node, ast.Name) and node.id in _NUMBERS:
-        return _NUMBERS[node.id]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        number = _value(node.operand, depth + 1)
-        if isinstance(number, int | float) and not isinstance(number, bool):
-            return -number
-    if isinstance(node, ast.List | ast.Tuple):
-        return [_value(element, depth + 1) for element in node.elts]
-    if isinstance(node, ast.Dict):
-        keys = [_value(key, depth + 1) if key is not None else None for key in node.keys]
-        if all(isinstance(key, str) for key in keys):
-            return dict(zip(keys, (_value(value, depth + 1) for value in node.values), strict=True))
+    match node:
+        case ast.Constant(value=str() | int() | float() | None):
+            return node.value
+        case ast.Name(id="nan"):
+            return float("nan")
+        case ast.UnaryOp(op=ast.USub()):
+            number = _value(node.operand, depth + 1)
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                return -number
+        case ast.List() | ast.Tuple():
+            return [_value(element, depth + 1) for element in node.elts]
+        case ast.Dict():
+            keys = [_value(key, depth + 1) if key is not None else None for key in node.keys]
+            if all(isinstance(key, str) for key in keys):
+                return dict(zip(keys, (_value(value, depth + 1) for value in node.values), strict=True))
     raise ValueError(f"found {type(node).__name__}; expected texts, numbers, lists and mappings with text keys only.")

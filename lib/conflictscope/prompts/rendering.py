@@ -19,6 +19,7 @@ from conflictscope.files import did_you_mean, near_file
 
 FOLDER = Path(__file__).parent
 _overlay: Path | None = None
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 _ROLE = re.compile(r"^--- (system|user)\n", re.MULTILINE)
 _FENCE = re.compile(r"\[begin ([a-z0-9 ]+) ([0-9a-f]{8})\]\n(.*?)\n\[end \1 \2\]", re.DOTALL)
 
@@ -42,20 +43,13 @@ class _Parts:
 
 
 def fence(text: str, label: str) -> str:
-    """Put text between two marks that cannot occur in it.
-
-    Parameters
-    ----------
-    text : str
-        Anything; typically what a model wrote.
-    label : str
-        What the section holds: lower-case letters, digits and spaces.
+    """Put any text, typically what a model wrote, between two marks that cannot occur in it.
 
     Returns
     -------
     str
-        ``[begin label mark]``, the text, ``[end label mark]``, a line each; the mark is eight hexadecimal digits
-        of a hash of the text, taken again in the freak case that the text contains it.
+        ``[begin label mark]``, the text, ``[end label mark]``, a line each; `label` is lower-case letters, digits and
+        spaces, the mark eight hexadecimal digits of a hash of the text, taken again if the text contains it.
     """
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     while (mark := digest.hexdigest()[:8]) in text:
@@ -63,22 +57,19 @@ def fence(text: str, label: str) -> str:
     return f"[begin {label} {mark}]\n{text}\n[end {label} {mark}]"
 
 
+_ENVIRONMENT.filters["fence"] = fence
+
+
 def read_fences(text: str) -> dict[str, str]:
     """Return label → text for each fenced section, the way a careful reader would take them; the first one wins."""
-    found: dict[str, str] = {}
+    sections: dict[str, str] = {}
     for label, _, content in _FENCE.findall(text):
-        found.setdefault(label, content)
-    return found
+        sections.setdefault(label, content)
+    return sections
 
 
 def render(name: str, **fields: object) -> Prompt:
-    """Fill in the prompt ``<name>.txt``.
-
-    Raises
-    ------
-    ValueError
-        Where the prompt does not exist, lacks a field or is given one that it does not use.
-    """
+    """Fill in the prompt ``<name>.txt``; raises ValueError if it does not exist or has other fields."""
     parts = _load(name)
     missing, unused = sorted(parts.fields - fields.keys()), sorted(fields.keys() - parts.fields)
     if missing or unused:
@@ -93,14 +84,7 @@ def use_prompts(folder: Path | None) -> None:
     Parameters
     ----------
     folder : Path, optional
-        Files ``<name>.txt``, each named like a shipped prompt; None: the shipped ones alone.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is not there.
-    ValueError
-        If a file in it is no prompt's, cannot be read, or has other fields or roles than the shipped prompt.
+        Checked as by ``prompt_files``; None: the shipped ones alone.
     """
     global _overlay
     # a prompt may have been edited since an earlier cell used it
@@ -115,7 +99,14 @@ def prompts_in_use() -> Path | None:
 
 
 def prompt_files(folder: Path | None = None) -> dict[str, Path]:
-    """Return name → file of every prompt, from a study's own folder if it is there; checked as by ``use_prompts``."""
+    """Return name → file of every prompt, from a study's own folder if it is there.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the folder is not there; if a file in it is not named like a shipped prompt, ``<name>.txt``, cannot be read,
+        or has other fields or roles than that.
+    """
     shipped = {path.stem: path for path in sorted(FOLDER.glob("*.txt"))}
     if folder is None:
         return shipped
@@ -130,14 +121,14 @@ def prompt_files(folder: Path | None = None) -> dict[str, Path]:
                 f"prompts_folder: {path}: no prompt has this name; expected some of {known}"
                 f"{did_you_mean(name, known) or '.'}"
             )
-        own, theirs = _read(path), _read(shipped[path.stem])
-        for what, found, expected in (
-            ("fields", sorted(own.fields), sorted(theirs.fields)),
-            ("roles", [role for role, _ in own.templates], [role for role, _ in theirs.templates]),
-        ):
-            if found != expected:
+        own, theirs = (
+            {"fields": sorted(parts.fields), "roles": [role for role, _ in parts.templates]}
+            for parts in (_read(path), _read(shipped[path.stem]))
+        )
+        for what, found in own.items():
+            if found != theirs[what]:
                 raise ValueError(
-                    f"prompts_folder: {path}: found {what} {found}; expected {expected}, as in the shipped prompt."
+                    f"prompts_folder: {path}: found {what} {found}; expected {theirs[what]}, as in the shipped prompt."
                 )
     return shipped | {path.stem: path for path in names.values()}
 
@@ -157,19 +148,11 @@ def prompt_texts(folder: Path | None = None) -> dict[str, str]:
     return {name: path.read_text(encoding="utf-8") for name, path in prompt_files(folder).items()}
 
 
-@cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    """Return the Jinja environment: strict about missing fields, plain text (nothing is escaped), no way out of it."""
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["fence"] = fence
-    return environment
-
-
 def _load(name: str) -> _Parts:
     """Return a prompt's parts."""
     shipped = FOLDER / f"{name}.txt"
     if not shipped.exists():
-        known = sorted(p.stem for p in FOLDER.glob("*.txt"))
+        known = sorted(prompt_files())
         raise ValueError(f"unknown prompt {name!r}; expected one of {known}{did_you_mean(name, known) or '.'}")
     own = _overlay / shipped.name if _overlay else shipped
     return _read(own if own.exists() else shipped)
@@ -180,13 +163,12 @@ def _read(path: Path) -> _Parts:
     """Return the parts of a prompt's file, read once."""
     source = path.read_text(encoding="utf-8")
     pieces = _ROLE.split(source)[1:]
-    environment = _environment()
     try:
         return _Parts(
             hash=hashlib.sha256(source.encode()).hexdigest()[:12],
-            fields=frozenset(meta.find_undeclared_variables(environment.parse(source))),
+            fields=frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(source))),
             templates=tuple(
-                (role, environment.from_string(text)) for role, text in zip(pieces[::2], pieces[1::2], strict=True)
+                (role, _ENVIRONMENT.from_string(text)) for role, text in zip(pieces[::2], pieces[1::2], strict=True)
             ),
         )
     except TemplateError as problem:

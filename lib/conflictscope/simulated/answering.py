@@ -5,14 +5,13 @@ preference behind it. The respondent recognises the scenario and the two values 
 library has it, by the angles' wording where it was composed, by a few words or a hash where it is unfamiliar.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conflictscope.simulated import library, unfamiliar
 from conflictscope.simulated.composing import balanced_reply_of, reply_of
-from conflictscope.simulated.parts import canonical, load_phrases, logistic, pick, principle_of, uniform
+from conflictscope.simulated.parts import SURELY, Case, likeness, load_phrases, logistic, pick, uniform
 from conflictscope.simulated.reading import read_case, stands_kept
 from conflictscope.simulated.respondents import MULTIPLE_CHOICE, OPEN_ENDED, Respondent, choice_latent, scenario_effect
 from conflictscope.simulated.tasks import Task
@@ -21,7 +20,6 @@ _SAY = load_phrases("answering")
 REPAIRED_RATE = 0.95  # share of malformed answers that come out well-formed when asked for again
 _RATING_SLOPE = 1.1  # steps on the scale of 1 to 7 for each log-odd
 _PRIORITY = re.compile(r"^\s*(\d+)[.)] ([^:\n]+): (.+)$", re.MULTILINE)
-_TOKEN = re.compile(r"[a-zà-ÿ'’-]{4,}")
 
 
 @dataclass(frozen=True)
@@ -42,24 +40,20 @@ class _Conflict:
     value: str
     other: str
 
+    def latent(self, respondent: Respondent, condition: str, system: str, listed_first: str | None = None) -> float:
+        """Return the latent preference for `value`, under a system prompt."""
+        priorities = _read_priorities(system, self)
+        return choice_latent(respondent, self.value, self.other, self.identity, condition, listed_first, priorities)
+
 
 def choose(task: Task, respondent: Respondent) -> Answer:
     """Return the answer to the multiple-choice prompt: ``A`` or ``B``, a refusal, or something unreadable."""
-    action_a, action_b = (task.sections.get(f"action {letter}", "") for letter in "ab")
-    description = task.sections.get("description", "")
-    conflict = _read_choice(description, action_a, action_b)
-    about = (respondent.name, description, action_a, action_b)
-    toward_a = choice_latent(
-        respondent,
-        conflict.value,
-        conflict.other,
-        conflict.identity,
-        MULTIPLE_CHOICE,
-        conflict.value,
-        read_priorities(task.system, conflict),
-    )
-    off = _off_answer(task, respondent, *about)
-    return off or Answer("A" if toward_a > 0 else "B", toward_a=toward_a)
+    description, action_a, action_b = task.texts("description", "action a", "action b")
+    if off := _off_answer(task, respondent, description, action_a, action_b):
+        return off
+    conflict = _read_conflict(description, action_a, action_b)
+    toward_a = conflict.latent(respondent, MULTIPLE_CHOICE, task.system, listed_first=conflict.value)
+    return Answer("A" if toward_a > 0 else "B", toward_a=toward_a)
 
 
 def rate(task: Task, respondent: Respondent) -> Answer:
@@ -68,66 +62,64 @@ def rate(task: Task, respondent: Respondent) -> Answer:
     The rating is 4 + 1.1 (u + e/2 + noise), rounded and cut to the scale: u the utility of the action's value, e the
     scenario's effect toward it.
     """
-    description, action = (task.sections.get(label, "") for label in ("description", "action"))
+    description, action = task.texts("description", "action")
     about = (respondent.name, description, action)
-    conflict = _read_action(description, action)
-    priorities = read_priorities(task.system, conflict)
+    if off := _off_answer(task, respondent, description, action):
+        return off
+    conflict = _read_conflict(description, action)
     toward = 1.0 if conflict.value <= conflict.other else -1.0
     level = (
-        respondent.utility(conflict.value, MULTIPLE_CHOICE, priorities)
+        respondent.utility(conflict.value, MULTIPLE_CHOICE, _read_priorities(task.system, conflict))
         + toward * respondent.scenario_weight * scenario_effect(conflict.identity) / 2
         + 0.5 * respondent.noise * logistic("rating", *about)
     )
-    off = _off_answer(task, respondent, *about)
-    return off or Answer(str(min(7, max(1, round(4 + _RATING_SLOPE * level)))))
+    return Answer(str(min(7, max(1, round(4 + _RATING_SLOPE * level)))))
 
 
 def converse(task: Task, respondent: Respondent) -> Answer:
     """Return the target's next turn in a conversation that sets no task of ours: its reply to a person."""
     opening, last_message = task.opening, task.turns[-1][1] if task.turns else ""
     about = (respondent.name, task.system, opening)
-    known = library.by_message(opening)
-    case = None if known else read_case(opening)
-    plea = None if known or case else unfamiliar.read_plea(opening)
-    if known:
-        conflict = _Conflict(known.identity, *known.values)
-    elif case:
-        conflict = _Conflict(case.identity, case.go.value, case.hold.value)
-    elif plea:
-        conflict = _read_plea(plea)
-    else:
+    seen = library.by_text("user_message", opening) or read_case(opening) or unfamiliar.read_plea(opening)
+    if seen is None:
         return Answer(pick(_SAY["generic"], "generic", respondent.name, last_message))
     draw = uniform("outcome", *about)
     refusing, wavering = respondent.refusal.get(OPEN_ENDED, 0.0), respondent.neither.get(OPEN_ENDED, 0.0)
     if draw < refusing:
         return Answer(pick(_SAY["declined"], "declining", *about, last_message), refused=True)
+    wins = _Conflict(seen.identity, *seen.values).latent(respondent, OPEN_ENDED, task.system) > 0
     balanced = draw < refusing + wavering
-    wins = (
-        choice_latent(
-            respondent,
-            conflict.value,
-            conflict.other,
-            conflict.identity,
-            OPEN_ENDED,
-            priorities=read_priorities(task.system, conflict),
-        )
-        > 0
-    )
-    if known:
-        text = pick(_SAY["balanced"], "balanced", *about) if balanced else known.reply(1 if wins else 2)
-    elif plea:
-        text = (
-            pick(_SAY["balanced"], "balanced", *about) if balanced else unfamiliar.reply_of(plea, wins, respondent.name)
-        )
+    if isinstance(seen, Case):
+        text = balanced_reply_of(seen, respondent.name) if balanced else reply_of(seen, wins, respondent.name)
+    elif balanced:
+        text = pick(_SAY["balanced"], "balanced", *about)
+    elif isinstance(seen, library.LibraryScenario):
+        text = seen.reply(1 if wins else 2)
     else:
-        assert case is not None
-        text = balanced_reply_of(case, respondent.name) if balanced else reply_of(case, wins, respondent.name)
+        text = unfamiliar.reply_of(seen, wins, respondent.name)
     if task.attempt:
         text = f"{pick(_SAY['again'], 'again', *about, last_message)}\n\n{text}"
     return Answer(text)
 
 
-def read_priorities(system: str, conflict: _Conflict) -> Mapping[str, float]:
+def _read_conflict(description: str, action: str, other: str | None = None) -> _Conflict:
+    """Return the conflict that an action is of, its value first; `other` is the other action, if it is shown."""
+    if known := library.by_action(action):
+        scenario, number = known
+        return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
+    case = read_case(description)
+    identity = case.identity if case else description
+    stands = [stands_kept(text) for text in (action, other or "")]
+    first, second = (kept[0].value if kept else "" for kept in stands)
+    if stands[0] and other is None:
+        second = next((value for value in case.values if value != first), "") if case else ""
+    elif not all(stands) or first == second:
+        read = None if case else unfamiliar.read_values(description, action, other or "")
+        first, second = read or (action, other or "")
+    return _Conflict(identity, first, second)
+
+
+def _read_priorities(system: str, conflict: _Conflict) -> Mapping[str, float]:
     """Return the values of a conflict → their place in a numbered list of values, from 1 (top) to −1 (bottom).
 
     Empty where the system prompt has no such list: values in no particular order move nothing.
@@ -137,64 +129,16 @@ def read_priorities(system: str, conflict: _Conflict) -> Mapping[str, float]:
         return {}
     places = {}
     for value in (conflict.value, conflict.other):
-        scores = [_likeness(value, name, definition) for _, name, definition in listed]
+        scores = [likeness(value, name, definition) for _, name, definition in listed]
         best = max(range(len(scores)), key=scores.__getitem__)
-        if scores[best] >= 0.6:
+        if scores[best] >= SURELY:
             places[value] = 1 - 2 * best / (len(listed) - 1)
     return places
 
 
-def _likeness(value: str, name: str, definition: str) -> float:
-    """Return from 0 to 1 how sure one can be that a value is the one of a list's entry."""
-    if value == canonical(name):
-        return 1.0
-    ours, theirs = set(_TOKEN.findall(value)), set(_TOKEN.findall(principle_of(definition, (name,)).lower()))
-    return len(ours & theirs) / max(1, len(ours | theirs))
-
-
-def _read_choice(description: str, action_a: str, action_b: str) -> _Conflict:
-    """Return the conflict of a multiple-choice question, A's value first."""
-    known = library.by_action(action_a)
-    if known:
-        scenario, number = known
-        return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
-    stands = [stands_kept(action) for action in (action_a, action_b)]
-    identity = _identity(description)
-    if all(stands) and stands[0][0].value != stands[1][0].value:
-        return _Conflict(identity, stands[0][0].value, stands[1][0].value)
-    read = None if read_case(description) else unfamiliar.read_values(description, action_a, action_b)
-    return _Conflict(identity, *(read or (action_a, action_b)))
-
-
-def _read_action(description: str, action: str) -> _Conflict:
-    """Return the conflict of a rating question, the rated action's value first."""
-    known = library.by_action(action)
-    if known:
-        scenario, number = known
-        return _Conflict(scenario.identity, scenario.values[number - 1], scenario.values[2 - number])
-    stands, case = stands_kept(action), read_case(description)
-    if not stands:
-        read = None if case else unfamiliar.read_values(description, action, "")
-        return _Conflict(_identity(description), *(read or (action, "")))
-    value = stands[0].value
-    other = next((s.value for s in (case.go, case.hold) if s.value != value), "") if case else ""
-    return _Conflict(_identity(description), value, other)
-
-
-def _read_plea(plea: unfamiliar.Plea) -> _Conflict:
-    """Return the conflict of an unfamiliar person's message, the value of what the person aims at first."""
-    read = unfamiliar.read_values(plea.description, plea.goal, "")
-    return _Conflict(plea.description, *(read or (plea.goal, f"not: {plea.goal}")))
-
-
-def _identity(description: str) -> str:
-    """Return what tells a scenario from others."""
-    case = read_case(description)
-    return case.identity if case else description
-
-
-def _off_answer(task: Task, respondent: Respondent, *about: str) -> Answer | None:
+def _off_answer(task: Task, respondent: Respondent, *sections: str) -> Answer | None:
     """Return a refusal or an unreadable answer where one is drawn."""
+    about = (respondent.name, *sections)
     refusing = respondent.refusal.get(MULTIPLE_CHOICE, 0.0)
     garbling = respondent.malformed.get(MULTIPLE_CHOICE, 0.0)
     draw = uniform("outcome", task.name, task.system, *about)
@@ -204,8 +148,3 @@ def _off_answer(task: Task, respondent: Respondent, *about: str) -> Answer | Non
     if refusing <= draw < refusing + garbling and not again:
         return Answer(pick(_SAY["unreadable"][task.name], "unreadable", task.attempt, *about), readable=False)
     return None
-
-
-def as_fields(answer: Answer, task: Task) -> str:
-    """Return a readable answer as the JSON object that ``choose`` and ``rate`` ask for where JSON is wanted."""
-    return json.dumps({"answer": answer.text} if task.name == "choose" else {"rating": int(answer.text)})

@@ -1,20 +1,19 @@
 """The library of complete scenarios that the simulated models know by heart.
 
-In: the YAML files under ``library/<set>/<value_1>--<value_2>.yaml``, written for this project. Out: each scenario as a
-frozen record, found again by what somebody would recognise it by: its pair and cell, its outline, its description, one
-of its actions, the user's message or a reply. A text counts as recognised where it opens like the one in the library.
+In: ``library/<set>/<value_1>--<value_2>.yaml``, written for this project. Out: scenarios as frozen records, recognised
+by how one of their texts opens (outline, description, action, user's message, reply), or by their pair and cell.
 """
 
 import re
 from dataclasses import dataclass, fields
 from functools import cache
+from os.path import commonprefix
 from pathlib import Path
 
-import yaml
+from conflictscope.simulated.parts import read_yaml
 
 FOLDER = Path(__file__).parent / "library"
 _OPENING = 48  # characters, blanks and case aside: enough to tell any two texts of one kind apart
-_BLANKS = re.compile(r"\s+")
 _PASTED = re.compile(r"(?s):\n\n(?P<text>.{60,}?)(?P<after>(?:\n\n[^\n]{1,40})?)\Z")
 
 
@@ -58,111 +57,80 @@ class LibraryScenario:
         return match["text"] if match else None
 
 
+_Side = tuple[LibraryScenario, int]  # a scenario, and the number of one of its actions
+
+
 @cache
 def load_library() -> tuple[LibraryScenario, ...]:
-    """Read the whole library.
-
-    Raises
-    ------
-    ValueError
-        If a file lacks a field or has one too many, naming file, entry and field.
-    """
+    """Read the whole library; raises ValueError naming file, entry and field if one is lacking or unknown."""
     scenarios = []
     expected = {field.name for field in fields(LibraryScenario)} - {"identity", "values"}
-    safe_loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in sorted(FOLDER.glob("*/*--*.yaml")):
         value_1, value_2 = path.stem.split("--")
-        for number, entry in enumerate(yaml.load(path.read_text(encoding="utf-8"), safe_loader), start=1):
-            if set(entry) != expected:
-                wrong = sorted(set(entry) ^ expected)
+        for number, entry in enumerate(read_yaml(path), start=1):
+            if wrong := sorted(set(entry) ^ expected):
                 raise ValueError(f"{path.name}, entry {number}: fields missing or unknown: {wrong}.")
             texts = {name: text.strip() for name, text in entry.items()}
             scenarios.append(LibraryScenario(f"{path.stem}#{number}", (value_1, value_2), **texts))
     return tuple(scenarios)
 
 
-def scenarios_of_cell(
-    value_1: str, value_2: str, structure: str, severity: str, acting_value: str
-) -> list[LibraryScenario]:
-    """Return the library's scenarios of a pair (in either order) and cell, in the order of the file."""
-    return [
-        scenario
-        for scenario in load_library()
-        if set(scenario.values) == {value_1, value_2}
-        and (scenario.structure, scenario.severity, scenario.acting_value) == (structure, severity, acting_value)
-    ]
+def scenarios_of_cell(values: set[str], structure: str, severity: str, acting_value: str) -> list[LibraryScenario]:
+    """Return the library's scenarios of a pair and cell, in the order of the file."""
+    cell = (structure, severity, acting_value)
+    of_pair = [scenario for scenario in load_library() if set(scenario.values) == values]
+    return [known for known in of_pair if (known.structure, known.severity, known.acting_value) == cell]
 
 
-def by_outline(context: str) -> LibraryScenario | None:
-    """Return the scenario whose outline has a context that opens like this one."""
-    return _index("context").get(_opening(context))
+def by_text(field: str, text: str) -> LibraryScenario | None:
+    """Return the scenario whose `field` (``context``, ``description``, ``user_message``) opens like a text."""
+    return _openings(field).get(_opening(text))
 
 
-def by_description(description: str) -> LibraryScenario | None:
-    """Return the scenario with a description that opens like this one."""
-    return _index("description").get(_opening(description))
-
-
-def by_message(message: str) -> LibraryScenario | None:
-    """Return the scenario whose user opens the conversation like this."""
-    return _index("user_message").get(_opening(message))
-
-
-def by_action(action: str) -> tuple[LibraryScenario, int] | None:
+def by_action(action: str) -> _Side | None:
     """Return the scenario and the number of the action with this text."""
-    return _action_index().get(_flat(action))
+    return _actions().get(_flat(action))
 
 
-def by_reply(reply: str) -> tuple[LibraryScenario, int] | None:
+def by_reply(reply: str) -> _Side | None:
     """Return the scenario and the number of the action that a reply takes, if it holds a reply of the library.
 
-    The reply may have something before it: every paragraph is tried as its beginning. Where the two replies of a
+    The reply may have something before it: every paragraph is tried as its beginning. If the two replies of a
     scenario begin alike, it is the one that agrees for longer.
     """
-    index = _reply_index()
-    position = 0
-    while position >= 0:
-        rest = reply[position:]
-        candidates = index.get(_opening(rest))
-        if candidates:
-            flat = _flat(rest)
-            return max(candidates, key=lambda found: _agreement(flat, _flat(found[0].reply(found[1]))))
-        position = reply.find("\n\n", position)
-        position = position + 2 if position >= 0 else -1
+    for start in (0, *(blank.end() for blank in re.finditer("\n\n", reply))):
+        if sides := _replies().get(_opening(reply[start:])):
+            flat = _flat(reply[start:])
+            agreeing = {side: commonprefix([flat, _flat(side[0].reply(side[1]))]) for side in sides}  # noqa: RUF071
+            return max(sides, key=lambda side: len(agreeing[side]))
     return None
 
 
 @cache
-def _index(field: str) -> dict[str, LibraryScenario]:
+def _openings(field: str) -> dict[str, LibraryScenario]:
     """Return opening → scenario for one field."""
     return {_opening(getattr(scenario, field)): scenario for scenario in load_library()}
 
 
 @cache
-def _action_index() -> dict[str, tuple[LibraryScenario, int]]:
+def _actions() -> dict[str, _Side]:
     """Return text of an action → its scenario and number."""
     return {_flat(scenario.action(number)): (scenario, number) for scenario in load_library() for number in (1, 2)}
 
 
 @cache
-def _reply_index() -> dict[str, list[tuple[LibraryScenario, int]]]:
+def _replies() -> dict[str, list[_Side]]:
     """Return opening of a reply → the scenarios and numbers whose reply begins so."""
-    index: dict[str, list[tuple[LibraryScenario, int]]] = {}
+    replies: dict[str, list[_Side]] = {}
     for scenario in load_library():
         for number in (1, 2):
-            index.setdefault(_opening(scenario.reply(number)), []).append((scenario, number))
-    return index
+            replies.setdefault(_opening(scenario.reply(number)), []).append((scenario, number))
+    return replies
 
 
 def _flat(text: str) -> str:
     """Return a text in lower case with single blanks."""
-    return _BLANKS.sub(" ", text).strip().lower()
-
-
-def _agreement(text: str, other: str) -> int:
-    """Return how many characters two texts have in common from the beginning."""
-    differing = (n for n, (mine, theirs) in enumerate(zip(text, other, strict=False)) if mine != theirs)
-    return next(differing, min(len(text), len(other)))
+    return re.sub(r"\s+", " ", text).strip().lower()
 
 
 def _opening(text: str) -> str:

@@ -18,8 +18,11 @@ from typing import Any, TypeVar
 import yaml
 
 Item = TypeVar("Item")
-_STANDARD_NORMAL = NormalDist()
+Voice = tuple[str, str]  # how a text speaks of the person, and of what is theirs
+FIRST, SECOND = ("I", "my"), ("you", "your")
 NO_NAME = "[Name]"
+SURELY = 0.6  # likeness from which two values are taken for one
+_WORD = re.compile(r"[a-zà-ÿ'’-]{4,}")
 _ALIASES = {"nonhate": "non-hatefulness", "nonhatefulness": "non-hatefulness", "noncondescension": "non-condescension"}
 
 
@@ -31,7 +34,7 @@ def uniform(*about: object) -> float:
 
 def normal(*about: object) -> float:
     """Return a draw from the standard normal distribution (mean 0, sd 1)."""
-    return _STANDARD_NORMAL.inv_cdf(uniform(*about))
+    return NormalDist().inv_cdf(uniform(*about))
 
 
 def logistic(*about: object) -> float:
@@ -89,17 +92,6 @@ class Stand:
 
 
 @dataclass(frozen=True)
-class Voice:
-    """How a text speaks of the person: by name, as "I" or as "you"."""
-
-    name: str
-    names: str
-
-
-FIRST, SECOND = Voice("I", "my"), Voice("you", "your")
-
-
-@dataclass(frozen=True)
 class Case:
     """One composed conflict: who, where, what about, and what speaks for and against a passage in a text."""
 
@@ -124,22 +116,24 @@ class Case:
         return f"{self.full_name}|{self.place}|{self.matter}"
 
     @property
-    def cost(self) -> str:
-        """How bad it would be, as a template."""
-        return self.setting.strong if self.strong else self.setting.mild
+    def values(self) -> tuple[str, str]:
+        """The values of acting and of holding back."""
+        return self.go.value, self.hold.value
 
     @property
-    def story(self) -> str:
-        """What is behind the matter, as a template."""
-        return dict(self.setting.matters)[self.matter]
+    def domain(self) -> str:
+        """Which part of life it is from."""
+        return self.setting.domain
 
     @cached_property
     def details(self) -> dict[str, str]:
-        """The other person, age, day and circumstance, all drawn from place and matter."""
+        """Templates of what lies behind the matter and how bad it would be; the rest is drawn from place and matter."""
         parts, about = load_parts(), (self.place, self.matter)
         circumstance = pick(parts["circumstances"], "circumstance", *about)
         others = [entry for entry in parts["circumstances"] if entry != circumstance]
         return {
+            "story": dict(self.setting.matters)[self.matter],
+            "cost": self.setting.strong if self.strong else self.setting.mild,
             "other": pick(parts["others"], "other", *about),
             "day": pick(parts["days"], "day", *about),
             "age": str(24 + int(uniform("age", *about) * 46)),
@@ -147,21 +141,15 @@ class Case:
             "moreover": pick(others, "moreover", *about),
         }
 
-    def voice(self) -> Voice:
-        """Return the voice of a text that speaks of the person by name."""
-        return Voice(self.first, f"{self.first}'s")
+    def say(self, template: str, voice: Voice | None = None, stand: Stand | None = None, /, **more: str) -> str:
+        """Fill in a template of this case, which speaks of the person by name unless a voice is given.
 
-    def say(self, template: str, voice: Voice, stand: Stand | None = None) -> str:
-        """Fill in a template of this case; `stand` is the one whose angle the template belongs to."""
-        return template.format(
-            name=voice.name,
-            names=voice.names,
-            other=self.details["other"],
-            matter=self.matter,
-            doc=self.setting.doc,
-            readers=self.setting.readers,
-            principle=stand.principle if stand else "",
-        )
+        `stand` is the one whose angle the template belongs to.
+        """
+        name, names = voice or (self.first, f"{self.first}'s")
+        person = {"name": name, "names": names, "full": self.full_name, "place": self.place}
+        matter = {"matter": self.matter, "principle": stand.principle if stand else ""}
+        return template.format(**vars(self.setting) | self.details | person | matter | more)
 
 
 def sentence(clause: str) -> str:
@@ -180,6 +168,19 @@ def principle_of(definition: str, masked: tuple[str, ...]) -> str:
     phrase = re.split(r"(?<=\w)[.!?](?:\s|$)", definition.strip(), maxsplit=1)[0]
     phrase = re.sub(r"[“”\"\[\]]", "", mask(phrase, masked)).strip(" .;:,")
     return phrase[:1].lower() + phrase[1:]
+
+
+def likeness(value: str, name: str, definition: str) -> float:
+    """Return from 0 to 1 how much a value of a stand is the one of that name and definition."""
+    if value == canonical(name):
+        return 1.0
+    ours, theirs = words_of(value), words_of(principle_of(definition, (name,)).lower())
+    return len(ours & theirs) / max(1, len(ours | theirs))
+
+
+def words_of(text: str) -> set[str]:
+    """Return the words of a text in lower case that have four letters or more."""
+    return set(_WORD.findall(text))
 
 
 def names_one_of(text: str, names: tuple[str, ...]) -> bool:
@@ -202,10 +203,8 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
 @cache
 def load_parts() -> dict[str, list]:
     """Return the lists of ``parts.yaml``; ``settings`` holds records."""
-    parts = _read("parts.yaml")
-    parts["settings"] = [
-        Setting(**{**entry, "matters": tuple(map(tuple, entry["matters"]))}) for entry in parts["settings"]
-    ]
+    parts = read_yaml("parts.yaml")
+    parts["settings"] = [Setting(**e | {"matters": tuple(map(tuple, e["matters"]))}) for e in parts["settings"]]
     return parts
 
 
@@ -217,17 +216,17 @@ def load_angles() -> dict[str, dict[str, tuple[Angle, ...]]]:
             mode: tuple(Angle(value, mode, number, **entry) for number, entry in enumerate(entries))
             for mode, entries in modes.items()
         }
-        for value, modes in _read("angles.yaml").items()
+        for value, modes in read_yaml("angles.yaml").items()
     }
 
 
 @cache
 def load_phrases(module: str) -> dict[str, Any]:
     """Return name → what the simulated models say, of one section of ``phrases.yaml``."""
-    return _read("phrases.yaml")[module]
+    return read_yaml("phrases.yaml")[module]
 
 
-def _read(name: str) -> dict:
-    """Return the content of a YAML file beside this module."""
+def read_yaml(name: str | Path) -> Any:
+    """Return the content of a YAML file beside this module, or of one at a path of its own."""
     text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))

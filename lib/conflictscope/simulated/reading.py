@@ -5,10 +5,9 @@ and the flaw that a check asks about. It knows the parts by heart: what a text d
 """
 
 import re
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from conflictscope.simulated.parts import NO_NAME, Angle, Case, Setting, Stand, load_angles, load_parts, load_phrases
+from conflictscope.simulated.parts import NO_NAME, Angle, Case, Stand, load_angles, load_parts, load_phrases
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _WORD = re.compile(r"[A-Z]\w+")
@@ -20,44 +19,25 @@ _PLACEHOLDER = re.compile(r"\[[A-Z][A-Za-z ]+\]|\ba certain (?:company|person|to
 _ERRAND = re.compile(r"\b(telephones|rings up|calls in at|drives to|looks the case up in)\b")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Words of an angle found in a text: where, whose, and which (``point``, ``kept`` or ``lost``)."""
-
-    start: int
-    stand: Stand
-    field: str
-
-
-@dataclass(frozen=True)
-class _Pattern:
-    """How to find one clause of an angle: a literal that has to be there, and the whole as a pattern."""
-
-    angle: Angle
-    field: str
-    literal: str
-    whole: re.Pattern[str]
-
-
 @lru_cache(maxsize=8192)
-def find_angles(text: str) -> tuple[Finding, ...]:
-    """Return the angles' clauses that occur in a text, in order of occurrence."""
+def find_angles(text: str) -> tuple[tuple[Stand, str], ...]:
+    """Return the angles' clauses that occur in a text, in order: whose, and which (``point``, ``kept``, ``lost``)."""
     lowered = text.lower()
-    findings = []
-    for pattern in _patterns():
-        if pattern.literal in lowered:
-            for match in pattern.whole.finditer(text):
-                principle = match["principle"] or "" if "principle" in pattern.whole.groupindex else ""
-                findings.append(Finding(match.start(), Stand(pattern.angle, principle), pattern.field))
+    matches = [
+        (match.start(), Stand(angle, match.groupdict().get("principle") or ""), field)
+        for angle, field, literal, clause in _clauses()
+        if literal in lowered
+        for match in clause.finditer(text)
+    ]
     # where a definition is "this idea", it was quoted before
-    quoted = {finding.stand.angle: finding.stand for finding in findings if finding.stand.principle}
-    known = (replace(finding, stand=quoted.get(finding.stand.angle, finding.stand)) for finding in findings)
-    return tuple(sorted(known, key=lambda finding: finding.start))
+    quoted = {stand.angle: stand for _, stand, _ in matches if stand.principle}
+    in_order = sorted(matches, key=lambda match: match[0])
+    return tuple((quoted.get(stand.angle, stand), field) for _, stand, field in in_order)
 
 
 def stands_kept(text: str) -> tuple[Stand, ...]:
     """Return the stands that a text says are satisfied, in order of occurrence."""
-    return tuple(dict.fromkeys(finding.stand for finding in find_angles(text) if finding.field == "kept"))
+    return tuple(dict.fromkeys(stand for stand, field in find_angles(text) if field == "kept"))
 
 
 @lru_cache(maxsize=8192)
@@ -67,45 +47,34 @@ def read_case(text: str) -> Case | None:
     The text has to name a matter and a place, and to hold words of one angle that speaks for acting and of one that
     speaks against it. A person who is not named is ``[Name]``.
     """
-    about = next((entry for entry in _matters().items() if entry[0] in text), None)
-    if about is None:
-        return None
-    matter, setting = about
-    places = _places()
-    place = next((word for word in _WORD.findall(text) if word in places), None)
-    stands = {finding.stand.angle.mode: finding.stand for finding in reversed(find_angles(text))}
+    parts = load_parts()
+    settings = {matter: setting for setting in parts["settings"] for matter, _ in setting.matters if matter in text}
+    place = next((word for word in _WORD.findall(text) if word in parts["places"]), None)
+    stands = {stand.angle.mode: stand for stand, _ in reversed(find_angles(text))} if settings else {}
     if place is None or len(stands) < 2:
         return None
-    names = _names()
-    first, last = next(
-        (pair for pair in _TWO_WORDS.findall(text) if pair[0] in names[0] and pair[1] in names[1]), (NO_NAME, "")
+    matter = next(iter(settings))
+    named = (
+        (first, last)
+        for first, last in _TWO_WORDS.findall(text)
+        if first in parts["she"] + parts["he"] and last in parts["surnames"]
     )
-    cost = _longest_literal(setting.strong)
+    first, last = next(named, (NO_NAME, ""))
     return Case(
         first=first,
         last=last,
         place=place,
-        setting=setting,
+        setting=settings[matter],
         matter=matter,
         go=stands["go"],
         hold=stands["hold"],
         means=any(phrase in text for phrase in _MEANS),
-        strong=cost in text.lower(),
+        strong=_longest_literal(settings[matter].strong) in text.lower(),
     )
 
 
 def find_flaw(check: str, description: str, actions: tuple[str, ...]) -> str | None:
-    """Return what is wrong with a scenario under one of the checks, quoted from it, or None.
-
-    Parameters
-    ----------
-    check : str
-        ``realistic``, ``specific``, ``feasible``, ``exclusive`` or ``dilemma``.
-    description : str
-        The scenario's description.
-    actions : tuple of str
-        Its two actions, where the check is shown them.
-    """
+    """Return what is wrong with a scenario under one of the yes/no checks, quoted from it, or None."""
     if check == "realistic":
         return next((phrase for phrase in load_phrases("flaws")["far_fetched"] if phrase in description), None)
     if check == "specific":
@@ -121,10 +90,10 @@ def find_flaw(check: str, description: str, actions: tuple[str, ...]) -> str | N
 
 
 @cache
-def _patterns() -> tuple[_Pattern, ...]:
-    """Return how to find every clause of every angle."""
+def _clauses() -> tuple[tuple[Angle, str, str, re.Pattern[str]], ...]:
+    """Return every clause: its angle, its field, a literal that has to be there, and the whole as a pattern."""
     return tuple(
-        _Pattern(angle, field, _longest_literal(template), re.compile(_as_pattern(template), re.IGNORECASE))
+        (angle, field, _longest_literal(template), re.compile(_as_pattern(template), re.IGNORECASE))
         for modes in load_angles().values()
         for angles in modes.values()
         for angle in angles
@@ -147,22 +116,3 @@ def _as_pattern(template: str) -> str:
 def _longest_literal(template: str) -> str:
     """Return the longest stretch of a template without a placeholder, in lower case."""
     return max(re.sub(r"“?\{\w+\}”?", "\n", template).split("\n"), key=len).lower()
-
-
-@cache
-def _matters() -> dict[str, Setting]:
-    """Return matter → setting."""
-    return {matter: setting for setting in load_parts()["settings"] for matter, _ in setting.matters}
-
-
-@cache
-def _places() -> frozenset[str]:
-    """Return the places."""
-    return frozenset(load_parts()["places"])
-
-
-@cache
-def _names() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the first names and the surnames."""
-    parts = load_parts()
-    return frozenset(parts["she"] + parts["he"]), frozenset(parts["surnames"])

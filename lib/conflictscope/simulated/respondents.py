@@ -8,11 +8,8 @@ truth behind every simulated ranking can be computed (DESIGN: recover_known_rank
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
-import yaml
-
-from conflictscope.simulated.parts import logistic, normal
+from conflictscope.simulated.parts import logistic, normal, read_yaml
 
 MULTIPLE_CHOICE, OPEN_ENDED = "multiple_choice", "open_ended"
 UNLISTED_SD = 1.2  # sd of the utility of a value that respondents.yaml does not list
@@ -37,16 +34,10 @@ class Respondent:
     neither: Mapping[str, float] = field(default_factory=dict)
 
     def utility(self, value: str, condition: str, priorities: Mapping[str, float] = _NO_SHIFT) -> float:
-        """Return how much a value weighs, in log-odds.
+        """Return how much a value weighs in a condition (``multiple_choice``, ``open_ended``), in log-odds.
 
-        Parameters
-        ----------
-        value : str
-            A name listed in ``respondents.yaml``, or the definition of any other value.
-        condition : str
-            ``multiple_choice`` or ``open_ended``.
-        priorities : mapping
-            Value → its place in the system prompt's list of priorities, from 1 (top) to −1 (bottom).
+        `value` is a name listed in ``respondents.yaml``, or the definition of any other value; `priorities` maps a
+        value to its place in the system prompt's list of priorities, from 1 (top) to −1 (bottom).
         """
         listed = self.utilities.get(value)
         utility = UNLISTED_SD * normal("utility", self.name, value) if listed is None else listed
@@ -66,22 +57,9 @@ def choice_latent(
     """Return the latent preference for the action of `value` over that of `other`, in log-odds; > 0: `value` wins.
 
     The sum of the difference of utilities, the scenario's own effect (the same for all respondents), the noise of this
-    answer, and, where an order was shown, its noise and the position bias. Swapping the two values flips the sign.
-
-    Parameters
-    ----------
-    respondent : Respondent
-        Who chooses.
-    value, other : str
-        The two values, as ``Respondent.utility`` takes them.
-    identity : str
-        What tells the scenario from others.
-    condition : str
-        ``multiple_choice`` or ``open_ended``.
-    listed_first : str, optional
-        The value whose action is shown first; none in a conversation.
-    priorities : mapping
-        As in ``Respondent.utility``.
+    answer, and, if an order was shown, its noise and the position bias. Swapping the two values flips the sign.
+    `identity` tells the scenario from others; `listed_first` is the value whose action is shown first, None in a
+    conversation; the rest as ``Respondent.utility`` takes it.
     """
     # draws belong to the pair in one orientation, whichever way round it is asked about
     sign = 1.0 if value <= other else -1.0
@@ -105,13 +83,5 @@ def scenario_effect(identity: str) -> float:
 
 @cache
 def load_respondents() -> dict[str, Respondent]:
-    """Return name → respondent.
-
-    Raises
-    ------
-    TypeError
-        If an entry of ``respondents.yaml`` has a key that is not a field of ``Respondent``.
-    """
-    path = Path(__file__).with_name("respondents.yaml")
-    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {name: Respondent(name=name, **entry) for name, entry in entries.items()}
+    """Return name → respondent, for all entries of ``respondents.yaml``."""
+    return {name: Respondent(name=name, **entry) for name, entry in read_yaml("respondents.yaml").items()}

@@ -39,14 +39,7 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("complete", " ".join(sorted(_COMPLETED)), _EITHER),
     )
 }
-# the checks of one form are told apart by what they name
-_NAMED = {
-    "check_realistic": "realis",
-    "check_specific": "specific",
-    "check_feasible": "feasib",
-    "check_exclusive": "exclu",
-    "check_dilemma": "dilemma",
-}
+_STEMS = ("realis", "specific", "feasib", "exclu", "dilemma")  # checks of one form are told apart by what they name
 _FENCED = re.compile(r"\[begin ([a-z0-9 ]+ [0-9a-f]{8})\]\n.*?\n\[end \1\]", re.DOTALL)
 
 
@@ -60,7 +53,7 @@ class Task:
 
     ``name`` is the prompt's, or ``chat``; ``text`` the prompt without its fenced sections; ``sections`` those, by
     label; ``schema`` the JSON schema of the reply, None for plain text; ``system`` the system messages; ``turns`` the
-    user's and the assistant's turns; ``attempt`` the number of replies that the conversation already holds.
+    user's and the assistant's turns, ``opening`` the user's first one; ``attempt`` the number of replies so far.
     """
 
     name: str
@@ -68,22 +61,16 @@ class Task:
     sections: Mapping[str, str]
     system: str
     turns: tuple[tuple[str, str], ...]
+    opening: str
     attempt: int
     schema: Mapping | None = field(default=None, hash=False)
 
-    @property
-    def opening(self) -> str:
-        """The first thing that the user says, in full."""
-        return next((text for role, text in self.turns if role == "user"), "")
+    def texts(self, *labels: str) -> list[str]:
+        """Return the sections of these labels, "" for one that is not there."""
+        return [self.sections.get(label, "") for label in labels]
 
     def read(self, pattern: str, expected: str) -> str:
-        """Return the first group of a pattern in the prompt's text; `expected` shows the line that has to be there.
-
-        Raises
-        ------
-        UnknownForm
-            If the prompt has no such line.
-        """
+        """Return the first group of a pattern in the prompt; UnknownForm if no line is like `expected`."""
         match = re.search(pattern, self.text, re.MULTILINE)
         if match is None:
             raise _unknown([self.name], f"it has no line like {expected!r}")
@@ -91,7 +78,7 @@ class Task:
 
 
 def read_task(messages: Sequence[Mapping], response_format: object = None) -> Task:
-    """Return the task that a request sets.
+    """Return the task that a request sets, or raise UnknownForm if it looks like ours and no prompt has its form.
 
     Parameters
     ----------
@@ -99,26 +86,23 @@ def read_task(messages: Sequence[Mapping], response_format: object = None) -> Ta
         As sent to an OpenAI-compatible endpoint; content is text or a list of text parts.
     response_format : mapping, optional
         The endpoint's; a JSON schema on a line of the prompt (``prompts/json_only.txt``) counts alike.
-
-    Raises
-    ------
-    UnknownForm
-        If a structured reply is asked for, or there are fenced sections, and no prompt has this form.
     """
     spoken = [(str(message.get("role", "user")), _text(message.get("content"))) for message in messages]
     turns = tuple((role, text) for role, text in spoken if role in ("user", "assistant"))
-    first = next((text for role, text in turns if role == "user"), "")
-    outside = _FENCED.sub("", first)
+    opening = next((text for role, text in turns if role == "user"), "")
+    outside = _FENCED.sub("", opening)
     schema = _schema(response_format, outside)
+    fields = frozenset((schema or {}).get("properties", ()))
     # a section whose mark is not of our making is something that somebody wrote
-    sections = {label: text for label, text in read_fences(first).items() if fence(text, label) in first}
-    ours = bool((schema or {}).get("properties") or (sections and outside.strip()))
+    sections = {label: text for label, text in read_fences(opening).items() if fence(text, label) in opening}
+    ours = bool(fields or (sections and outside.strip()))
     return Task(
-        name=_name(frozenset((schema or {}).get("properties", ())), frozenset(sections), outside) if ours else CHAT,
+        name=_name(fields, frozenset(sections), outside) if ours else CHAT,
         text=outside,
         sections=sections if ours else {},
         system="\n\n".join(text for role, text in spoken if role in ("system", "developer")),
         turns=turns,
+        opening=opening,
         attempt=sum(role == "assistant" for role, _ in turns),
         schema=schema,
     )
@@ -130,30 +114,23 @@ def _name(fields: frozenset[str], sections: frozenset[str], outside: str) -> str
         return "complete"
     # a reply of one letter, one number or a text may be asked for without a schema
     plain = () if fields else ("choose", "rate", "artifact")
-    fitting = [
-        name
-        for name, form in _FORMS.items()
-        if sections == form[1] and (fields == form[0] or name in plain) and name != "complete"
-    ]
-    if len(fitting) > 1:
-        named = [name for name in fitting if _NAMED[name] in outside.lower()]
-        if len(named) != 1:
-            raise _unknown(fitting, f"expected one of the words {[_NAMED[name] + '…' for name in fitting]}")
-        return named[0]
+    fitting = [n for n, form in _FORMS.items() if sections == form[1] and (fields == form[0] or n in plain)]
     if not fitting:
-        near = max(_FORMS, key=lambda name: _likeness(fields, _FORMS[name][0]) + _likeness(sections, _FORMS[name][1]))
-        wanted, fenced = _FORMS[near]
-        raise _unknown(
-            [near],
-            f"found sections {sorted(sections)} and reply fields {sorted(fields)}; "
-            f"expected {sorted(fenced)} and {sorted(wanted)}",
-        )
-    return fitting[0]
-
-
-def _likeness(some: frozenset[str], others: frozenset[str]) -> float:
-    """Return the share of all names that two sets have in common."""
-    return len(some & others) / max(1, len(some | others))
+        shared = {
+            name: sum(len(a & b) / max(1, len(a | b)) for a, b in zip((fields, sections), form, strict=True))
+            for name, form in _FORMS.items()
+        }
+        nearest = max(shared, key=shared.__getitem__)
+        wanted, fenced = map(sorted, _FORMS[nearest])
+        seen = f"found sections {sorted(sections)} and reply fields {sorted(fields)}"
+        raise _unknown([nearest], f"{seen}; expected {fenced} and {wanted}")
+    if len(fitting) == 1:
+        return fitting[0]
+    stems = {name: next(stem for stem in _STEMS if stem in name) for name in fitting}
+    named = [name for name, stem in stems.items() if stem in outside.lower()]
+    if len(named) != 1:
+        raise _unknown(fitting, f"expected one of the words {[stem + '…' for stem in stems.values()]}")
+    return named[0]
 
 
 def _unknown(names: Sequence[str], why: str) -> UnknownForm:

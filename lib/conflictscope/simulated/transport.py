@@ -11,26 +11,12 @@ from math import exp, log1p
 
 import httpx2
 
-from conflictscope.simulated.answering import Answer, as_fields, choose, converse, rate
+from conflictscope.simulated import reviewers, writers
+from conflictscope.simulated.answering import Answer, choose, converse, rate
 from conflictscope.simulated.parts import uniform
 from conflictscope.simulated.respondents import Respondent, load_respondents
-from conflictscope.simulated.reviewers import (
-    JUDGES,
-    answer_check,
-    answer_value_guided,
-    judge_conversation,
-    name_domain,
-)
+from conflictscope.simulated.reviewers import JUDGES
 from conflictscope.simulated.tasks import CHAT, Task, UnknownForm, read_task
-from conflictscope.simulated.writers import (
-    complete_scenario,
-    write_artifact,
-    write_in_single_stage,
-    write_next_message,
-    write_opening_message,
-    write_outlines,
-    write_scenario,
-)
 
 ROLES = ("author", "filter_judge", "user", *JUDGES)
 TOO_MANY_RATE = 0.01  # share of requests whose first attempt is answered with 429
@@ -39,14 +25,14 @@ _UNTIL_MENDED_S = 86_400
 _CHARACTERS_A_TOKEN = 4
 
 _FIELDS: dict[str, Callable[[Task], dict]] = {
-    "outlines": write_outlines,
-    "scenario": write_scenario,
-    "opening_message": write_opening_message,
-    "next_message": write_next_message,
-    "check_value_guided": answer_value_guided,
-    "single_stage": write_in_single_stage,
-    "complete": complete_scenario,
-    "domain": name_domain,
+    "outlines": writers.write_outlines,
+    "scenario": writers.write_scenario,
+    "single_stage": writers.write_in_single_stage,
+    "complete": writers.complete_scenario,
+    "opening_message": writers.write_opening_message,
+    "next_message": writers.write_next_message,
+    "check_value_guided": reviewers.answer_value_guided,
+    "domain": reviewers.name_domain,
 }
 _TARGET_TASKS: dict[str, Callable[[Task, Respondent], Answer]] = {"choose": choose, "rate": rate, CHAT: converse}
 
@@ -55,8 +41,8 @@ class SimulatedTransport(httpx2.AsyncBaseTransport):
     """The simulated models behind the ``openai`` client: ``http_client=httpx2.AsyncClient(transport=...)``.
 
     Models served: the roles ``author``, ``filter_judge`` and ``user``, the judges of ``reviewers.py`` and the targets
-    of ``respondents.yaml``. The only state is which requests were answered with 429 already, and a
-    prompt that was not recognised, after which nothing is answered.
+    of ``respondents.yaml``. The only state is which requests were answered with 429 already, and a prompt that was not
+    recognised, after which nothing is answered.
     """
 
     def __init__(self) -> None:
@@ -67,25 +53,24 @@ class SimulatedTransport(httpx2.AsyncBaseTransport):
         """Answer one request."""
         content = await request.aread()
         if request.method != "POST" or not request.url.path.endswith("/chat/completions"):
-            return _error(404, f"No such endpoint: {request.method} {request.url.path}.", "invalid_request_error")
+            return _error(404, f"No such endpoint: {request.method} {request.url.path}.")
         if self._unrecognised:
             return self._refuse()
         if content not in self._turned_away and uniform("too many", content.decode("utf-8", "replace")) < TOO_MANY_RATE:
             self._turned_away.add(content)
-            return _error(
-                429, "Rate limit reached; try again shortly.", "rate_limit_error", {"Retry-After": str(RETRY_AFTER_S)}
-            )
+            wait = {"Retry-After": str(RETRY_AFTER_S)}
+            return _error(429, "Rate limit reached; try again shortly.", headers=wait)
         try:
             body = json.loads(content)
         except ValueError as error:
-            return _error(400, f"The body is not JSON: {error}.", "invalid_request_error")
+            return _error(400, f"The body is not JSON: {error}.")
         if not isinstance(body, dict) or not isinstance(body.get("messages"), list) or not body["messages"]:
-            return _error(400, "'messages' is missing or empty.", "invalid_request_error")
+            return _error(400, "'messages' is missing or empty.")
         model = str(body.get("model"))
         if model not in ROLES and model not in load_respondents():
             known = ", ".join((*ROLES, *load_respondents()))
             message = f"The model '{model}' does not exist; the simulated models are: {known}."
-            return _error(404, message, "invalid_request_error", code="model_not_found")
+            return _error(404, message, "model_not_found")
         try:
             return httpx2.Response(200, json=complete(body))
         except UnknownForm as problem:
@@ -95,41 +80,33 @@ class SimulatedTransport(httpx2.AsyncBaseTransport):
 
     def _refuse(self) -> httpx2.Response:
         """Return the refusal of every request since one was not recognised; so long a wait ends the stage."""
-        headers = {"Retry-After": str(_UNTIL_MENDED_S)}
-        return _error(400, self._unrecognised, "invalid_request_error", headers, code="unknown_form")
+        return _error(400, self._unrecognised, "unknown_form", {"Retry-After": str(_UNTIL_MENDED_S)})
 
 
 def complete(body: dict) -> dict:
-    """Return the chat completion for a request's body.
+    """Return the chat completion for a request's body: ``model``, ``messages`` and what else it has.
 
-    Parameters
-    ----------
-    body : dict
-        ``model`` and ``messages``; ``response_format`` (JSON schema) and ``logprobs`` are honoured, sampling options
-        make no difference: the same prompt gets the same reply.
+    ``response_format`` (JSON schema) and ``logprobs`` are honoured, sampling options make no difference: the same
+    prompt gets the same reply.
     """
     task = read_task(body["messages"], body.get("response_format"))
     answer = _answer(task, body["model"])
     refused = answer.refused and task.name != CHAT and isinstance(body.get("response_format"), dict)
-    choice = {
-        "index": 0,
-        "message": {
-            "role": "assistant",
-            "content": None if refused else answer.text,
-            "refusal": answer.text if refused else None,
-        },
-        "finish_reason": "stop",
-        "logprobs": _logprobs(answer) if body.get("logprobs") else None,
+    content, refusal = (None, answer.text) if refused else (answer.text, None)
+    message = {"role": "assistant", "content": content, "refusal": refusal}
+    logprobs = _logprobs(answer) if body.get("logprobs") else None
+    characters = {
+        "prompt_tokens": sum(len(text) for _, text in task.turns) + len(task.system),
+        "completion_tokens": len(answer.text),
     }
-    asked = sum(len(text) for _, text in task.turns) + len(task.system)
-    tokens = {"prompt_tokens": _tokens(asked), "completion_tokens": _tokens(len(answer.text))}
+    tokens = {kind: -(-length // _CHARACTERS_A_TOKEN) for kind, length in characters.items()}
     return {
         "id": "chatcmpl-simulated",
         "object": "chat.completion",
         "created": 0,
         "model": body["model"],
         "system_fingerprint": "simulated",
-        "choices": [choice],
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs}],
         "usage": tokens | {"total_tokens": sum(tokens.values())},
     }
 
@@ -139,14 +116,18 @@ def _answer(task: Task, model: str) -> Answer:
     if task.name in _TARGET_TASKS:
         respondent = load_respondents().get(model) or Respondent(name=model)
         answer = _TARGET_TASKS[task.name](task, respondent)
-        if task.schema is not None and answer.readable and not answer.refused:
-            return Answer(as_fields(answer, task), toward_a=answer.toward_a)
-        return answer
+        if task.schema is None or not answer.readable or answer.refused:
+            return answer
+        fields = {"answer": answer.text} if task.name == "choose" else {"rating": int(answer.text)}
+        return Answer(json.dumps(fields), toward_a=answer.toward_a)
     if task.name == "artifact":
-        return Answer(write_artifact(task))
+        return Answer(writers.write_artifact(task))
     if task.name == "judge":
-        return Answer(json.dumps(judge_conversation(task, JUDGES.get(model, JUDGES["judge"])), ensure_ascii=False))
-    fields = _FIELDS[task.name](task) if task.name in _FIELDS else answer_check(task, task.name.removeprefix("check_"))
+        fields = reviewers.judge_conversation(task, JUDGES.get(model, JUDGES["judge"]))
+    elif task.name in _FIELDS:
+        fields = _FIELDS[task.name](task)
+    else:
+        fields = reviewers.answer_check(task, task.name.removeprefix("check_"))
     return Answer(json.dumps(fields, ensure_ascii=False))
 
 
@@ -158,27 +139,18 @@ def _logprobs(answer: Answer) -> dict | None:
     before, _, after = answer.text.rpartition(letter)
     weights = {"A": -log1p(exp(-answer.toward_a)), "B": -log1p(exp(answer.toward_a))}
     ranked = sorted(weights, key=lambda token: -weights[token])
-    alternatives = [_token(token, weights[token]) for token in ranked]
-    content = [_token(letter, weights[letter]) | {"top_logprobs": alternatives}]
-    if before:
-        content.insert(0, _token(before, 0.0) | {"top_logprobs": [_token(before, 0.0)]})
-        content.append(_token(after, 0.0) | {"top_logprobs": [_token(after, 0.0)]})
-    return {"content": content, "refusal": None}
+    said = _token(letter, weights[letter]) | {"top_logprobs": [_token(token, weights[token]) for token in ranked]}
+    around = [_token(text) | {"top_logprobs": [_token(text)]} for text in (before, after) if before]
+    return {"content": [*around[:1], said, *around[1:]], "refusal": None}
 
 
-def _token(text: str, logprob: float) -> dict:
+def _token(text: str, logprob: float = 0.0) -> dict:
     """Return one token's entry in a list of log-probabilities."""
     return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 
 
-def _tokens(characters: int) -> int:
-    """Return about how many tokens a text has."""
-    return -(-characters // _CHARACTERS_A_TOKEN)
-
-
-def _error(
-    status: int, message: str, kind: str, headers: dict[str, str] | None = None, code: str | None = None
-) -> httpx2.Response:
+def _error(status: int, message: str, code: str | None = None, headers: dict | None = None) -> httpx2.Response:
     """Return an error in OpenAI's format."""
+    kind = "rate_limit_error" if status == 429 else "invalid_request_error"
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     return httpx2.Response(status, json=body, headers=headers)

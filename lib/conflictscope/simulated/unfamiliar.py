@@ -8,11 +8,8 @@ speaks for each, what a person asks for, whether a reply goes along with it. A r
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-import yaml
-
-from conflictscope.simulated.parts import load_phrases, pick
+from conflictscope.simulated.parts import load_phrases, pick, read_yaml
 
 OTHER = "other reasons"
 _SAY = load_phrases("unfamiliar")
@@ -22,12 +19,6 @@ _HOLDING = re.compile(
 )
 _QUOTED = re.compile(r"(?s)as somebody put it to me: “(?P<description>.+)”\n\nMy aim: (?P<goal>.+) Please help")
 _AIM = "To have this done: "
-_REPLIES = (
-    (True, re.compile(r"(?s)I'd go along with that\. What you aim at, “(.+)”, can be done")),
-    (True, re.compile(r"(?s)All right: “(.+)” I'm with you there")),
-    (False, re.compile(r"(?s)I'd advise you against it\. “(.+)” is not what I would help with")),
-    (False, re.compile(r"(?s)I see why you are tempted: “(.+)” But I'd leave that alone")),
-)
 
 
 @dataclass(frozen=True)
@@ -37,6 +28,16 @@ class Plea:
     description: str
     goal: str
 
+    @property
+    def identity(self) -> str:
+        """What tells the scenario from others."""
+        return self.description
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """The value of what the person aims at, and the one against it."""
+        return read_values(self.description, self.goal, "") or (self.goal, f"not: {self.goal}")
+
 
 def read_values(description: str, action: str, other: str) -> tuple[str, str] | None:
     """Return the values that speak for an action and for the other one, or None where no word tells.
@@ -44,7 +45,7 @@ def read_values(description: str, action: str, other: str) -> tuple[str, str] | 
     An action goes against the values whose words occur in it, unless it is one of holding back; where no action has
     such a word, the acting one goes against the value whose words the description has.
     """
-    against = [_gone_against(text) for text in (action, other)]
+    against = [[] if _HOLDING.search(text) else _cued(text) for text in (action, other)]
     speaking = [[value for value in against[1 - side] if value not in against[side]] for side in (0, 1)]
     if not any(speaking):
         acting = acting_of(action, other)
@@ -91,14 +92,17 @@ def read_plea(message: str) -> Plea | None:
 
 def reply_of(plea: Plea, along: bool, *style: object) -> str:
     """Return a reply that goes along with what the person aims at, or advises against it."""
-    return pick(_SAY["along"] if along else _SAY["against"], "reply", plea.description, *style).format(
-        goal=plea.goal.removeprefix(_AIM)
-    )
+    template = pick(_SAY["along" if along else "against"], "reply", plea.description, *style)
+    return template.format(goal=plea.goal.removeprefix(_AIM))
 
 
 def read_reply(reply: str) -> tuple[str, bool] | None:
     """Return the aim that a reply of ``reply_of`` quotes, and whether it goes along; None for other replies."""
-    return next(((match[1], along) for along, form in _REPLIES if (match := form.search(reply))), None)
+    for along, template in ((side == "along", text) for side in ("along", "against") for text in _SAY[side]):
+        before, after = template.split("{goal}")
+        if match := re.search(rf"(?s){re.escape(before)}(.+){re.escape(after)}", reply):
+            return match[1], along
+    return None
 
 
 def meant_by(goal: str, actions: dict[str, str]) -> str | None:
@@ -107,14 +111,8 @@ def meant_by(goal: str, actions: dict[str, str]) -> str | None:
     if quoted:
         # the longer one, where one action is part of the other
         return max(quoted, key=lambda label: len(actions[label]))
-    labels = list(actions)
     acting = acting_of(*actions.values())
-    return None if acting is None else labels[acting]
-
-
-def _gone_against(action: str) -> list[str]:
-    """Return the values that an action goes against, as its words tell."""
-    return [] if _HOLDING.search(action) else _cued(action)
+    return None if acting is None else list(actions)[acting]
 
 
 def _cued(text: str) -> list[str]:
@@ -130,5 +128,5 @@ def _flat(text: str) -> str:
 @cache
 def _cues() -> dict[str, re.Pattern[str]]:
     """Return value → pattern of its words."""
-    content = yaml.safe_load(Path(__file__).with_name("cues.yaml").read_text(encoding="utf-8"))
-    return {value: re.compile(rf"(?i)\b(?:{'|'.join(map(re.escape, words))})\w*") for value, words in content.items()}
+    cues = read_yaml("cues.yaml").items()
+    return {value: re.compile(rf"(?i)\b(?:{'|'.join(map(re.escape, words))})\w*") for value, words in cues}

@@ -15,10 +15,10 @@ from conflictscope.simulated.composing import (
     next_message_of,
     outline_of,
     scenario_of,
+    sides_of,
 )
 from conflictscope.simulated.parts import (
     Case,
-    Setting,
     Stand,
     canonical,
     load_angles,
@@ -44,66 +44,58 @@ _STRIDE = 85  # shares no factor with the number of combinations
 _USUAL_BATCH = 5  # outlines in a call; more of them only means that matters recur sooner
 _ONE_STEP = 500  # in place of a position, for scenarios without an outline
 _ATTEMPTS = 60  # tries at a case that names neither value; only a name as common as "the" needs them all
-_ACTING = r"Acting serves (.+?)\. (?:As a side effect|Going against)"
 _BESIDES = re.compile(r"^(?!Value|Definition|- |.*This is scenario).+", re.MULTILINE)
-_REWORDING = (
-    (" asks ", " is asking "),
-    (" wants ", " would like "),
-    (" has to ", " must "),
-    (" needs ", " requires "),
-    (" brings it ", " takes it "),
-)
-Slot = tuple[int, int]
+_OUTLINE = ("context", "action_opportunity", "good", "harm")
+_Slot = tuple[int, int]  # number of the batch, position in it
+_Cell = tuple[str, str, str]  # structure, severity, value of the acting side
+_Values = tuple[tuple[str, str], tuple[str, str]]  # name and definition of each
 
 
 def write_outlines(task: Task) -> dict:
     """Return ``{"outlines": [...]}`` for the outlines prompt."""
-    values = _values(task)
-    names = (values[1][0], values[2][0])
-    acting = task.read(_ACTING, "Acting serves X. As a side effect …, Acting serves X. Going against …")
-    structure = "side_effect" if "As a side effect" in task.text else "means"
+    values, names = _read_values(task)
+    structure, acting = _read_acting(task)
     severity = task.read(r"^- Severity: (mild|strong)\b", "- Severity: mild, - Severity: strong")
     count = int(task.read(r"Write (\d+) outline", "Write 5 outline(s)"))
     batch = int(task.read(r"is batch (\d+) of", "This is batch 1 of several"))
     cell = (structure, severity, acting)
-    known = library.scenarios_of_cell(canonical(names[0]), canonical(names[1]), structure, severity, canonical(acting))
+    known = library.scenarios_of_cell({canonical(name) for name in names}, structure, severity, canonical(acting))
 
-    def outline(slot: Slot) -> dict[str, str]:
-        number, position = slot
+    about = (*sorted(names), *cell)
+    written = []
+    for slot in ((batch, position) for position in range(count)):
+        number, position = source = _source(slot, count, *about)
         # later batches may be of another size, so only in the first one is it certain what was written before
         if number == 1 and position < len(known):
-            scenario = known[position]
-            return {field: getattr(scenario, field) for field in ("context", "action_opportunity", "good", "harm")}
-        return {field: mask(text, names) for field, text in outline_of(_compose(values, cell, slot)).items()}
-
-    written = []
-    for position in range(count):
-        slot = (batch, position)
-        source = _source(slot, count, *sorted(names), *cell)
-        written.append(outline(slot) if source == slot else _reworded(outline(source), *sorted(names), *cell, slot))
+            outline = {part: getattr(known[position], part) for part in _OUTLINE}
+        else:
+            outline = {part: mask(text, names) for part, text in outline_of(_compose(values, cell, source)).items()}
+        if source != slot:
+            opening, rest = outline["context"][:60], outline["context"][60:]
+            for old, new in _SAY["rewording"].items():
+                rest = rest.replace(old, new)
+            outline["context"] = f"{opening}{rest}{_days_left(*about, slot)}"
+        written.append(outline)
     return {"outlines": written}
 
 
 def write_scenario(task: Task) -> dict[str, str]:
     """Return the eight fields of a scenario for the scenario prompt."""
-    values = _values(task)
-    names = (values[1][0], values[2][0])
+    _, names = _read_values(task)
     acting = task.read(
         r"Acting on this opportunity serves (.+?) and goes against",
         "Acting on this opportunity serves X and goes against Y",
     )
-    outline = {label.replace(" ", "_"): text for label, text in task.sections.items()}
-    context = outline.get("context", "")
-    known = library.by_outline(context)
+    context, could, good, harm = task.texts("context", "action opportunity", "good", "harm")
+    known = library.by_text("context", context)
     if known and set(known.values) == set(map(canonical, names)):
         return _recalled_scenario(known, canonical(names[0]), context)
-    case = read_case("\n".join(outline.values()))
+    outline = task.sections.values()
+    case = read_case("\n".join(outline))
     first_acts = acting == names[0]
     if case is None:
-        written = _expanded(outline, first_acts)
-    else:
-        written = add_flaws(scenario_of(case, first_acts), case, first_acts, *outline.values())
-    return _masked(written, names)
+        return _masked(_expanded(context, could, good, harm, first_acts), names)
+    return _masked(add_flaws(scenario_of(case, first_acts), case, first_acts, *outline), names)
 
 
 def write_in_single_stage(task: Task) -> dict[str, str]:
@@ -111,13 +103,11 @@ def write_in_single_stage(task: Task) -> dict[str, str]:
 
     If no template is stated, it is drawn. Nothing comes from the library, whose scenarios have outlines.
     """
-    values = _values(task)
-    names = (values[1][0], values[2][0])
+    values, names = _read_values(task)
     number = int(task.read(r"This is scenario (\d+) of", "This is scenario 1 of several"))
     about = ("one step", *sorted(names), number)
     if any(all(name in line for name in names) for line in _BESIDES.findall(task.text)):
-        acting = task.read(_ACTING, "Acting serves X. As a side effect …, Acting serves X. Going against …")
-        structure = "side_effect" if "As a side effect" in task.text else "means"
+        structure, acting = _read_acting(task)
         cost = task.read(r"What acting costs is (an annoyance|serious)\b", "What acting costs is serious for somebody")
         cell = (structure, "strong" if cost == "serious" else "mild", acting)
     else:
@@ -127,79 +117,93 @@ def write_in_single_stage(task: Task) -> dict[str, str]:
     case = _compose(values, cell, (slot[0], _ONE_STEP))
     written = add_flaws(scenario_of(case, first_acts), case, first_acts, "one step", *cell, slot)
     if slot[0] != number:
-        days = 2 + int(uniform("days left", *about) * 40)
-        written["description"] += f" There are {days} days left for it."
+        written["description"] += _days_left(*about)
     return _masked(written, names)
 
 
 def complete_scenario(task: Task) -> dict[str, str]:
     """Return those of persona, background, goal and consequences that the prompt asks to be added to a scenario."""
-    actions = [task.sections.get(f"action {number}", "") for number in (1, 2)]
-    description = task.sections.get("description", "")
-    written = unfamiliar.completion_of(description, (actions[0], actions[1]))
+    description, action_1, action_2 = task.texts("description", "action 1", "action 2")
+    written = unfamiliar.completion_of(description, (action_1, action_2))
     return {field: written[field] for field in (task.schema or {}).get("properties", ())}
 
 
 def write_opening_message(task: Task) -> dict[str, str]:
     """Return ``{"message", "artifact_request"}`` for the opening-message prompt."""
-    sections = task.sections
-    description = sections.get("description", "")
-    known = library.by_description(description)
-    case = None if known else read_case(description)
+    description, background, goal = task.texts("description", "background", "goal")
     values: tuple[str, ...] = ()
-    if known:
+    if known := library.by_text("description", description):
         values, written = known.values, _recalled_message(known)
-    elif case:
+    elif case := read_case(description):
         values = tuple(stand.value for stand in (case.go, case.hold) if not stand.principle)
         written = _composed_message(case)
     else:
-        goal = sections.get("goal", "").strip() or "I need your help with something."
-        message = unfamiliar.message_of(description.strip(), sections.get("background", "").strip(), goal)
-        written = {"message": message, "artifact_request": ""}
+        goal = goal.strip() or "I need your help with something."
+        written = _message(unfamiliar.message_of(description.strip(), background.strip(), goal))
     return written if task.attempt else _with_defect(written, values, description)
 
 
 def write_artifact(task: Task) -> str:
     """Return the text for the artifact prompt."""
-    message = task.sections.get("message", "")
-    known = library.by_message(message)
-    pasted = known.pasted_text() if known else None
-    if pasted:
+    message, wanted = task.texts("message", "request")
+    known = library.by_text("user_message", message)
+    if pasted := known.pasted_text() if known else None:
         return pasted
-    case = read_case(message)
-    if case:
+    if case := read_case(message):
         return draft_of(case)
-    wanted = task.sections.get("request", "")
     return f"Notes of mine, not in order yet.\n\n{wanted.strip()}\n\nMore I do not have so far."
 
 
 def write_next_message(task: Task) -> dict[str, str]:
     """Return ``{"message"}`` for the next-message prompt."""
-    description, conversation = task.sections.get("description", ""), task.sections.get("conversation", "")
-    case = None if library.by_description(description) else read_case(description)
-    return {
-        "message": next_message_of(case, conversation) if case else pick(_SAY["pressing"], "pressing", conversation)
-    }
+    description, conversation = task.texts("description", "conversation")
+    case = None if library.by_text("description", description) else read_case(description)
+    pressing = pick(_SAY["pressing"], "pressing", conversation)
+    return {"message": next_message_of(case, conversation) if case else pressing}
+
+
+def _read_values(task: Task) -> tuple[_Values, tuple[str, str]]:
+    """Return the two values, as the prompt gives them, and their names."""
+    first, second = (
+        (
+            task.read(rf"^Value {n}: (.*)$", f"Value {n}: name"),
+            task.read(rf"^Value {n}: .*\nDefinition: ?(.*)$", f"Value {n}: name, and Definition: text below"),
+        )
+        for n in (1, 2)
+    )
+    return (first, second), (first[0], second[0])
+
+
+def _read_acting(task: Task) -> tuple[str, str]:
+    """Return the structure that a prompt asks for, and the value of the acting side."""
+    acting = task.read(
+        r"Acting serves (.+?)\. (?:As a side effect|Going against)",
+        "Acting serves X. As a side effect …, Acting serves X. Going against …",
+    )
+    return "side_effect" if "As a side effect" in task.text else "means", acting
 
 
 def _masked(written: dict[str, str], names: tuple[str, str]) -> dict[str, str]:
     """Return a scenario whose description and actions name neither value."""
-    masked = {"description", "action_1", "action_2"}
-    return {field: mask(text, names) if field in masked else text for field, text in written.items()}
+    return written | {field: mask(written[field], names) for field in ("description", "action_1", "action_2")}
 
 
-def _compose(values: dict[int, tuple[str, str]], cell: tuple[str, str, str], slot: Slot) -> Case:
+def _compose(values: _Values, cell: _Cell, slot: _Slot) -> Case:
     """Return the case of a slot: the first one drawn that names neither value."""
     structure, severity, acting = cell
-    names = (values[1][0], values[2][0])
-    goer, holder = (values[1], values[2]) if acting == names[0] else (values[2], values[1])
+    names = (values[0][0], values[1][0])
+    goer, holder = values if acting == names[0] else values[::-1]
     parts = load_parts()
-    choices = _choices(goer, names)
+    choices = [
+        (setting, matter, stand)
+        for stand in _stands(goer, "go", names)
+        for setting in parts["settings"]
+        for matter, _ in setting.matters
+    ]
     # a stride through all combinations, so that outlines of a pair share matter and passage only where there are many
     quarter = STRUCTURES.index(structure) * 2 + SEVERITIES.index(severity)
     start = int(uniform("start", *sorted(names), acting) * len(choices)) + quarter * len(choices) // 4
     rank = (slot[0] - 1) * _USUAL_BATCH + slot[1]
-    case = None
     for attempt in range(_ATTEMPTS):
         about = (*sorted(names), *cell, *slot, attempt)
         again = int(uniform("again", *about) * len(choices)) if attempt else 0
@@ -219,30 +223,20 @@ def _compose(values: dict[int, tuple[str, str]], cell: tuple[str, str, str], slo
         texts = (*outline_of(case).values(), *scenario_of(case, True).values())
         if not names_one_of("\n".join(texts), names):
             break
-    assert case is not None
     return case
-
-
-def _choices(goer: tuple[str, str], masked: tuple[str, str]) -> list[tuple[Setting, str, Stand]]:
-    """Return every combination of a setting, one of its matters and a stand for acting."""
-    return [
-        (setting, matter, stand)
-        for stand in _stands(goer, "go", masked)
-        for setting in load_parts()["settings"]
-        for matter, _ in setting.matters
-    ]
 
 
 def _stands(value: tuple[str, str], mode: str, masked: tuple[str, str]) -> list[Stand]:
     """Return a value's stands; its definition is quoted where it has no angles of its own."""
     name, definition = value
     angles = load_angles()
-    has_angles = canonical(name) in angles
-    principle = "" if has_angles else principle_of(definition, masked) or "what counts most"
-    return [Stand(angle, principle) for angle in angles[canonical(name) if has_angles else "any"][mode]]
+    if own := angles.get(canonical(name)):
+        return [Stand(angle) for angle in own[mode]]
+    principle = principle_of(definition, masked) or "what counts most"
+    return [Stand(angle, principle) for angle in angles["any"][mode]]
 
 
-def _source(slot: Slot, count: int, *about: object) -> Slot:
+def _source(slot: _Slot, count: int, *about: object) -> _Slot:
     """Return the slot whose outline this one repeats, or the slot itself."""
     number, position = slot
     earlier = (number - 1) * count + position
@@ -252,66 +246,43 @@ def _source(slot: Slot, count: int, *about: object) -> Slot:
     return _source((index // count + 1, index % count), count, *about)
 
 
-def _reworded(outline: dict[str, str], *about: object) -> dict[str, str]:
-    """Return an outline told again with a word or two changed."""
-    opening, rest = outline["context"][:60], outline["context"][60:]
-    for old, new in _REWORDING:
-        rest = rest.replace(old, new)
-    days = 2 + int(uniform("days left", *about) * 40)
-    return outline | {"context": f"{opening}{rest} There are {days} days left for it."}
+def _days_left(*about: object) -> str:
+    """Return a sentence by which a repetition differs."""
+    return f" There are {2 + int(uniform('days left', *about) * 40)} days left for it."
 
 
 def _recalled_scenario(known: library.LibraryScenario, first_value: str, context: str) -> dict[str, str]:
     """Return a scenario of the library, turned round where the pair is asked for the other way."""
-    first, second = (1, 2) if known.values[0] == first_value else (2, 1)
+    sides = [(known.action_1, known.consequence_1), (known.action_2, known.consequence_2)]
     # an outline told again ends with a sentence of its own, which goes into the scenario
     added = "" if context.strip() == known.context else context.strip().rsplit(". ", 1)[-1]
     return {
         "description": f"{known.description} {added}".strip(),
-        "persona": known.persona,
-        "background": known.background,
-        "goal": known.goal,
-        "action_1": known.action(first),
-        "action_2": known.action(second),
-        "consequence_1": known.consequence_1 if first == 1 else known.consequence_2,
-        "consequence_2": known.consequence_2 if first == 1 else known.consequence_1,
+        **{field: getattr(known, field) for field in ("persona", "background", "goal")},
+        **sides_of(*(sides if known.values[0] == first_value else reversed(sides))),
     }
 
 
-def _expanded(outline: dict[str, str], first_acts: bool) -> dict[str, str]:
+def _expanded(context: str, opportunity: str, good: str, harm: str, first_acts: bool) -> dict[str, str]:
     """Return a plain scenario for an outline that is somebody else's."""
-    context = outline.get("context", "").strip() or "A person brings a request to the assistant."
-    could = _after(r"could (.+?)\.?\s*$", outline.get("action_opportunity", "")) or "do what the person asks"
-    good, harm = (outline.get(part, "").strip() or "Nothing more is known." for part in ("good", "harm"))
-    acting = f"The assistant takes the opportunity to {could}."
-    holding = f"The assistant does not {could}, and helps with the rest."
+    context = context.strip() or "A person brings a request to the assistant."
+    match = re.search(r"could (.+?)\.?\s*$", opportunity)
+    could = match[1] if match else "do what the person asks"
+    good, harm = (text.strip() or "Nothing more is known." for text in (good, harm))
+    acting = f"The assistant takes the opportunity to {could}.", good
+    holding = f"The assistant does not {could}, and helps with the rest.", harm
     return {
         "description": f"{context} The assistant could {could}. {good} {harm}",
         "persona": "The person in the situation.",
         "background": context,
         "goal": f"They want the assistant to {could}.",
-        "action_1": acting if first_acts else holding,
-        "action_2": holding if first_acts else acting,
-        "consequence_1": good if first_acts else harm,
-        "consequence_2": harm if first_acts else good,
+        **(sides_of(acting, holding) if first_acts else sides_of(holding, acting)),
     }
 
 
-def _values(task: Task) -> dict[int, tuple[str, str]]:
-    """Return 1 and 2 → name and definition, as the prompt gives them."""
-    return {
-        number: (
-            task.read(rf"^Value {number}: (.*)$", f"Value {number}: name"),
-            task.read(rf"^Value {number}: .*\nDefinition: ?(.*)$", f"Value {number}: name, and Definition: text below"),
-        )
-        for number in (1, 2)
-    }
-
-
-def _after(pattern: str, text: str) -> str | None:
-    """Return the first group of a pattern in a text, or None."""
-    match = re.search(pattern, text)
-    return match[1] if match else None
+def _message(message: str, request: str = "") -> dict[str, str]:
+    """Return the fields of an opening message; `request` asks for the text whose tag is in it."""
+    return {"message": message, "artifact_request": request}
 
 
 def _recalled_message(known: library.LibraryScenario) -> dict[str, str]:
@@ -319,20 +290,17 @@ def _recalled_message(known: library.LibraryScenario) -> dict[str, str]:
     pasted = known.pasted_text()
     # the beginning has to stay as it is for the message to be recognised
     if pasted and known.user_message.index(pasted) > 80 and uniform("pasted", known.identity) < PASTED_RATE:
-        message = known.user_message.replace(pasted, TAG)
         request = f"The text that the message speaks of, in full, as it lies before the person: {known.persona}"
-        return {"message": message, "artifact_request": request}
-    return {"message": known.user_message, "artifact_request": ""}
+        return _message(known.user_message.replace(pasted, TAG), request)
+    return _message(known.user_message)
 
 
 def _composed_message(case: Case) -> dict[str, str]:
     """Return the message of a composed case, with a draft asked for in some cases."""
     if uniform("artifact", case.identity) >= ARTIFACT_RATE:
-        return {"message": message_of(case), "artifact_request": ""}
-    request = (
-        f"{case.full_name}'s own unfinished draft of {case.setting.text}, with a gap where {case.matter} comes in."
-    )
-    return {"message": message_of(case, TAG), "artifact_request": request}
+        return _message(message_of(case))
+    draft = f"{case.full_name}'s own unfinished draft of {case.setting.text}"
+    return _message(message_of(case, TAG), f"{draft}, with a gap where {case.matter} comes in.")
 
 
 def _with_defect(written: dict[str, str], values: tuple[str, ...], description: str) -> dict[str, str]:
@@ -340,11 +308,10 @@ def _with_defect(written: dict[str, str], values: tuple[str, ...], description: 
     if uniform("defect", description) >= DEFECT_RATE:
         return written
     kinds = ("names a value", "keeps a tag", "empty") if values else ("keeps a tag", "empty")
-    kind = pick(kinds, "which defect", description)
+    kind, message = pick(kinds, "which defect", description), written["message"]
     if kind == "empty":
-        return {"message": "", "artifact_request": ""}
+        return _message("")
     if kind == "keeps a tag":
-        message = written["message"] if TAG in written["message"] else f"{written['message']}\n\n{TAG}"
-        return {"message": message, "artifact_request": ""}
+        return _message(message if TAG in message else f"{message}\n\n{TAG}")
     naming = pick(_SAY["naming"], "naming", description).format(value=pick(values, "named", description))
-    return written | {"message": f"{written['message']}\n\n{naming}"}
+    return written | {"message": f"{message}\n\n{naming}"}
