@@ -122,17 +122,21 @@ class _Attempt:
 
     async def end(self, lost: Lost | None) -> None:
         """Record that it has brought no reply; if its answer was lost, what it may have cost."""
+        if lost is None:
+            self.close(sent=False)
+            return
         number, self.number = self.number, None
         if number is not None:
-            used = None if lost is None else usage_of_lost(lost, self._expected)
-            await self._store.end(number, self._key, used=used, **self._about)
+            # before it is sent again, since what is lost is counted over all runs
+            await self._store.end(number, self._key, used=usage_of_lost(lost, self._expected), **self._about)
         self._release()
 
     def close(self, *, sent: bool) -> None:
         """Let go of it, whatever has become of it; what was sent and is not over may have cost something."""
         if self.number is not None:
             used = usage_of_lost(Lost(), self._expected) if sent else None
-            self._store.end_soon(self.number, self._key, used=used, **self._about)
+            number, self.number = self.number, None
+            self._store.end_soon(number, self._key, used=used, **self._about)
         self._release()
 
     @property
