@@ -318,6 +318,7 @@ def load_parameters(
         near = did_you_mean(file, known)
         raise FileNotFoundError(
             f"parameter file {file} is not there; expected one like {known or 'params/hhh.yaml'}{near or '.'}"
+            + ("" if known else " Where there is no project yet, `conflictscope new FOLDER` makes one.")
         )
     root = find_project(file.parent)
     given, notes = _with_new_names(read_mapping(file), str(file))
@@ -387,7 +388,10 @@ def find_project(start: Path) -> Path:
     for folder in (start.resolve(), *start.resolve().parents):
         if numbered_notebooks(folder):
             return folder
-    raise FileNotFoundError(f"no folder at or above {start} holds notebooks/01_….ipynb; go into the project's folder.")
+    raise FileNotFoundError(
+        f"no folder at or above {start} holds notebooks/01_….ipynb; go into the project's folder, name the study's "
+        "folder in full, or make a project: conflictscope new FOLDER."
+    )
 
 
 def project_path(path: Path | str, beside: Path | None = None) -> Path:
