@@ -13,7 +13,8 @@
 - ``findings``: what a study has found, in three lines
 - ``by_hand``, ``exploring``: a study in one's hands: its tables, a case, what is asked by hand, two studies
 - ``transfer``: a study starts from an imported data set, and leaves what others can use
-- ``command_line``: ``conflictscope run | plan | validate | status | import | export | bundle | replay``
+- ``new_project``: a project's folder outside a checkout
+- ``command_line``: ``conflictscope new | run | plan | validate | status | import | export | bundle | replay``
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """The command line.
 
-``conflictscope run | plan | validate | status | probe | import | export | bundle | replay | rescue``.
+``conflictscope new | run | plan | validate | status | probe | import | export | bundle | replay | rescue``.
 
 A command imports what it needs when it is called, so that ``--help`` and ``validate`` answer at once.
 """
@@ -47,6 +47,16 @@ def _say(text: str, *, err: bool = False) -> None:
 @click.version_option(package_name="conflictscope")
 def _commands() -> None:
     """Find out which value a language model acts on when two of them collide."""
+
+
+@_commands.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def new(folder: Path) -> None:
+    """Make a project's folder: the notebooks, and parameters, value sets and models to begin with."""
+    from conflictscope.study.new_project import make_project
+
+    made = make_project(folder)
+    _say(f"Written: {made / 'notebooks'}, {made / 'params'}\nNext: cd {made} && conflictscope run params/hhh.yaml")
 
 
 @_commands.command()

@@ -336,6 +336,7 @@ def load_parameters(
         near = near_file(file) or did_you_mean(file, known)
         raise FileNotFoundError(
             f"parameter file {file} is not there; expected one like {known or 'params/hhh.yaml'}{near or '.'}"
+            + ("" if known else " Where there is no project yet, `conflictscope new FOLDER` makes one.")
         )
     root = find_project(file.parent)
     written, place = read_mapping(file), places_in(file)
@@ -413,7 +414,10 @@ def find_project(start: Path) -> Path:
     for folder in (start.resolve(), *start.resolve().parents):
         if numbered_notebooks(folder):
             return folder
-    raise FileNotFoundError(f"no folder at or above {start} holds notebooks/01_….ipynb; go into the project's folder.")
+    raise FileNotFoundError(
+        f"no folder at or above {start} holds notebooks/01_….ipynb; go into the project's folder, name the study's "
+        "folder in full, or make a project: conflictscope new FOLDER."
+    )
 
 
 def project_path(path: Path | str, beside: Path | None = None) -> Path:
