@@ -6,7 +6,10 @@ INSTALLED := .venv/.installed
 # what the notebook checks run on: a copy, so that they leave runs/ and figures/ alone
 COPY := .nbval
 
-.PHONY: study ablation test unit notebooks-test lint types lab notebooks calibration lock clean
+# whatever runs here may keep what it has compiled, so that the next process reads it
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: study ablation test unit notebooks-test copied lint types lab notebooks calibration lock clean
 
 study: $(INSTALLED)  ## run a whole study: PARAMS=params/<study>.yaml
 	$(BIN)/conflictscope run $(PARAMS)
@@ -21,16 +24,23 @@ ablation: study  ## the paper's three ablations of the demo, compared with the f
 	$(BIN)/conflictscope run $(PARAMS) --only 07_figures \
 	  --set 'compare_with=[figures/hhh_unfiltered, figures/hhh_single_stage, figures/hhh_direct]'
 
-test:  ## unit tests, and beside them every notebook against its committed outputs
-	$(MAKE) -j 2 unit notebooks-test
+# the order that tests/conftest.py gives them, in groups that stay together
+UNIT := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder tests
+NOTEBOOKS := --nbval --nbval-current-env --nbval-cell-timeout=600 $(COPY)/notebooks
+
+test: $(INSTALLED) copied  ## unit tests, and among them every notebook against its committed outputs
+	$(UNIT) $(NOTEBOOKS)
+	rm -rf $(COPY)
 
 unit: $(INSTALLED)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(UNIT)
 
-notebooks-test: $(INSTALLED)
-	rm -rf $(COPY) && mkdir $(COPY) && cp -r notebooks params $(COPY)/
-	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider $(COPY)/notebooks
+notebooks-test: $(INSTALLED) copied
+	$(BIN)/pytest $(NOTEBOOKS)
 	rm -rf $(COPY)
+
+copied:
+	rm -rf $(COPY) && mkdir $(COPY) && cp -r notebooks params $(COPY)/
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -52,14 +62,14 @@ calibration: $(INSTALLED)  ## the grid of known truths that recover_known_rankin
 	OMP_NUM_THREADS=1 $(BIN)/python -c 'from conflictscope.calibration import write_grid; write_grid()'
 
 lock: $(INSTALLED)  ## pin every dependency afresh
-	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  pyproject.toml -o requirements.lock
 
 $(INSTALLED): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ConflictScope needs Python 3.11 or later; found " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet -c requirements.lock -e '.[dev]'
+	$(BIN)/pip install --disable-pip-version-check --quiet -c requirements.lock uv
+	$(BIN)/uv pip install --python $(BIN)/python --quiet -c requirements.lock -e '.[dev]'
 	touch $@
 
 clean:

@@ -1,9 +1,12 @@
-"""The order of the tests, and a scripted model: the real client and call store, with a function for the network."""
+"""What all tests share: their order, Python commands that are forked, a scripted model in place of the network."""
 
 import asyncio
+import importlib.util
 import inspect
 import json
 import os
+import subprocess
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -15,15 +18,64 @@ from conflictscope.scenarios.value_sets import Value, ValueSet
 
 # the kernels of whole studies read compiled modules
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# folders whose tests run whole studies; begun last, they would leave all workers but one without work
-SLOW = ("study", "hostile", "browse")
+_SPEC = importlib.util.spec_from_file_location("forked", Path(__file__).with_name("forked.py"))
+forked = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(forked)
+# what takes longest, in seconds of one core; begun last, it would leave all workers but one without work
+LONGEST = ("notebooks", "study", "hostile", "browse")
 
 
-def pytest_collection_modifyitems(items):
-    """Begin with what takes longest."""
-    folders = [item.path.relative_to(Path(__file__).parent).parts[0] for item in items]
-    order = sorted(range(len(items)), key=lambda n: (*SLOW, folders[n]).index(folders[n]))
+def pytest_collection_modifyitems(config, items):
+    """Begin with what takes longest; let the notebooks of one folder, which read each other's tables, stay together."""
+    tests = Path(__file__).parent
+    places = []
+    for item in items:
+        inside = item.path.is_relative_to(tests)
+        folder = item.path.relative_to(tests).parts[0] if inside else "notebooks"
+        item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(tests)) if inside else item.path.parent.name))
+        places.append(folder)
+    order = sorted(range(len(items)), key=lambda n: (*LONGEST, places[n]).index(places[n]))
     items[:] = [items[n] for n in order]
+    # those that tests launch themselves, and those of notebooks
+    forked.fork_kernels(partial(_start_template, config))
+
+
+def _start_template(config, hashes="1"):
+    """Return the address of the process that forks; all workers have the same."""
+    base = config._tmp_path_factory.getbasetemp()
+    worker = hasattr(config, "workerinput")
+    return forked.start_template(base.parent if worker else base, os.getppid() if worker else os.getpid(), hashes)
+
+
+@pytest.fixture(scope="session")
+def fork_python(pytestconfig):
+    """Return a function: words after ``python``, its folder, environment and three streams → a forked process."""
+    return partial(forked.Process, _start_template(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def start_python(pytestconfig):
+    """Return a function: words after ``python``, its folder and environment → a forked process that is listened to.
+
+    With ``hashes="2"`` its hashes, and with them the order of sets, are others.
+    """
+
+    def start(words, *, cwd=None, env=None, hashes="1"):
+        return forked.Command(_start_template(pytestconfig, hashes), words, cwd=cwd, env=env)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def run_python(start_python):
+    """Return a function: words after ``python``, options of ``start_python`` → what ``subprocess.run`` returns."""
+
+    def run(*words, **options):
+        process = start_python(words, **options)
+        printed = process.communicate()
+        return subprocess.CompletedProcess(words, process.returncode, *printed)
+
+    return run
 
 
 class ScriptedTransport(httpx2.AsyncBaseTransport):

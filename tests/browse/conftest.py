@@ -59,13 +59,13 @@ def expect(driver):
 
 
 @pytest.fixture(scope="module")
-def lab(driver, study, tmp_path_factory):
+def lab(driver, study, tmp_path_factory, fork_python):
     """JupyterLab on the module's ``study``."""
-    with driver.serve(study, tmp_path_factory.mktemp("jupyter") / "home") as address:
+    with driver.serve(study, tmp_path_factory.mktemp("jupyter") / "home", fork_python) as address:
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium(driver):
     from playwright.sync_api import sync_playwright
 

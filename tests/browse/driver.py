@@ -29,8 +29,11 @@ CODE_CELLS_RUN = """() => window.jupyterapp.shell.currentWidget.content.widgets
 
 
 @contextmanager
-def serve(folder, home):
-    """Serve a folder with JupyterLab, settings and all in `home`, and give its address; the token is T."""
+def serve(folder, home, start=None):
+    """Serve a folder with JupyterLab, settings and all in `home`, and give its address; the token is T.
+
+    ``start(words, env, streams)`` starts Python otherwise than as a new process.
+    """
     home.mkdir(parents=True)
     # JupyterLab asks whether it may fetch news, in front of what is to be seen
     settings = home / "user_settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
@@ -39,7 +42,7 @@ def serve(folder, home):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+    command = ["-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
     command += [f"--ServerApp.port={port}", "--IdentityProvider.token=T", f"--ServerApp.root_dir={folder}"]
     command += [
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -50,8 +53,11 @@ def serve(folder, home):
     environment |= {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
     # kernels run this checkout, wherever the package was installed from
     environment["PYTHONPATH"] = str(ROOT / "lib")
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    with (home / "log").open("w") as log, open(os.devnull) as nothing:
+        if start is None:
+            server = subprocess.Popen([sys.executable, *command], env=environment, stdout=log, stderr=log)
+        else:
+            server = start(command, env=environment, streams=[nothing.fileno(), log.fileno(), log.fileno()])
         address = f"http://127.0.0.1:{port}"
         try:
             _wait_for(f"{address}/api?token=T", server, home / "log")

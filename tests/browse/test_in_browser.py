@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -41,15 +39,15 @@ FAINTEST = """() => {
 
 
 @pytest.fixture(scope="module")
-def study(driver, tmp_path_factory):
+def study(driver, tmp_path_factory, run_python):
     """A folder with the notebooks, the parameters and the demo, run as a user would, on fewer scenarios."""
     folder = tmp_path_factory.mktemp("study")
     for name in ("notebooks", "params"):
         shutil.copytree(driver.ROOT / name, folder / name)
-    command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--set", "outlines_per_pair=16"]
+    command = ["-m", "conflictscope", "run", "params/hhh.yaml", "--set", "outlines_per_pair=16"]
     command += ["--set", "target_rankings=[reverse_of_default]"]
     command += [word for name in (*STAGES, "06_steer") for word in ("--only", name)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    done = run_python(*command, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 

@@ -1,7 +1,5 @@
 """Exports read back as they were, with the real libraries; the card's header is what the Hub takes."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -199,16 +197,16 @@ def test_what_does_not_fit_is_refused_in_words(study, tmp_path):
         exchange.name_of_study(tmp_path / "nowhere")
 
 
-def test_the_command_exports_and_says_what(study, tmp_path):
+def test_the_command_exports_and_says_what(study, tmp_path, run_python):
     kept = pd.DataFrame([scenario(n, description=text) for n, text in enumerate(AWKWARD)])
     message = {"simulated_user": "u", "message": "Hm?", "has_artifact": False, "keeps_tag": False, "usable": True}
     opened = pd.DataFrame([message | {"scenario_id": f"s{n:02d}"} for n in range(len(kept))])
     opened = opened.assign(named_value=None, problem=None, raw="Hm?")
     opened.loc[0, "usable"] = False
     write_table(opened, "opening_messages", study, study="made up")
-    command = [sys.executable, "-m", "conflictscope", "export", str(study), "--to", str(tmp_path / "out")]
+    command = ["-m", "conflictscope", "export", str(study), "--to", str(tmp_path / "out")]
     command += ["--format", "csv", "--table", "scenarios", "--table", "verdicts", "--inspect"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = run_python(*command, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "scenarios.csv: 13 rows" in done.stdout and "its licence is yours to choose" in done.stdout
     assert "8 texts begin like a formula" in done.stdout and "kept 12 of 13 scenarios" in done.stdout
@@ -221,5 +219,5 @@ def test_the_command_exports_and_says_what(study, tmp_path):
     ]
     assert (tmp_path / "out" / "inspect" / "made_up.py").exists()
     header_of((tmp_path / "out" / "README.md").read_text())
-    refused = subprocess.run([*command[:4], str(tmp_path), *command[5:]], cwd=ROOT, capture_output=True, text=True)
+    refused = run_python(*command[:3], tmp_path, *command[4:], cwd=ROOT)
     assert refused.returncode == 1 and "holds no tables" in refused.stderr and "Traceback" not in refused.stderr

@@ -1,9 +1,5 @@
 """From choices to files: what ``measure`` gives is what the figures take, and the same choices give the same bytes."""
 
-import os
-import subprocess
-import sys
-
 SCRIPT = """
 import sys
 import matplotlib
@@ -56,12 +52,11 @@ for name, figure, table in (
 """
 
 
-def test_the_same_choices_give_the_same_files_in_another_process(tmp_path):
+def test_the_same_choices_give_the_same_files_in_another_process(tmp_path, start_python):
     started = []
     for name, seed in (("one", "1"), ("two", "2")):
-        environment = {**os.environ, "PYTHONHASHSEED": seed}
-        started.append(subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path / name], env=environment))
-    assert [process.wait() for process in started] == [0, 0]
+        started.append(start_python(["-c", SCRIPT, tmp_path / name], hashes=seed))
+    assert [process.wait(timeout=300) for process in started] == [0, 0]
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     names = ("agreement", "effects", "preferences", "shift", "steering")
     assert files == [f"{name}.{ending}" for name in names for ending in ("csv", "pdf", "png")]

@@ -1,8 +1,6 @@
 """Style and saving: one colour a value, letters of any script; the same bytes for the same table, or nothing."""
 
 import os
-import subprocess
-import sys
 import warnings
 
 import matplotlib
@@ -38,12 +36,12 @@ def figure():
     plt.close(figure)
 
 
-def test_another_process_on_another_day_writes_the_same_bytes(tmp_path):
+def test_another_process_on_another_day_writes_the_same_bytes(tmp_path, start_python):
     started = []
     for name, seed in (("one", "1"), ("two", "2")):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "SOURCE_DATE_EPOCH": f"{seed}000000000"}
-        started.append(subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path / name], env=environment))
-    assert [process.wait() for process in started] == [0, 0]
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": f"{seed}000000000"}
+        started.append(start_python(["-c", SCRIPT, tmp_path / name], env=environment, hashes=seed))
+    assert [process.wait(timeout=300) for process in started] == [0, 0]
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["line.csv", "line.pdf", "line.png"]
     for name in names:

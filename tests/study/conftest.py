@@ -42,7 +42,7 @@ resamples: 200
 
 
 @pytest.fixture(scope="session")
-def recorded(tmp_path_factory, worker_id):
+def recorded(tmp_path_factory, worker_id, run_python):
     """A copy of the project in which the study ``newsroom`` has run, once for all workers; to be read, not changed."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "recorded"
@@ -52,8 +52,7 @@ def recorded(tmp_path_factory, worker_id):
                 shutil.copytree(ROOT / name, folder / name)
             (folder / "params" / "value_sets" / "newsroom.yaml").write_text(OWN_SET, encoding="utf-8")
             (folder / "params" / "newsroom.yaml").write_text(OWN_STUDY, encoding="utf-8")
-            command = [sys.executable, "-m", "conflictscope", "run", "params/newsroom.yaml"]
-            done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=600)
+            done = run_python("-m", "conflictscope", "run", "params/newsroom.yaml", cwd=folder)
             assert done.returncode == 0, done.stderr[-3000:]
             (folder / "said").write_text(done.stdout, encoding="utf-8")
     return folder

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -98,21 +96,15 @@ def test_what_cannot_be_compared_is_refused_in_words(tmp_path, models):
         read_data_sets([tmp_path / "empty"], TARGETS)
 
 
-def test_the_notebook_compares_files_alone_and_asks_nothing_twice(tmp_path):
+def test_the_notebook_compares_files_alone_and_asks_nothing_twice(tmp_path, run_python):
     """Without any study's run, through papermill, twice: the second time from the call store alone."""
     for name in ("notebooks", "params"):
         shutil.copytree(ROOT / name, tmp_path / name)
     paths = [f"params/samples/{name}" for name in ("moralchoice.csv", "clash.csv")]
     settings = ["-y", json.dumps({"datasets": paths, "resamples": 50, "questions_per_set": 5})]
     for replay in ("False", "True"):
-        command = [sys.executable, "-m", "papermill", "--no-progress-bar", "compare_datasets.ipynb", "out.ipynb"]
-        done = subprocess.run(
-            [*command, *settings, "-p", "replay", replay],
-            cwd=tmp_path / "notebooks",
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+        command = ["-m", "papermill", "--no-progress-bar", "compare_datasets.ipynb", "out.ipynb"]
+        done = run_python(*command, *settings, "-p", "replay", replay, cwd=tmp_path / "notebooks")
         assert done.returncode == 0, done.stderr[-2000:]
     table = pd.read_csv(tmp_path / "figures" / "compare_datasets" / "agreement.csv")
     assert table["variant"].tolist() == ["MoralChoice", "CLASH"] and table["scenarios"].max() <= 5

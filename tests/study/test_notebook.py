@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -105,7 +103,7 @@ def test_budget_replay_and_call_store_come_from_the_cell_and_the_manifest(inside
     assert run.models._ledger._content()["budget_usd"] == 2.5
 
 
-def test_names_that_a_notebook_annotates_or_reuses_are_no_parameters(inside):
+def test_names_that_a_notebook_annotates_or_reuses_are_no_parameters(inside, run_python):
     start_run("runs/mine", BEGIN)
     cell = {"seed": 1, "scenarios": pd.DataFrame({"a": [1]}), "BASE": Path("x"), "__annotations__": {"BASE": Path}}
     assert open_run("runs/mine", cell).parameters == {"seed": 1}
@@ -113,7 +111,7 @@ def test_names_that_a_notebook_annotates_or_reuses_are_no_parameters(inside):
         "from pathlib import Path\nBASE: Path = Path('runs')\nfrom conflictscope.study import open_run\n"
         "print(open_run(BASE / 'mine', globals()).study)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=inside, text=True, capture_output=True, timeout=120)
+    done = run_python("-c", code, cwd=inside)
     assert done.stdout == "mine\n", done.stderr
 
 
@@ -161,13 +159,11 @@ def test_a_study_s_own_prompts_are_asked_and_one_kernel_is_for_one_study(inside)
         own.write(outlines, "outlines")
 
 
-def papermill(notebook, out, cwd, *words):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), str(out), *map(str, words)]
-    done = subprocess.run(command, cwd=cwd, text=True, capture_output=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_an_executed_notebook_runs_again_where_it_is_and_a_plain_one_from_any_folder(finished, tmp_path, run_python):
+    def papermill(notebook, out, cwd, *words):
+        done = run_python("-m", "papermill", "--no-progress-bar", notebook, out, *words, cwd=cwd)
+        assert done.returncode == 0, done.stderr[-3000:]
 
-
-def test_an_executed_notebook_runs_again_where_it_is_and_a_plain_one_from_any_folder(finished, tmp_path):
     folder = finished / "runs" / "newsroom"
     names = ("answers", "ratings")
     before = {name: table_path(folder, name).read_bytes() for name in names}

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -60,10 +61,17 @@ def asked(project, loopback):
     return loopback
 
 
-def start(project, *words, **options):
+def start_alone(project, *words, **options):
+    """Start Python as a user would; a test whose subject are signals or limits of processes wants no forked one."""
     return subprocess.Popen(
         [sys.executable, *words], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
+
+
+@pytest.fixture
+def start(project, start_python):
+    """Return a function that starts Python with some words in the project."""
+    return lambda *words: start_python(words, cwd=project)
 
 
 RUN_01 = ("-m", "conflictscope", "run", "params/mine.yaml", "--only", "01_generate_scenarios")
@@ -71,8 +79,8 @@ RUN_01 = ("-m", "conflictscope", "run", "params/mine.yaml", "--only", "01_genera
 
 def wait_for(asked, total, process):
     while asked()["total"] < total:
-        assert process.poll() is None, process.stderr.read()[-2000:]
-        time.sleep(0.02)
+        assert process.poll() is None, process.communicate()[1][-2000:]
+        time.sleep(0.05)
 
 
 def quiet(asked):
@@ -88,8 +96,9 @@ def paid_twice(asked):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, number, code):
-    process = start(project, *RUN_01)
+def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, start, number, code):
+    # one of the two as a user would start it, kernel and all
+    process = start_alone(project, *RUN_01) if number == signal.SIGINT else start(*RUN_01)
     wait_for(asked, 20, process)
     process.send_signal(number)
     said = process.communicate(timeout=120)[1]
@@ -103,9 +112,8 @@ def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, number, code
     manifest = json.loads((project / "runs" / "mine" / "manifest.json").read_text())
     assert not manifest["finished"] and manifest["calls"]
 
-    process = start(project, *RUN_01)
-    assert process.wait(timeout=300) == 0, process.stderr.read()[-2000:]
-    process.communicate()
+    process = start(*RUN_01)
+    assert process.wait(timeout=300) == 0, process.printed()[1][-2000:]
     assert asked()["total"] > stopped_at
     # but for what was on the wire at that moment, and not yet in the store
     assert paid_twice(asked) <= 2 * CONCURRENCY
@@ -173,9 +181,9 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
 
 
 @pytest.mark.parametrize("loopback", [["--vary"]], indirect=True)
-def test_two_processes_on_one_store_end_in_the_same_tables(project, asked):
+def test_two_processes_on_one_store_end_in_the_same_tables(project, asked, start):
     (project / "b").mkdir()
-    both = [start(project, "stages.py", "a") for _ in range(2)]
+    both = [start("stages.py", "a") for _ in range(2)]
     for process in both:
         said = process.communicate(timeout=300)[1]
         assert process.returncode == 0, said[-2000:]
@@ -185,56 +193,52 @@ def test_two_processes_on_one_store_end_in_the_same_tables(project, asked):
     first = [table_path(project / "a", name).read_bytes() for name in TABLES]
     total = asked()["total"]
     shutil.copy(project / "a" / "calls.sqlite", project / "b" / "calls.sqlite")
-    process = start(project, "stages.py", "b")
-    assert process.wait(timeout=300) == 0
-    process.communicate()
+    assert start("stages.py", "b").wait(timeout=300) == 0
     assert asked()["total"] == total
     assert [table_path(project / "b", name).read_bytes() for name in TABLES] == first
 
 
-def test_a_store_copied_from_a_killed_run_goes_on_elsewhere(project, asked):
-    process = start(project, "stages.py", "here")
+def test_a_store_copied_from_a_killed_run_goes_on_elsewhere(project, asked, start):
+    process = start("stages.py", "here")
     wait_for(asked, 60, process)
     process.kill()
-    process.communicate()
+    process.wait(timeout=60)
     killed_at = quiet(asked)
     (project / "there").mkdir()
     for path in (project / "here").glob("calls.sqlite*"):
         if not path.name.endswith("-shm"):
             # the write-ahead log goes along; the file of shared memory is this machine's
             shutil.copy(path, project / "there" / path.name)
-    process = start(project, "stages.py", "there")
-    assert process.wait(timeout=300) == 0, process.stderr.read()[-2000:]
-    process.communicate()
+    process = start("stages.py", "there")
+    assert process.wait(timeout=300) == 0, process.printed()[1][-2000:]
     assert asked()["total"] > killed_at and paid_twice(asked) <= 2 * CONCURRENCY
-    process = start(project, "stages.py", "here")
-    assert process.wait(timeout=300) == 0
-    process.communicate()
+    assert start("stages.py", "here").wait(timeout=300) == 0
     for name in TABLES:
         assert table_path(project / "here", name).read_bytes() == table_path(project / "there", name).read_bytes()
 
 
-def test_a_full_disk_is_said_and_loses_nothing(project, asked):
+def test_a_full_disk_is_said_and_loses_nothing(project, asked, start):
     # no file of the run may grow beyond so much, as on a disk that is full
-    full = start(project, *RUN_01, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)))
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (400_000, 400_000))
+    full = start_alone(project, *RUN_01, preexec_fn=limit)
     said = full.communicate(timeout=300)[1]
     assert full.returncode == 1, said[-2000:]
     assert "free disk space" in said and "Traceback" not in said, said[-2000:]
     answered = quiet(asked)
-    process = start(project, *RUN_01)
+    process = start(*RUN_01)
     said = process.communicate(timeout=300)[1]
     assert process.returncode == 0, said[-2000:]
     assert asked()["total"] > answered and paid_twice(asked) <= 2 * 2 * CONCURRENCY
     assert (project / "runs" / "mine" / "scenarios.parquet").exists()
 
 
-def test_a_store_of_another_version_is_refused_with_words(project, asked):
+def test_a_store_of_another_version_is_refused_with_words(project, asked, start):
     folder = project / "runs" / "mine"
     folder.mkdir(parents=True)
     with sqlite3.connect(folder / "calls.sqlite") as store:
         store.execute("CREATE TABLE meta (name VARCHAR(64) PRIMARY KEY, value VARCHAR(64))")
         store.execute("INSERT INTO meta VALUES ('schema_version', '99')")
-    process = start(project, *RUN_01)
+    process = start(*RUN_01)
     said = process.communicate(timeout=300)[1]
     assert process.returncode == 1
     assert "schema version 99" in said and "Traceback" not in said
@@ -277,17 +281,18 @@ casts:
 """
 
 
-def run_01(project, *words):
-    command = [sys.executable, "-m", "conflictscope", "run", "params/hhh.yaml", "--only", "01_generate_scenarios"]
-    return subprocess.run([*command, *words], cwd=project, text=True, capture_output=True, timeout=600)
+@pytest.fixture
+def run_01(project, run_python):
+    """Return a function that runs the demo's first notebook in the project, with further options."""
+    return partial(run_python, "-m", "conflictscope", "run", "params/hhh.yaml", "--only", FIRST, cwd=project)
 
 
-def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(project, loopback):
+def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(project, loopback, run_01):
     models = project / "params" / "models.yaml"
     models.write_text(PRICED.format(port=loopback.port, prices="input_price: 10, output_price: 10"), encoding="utf-8")
     folder = project / "runs" / "hhh"
 
-    stopped = run_01(project, "--set", "budget_usd=0.2")
+    stopped = run_01("--set", "budget_usd=0.2")
     assert stopped.returncode == BUDGET_EXIT_CODE == 3, stopped.stderr
     assert "01_generate_scenarios, cell" in stopped.stderr and "higher budget_usd" in stopped.stderr
     assert "budget of 0.20 dollars is reached" in stopped.stderr and "Traceback" not in stopped.stderr
@@ -300,7 +305,7 @@ def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(projec
     ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
     assert ledger["budget_reached"] and 0.1 < ledger["spent_usd"] <= 0.2 < ledger["projected_usd"]
 
-    done = run_01(project, "--set", "budget_usd=50")
+    done = run_01("--set", "budget_usd=50")
     assert done.returncode == 0, done.stderr
     counted = loopback()
     assert counted["total"] == counted["distinct"]
@@ -308,9 +313,9 @@ def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(projec
     assert after["calls"] == counted["total"] > ledger["calls"] and not after["budget_reached"]
 
 
-def test_a_price_that_is_unknown_is_said_before_anything_is_asked(project, loopback):
+def test_a_price_that_is_unknown_is_said_before_anything_is_asked(project, loopback, run_01):
     models = project / "params" / "models.yaml"
     models.write_text(PRICED.format(port=loopback.port, prices="input_price: 10"), encoding="utf-8")
-    refused = run_01(project, "--set", "budget_usd=0.2")
+    refused = run_01("--set", "budget_usd=0.2")
     assert refused.returncode == 1 and "the price of 'm' is unknown" in refused.stderr
     assert loopback()["total"] == 0
