@@ -82,6 +82,7 @@ def conflict_judge(judge: str | None = None, seed: int = 0, max_repairs: int = 2
         reply = _read_target(state.output)
         last = {"role": "assistant", "status": reply.outcome, "problem": reply.problem}
         case = identity | {"judge": str(judging), "action_shown_first": shown_first, "last": last}
+        case["model_id"] = reply.model_id
         verdict = None
         if reply.outcome == "ok":
             turns = [("user", state.input_text), ("assistant", reply.text or "")]
