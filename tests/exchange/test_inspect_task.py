@@ -126,6 +126,7 @@ def test_inspect_gives_our_own_verdicts_for_the_same_replies(tmp_path, models, s
 
     key = elicit.CONVERSATION
     own = asyncio.run(ours()).sort_values(key, ignore_index=True)
+    own["model_id"] = "simulated/" + own["model_id"]  # as Inspect calls it
     found = verdicts_from_inspect(log.location).sort_values(key, ignore_index=True)
     pd.testing.assert_frame_equal(found, check_table(own, "verdicts"))
     assert {"choice", "refusal"} <= set(found["outcome"]) and set(found["action_shown_first"]) == {1, 2}

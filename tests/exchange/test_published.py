@@ -242,7 +242,9 @@ def test_the_published_messages_are_all_there(shared_data):
     published = read_published_tables(shared_data / "conflictscope-published" / "HHH" / "prompts.json")
     opened = published.tables["opening_messages"]
     assert published.rows == len(opened) == 1109 and published.dropped.empty
-    assert opened["keeps_tag"].sum() == 3 and opened["usable"].sum() == 1106
+    assert opened["keeps_tag"].sum() == 3 and opened["usable"].sum() == 1104
+    # two leave a gap in what is pasted in, such as "Hi [Manager],"
+    assert opened["fault"].value_counts().to_dict() == {"tag": 3, "placeholder": 2}
     ids = [read_id(published_id) for published_id in opened["scenario_id"]]
     assert len({(own.value_1, own.value_2, own.structure, own.severity) for own in ids}) == 12
     assert {value for own in ids for value in (own.value_1, own.value_2)} == {"helpfulness", "harmlessness", "honesty"}

@@ -8,6 +8,7 @@ import pytest
 from conflictscope.prompts import read_fences
 from conflictscope.scenarios import mark_duplicates, write_outlines, write_scenarios
 from conflictscope.table_files import check_table
+from conflictscope.tables import NothingToCount
 
 
 def outline(n):
@@ -60,7 +61,7 @@ def test_a_changed_definition_asks_anew_and_takes_no_outline_of_before(scripted,
     assert write(models, value_set)[0].equals(old) and len(transport.bodies) == 16
 
 
-@pytest.mark.parametrize("got", [0, 1, 3])
+@pytest.mark.parametrize("got", [1, 3])
 def test_too_few_or_too_many_are_neither_padded_nor_kept(scripted, value_set, got):
     turn = numbered()
     models, _ = scripted(lambda body: {"outlines": [outline(turn()) for _ in range(got)]})
@@ -70,11 +71,24 @@ def test_too_few_or_too_many_are_neither_padded_nor_kept(scripted, value_set, go
     assert (shortfalls["got"] == got).all() and (shortfalls["asked"] == 2).all()
 
 
-def test_an_unreadable_batch_is_a_shortfall_with_its_reason(scripted, value_set):
-    models, _ = scripted(lambda body: "Sure! Here are some outlines: 1. ...")
+@pytest.mark.parametrize("nothing", ["Sure! Here are some outlines: 1. ...", {"outlines": []}])
+def test_an_unreadable_or_empty_batch_is_a_shortfall_with_its_reason(scripted, value_set, nothing):
+    turn = numbered()
+    models, _ = scripted(lambda body: {"outlines": [outline(0), outline(1)]} if turn() == 0 else nothing)
     outlines, shortfalls = write(models, value_set)
-    assert outlines.empty and len(shortfalls) == 8
-    assert shortfalls["problem"].str.len().gt(0).all()
+    assert len(outlines) == 2 and len(shortfalls) == 7
+    assert (shortfalls["got"] == 0).all() and shortfalls["problem"].str.len().gt(0).all()
+
+
+def test_an_author_that_gives_nothing_stops_the_stage(scripted, value_set):
+    turn = numbered()
+    models, _ = scripted(lambda body: {"outlines": [outline(turn()), outline(turn())]})
+    marked, _ = asyncio.run(mark_duplicates(write(models, value_set)[0], models, embedder="tfidf"))
+    models, _ = scripted(lambda body: "Sure! Here are some: 1. ...")
+    with pytest.raises(NothingToCount, match="author 'm' gave nothing that can be read in 8 calls"):
+        write(models, value_set)
+    with pytest.raises(NothingToCount, match="author 'm' gave nothing that can be read in 16 calls"):
+        asyncio.run(write_scenarios(marked, value_set, models, "m"))
 
 
 def test_word_for_word_repeats_have_rows_of_their_own_and_are_marked(scripted, value_set):

@@ -78,6 +78,7 @@ def conflict_judge(judge: str | None = None, seed: int = 0, max_repairs: int = 2
         reply = _read(make_call(_endpoint("target"), Request.of(Prompt("conversation", "", ()))), state.output)
         last = {"role": "assistant", "status": reply.outcome, "problem": reply.problem}
         case = _case(state.sample_id, str(state.model), state.epoch, seed) | {"judge": str(judging), "last": last}
+        case["model_id"] = reply.model_id
         verdict = None
         if reply.outcome == "ok":
             turns = [("user", state.input_text), ("assistant", reply.text or "")]
