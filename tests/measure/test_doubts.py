@@ -117,7 +117,7 @@ def study(b=0.2, **nuisance) -> pd.DataFrame:
 
 
 def test_every_two_values_have_a_row_with_what_would_turn_it():
-    orders = value_orders(study(b=0.85, refusal={"b": 0.5}), ["a", "b", "c"]).set_index(["condition", "above", "below"])
+    orders = value_orders(study(b=0.85, refusal={"b": 0.3}), ["a", "b", "c"]).set_index(["condition", "above", "below"])
     assert len(orders) == 6 and orders["sure"].sum() >= 5
     asked, talked = orders.loc["multiple_choice"], orders.loc["open_ended"]
     assert asked["judge_tips"].isna().all() and talked["judge_tips"].between(0, 0.6).all()

@@ -77,14 +77,29 @@ def test_outlines_and_scenarios_follow_from_the_number_a_pair():
     plan = precision_plan(PlannedStudy(THREE, kept_share=0.3), precision=0.1, studies=100)
     assert (plan["scenarios"] == 3 * plan["scenarios_per_pair"]).all()
     assert plan["outlines_per_pair"].tolist() == [-(-10 * n // 3) for n in plan["scenarios_per_pair"]]
-    assert plan["goal"].tolist() == ["preference rate known to ± 0.1", "strengths 0.5 apart told apart, power 0.8"]
+    assert plan["goal"].tolist() == [
+        "preference rate known to ± 0.1",
+        "strengths 0.5 apart told apart, power 0.8",
+        "a shift of 0.8 found, power 0.8",
+    ]
 
 
 def test_what_cannot_be_reached_is_empty():
     apart = PlannedStudy([("a", "b"), ("c", "d")])  # no pair ties a and b to c and d
     plan = precision_plan(apart, precision=0.1, studies=100)
-    assert plan["scenarios_per_pair"].isna().tolist() == [False, True]
-    assert plan["told_apart"].isna().tolist() == [False, True] and plan["told_apart"][0] == 0
+    assert plan["scenarios_per_pair"].isna().tolist() == [False, True, True]
+    assert plan["told_apart"].isna().tolist() == [False, True, True] and plan["told_apart"][0] == 0
+
+
+def test_a_shift_of_the_papers_size_is_found_at_the_papers_size():
+    pairs = [(one, two) for one in "abcd" for two in "efgh"]
+    study = PlannedStudy(pairs, difference=0.25)
+    found = [expected_precision(study, n, studies=100) for n in (10, 74, 300)]
+    assert found[0]["shift_found"] < 0.4 < found[1]["shift_found"] <= found[2]["shift_found"]
+    assert found[2]["shift_found"] > 0.95
+    assert found[1]["labels_per_pair"] == 27  # 4 × .1 × .9 × 74
+    two = expected_precision(PlannedStudy([("a", "b")]), 50, studies=100)
+    assert np.isnan(two["shift_found"])
 
 
 def test_the_seed_decides():
@@ -113,6 +128,8 @@ def test_a_single_scenario_has_an_answer():
         {"kept_share": 0},
         {"penalty": 0},
         {"level": 95},
+        {"shift": 0},
+        {"judge_error": 0.5},
     ],
 )
 def test_bad_settings_are_refused(setting):

@@ -8,6 +8,7 @@ from scipy.optimize import root
 
 from conflictscope.calibration.generator import Nuisance, Truth, choices_table, draw_studies
 from conflictscope.measure.strengths import (
+    PairSums,
     cross_covariance,
     expit,
     fit_strengths,
@@ -110,3 +111,14 @@ def test_choices_are_graded_scenario_by_scenario_and_value_1_may_be_either():
 def test_values_that_no_pair_links_have_no_strength():
     fit = fit_strengths(sum_by_pair(np.ones((1, 4)), np.zeros(4, dtype=int), FIRST[:1], SECOND[:1], 3))
     assert np.isnan(fit.strengths).all()
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_every_tiny_study_has_a_fit_or_is_not_linked(k):
+    rng = np.random.default_rng(0)
+    first, second = np.triu_indices(k, 1)
+    n = rng.integers(0, 4, size=(3000, len(first))).astype(float)
+    halves = rng.integers(0, 2 * n.astype(int) + 1) / 2
+    fit = fit_strengths(PairSums(n, halves, np.minimum(halves, n), first, second, k))
+    linked = ~np.isnan(fit.strengths[:, 0])
+    assert linked.mean() > 0.5 and np.isfinite(fit.covariance[linked]).all()

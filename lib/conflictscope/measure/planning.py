@@ -1,10 +1,11 @@
-"""Planning: what a planned study is expected to tell, and how many scenarios a pair a wanted precision needs.
+"""Planning: what a planned study is expected to tell, and how many scenarios and labels a precision needs.
 
-Studies are simulated and measured as real ones are: intervals over resamples of scenarios, Bradley–Terry fits.
+Studies are simulated and measured as real ones are: rates over resamples of scenarios, Bradley–Terry fits, shifts apart
+from scale.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
+from conflictscope.measure.scale_shift import no_shift_p
+from conflictscope.measure.strengths import PairSums, fit_strengths
 
 _ARRANGEMENTS = 20  # which value has which strength
 _RATE_STUDIES, _RESAMPLES = 150, 1000  # the mean width is then known to 0.5 %
+_SHIFT_STUDIES = 20  # in each arrangement: the power is then known to 2 %
 _LARGEST = 20_000  # scenarios a pair; beyond it a goal is out of reach
 _TOLERANCE = 1.02  # the search ends when the number is known to 2 %
 
@@ -41,6 +45,10 @@ class PlannedStudy:
         α > 0 of `fit_bradley_terry`.
     level : float
         Coverage of the intervals, between 0 and 1.
+    shift : float
+        Log-odds by which one value's strength differs between word and deed, > 0.
+    judge_error : float
+        Share of verdicts that name the wrong action, 0–0.5.
     """
 
     pairs: Sequence[tuple[str, str]]
@@ -51,6 +59,8 @@ class PlannedStudy:
     kept_share: float = 1.0
     penalty: float = 0.01
     level: float = 0.95
+    shift: float = 0.8
+    judge_error: float = 0.1
 
     def __post_init__(self) -> None:
         """Raise if a setting is out of its range."""
@@ -65,6 +75,8 @@ class PlannedStudy:
             "kept_share (0 < share ≤ 1)": 0 < self.kept_share <= 1,
             "penalty (> 0)": self.penalty > 0,
             "level (between 0 and 1)": 0 < self.level < 1,
+            "shift (> 0)": self.shift > 0,
+            "judge_error (0 ≤ share < 0.5)": 0 <= self.judge_error < 0.5,
         }
         if wrong := [name for name, fit in fits.items() if not fit]:
             raise ValueError(f"planned study: {', '.join(wrong)}: found {self}; expected values in these ranges.")
@@ -98,8 +110,10 @@ def expected_precision(
         resamples of scenarios (0–1). ``strength_half_width``: half-width of the interval of the difference of two
         strengths of neighbouring rank (log-odds): the normal quantile times the standard deviation over the studies.
         ``told_apart``: share of neighbours whose difference, in the right direction, exceeds that half-width in a study
-        whose win graph is strongly connected (0–1). The last two are means over the neighbours and over random
-        arrangements of the strengths among the values.
+        whose win graph is strongly connected (0–1). These two are means over the neighbours and over random
+        arrangements of the strengths among the values. ``shift_found``: chance that the test of no shift is rejected
+        if one value shifts by ``shift`` (nan with two values, which scale alone explains). ``labels_per_pair``: how
+        many blind labels a pair add no more to the error of its rate than its verdicts do.
 
     Notes
     -----
@@ -120,6 +134,8 @@ def expected_precision(
         "rate_half_width": _rate_half_width(study, scenarios_per_pair, seed),
         "strength_half_width": half_width,
         "told_apart": told_apart,
+        "shift_found": _shift_found(study, scenarios_per_pair, seed),
+        "labels_per_pair": np.ceil(4 * study.judge_error * (1 - study.judge_error) * scenarios_per_pair),
     }
 
 
@@ -178,13 +194,60 @@ def _neighbours_apart(study: PlannedStudy, scenarios: int, studies: int, seed: i
     return float(np.mean(half_widths)), float(np.mean(apart))
 
 
+def _shift_found(study: PlannedStudy, scenarios: int, seed: int) -> float:
+    """Return how often the test of no shift is rejected where a value, another one in each arrangement, has shifted."""
+    k = len(study.values)
+    if k < 3:
+        return float("nan")
+    rng = np.random.default_rng([seed, scenarios, 2])
+    place = {value: n for n, value in enumerate(study.values)}
+    first, second = np.sort(np.array([(place[a], place[b]) for a, b in study.pairs]), axis=1).T
+    drawn = []
+    for _ in range(_ARRANGEMENTS):
+        said = study.difference * rng.permutation(k)
+        done = said + study.shift * (np.arange(k) == rng.integers(k))
+        drawn += [
+            _graded_sums(study, strengths, (first, second), scenarios, answers, rng)
+            for strengths, answers in ((said, study.answers), (done, 1))
+        ]
+    fits = []
+    for condition in (drawn[::2], drawn[1::2]):
+        n, y, yy = (np.concatenate([getattr(sums, name) for sums in condition]) for name in ("n", "y", "yy"))
+        fits.append(fit_strengths(PairSums(n, y, yy, first, second, k)))
+    known = ~np.isnan(fits[0].strengths[:, 0] + fits[1].strengths[:, 0])
+    if not known.any():
+        return 0.0
+    one, two = (fit.covariance[known] for fit in fits)
+    # the two are drawn independently: what conditions share in their scenarios only helps
+    p = no_shift_p(
+        (fits[0].strengths[known], fits[1].strengths[known]), (one, two, np.zeros_like(one)), fits[0].freedom[known]
+    )
+    return float((p < 1 - study.level).sum() / len(known))
+
+
+def _graded_sums(
+    study: PlannedStudy, strengths: NDArray, pairs: tuple, scenarios: int, answers: int, rng: np.random.Generator
+) -> PairSums:
+    """Return sums of drawn shares of `_SHIFT_STUDIES` studies, each scenario with so many answers."""
+    first, second = pairs
+    chance = 1 / (1 + np.exp(strengths[second] - strengths[first]))
+    counts = rng.multinomial(
+        scenarios, _outcome_chances(replace(study, answers=answers), chance), size=(_SHIFT_STUDIES, len(first))
+    )[..., :-1]
+    share = np.arange(answers + 1) / answers
+    return PairSums(
+        counts.sum(axis=2).astype(float), counts @ share, counts @ share**2, first, second, len(study.values)
+    )
+
+
 def precision_plan(
     study: PlannedStudy, *, precision: float = 0.05, power: float = 0.8, studies: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
     """Find how many scenarios a pair a study needs.
 
-    Two goals, each by itself: the interval of a pair's preference rate is at most 2 × `precision` wide on average, at
-    even odds, at which it is widest; and two values of neighbouring rank are told apart with probability `power`.
+    Three goals, each by itself: the interval of a pair's preference rate is at most 2 × `precision` wide on average, at
+    even odds, at which it is widest; two values of neighbouring rank are told apart with probability `power`; and a
+    shift of one value between word and deed is found with probability `power`.
 
     Parameters
     ----------
@@ -204,7 +267,8 @@ def precision_plan(
     DataFrame
         One row a goal: ``goal`` (in words), ``scenarios_per_pair`` (kept scenarios; known to 2 %; empty if 20,000 do
         not do), ``outlines_per_pair`` (that many / ``kept_share``), ``scenarios`` (over all pairs), and what
-        `expected_precision` gives for it: ``rate_half_width``, ``strength_half_width``, ``told_apart``.
+        `expected_precision` gives for it: ``rate_half_width``, ``strength_half_width``, ``told_apart``,
+        ``shift_found``, ``labels_per_pair``.
 
     Raises
     ------
@@ -221,6 +285,7 @@ def precision_plan(
         f"strengths {study.difference:g} apart told apart, power {power:g}": (
             lambda n: _neighbours_apart(study, n, studies, seed)[1] >= power
         ),
+        f"a shift of {study.shift:g} found, power {power:g}": (lambda n: _shift_found(study, n, seed) >= power),
     }
     rows = []
     for goal, reached in wanted.items():
@@ -232,7 +297,7 @@ def precision_plan(
     outlines = np.ceil((table["scenarios_per_pair"].astype("Float64") / study.kept_share).round(9)).astype("Int64")
     table.insert(2, "outlines_per_pair", outlines)
     table.insert(3, "scenarios", table["scenarios_per_pair"] * len(study.pairs))
-    measures = ["rate_half_width", "strength_half_width", "told_apart"]
+    measures = ["rate_half_width", "strength_half_width", "told_apart", "shift_found", "labels_per_pair"]
     return table.reindex(columns=[*table.columns[:4], *measures]).astype(dict.fromkeys(measures, "float64"))
 
 

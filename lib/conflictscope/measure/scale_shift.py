@@ -90,23 +90,15 @@ def shift_apart_from_scale(
     that one value's shift is not read as that of all others.
     """
     groups, k = strengths[0].shape
-    basis = _basis(k)
-    one, two = (theta @ basis for theta in strengths)
-    v11, v22, v12 = (basis.T @ v @ basis for v in covariances)
-    problem = (one, two, v11, v22, v12 + np.swapaxes(v12, 1, 2), basis)
+    problem = _problem(strengths, covariances)
     start = _nearest_angle(problem, ())
     nothing_moved = _distance(problem, (), start[:, None])[:, 0]
-    test_freedom = k - 2
-    omnibus = np.full(groups, np.nan)
-    if test_freedom:
-        below = np.maximum(freedom - test_freedom + 1, 1)
-        ratio = nothing_moved * below / (freedom * test_freedom)
-        omnibus = f_distribution.sf(ratio, test_freedom, below)
+    omnibus = _no_shift_p(nothing_moved, freedom, k)
     even = _distance(problem, (), np.full((groups, 1), np.pi / 4))[:, 0] - nothing_moved
     low, high = _scale_interval(problem, nothing_moved, f_distribution.isf(1 - level, 1, freedom))
     values = {name: np.full((groups, k), np.nan) for name in ("shift", "shift_low", "shift_high", "t", "p_value")}
     scale_angle = start.copy()
-    if test_freedom:
+    if k > 2:
         gate = omnibus < 1 - level
         _step_down(problem, freedom, np.arange(groups), (), gate, values, scale_angle, (level, seed, draws))
     return ScaleAndShift(
@@ -118,6 +110,32 @@ def shift_apart_from_scale(
         scale_of_the_rest=np.tan(scale_angle),
         **values,
     )
+
+
+def no_shift_p(
+    strengths: tuple[NDArray, NDArray], covariances: tuple[NDArray, NDArray, NDArray], freedom: NDArray
+) -> NDArray[np.float64]:
+    """Give ``omnibus_p`` of `shift_apart_from_scale` alone, shape (groups,)."""
+    problem = _problem(strengths, covariances)
+    least = _distance(problem, (), _nearest_angle(problem, ())[:, None])[:, 0]
+    return _no_shift_p(least, freedom, strengths[0].shape[1])
+
+
+def _problem(strengths: tuple[NDArray, NDArray], covariances: tuple[NDArray, NDArray, NDArray]) -> tuple:
+    """Return strengths and covariances in an orthonormal basis, and the basis."""
+    basis = _basis(strengths[0].shape[1])
+    one, two = (theta @ basis for theta in strengths)
+    v11, v22, v12 = (basis.T @ v @ basis for v in covariances)
+    return one, two, v11, v22, v12 + np.swapaxes(v12, 1, 2), basis
+
+
+def _no_shift_p(least: NDArray, freedom: NDArray, k: int) -> NDArray[np.float64]:
+    """Return Hotelling's p-value of the least distance, nan with two values."""
+    test_freedom = k - 2
+    if not test_freedom:
+        return np.full(len(least), np.nan)
+    below = np.maximum(freedom - test_freedom + 1, 1)
+    return f_distribution.sf(least * below / (freedom * test_freedom), test_freedom, below)
 
 
 def _step_down(

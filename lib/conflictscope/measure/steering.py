@@ -304,9 +304,9 @@ def _spread(x: NDArray, y: NDArray, ok: NDArray, cluster: NDArray, strata: NDArr
 
 def _add_up_clusters(amounts: NDArray, cluster: NDArray, number: int) -> NDArray[np.float64]:
     """Return the sums over the entries of each cluster, shape (..., number)."""
-    sums = np.zeros((*amounts.shape[:-1], number))
-    np.add.at(sums, (..., cluster), amounts)  # type: ignore[arg-type]
-    return sums
+    sums = np.zeros((number, *amounts.shape[:-1]))
+    np.add.at(sums, cluster, np.moveaxis(amounts, -1, 0))
+    return np.moveaxis(sums, 0, -1)
 
 
 def _fieller(top: NDArray, bottom: NDArray, vtt: NDArray, vbb: NDArray, vtb: NDArray, q: NDArray) -> tuple:

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from conflictscope.measure.bootstrap import places_of
 from conflictscope.measure.choices import check_choices, number_groups
 
-_STEPS = 100
+_STEPS = 200
+_FULL_STEPS = 12
 _LAST_STEP = 1e-10
 _LONGEST_STEP = 2.0  # log-odds: Newton's step may overshoot where a value nearly always wins
 _LEAST_DISPERSION = 0.05
@@ -303,7 +304,7 @@ def _firth(n: NDArray, y: NDArray, phi: NDArray, design: NDArray, start: NDArray
     theta = np.zeros((len(n), design.shape[1])) if start is None else start.copy()
     squares = _squares(design)
     active = np.arange(len(n))
-    for _ in range(_STEPS):
+    for number in range(_STEPS):
         p = expit(theta[active] @ design.T)
         weight = n[active] * p * (1 - p)
         inverse = np.linalg.inv(_information(weight, squares))
@@ -311,7 +312,9 @@ def _firth(n: NDArray, y: NDArray, phi: NDArray, design: NDArray, start: NDArray
         score = (y[active] - n[active] * p + leverage * (0.5 - p)) @ design
         step = (inverse @ score[:, :, None])[..., 0]
         size = np.abs(step).max(axis=1, keepdims=True)
-        theta[active] += step * np.minimum(1, _LONGEST_STEP / np.maximum(size, 1e-300))
+        # of one or two scenarios a pair full steps may go to and fro for ever
+        full = 1.0 if number < _FULL_STEPS else 0.5
+        theta[active] += full * step * np.minimum(1, _LONGEST_STEP / np.maximum(size, 1e-300))
         active = active[size[:, 0] > _LAST_STEP]
         if not active.size:
             return theta
