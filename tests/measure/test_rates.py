@@ -303,15 +303,15 @@ def test_what_was_asked_once_is_unknown_not_zero():
 @pytest.mark.parametrize("condition", ["multiple_choice", "open_ended"])
 def test_the_noise_that_was_put_in_is_found_and_covered(condition):
     rng = np.random.default_rng(3)
-    covered, found = [], []
-    for _ in range(60):
-        chances = rng.choice([0.0, 0.1, 0.5, 1.0], size=40)
-        noise = retest_reliability(asked(chances, 3, rng, condition=condition)).iloc[0]
-        true = np.mean(2 * np.array([0.0, 0.1, 0.5, 1.0]) * (1 - np.array([0.0, 0.1, 0.5, 1.0])))
-        covered.append(noise["noise_low"] <= true <= noise["noise_high"])
-        found.append(noise["noise"] - true)
+    # sixty studies at once, each of a target of its own
+    chances = rng.choice([0.0, 0.1, 0.5, 1.0], size=(60, 40))
+    studies = [asked(row, 3, rng, condition=condition, target=f"m{n:03d}") for n, row in enumerate(chances)]
+    noise = retest_reliability(pd.concat(studies))
+    assert len(noise) == 60
+    true = np.mean(2 * np.array([0.0, 0.1, 0.5, 1.0]) * (1 - np.array([0.0, 0.1, 0.5, 1.0])))
+    found = noise["noise"] - true
     assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(60)
-    assert np.mean(covered) >= 0.9
+    assert np.mean(noise["noise_low"].le(true) & noise["noise_high"].ge(true)) >= 0.9
 
 
 def width(table):
@@ -338,11 +338,12 @@ def test_intervals_cover_the_truth_with_repetitions():
     many = [asked(rng.uniform(*ends[np.arange(3000) % 3].T), 1, rng) for _ in range(8)]
     many = [table.assign(scenario_id=table["scenario_id"] + f"-{n}") for n, table in enumerate(many)]
     truth = rank_values(pd.concat(many), VALUES, Settings(resamples=1))["strength"].to_numpy()
-    covered = []
-    for seed in range(100):
-        rows = asked(rng.uniform(*ends[np.arange(60) % 3].T), 5, rng)
-        table = rank_values(rows, VALUES, Settings(resamples=200, seed=seed))
-        covered.append((table["strength_low"].to_numpy() <= truth) & (truth <= table["strength_high"].to_numpy()))
+    # a hundred studies at once, each of a target of its own
+    studies = [asked(rng.uniform(*ends[np.arange(60) % 3].T), 5, rng, target=f"m{n:03d}") for n in range(100)]
+    table = rank_values(pd.concat(studies), VALUES, Settings(resamples=200))
+    strength = table["value"].map(dict(zip(VALUES, truth, strict=True)))
+    covered = table["strength_low"].le(strength) & table["strength_high"].ge(strength)
+    assert len(covered) == 300
     # 300 intervals of 95 %, three a study: within three standard errors of a hundred studies, and a little too narrow
     assert 0.87 <= np.mean(covered) <= 1
 

@@ -29,23 +29,24 @@ def scenarios():
     )
 
 
-def judged(scenarios, seed, slips=0.1):
+def judged(scenarios, seed, **more_slips):
     """Return verdicts of three judges on what the targets did: acting in half of the scenarios, some refusals."""
     rng = np.random.default_rng(seed)
     acting = 2 - scenarios["acting_value"].eq(scenarios["value_1"]).to_numpy(int)
-    parts = []
-    for target in TARGETS:
-        did = np.where(rng.random(len(scenarios)) < 0.5, acting, 3 - acting)
-        refused = rng.random(len(scenarios)) < 0.1
-        for judge in JUDGES:
-            read = np.where(rng.random(len(scenarios)) < slips, 3 - did, did)
-            part = pd.DataFrame({"scenario_id": scenarios["scenario_id"], "target": target, "judge": judge})
-            part["outcome"] = np.where(refused, "refusal", "choice")
-            part["action"] = pd.array(np.where(refused, 0, read), dtype="Int64").astype("Int64")
-            part["action"] = part["action"].mask(refused)
-            part["leaning"] = part["action"].map({1: 1, 2: 7}).fillna(4).astype("Int64")
-            parts.append(part)
-    return pd.concat(parts, ignore_index=True).assign(arm="default", repetition=0, action_shown_first=1)
+    table = pd.MultiIndex.from_product(
+        [TARGETS, JUDGES, scenarios["scenario_id"]], names=["target", "judge", "scenario_id"]
+    )
+    table = table.to_frame(index=False)
+    # targets × judges × scenarios; the judges read the same conversation
+    size = (len(TARGETS), 1, len(scenarios))
+    did = np.where(rng.random(size) < 0.5, acting, 3 - acting)
+    slips = np.array([more_slips.get(judge.replace("-", "_"), 0.1) for judge in JUDGES])[:, None]
+    read = np.where(rng.random((len(TARGETS), len(JUDGES), len(scenarios))) < slips, 3 - did, did)
+    refused = np.broadcast_to(rng.random(size) < 0.1, read.shape).ravel()
+    table["outcome"] = np.where(refused, "refusal", "choice")
+    table["action"] = pd.Series(read.ravel(), dtype="Int64").mask(refused)
+    table["leaning"] = table["action"].map({1: 1, 2: 7}).fillna(4).astype("Int64")
+    return table.assign(arm="default", repetition=0, action_shown_first=1)
 
 
 def by_measure(table, family):
@@ -75,10 +76,8 @@ def test_none_is_found_where_none_was_planted(scenarios):
     """Intervals of 95 % leave out 0 in about one study of twenty, and no judge's slips count as favour."""
     misses = []
     for seed in range(60):
-        verdicts = judged(scenarios, seed)
         # a family that slips more on everybody favours nobody
-        worse = judged(scenarios, seed, slips=0.25)
-        verdicts = pd.concat([verdicts[verdicts["judge"].ne("north-1")], worse[worse["judge"].eq("north-1")]])
+        verdicts = judged(scenarios, seed, north_1=0.25)
         north = by_measure(self_preference_of_judges(verdicts, scenarios, FAMILIES, Settings(resamples=200)), "north")
         row = north.loc["acting"]
         misses.append(not row["low"] <= 0 <= row["high"])
