@@ -9,7 +9,7 @@ COPY := .nbval
 # whatever runs here may keep what it has compiled, so that the next process reads it
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: study ablation test unit notebooks-test copied lint types lab notebooks calibration lock clean
+.PHONY: study ablation test unit notebooks-test lint types lab notebooks calibration lock clean
 
 study: $(INSTALLED)  ## run a whole study: PARAMS=params/<study>.yaml
 	$(BIN)/conflictscope run $(PARAMS)
@@ -24,23 +24,16 @@ ablation: study  ## the paper's three ablations of the demo, compared with the f
 	$(BIN)/conflictscope run $(PARAMS) --only 07_figures \
 	  --set 'compare_with=[figures/hhh_unfiltered, figures/hhh_single_stage, figures/hhh_direct]'
 
-# the order that tests/conftest.py gives them, in groups that stay together
-UNIT := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder tests
-NOTEBOOKS := --nbval --nbval-current-env --nbval-cell-timeout=600 $(COPY)/notebooks
-
-test: $(INSTALLED) copied  ## unit tests, and among them every notebook against its committed outputs
-	$(UNIT) $(NOTEBOOKS)
-	rm -rf $(COPY)
+test:  ## unit tests, and beside them every notebook against its committed outputs
+	$(MAKE) -j 2 unit notebooks-test
 
 unit: $(INSTALLED)
-	$(UNIT)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-notebooks-test: $(INSTALLED) copied
-	$(BIN)/pytest $(NOTEBOOKS)
-	rm -rf $(COPY)
-
-copied:
+notebooks-test: $(INSTALLED)
 	rm -rf $(COPY) && mkdir $(COPY) && cp -r notebooks params $(COPY)/
+	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider $(COPY)/notebooks
+	rm -rf $(COPY)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -22,21 +22,16 @@ _SPEC = importlib.util.spec_from_file_location("forked", Path(__file__).with_nam
 forked = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(forked)
 # what takes longest, in seconds of one core; begun last, it would leave all workers but one without work
-LONGEST = ("notebooks", "study", "hostile", "browse")
+LONGEST = ("study", "hostile", "browse")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Begin with what takes longest; let the notebooks of one folder, which read each other's tables, stay together."""
+    """Begin with what takes longest."""
     tests = Path(__file__).parent
-    places = []
-    for item in items:
-        inside = item.path.is_relative_to(tests)
-        folder = item.path.relative_to(tests).parts[0] if inside else "notebooks"
-        item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(tests)) if inside else item.path.parent.name))
-        places.append(folder)
+    places = [item.path.relative_to(tests).parts[0] for item in items]
     order = sorted(range(len(items)), key=lambda n: (*LONGEST, places[n]).index(places[n]))
     items[:] = [items[n] for n in order]
-    # those that tests launch themselves, and those of notebooks
+    # those that tests launch themselves
     forked.fork_kernels(partial(_start_template, config))
 
 

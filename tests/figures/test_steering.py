@@ -80,7 +80,7 @@ def test_panels_are_target_rankings_after_their_mean():
     averages = effects().drop(columns="target_ranking")
     figure = plot_steering(table, averages=averages, published=True, source="simulated models")
     panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
-    assert [ax.get_title(loc="left") for ax in panels] == ["mean of rankings", "reverse of default", "a first"]
+    assert [ax.get_title(loc="left") for ax in panels] == ["all rankings", "reverse of default", "a first"]
     assert marks(panels[0])["m", "o", True] == averages["effect"].iloc[0]
     one = table.query("target_ranking == 'a_first' and target == 'n' and condition == 'open_ended'")
     assert marks(panels[2], ["m", "n"])["n", "D", True] == one["effect"].iloc[0]
@@ -96,7 +96,7 @@ def test_with_one_target_the_rows_are_target_rankings():
     figure = plot_steering(table, averages=effects(targets=("m",)).drop(columns="target_ranking"))
     panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
     assert [ax.get_title(loc="left") for ax in panels] == ["m"]
-    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["mean of rankings", "r", "s"]
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["all rankings", "r", "s"]
 
 
 @pytest.mark.parametrize("targets", [1, 4, 14])

@@ -91,7 +91,7 @@ def test_preference_rates_do_not_depend_on_which_value_stands_first():
 def test_position_effect_by_hand():
     position = position_effect(HAND)
     assert position[["target", "first_chosen", "choices"]].to_numpy().tolist() == [["m", 6, 9], ["n", 0, 0]]
-    assert position.loc[0, "rate"] == pytest.approx(6 / 9)
+    assert position.loc[0, "rate"] == pytest.approx((1 / 2 + 1 + 0 + 3 / 4) / 4), "a scenario counts once"
     assert position.loc[1, ["rate", "rate_low", "rate_high"]].isna().all()
 
 

@@ -167,6 +167,7 @@ def planted(seed, *, scenarios=120, before=0.3, steered=0.5, targets=("m",)):
         value_2=two,
         acting_value=one,
         outcome="choice",
+        action_shown_first=1,
         action=1 + following,
         winner=two.where(following, one),
         loser=one.where(following, two),

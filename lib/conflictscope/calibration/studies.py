@@ -146,6 +146,7 @@ def _answers(
         "condition": condition,
         "arm": _named(list(design.prompts), prompt),
         "repetition": 0,
+        "model_id": None,
         "judge": _JUDGE if condition == "open_ended" else None,
         "action_shown_first": np.array(design.orders)[order],
         "outcome": _named(["choice", *reversed(_NOT_CHOICES)], outcome),

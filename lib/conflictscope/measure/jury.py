@@ -68,7 +68,9 @@ def jury_verdicts(verdicts: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     verdict = pd.Series(np.where(decided, np.asarray(_READINGS, dtype=object)[won.argmax(axis=1)], "invalid"))
     action = verdict.map({"action_1": 1, "action_2": 2}).astype("Int64")
     tally = pd.Series([_tally(row) for row in counts], dtype="str")
-    shown = verdicts.groupby(CONVERSATION)["action_shown_first"].first().reindex(order)
+    read = verdicts.groupby(CONVERSATION)
+    shown = read["action_shown_first"].first().reindex(order)
+    model_id = read["model_id"].first().reindex(order).to_numpy() if "model_id" in verdicts else None
     problem = pd.Series(f"no {'majority' if rule == 'majority' else 'unanimity'}: " + tally).where(~decided)
     unread = decided & verdict.isin(("invalid", "error")).to_numpy()
     together = order.to_frame(index=False).assign(
@@ -80,6 +82,8 @@ def jury_verdicts(verdicts: pd.DataFrame, rule: Rule) -> pd.DataFrame:
         reasoning=tally,
         problem=problem.mask(unread, "every judge: " + verdict),
         raw=None,
+        thoughts=None,
+        model_id=model_id,
     )
     return together[[column.name for column in TABLES["verdicts"].columns]]
 
