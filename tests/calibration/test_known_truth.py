@@ -226,7 +226,7 @@ def test_strengths_of_middling_studies_are_covered():
 
 
 def test_naive_treatments_do_harm():
-    runs = Replications(PAIRS, 60, Settings(seed=4))
+    runs = Replications(PAIRS, 300, Settings(seed=4))
     table = naive_treatments(NOISY, runs, scenarios_per_pair=60).set_index(["treatment", "way"])
     for naive in NAIVE:
         right, wrong = table.loc[(naive.name, "right")], table.loc[(naive.name, "naive")]

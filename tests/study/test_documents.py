@@ -71,7 +71,7 @@ def offline(ground, tmp_path, monkeypatch):
     def refuse_tokeniser(name):
         raise OSError("offline")
 
-    def stop_at_notebooks(file, settings, out, only, again):
+    def stop_at_notebooks(file, settings, out, only):
         parameters = command_line._validated(file, settings, out)
         assert set(only) <= set(parameters.notebooks)
 

@@ -162,7 +162,7 @@ def test_nothing_is_written_through_a_link(inside, elsewhere):
     with pytest.raises(ValueError, match=r"me\.jsonl is a link; delete it"):
         write_label(label, folder)
     (folder / "labels" / "me.jsonl").unlink()
-    (folder / "labels" / ".me.lock").unlink()
+    (folder / "labels" / ".me.lock").unlink(missing_ok=True)
     (folder / "labels" / ".me.lock").symlink_to(elsewhere)
     with pytest.raises(ValueError, match=r"\.me\.lock is a link; delete it"):
         write_label(label, folder)

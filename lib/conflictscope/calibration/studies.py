@@ -146,13 +146,13 @@ def _answers(
         "condition": condition,
         "arm": _named(list(design.prompts), prompt),
         "repetition": 0,
-        "model_id": None,
         "judge": _JUDGE if condition == "open_ended" else None,
         "action_shown_first": np.array(design.orders)[order],
         "outcome": _named(["choice", *reversed(_NOT_CHOICES)], outcome),
         "action": pd.Series(np.where(took_first, 1, 2), dtype="Int64").where(chose),
         "winner": one.where(took_first, two).where(chose),
         "loser": two.where(took_first, one).where(chose),
+        "model_id": None,
     }
     dtypes = {column.name: column.dtype for column in TABLES["choices"].columns}
     return pd.DataFrame(columns).astype(dtypes)

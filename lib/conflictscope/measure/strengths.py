@@ -156,7 +156,8 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     chosen = choices["outcome"].eq("choice").to_numpy()
     first_won = won == low
     # a judge's label order is no part of what the target was asked
-    shown = np.where(choices["condition"].eq("multiple_choice"), choices["action_shown_first"].to_numpy() - 1, 0)
+    in_order = choices["condition"].eq("multiple_choice").to_numpy()
+    shown = np.where(in_order, choices["action_shown_first"].to_numpy() - 1, 0) if in_order.any() else in_order
     shape = (len(groups), len(ids), 2)
     cell = np.ravel_multi_index((group, rank[row_scenario], shown.astype(int)), shape)[chosen]
     count = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)

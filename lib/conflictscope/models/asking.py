@@ -573,10 +573,13 @@ class Models:
             raise asyncio.CancelledError from None
         endpoint, name = self._endpoint(asking.model), asking.model.name
         problem = endpoint.describe(failure)
-        await self.store.add_failure(call.key, problem, model=name, prompt=call.request.prompt, attempts=attempts)
         reason = endpoint.why_given_up(failure, asking.calls)
-        if reason and not attempts.as_before:
-            raise ConnectionError(reason) from None
+        given_up = ConnectionError(reason) if reason and not attempts.as_before else None
+        # nothing more is begun while this is being stored
+        self._stopped = self._stopped or given_up
+        await self.store.add_failure(call.key, problem, model=name, prompt=call.request.prompt, attempts=attempts)
+        if given_up is not None:
+            raise given_up from None
         return problem
 
     async def _keep_failure(self, asking: _List, call: Call, before: Unanswered) -> str:

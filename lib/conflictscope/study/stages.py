@@ -359,7 +359,7 @@ _BESIDE = (
         "Can the judges be believed?",
         seconds=5,
         takes="a run's tables, labels",
-        reads=("verdicts",),
+        reads=("verdicts", "choices"),
         leaves="nothing",
     ),
     Stage(
