@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conflictscope.browse.labels import read_labels
-from conflictscope.elicit import conversations, opening_messages
+from conflictscope.elicit import conversations, message_faults
 from conflictscope.elicit.judging import Verdict
 from conflictscope.elicit.short_answers import read_letter, read_rating, reads_as_refusal
 from conflictscope.exchange import import_scenarios
@@ -421,6 +421,6 @@ def test_a_transcript_twice_as_long_takes_twice_the_steps(piece):
 
 def test_no_pattern_scans_on_from_every_place():
     """What may be repeated without bound is not looked for anew from each of many places; see the module's words."""
-    assert "{0,200}" in opening_messages._ANY_TAG.pattern
-    assert not opening_messages.holds_tag("[[artifact" * 50_000)
-    assert opening_messages.holds_tag("Here: [[ artifact: a letter ]].")
+    assert "{0,200}" in message_faults._ANY_TAG.pattern
+    assert not message_faults.holds_tag("[[artifact" * 50_000)
+    assert message_faults.holds_tag("Here: [[ artifact: a letter ]].")

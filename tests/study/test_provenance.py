@@ -242,7 +242,10 @@ def test_a_call_store_is_seen_from_the_projects_folder(project):
     folder = project / "runs" / "x"
     folder.mkdir(parents=True)
     assert str(call_store_url(None, folder)) == f"sqlite:///{folder}/calls.sqlite"
-    assert str(call_store_url("sqlite:///runs/shared.sqlite", folder)) == f"sqlite:///{project.resolve()}/runs/shared.sqlite"
+    assert (
+        str(call_store_url("sqlite:///runs/shared.sqlite", folder))
+        == f"sqlite:///{project.resolve()}/runs/shared.sqlite"
+    )
     assert str(call_store_url("sqlite:////data/x.sqlite", folder)) == "sqlite:////data/x.sqlite"
     assert str(call_store_url("postgresql://host/db", folder)) == "postgresql://host/db"
     with pytest.raises(ValueError, match="call_store: found no address"):

@@ -348,6 +348,7 @@ class CallStore:
         """Return what to raise if the database does not do what it should."""
         return OSError(
             f"the call store {self.name} cannot be used: {getattr(problem, 'orig', problem)}. "
+            + ("If the disk is full, free disk space and run the same command again. " if _FULL in str(problem) else "")
             + (
                 _DAMAGED
                 if _is_damage(problem)
@@ -388,6 +389,8 @@ class CallStore:
         return connection
 
 
+# what SQLite says of a disk that is full, and of a file that ends before its end
+_FULL = "disk I/O error"
 _DAMAGED = (
     "If it is a damaged call store, `conflictscope rescue RUN_FOLDER` saves what can be read of it; put that, or a "
     "copy that you have, in its place and run "
@@ -396,7 +399,7 @@ _DAMAGED = (
 
 def _is_damage(problem: Exception) -> bool:
     """Return whether SQLite says that a file is no database, or not whole."""
-    return any(words in str(problem) for words in ("malformed", "not a database", "disk I/O error"))
+    return any(words in str(problem) for words in ("malformed", "not a database", _FULL))
 
 
 def _apply(connection: sa.Connection, work: Callable[[sa.Connection], T]) -> T:
