@@ -24,7 +24,7 @@ from conflictscope.models.probing import (
 from conflictscope.study import command_line
 
 URL = "http://model.invalid/v1"
-KEY = "sk-a-key-that-is-long-enough"
+KEY = "a-key-that-is-long-enough"
 
 
 class Habits(httpx2.AsyncBaseTransport):
