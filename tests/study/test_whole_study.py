@@ -87,7 +87,8 @@ def test_a_study_runs_the_same_way_twice_and_outside_the_project_too(recorded, t
 def test_a_killed_run_goes_on_asks_nothing_twice_and_ends_in_the_same_tables(project, server, run, start_python):
     file = project / "params" / "mine.yaml"
     file.write_text(
-        "value_set: hhh\ncast: loopback\noutlines_per_pair: 32\ntarget_rankings: [reverse_of_default]\n",
+        "value_set: hhh\ncast: loopback\noutlines_per_pair: 12\nfiltered: false\n"
+        "target_rankings: [reverse_of_default]\n",
         encoding="utf-8",
     )
     asking = only("01", "02", "03", "04")
