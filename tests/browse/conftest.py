@@ -65,7 +65,7 @@ def lab(driver, study, tmp_path_factory, fork_python):
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(driver):
     from playwright.sync_api import sync_playwright
 

@@ -117,15 +117,15 @@ def study(b=0.2, **nuisance) -> pd.DataFrame:
 
 
 def test_every_two_values_have_a_row_with_what_would_turn_it():
-    orders = value_orders(study(b=0.85, refusal={"b": 0.3}), ["a", "b", "c"]).set_index(["condition", "above", "below"])
+    orders = value_orders(study(b=0.6, refusal={"b": 0.3}), ["a", "b", "c"]).set_index(["condition", "above", "below"])
     assert len(orders) == 6 and orders["sure"].sum() >= 5
     asked, talked = orders.loc["multiple_choice"], orders.loc["open_ended"]
     assert asked["judge_tips"].isna().all() and talked["judge_tips"].between(0, 0.6).all()
     assert np.isinf(asked["missing_tips"]).all() and asked["holds"].equals(asked["sure"])
     assert asked["neighbours"].to_dict() == {("a", "b"): True, ("a", "c"): False, ("b", "c"): True}
-    # most of what b won is missing: a above b is not safe, b above c is
-    assert not talked.loc[("a", "b"), "holds"]
-    assert talked.loc[("b", "c"), "holds"]
+    # what is missing of b's wins may turn its order with a before that of a with c
+    assert talked["missing_tips"].idxmin() != ("a", "c")
+    assert talked.loc[("a", "c"), "holds"]
 
 
 def test_corrected_strengths_are_those_without_misreading():

@@ -41,7 +41,9 @@ def test_told_apart_is_what_the_rankings_of_such_studies_say():
     first = rng.random(len(choices)) < 1 / (1 + np.exp(-gap))
     choices["winner"] = choices["value_1"].where(first, choices["value_2"])
     choices["loser"] = choices["value_2"].where(first, choices["value_1"])
-    choices = choices.assign(condition="multiple_choice", arm="default", judge=None, outcome="choice")
+    choices = choices.assign(
+        condition="multiple_choice", arm="default", judge=None, outcome="choice", action_shown_first=1
+    )
     ranked = rank_values(choices, list("abc"), Settings(resamples=400))
     letters = ranked.pivot(index="target", columns="value", values="tie_group")
     apart = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import norm, studentized_range
 
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
 from conflictscope.measure.scale_shift import no_shift_p
@@ -109,8 +109,9 @@ def expected_precision(
         ``rate_half_width``: mean half-width of the percentile interval of a pair's preference rate at even odds, over
         resamples of scenarios (0–1). ``strength_half_width``: half-width of the interval of the difference of two
         strengths of neighbouring rank (log-odds): the normal quantile times the standard deviation over the studies.
-        ``told_apart``: share of neighbours whose difference, in the right direction, exceeds that half-width in a study
-        whose win graph is strongly connected (0–1). These two are means over the neighbours and over random
+        ``told_apart``: share of neighbours that a ranking tells apart, in the right direction: by intervals of all
+        comparisons together (Tukey's range), in a study whose win graph is strongly connected (0–1). These two are
+        means over the neighbours and over random
         arrangements of the strengths among the values. ``shift_found``: chance that the test of no shift is rejected
         if one value shifts by ``shift`` (nan with two values, which scale alone explains). ``labels_per_pair``: how
         many blind labels a pair add no more to the error of its rate than its verdicts do.
@@ -188,9 +189,11 @@ def _neighbours_apart(study: PlannedStudy, scenarios: int, studies: int, seed: i
         wins[:, first, second] = won
         wins[:, second, first] = counts[..., :-1].sum(axis=2) * study.answers - won
         gaps = np.diff(fit_bradley_terry(wins, study.penalty)[:, value_at], axis=1)
-        half_width = norm.isf((1 - study.level) / 2) * gaps.std(axis=0, ddof=1)
-        half_widths.append(half_width)
-        apart.append((gaps > half_width) & np.asarray(win_graph_connected(wins))[:, None])
+        error = gaps.std(axis=0, ddof=1)
+        half_widths.append(norm.isf((1 - study.level) / 2) * error)
+        # rankings tell apart by intervals of all comparisons together
+        bar = studentized_range.isf(1 - study.level, len(place), np.inf) / np.sqrt(2)
+        apart.append((gaps > bar * error) & np.asarray(win_graph_connected(wins))[:, None])
     return float(np.mean(half_widths)), float(np.mean(apart))
 
 
