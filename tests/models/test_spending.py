@@ -193,7 +193,7 @@ def test_says_what_was_spent_on_what(ask, script, make_request, path):
     ask(requests, scripted, ledger=path, budget_usd=10, **PRICES)
     found = read(path)
     counts = {"calls": 2, "failed": 1, "attempts": 3, "estimated": 0, "input_tokens": 14, "output_tokens": 6}
-    counts |= {"cached_tokens": 0, "reasoning_tokens": 0}
+    counts |= {"cached_tokens": 0, "reasoning_tokens": 0, "batch_input_tokens": 0, "batch_output_tokens": 0}
     assert found["rows"] == [{"model": "m", "prompt": "greeting", **counts, "usd": 0.02}]
     assert {name: found[name] for name in counts} == counts
     assert (found["budget_usd"], found["spent_usd"], found["left_usd"]) == (10, 0.02, 9.98)
