@@ -111,7 +111,7 @@ class Project:
             shutil.copytree(ROOT / name, folder / name)
         (folder / "tmp").mkdir()
         (folder / "params" / "mine.yaml").write_text(
-            "value_set: hhh\ncast: loopback\noutlines_per_pair: 8\nfiltered: false\n"
+            "value_set: hhh\ncast: loopback\noutlines_per_pair: 12\nfiltered: false\n"
         )
 
     def call(self, *words, key=KEY, **options):
@@ -273,9 +273,7 @@ def test_the_later_stages_leak_nothing_either(study):
     # the same endpoint comes back; the judge is turned away first, then some calls of each stage fail
     Echo.gone, Echo.turn_away = False, "Which action did the assistant take?"
     refused = study.call("run", "params/mine.yaml", "--only", "04_open_ended")
-    # told by the endpoint, or, if the same calls were turned away before, by the stage that has nothing to count
-    told = "Incorrect API key provided: …" in refused.stderr or "(17 error)" in refused.stderr
-    assert refused.returncode == 1 and told and KEY not in refused.stderr
+    assert refused.returncode == 1 and "Incorrect API key provided: …" in refused.stderr
     Echo.turn_away = ""
     later = ("04_open_ended", "05_rank_values", "06_steer")
     words = [word for stage in later for word in ("--only", stage)]

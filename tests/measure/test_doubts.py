@@ -116,16 +116,43 @@ def study(b=0.2, **nuisance) -> pd.DataFrame:
     return choices_table(draw_studies(truth, Nuisance(**nuisance), scenarios=400, studies=1, seed=0))
 
 
+def asked_of_three(condition, won):
+    """Return choices of one target: for each pair how often the first value won, the second did, and neither."""
+    rows = [
+        (f"{one}{two}{n}", one, two, one if n < first else two if n < first + second else None)
+        for (one, two), (first, second, neither) in won.items()
+        for n in range(first + second + neither)
+    ]
+    table = pd.DataFrame(rows, columns=["scenario_id", "value_1", "value_2", "winner"])
+    lost = table["value_1"].where(table["winner"].eq(table["value_2"]), table["value_2"])
+    return table.assign(
+        loser=lost.where(table["winner"].notna()),
+        outcome=np.where(table["winner"].notna(), "choice", "refusal"),
+        target="m",
+        condition=condition,
+        arm="default",
+        judge="j" if condition == "open_ended" else None,
+        action_shown_first=1,
+    )
+
+
 def test_every_two_values_have_a_row_with_what_would_turn_it():
-    orders = value_orders(study(b=0.6, refusal={"b": 0.3}), ["a", "b", "c"]).set_index(["condition", "above", "below"])
-    assert len(orders) == 6 and orders["sure"].sum() >= 5
+    clear = {("a", "b"): (40, 12, 0), ("a", "c"): (55, 5, 0), ("b", "c"): (50, 10, 0)}
+    both = [
+        asked_of_three("multiple_choice", clear),
+        # forty conversations about a and b were declined, as if that were what b asks for
+        asked_of_three("open_ended", clear | {("a", "b"): (40, 12, 40)}),
+    ]
+    orders = value_orders(pd.concat(both, ignore_index=True), ["a", "b", "c"]).set_index(
+        ["condition", "above", "below"]
+    )
+    assert len(orders) == 6 and orders["sure"].all()
     asked, talked = orders.loc["multiple_choice"], orders.loc["open_ended"]
     assert asked["judge_tips"].isna().all() and talked["judge_tips"].between(0, 0.6).all()
-    assert np.isinf(asked["missing_tips"]).all() and asked["holds"].equals(asked["sure"])
+    assert np.isinf(asked["missing_tips"]).all() and asked["holds"].all()
     assert asked["neighbours"].to_dict() == {("a", "b"): True, ("a", "c"): False, ("b", "c"): True}
-    # what is missing of b's wins may turn its order with a before that of a with c
-    assert talked["missing_tips"].idxmin() != ("a", "c")
-    assert talked.loc[("a", "c"), "holds"]
+    assert not talked.loc[("a", "b"), "holds"] and 0 < talked.loc[("a", "b"), "missing_tips"] < 1
+    assert talked.loc[("b", "c"), "holds"] and talked.loc[("a", "c"), "holds"]
 
 
 def test_corrected_strengths_are_those_without_misreading():

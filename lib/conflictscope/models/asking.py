@@ -103,17 +103,27 @@ class _Attempt:
     """The attempt at a call that is under way: what is held of the budget for it, and its record in the store."""
 
     def __init__(
-        self, budget: Budget, model: Model, key: str, prompt: str, *, characters: int, max_tokens: int | None
+        self,
+        budget: Budget,
+        model: Model,
+        key: str,
+        prompt: str,
+        *,
+        characters: int,
+        max_tokens: int | None,
+        why_stopped: Callable[[], Exception | None],
     ) -> None:
         self._budget, self._store, self._model, self._key, self._prompt = budget, budget.store, model, key, prompt
-        self._characters, self._max_tokens = characters, max_tokens
+        self._characters, self._max_tokens, self._why_stopped = characters, max_tokens, why_stopped
         self._expected = NOTHING
         self._held: float | None = None
         self.number: int | None = None
         """Under which it is in the store, until it is over."""
 
     async def begin(self) -> None:
-        """Wait for leave, and record that it is about to be sent."""
+        """Wait for leave, and record that it is about to be sent; raise if all lists have been stopped meanwhile."""
+        if (reason := self._why_stopped()) is not None:
+            raise reason
         self._expected = self._budget.expect(self._model, self._prompt, self._characters, self._max_tokens)
         self._held = await self._budget.hold(self._model, self._expected)
         self.number = self._store.next_number()
@@ -394,6 +404,7 @@ class Models:
                     request.prompt,
                     characters=len(call.canonical) - call.body_at - 1,
                     max_tokens=limit,
+                    why_stopped=lambda: self._stopped,
                 )
                 try:
                     raw = await self._endpoint(asking.model).call(
@@ -532,7 +543,15 @@ class Models:
             )
         attempts = self._begin_call(asking, Unanswered(lost, False, None), sum(map(len, texts)))
         sent = sum(len(call.canonical) for call in batch)
-        attempt = _Attempt(self._budget, model, batch[0].key, EMBEDDING, characters=sent, max_tokens=None)
+        attempt = _Attempt(
+            self._budget,
+            model,
+            batch[0].key,
+            EMBEDDING,
+            characters=sent,
+            max_tokens=None,
+            why_stopped=lambda: self._stopped,
+        )
         try:
             read = partial(_read_alike, texts=texts, widths=widths)
             body = embedding_body(model, texts)
