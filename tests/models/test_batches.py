@@ -153,6 +153,20 @@ def test_an_endpoint_without_batches_is_said(start_batches, tmp_path):
     assert {reply.outcome for reply in replies} == {"ok"}
 
 
+def test_simulated_models_have_none(tmp_path):
+    with pytest.raises(ValueError, match="has no batches"):
+        ask(tmp_path / "calls.sqlite", "simulated:", requests(1))
+
+
+def test_what_is_under_way_since_an_earlier_run_is_held_against_the_budget(start_batches, tmp_path):
+    server, asked = start_batches("--seconds", "60"), requests(12, "Tell me of your day.")
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, asked[:6], batch_wait_minutes=0, budget_usd=0.0017)
+    # 525 tokens a call are expected, at half a dollar for a million: six such calls are all that the budget covers
+    with pytest.raises(BudgetReached):
+        ask(tmp_path / "calls.sqlite", server.url, asked[6:], batch_wait_minutes=0, budget_usd=0.0017)
+
+
 def test_an_old_batch_is_cancelled_and_the_rest_asked_live(start_batches, tmp_path):
     server = start_batches("--seconds", "60")
     replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, requests(10), batch_hours=1e-5)

@@ -20,7 +20,7 @@ import httpx2
 import openai
 import sqlalchemy as sa
 
-from conflictscope.files import unwritten, write_atomically
+from conflictscope.files import refuse_link, unwritten, write_atomically
 from conflictscope.models.client import hide_key, read_key
 from conflictscope.models.patience import is_transient
 from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_replies
@@ -129,15 +129,22 @@ class Batches:
     Parameters
     ----------
     model : Model
-        With ``batch: true`` or a ``batch_folder``.
+        One that is asked in batches.
     store : CallStore
     budget : Budget
         Held against what is handed over.
+
+    Raises
+    ------
+    ValueError
+        If it is a simulated model, or its key is not set.
     """
 
     def __init__(self, model: Model, store: CallStore, budget: Budget):
         self.loop = asyncio.get_running_loop()
         self._model, self._store, self._budget = model, store, budget
+        if model.simulated:
+            raise ValueError(f"model {model.name!r} is simulated and has no batches; take batch out of its entry.")
         self._key = read_key(model)
         self._provider: Provider = Folder(Path(model.batch_folder)) if model.batch_folder else OpenAIBatches(model)
         self._turn = asyncio.Lock()
@@ -164,6 +171,7 @@ class Batches:
         while True:
             async with self._turn:
                 await self._compare()
+                await self._refresh()
                 missing = await self._missing(wanted)
                 for some in _files([call for call in missing if tries[call.key] < ROUNDS], self._model.batch_size):
                     tries.update(call.key for call in await self._hand_over(some))
@@ -491,7 +499,7 @@ class Folder:
 
     async def create(self, number: str, lines: Sequence[bytes]) -> str:
         """Write the file of requests."""
-        path = self._folder / f"{number}.requests.jsonl"
+        path = refuse_link(self._folder / f"{number}.requests.jsonl")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomically(path, lambda temporary: Path(temporary).write_bytes(b"".join(lines)))
