@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -153,3 +154,26 @@ def scenarios():
 def last_message(body):
     """Return the content of the last message of a request."""
     return body["messages"][-1]["content"]
+
+
+@pytest.fixture(scope="session")
+def count_lines():
+    """Return ``count_lines(module, read, text)``: how many lines of a module run while a text is read."""
+
+    def count(module, read, text):
+        lines = 0
+
+        def trace(frame, event, _):
+            nonlocal lines
+            lines += event == "line"
+            return trace if frame.f_code.co_filename == module.__file__ else None
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            read(text)
+        finally:
+            sys.settrace(before)
+        return lines
+
+    return count

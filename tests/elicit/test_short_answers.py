@@ -1,7 +1,6 @@
 """The truth table of short answers: what is an answer, what is none, and what reading one costs."""
 
 import re
-import sys
 
 import pytest
 
@@ -260,24 +259,6 @@ def test_refusals_open_the_reply_and_give_no_letter(text, refusal):
     assert reads_as_refusal(text) == refusal
 
 
-def lines_run(read, text):
-    """Return how many lines of the module run while a text is read."""
-    count = 0
-
-    def trace(frame, event, _):
-        nonlocal count
-        count += event == "line"
-        return trace if frame.f_code.co_filename == short_answers.__file__ else None
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        read(text)
-    finally:
-        sys.settrace(before)
-    return count
-
-
 HOSTILE = {
     "spaces": lambda n: "7" + " " * n + "x",
     "lead and spaces": lambda n: "The answer is" + " " * n + "x",
@@ -296,8 +277,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("read", [read_letter, read_rating, reads_as_refusal])
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_reply_twice_as_long_takes_at_most_twice_the_steps(hostile, read):
-    short, long = (lines_run(read, HOSTILE[hostile](n)) for n in (LONGEST // 2 - 10, LONGEST - 20))
+def test_a_reply_twice_as_long_takes_at_most_twice_the_steps(hostile, read, count_lines):
+    short, long = (count_lines(short_answers, read, HOSTILE[hostile](n)) for n in (LONGEST // 2 - 10, LONGEST - 20))
     assert long <= 2.1 * short + 100
     assert long < 150 * LONGEST
 
@@ -311,7 +292,7 @@ def test_no_pattern_can_backtrack():
 
 
 @pytest.mark.parametrize("text", ["A\n" + " x" * 50_000, "x" * 100_000, "7" + "\r" * 100_000 + "A", "7" * 100_000])
-def test_a_long_reply_is_no_short_answer_and_is_not_looked_into(text):
+def test_a_long_reply_is_no_short_answer_and_is_not_looked_into(text, count_lines):
     assert read_letter(text) is read_rating(text) is None
-    assert lines_run(read_letter, text) + lines_run(read_rating, text) < 20
+    assert sum(count_lines(short_answers, read, text) for read in (read_letter, read_rating)) < 20
     assert read_letter("A\n\n" + "Telling her is kind. " * 150) == "A"

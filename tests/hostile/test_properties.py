@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 
@@ -392,28 +391,10 @@ def test_turns_within_a_turn_are_marked_as_ever(text):
     assert conversations.transcribe([("user", text)]) == f"USER: {TURNS.sub('> ', text)}"
 
 
-def steps(read, text, module):
-    """Return how many lines of a module run while a text is read."""
-    count = 0
-
-    def trace(frame, event, _):
-        nonlocal count
-        count += event == "line"
-        return trace if frame.f_code.co_filename == module.__file__ else None
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        read(text)
-    finally:
-        sys.settrace(before)
-    return count
-
-
 @pytest.mark.parametrize("piece", ["\r", "\r user", "user ", "\u2028* assistant:", " :"])
-def test_a_transcript_twice_as_long_takes_twice_the_steps(piece):
+def test_a_transcript_twice_as_long_takes_twice_the_steps(piece, count_lines):
     short, long = (
-        steps(lambda text: conversations.transcribe([("user", text)]), piece * count, conversations)
+        count_lines(conversations, lambda text: conversations.transcribe([("user", text)]), piece * count)
         for count in (2000, 4000)
     )
     assert long <= 2.1 * short + 100

@@ -1,7 +1,5 @@
 """The truth table of thoughts: what is thought, what is reply, and what splitting costs."""
 
-import sys
-
 import pytest
 
 from conflictscope.models import thoughts
@@ -59,26 +57,9 @@ def test_thoughts_are_parted_from_the_reply_and_nothing_is_guessed(text, thought
     assert split_thoughts(text) == (thought, reply)
 
 
-def lines_run(text):
-    """Return how many lines of the module run while a text is split."""
-    count = 0
-
-    def trace(frame, event, _):
-        nonlocal count
-        count += event == "line"
-        return trace if frame.f_code.co_filename == thoughts.__file__ else None
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        split_thoughts(text)
-    finally:
-        sys.settrace(before)
-    return count
-
-
 @pytest.mark.parametrize(
     "piece", ["<think>", "</think>", "</s>", "</s> x", "<|channel|>final<|message|>", "<", "[", "\n", "thought\n", "`"]
 )
-def test_a_reply_twice_as_long_takes_at_most_twice_the_steps(piece):
-    assert lines_run(piece * 2000) <= 2.1 * lines_run(piece * 1000) + 100
+def test_a_reply_twice_as_long_takes_at_most_twice_the_steps(piece, count_lines):
+    short, long = (count_lines(thoughts, split_thoughts, piece * count) for count in (1000, 2000))
+    assert long <= 2.1 * short + 100

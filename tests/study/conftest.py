@@ -85,3 +85,15 @@ def loopback(request):
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+@pytest.fixture
+def run(run_python):
+    """Return a function that runs the command line in a project and returns what it printed, or fails."""
+
+    def run_in(project, *words, **options):
+        done = run_python("-m", "conflictscope", *words, cwd=project, **options)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    return run_in

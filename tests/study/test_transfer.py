@@ -218,18 +218,6 @@ def test_a_data_set_in_place_of_scenarios_is_recognised(project, moralchoice):
         load_parameters(path)
 
 
-@pytest.fixture
-def run(run_python):
-    """Return a function that runs the command line in a project, as a person would, and returns what it printed."""
-
-    def run_in(project, *words, **options):
-        done = run_python("-m", "conflictscope", *words, cwd=project, **options)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
-
-    return run_in
-
-
 def test_a_study_started_from_an_imported_set_runs_end_to_end(project, moralchoice, run):
     run(project, "import", moralchoice, "--out", "params/kiosk.yaml")
     fewer = ["targets=[simulated/steady]", "target_rankings=[reverse_of_default]", "resamples=200", "repetitions=2"]

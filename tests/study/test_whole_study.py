@@ -36,18 +36,6 @@ def server(project, loopback):
     return loopback
 
 
-@pytest.fixture
-def run(run_python):
-    """Return a function that runs the command line in a project and returns what it printed, or fails."""
-
-    def run_in(project, *words, **options):
-        done = run_python("-m", "conflictscope", *words, cwd=project, **options)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
-
-    return run_in
-
-
 def only(*numbers):
     """Return the options that run some of the notebooks."""
     names = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
