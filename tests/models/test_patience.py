@@ -49,10 +49,14 @@ def test_the_stated_time_is_said(ask, script, make_request, status, concurrency)
         ask([make_request(str(i)) for i in range(40)], scripted, concurrency=concurrency, timeout_s=1)
 
 
-@pytest.mark.parametrize("kinds", ["status_500,hang,dropped_before,html", "lasting_404,lasting_401,lasting_400"])
-def test_one_that_fails_a_share_does_not(ask, make_request, start_faulty, kinds):
+# what hangs is waited for; what does not has all the time that a busy machine needs
+@pytest.mark.parametrize(
+    ("kinds", "timeout_s"),
+    [("status_500,hang,dropped_before,html", 0.5), ("lasting_404,lasting_401,lasting_400", 30)],
+)
+def test_one_that_fails_a_share_does_not(ask, make_request, start_faulty, kinds, timeout_s):
     server = start_faulty("--share", "0.3", "--kinds", kinds, "--seed", "1")
-    replies = ask([make_request(str(i)) for i in range(300)], base_url=server.url, timeout_s=0.5)
+    replies = ask([make_request(str(i)) for i in range(300)], base_url=server.url, timeout_s=timeout_s)
     injected = server.get("counts")["kinds"]
     lasting = sum(count for kind, count in injected.items() if kind.startswith("lasting"))
     assert sum(reply.outcome == "error" for reply in replies) == lasting

@@ -50,11 +50,6 @@ class Settings:
         if self.resamples < 1:
             raise ValueError(f"resamples: found {self.resamples}; expected at least 1.")
 
-    @property
-    def tails(self) -> list[float]:
-        """The two quantiles that are the ends of an interval."""
-        return [(1 - self.level) / 2, (1 + self.level) / 2]
-
 
 DEFAULTS = Settings()
 

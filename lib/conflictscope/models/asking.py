@@ -54,7 +54,7 @@ from conflictscope.models.requests import (
 )
 from conflictscope.models.spending import Budget, BudgetReached, Ledger, Planned
 from conflictscope.models.store import CallStore
-from conflictscope.models.whole_prompts import MOST_CHARACTERS_PER_TOKEN, PromptCounts
+from conflictscope.models.whole_prompts import MOST_CHARACTERS_ON_AVERAGE, PromptCounts
 from conflictscope.prompts import prompt_hash
 from conflictscope.tables import NothingToCount
 
@@ -122,13 +122,13 @@ class _Attempt:
 
     async def begin(self) -> None:
         """Wait for leave, and record that it is about to be sent; raise if all lists have been stopped meanwhile."""
-        if (reason := self._why_stopped()) is not None:
-            raise reason
+        self._raise_if_stopped()
         self._expected = self._budget.expect(self._model, self._prompt, self._characters, self._max_tokens)
         self._held = await self._budget.hold(self._model, self._expected)
         self.number = self._store.next_number()
         seconds = self._model.timeout_s + _GRACE_S
         await self._store.begin(self.number, self._key, expected=self._expected, seconds=seconds, **self._about)
+        self._raise_if_stopped()
 
     async def end(self, lost: Lost | None) -> None:
         """Record that it has brought no reply; if its answer was lost, what it may have cost."""
@@ -148,6 +148,11 @@ class _Attempt:
             number, self.number = self.number, None
             self._store.end_soon(number, self._key, used=used, **self._about)
         self._release()
+
+    def _raise_if_stopped(self) -> None:
+        """Raise why all lists have been stopped, if they have."""
+        if (reason := self._why_stopped()) is not None:
+            raise reason
 
     @property
     def _about(self) -> dict[str, str]:
@@ -490,8 +495,8 @@ class Models:
         raise ConnectionError(
             f"model {model.name!r} at {model.base_url} reads prompts that are cut: it was sent {characters:,} "
             f"characters of prompt {call.request.prompt!r} and counted {raw.prompt_tokens:,} tokens "
-            f"(usage.prompt_tokens), where even {MOST_CHARACTERS_PER_TOKEN} characters a token make "
-            f"{characters // MOST_CHARACTERS_PER_TOKEN:,}, or where prompts of all lengths have that same count. "
+            f"(usage.prompt_tokens), where even {MOST_CHARACTERS_ON_AVERAGE} characters a token make "
+            f"{characters // MOST_CHARACTERS_ON_AVERAGE:,}, or where prompts of all lengths have that same count. "
             "Replies to a part of the question do not count and were taken out of the call store. To do: give it a "
             "longer context (Ollama: OLLAMA_CONTEXT_LENGTH=16384 ollama serve, or num_ctx; llama.cpp: --ctx-size; "
             "vLLM: --max-model-len), then run the same command again; or, if its count leaves out what it had cached, "

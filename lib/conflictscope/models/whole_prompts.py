@@ -4,7 +4,7 @@ In: the characters of each prompt, and the tokens that the endpoint counted in i
 calls whose prompts were cut. Nothing else says so: the server answers as if half a question were the question.
 """
 
-MOST_CHARACTERS_PER_TOKEN = 7
+MOST_CHARACTERS_ON_AVERAGE = 7
 """Longer tokens no prompt of ours has on average; English has 4 to 5, other languages less."""
 FEWEST_TOKENS = 256
 """No window is smaller. A count below it says nothing: some servers count only what they had not cached."""
@@ -24,7 +24,7 @@ class PromptCounts:
 
         They are known by either of two signs, each with a margin:
 
-        - a prompt has more than ``MOST_CHARACTERS_PER_TOKEN`` characters for every token counted;
+        - a prompt has more than ``MOST_CHARACTERS_ON_AVERAGE`` characters for every token counted;
         - five prompts or more, the longest at least a tenth longer than the shortest, have one and the same count, and
           none has a higher one: that is the size of the window.
 
@@ -43,7 +43,7 @@ class PromptCounts:
             self._most, self._at_most = counted, {}
         if counted == self._most:
             self._at_most.setdefault(characters, []).append(key)
-        too_few = characters > MOST_CHARACTERS_PER_TOKEN * counted
+        too_few = characters > MOST_CHARACTERS_ON_AVERAGE * counted
         lengths = self._at_most
         at_the_limit = len(lengths) >= _EQUAL and max(lengths) >= _LONGER * min(lengths)
         if not (too_few or at_the_limit):

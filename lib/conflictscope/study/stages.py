@@ -266,7 +266,7 @@ _STUDY = (
         seconds=9,
         reads=("answers", "verdicts", "kept_scenarios", "swapped_verdicts"),
         writes=("choices", "rankings"),
-        figures=("rankings", "shift", "preferences_open_ended", "preferences_multiple_choice"),
+        figures=("rankings", "mean_rankings", "shift", "preferences_open_ended", "preferences_multiple_choice"),
         parameters=dict.fromkeys(("penalty", "level", "seed"), ("rankings",)),
         leaves="figures",
     ),
