@@ -26,6 +26,7 @@ from conflictscope.calibration.generator import (
 )
 from conflictscope.calibration.studies import simulate_choices
 from conflictscope.calibration.truths import true_steering
+from conflictscope.measure.before_after import compare_groups
 from conflictscope.measure.bootstrap import Settings
 from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_judge_errors, value_orders
 from conflictscope.measure.rankings import rank_values
@@ -79,6 +80,11 @@ WANTED = {
     "flip rate: covered": ("level", 0.95),
     "position effect: covered": ("level", 0.95),
     "κ: covered": ("at least", 0.95),
+    "changes: covered": ("level", 0.95),
+    "some change claimed": ("at most", 0.05),
+    "the changed value found": ("at least", 0.8),
+    "a change of the margin excluded": ("at most", 0.05),
+    "a change of the margin excluded where nothing changed": ("", np.nan),
 }
 
 
@@ -441,6 +447,32 @@ def kappa_cell(conversations: int, error: float) -> Cell:
     return run
 
 
+def change_cell(size: Size, truth: Truth) -> Cell:
+    """Return the cell of `compare_groups`, the groups being word and deed; the margin is the change, or .8 if none."""
+
+    def run(studies: int, seed: int) -> Iterator[Record]:
+        said, done = (true_strengths(truth, Nuisance(), c) for c in ("multiple_choice", "open_ended"))
+        moved = [n for n, value in enumerate(truth.values) if truth.shift.get(value)]
+        margin = float(np.abs(done - said)[moved].max()) if moved else 0.8
+        for _, choices in tables_of(truth, Nuisance(), size, studies, seed):
+            names = sorted(choices["target"].unique())
+            pairs = {name: ((name, "multiple_choice", "default"), (name, "open_ended", "default")) for name in names}
+            _, changes = compare_groups(choices, truth.values, pairs, margin=margin)
+            covered = _covered(changes, "change", np.tile(done - said, len(names)))
+            for n, (_, part) in enumerate(changes.groupby("pair")):
+                claims, same = part["p_within"].to_numpy() < 1 - LEVEL, part["equivalent"].to_numpy(bool)
+                record: Record = {"changes: covered": covered[n * len(said) : (n + 1) * len(said)].mean()}
+                if moved:
+                    record |= {"the changed value found": claims[moved].all()}
+                    record |= {"a change of the margin excluded": same[moved].any()}
+                else:
+                    record |= {"some change claimed": claims.any()}
+                    record |= {"a change of the margin excluded where nothing changed": same.all()}
+                yield record
+
+    return run
+
+
 def cells() -> dict[tuple[str, str, str], Cell]:
     """Return (size, truth, nuisance) → cell: the whole grid, in the order of the table."""
     grid: dict[tuple[str, str, str], Cell] = {}
@@ -493,6 +525,11 @@ def cells() -> dict[tuple[str, str, str], Cell]:
             grid[f"{conversations} conversations", "κ", f"either errs in {error:.0%}"] = kappa_cell(
                 conversations, error
             )
+    for size in (DEMO, LARGE, PAPER):
+        grid[size.name, "before and after, nothing changes", "none"] = change_cell(size, size.truth())
+        for where, value in {"first": size.names[0], "last": size.names[-1]}.items():
+            changed = size.truth(shift={value: 0.8})
+            grid[size.name, f"before and after, the {where} value changes by .8", "none"] = change_cell(size, changed)
     return grid
 
 

@@ -9,6 +9,7 @@ that plot make a figure; neither loads nor saves. The figures of section 4 of th
 - ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets
 - ``shift``: expressed against revealed rank of each value
 - ``heatmaps``: how often each value wins against each other; what one rater took for what, against another
+- ``before_after``: the change of each value between two groups; what being told to put one first did to all
 - ``steering``: steering effects with the placebo beside them
 - ``agreement``: observed agreement against Likert difference rate, with the published points
 - ``funnel``: how many scenarios each check leaves, pass rates by template
@@ -17,6 +18,7 @@ that plot make a figure; neither loads nor saves. The figures of section 4 of th
 """
 
 from conflictscope.figures.agreement import agreement_point, draw_agreement, plot_agreement
+from conflictscope.figures.before_after import draw_changes, draw_told_first, plot_changes, plot_told_first
 from conflictscope.figures.effects import draw_effect, gather_effects, plot_effects
 from conflictscope.figures.funnel import draw_funnel, draw_pass_rates, plot_funnel
 from conflictscope.figures.heatmaps import (
@@ -36,6 +38,7 @@ __all__ = [
     "STYLE_FILE",
     "agreement_point",
     "draw_agreement",
+    "draw_changes",
     "draw_confusion",
     "draw_effect",
     "draw_funnel",
@@ -45,8 +48,10 @@ __all__ = [
     "draw_rankings",
     "draw_shift",
     "draw_steering",
+    "draw_told_first",
     "gather_effects",
     "plot_agreement",
+    "plot_changes",
     "plot_confusion",
     "plot_effects",
     "plot_funnel",
@@ -55,6 +60,7 @@ __all__ = [
     "plot_rankings",
     "plot_shift",
     "plot_steering",
+    "plot_told_first",
     "save_figure",
     "use_style",
     "value_colors",

@@ -31,6 +31,7 @@ The rooms, in the order in which they build on one another:
 - ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
 - ``between_studies``: the same values in two studies
+- ``before_after``: two groups on the same scenarios: what changed, what change is excluded
 - ``steering``: steering effect, placebo, leakage; which choices moved
 - ``net_effects``: values net of position, acting and template
 - ``jury``: several judges' verdicts become one
@@ -40,6 +41,7 @@ The rooms, in the order in which they build on one another:
 - ``published``: the paper's numbers, for overlays
 """
 
+from conflictscope.measure.before_after import compare_groups, halves_agree, told_first
 from conflictscope.measure.between_studies import strength_differences
 from conflictscope.measure.bootstrap import Settings, count_wins
 from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, win_graph_connected
@@ -104,6 +106,7 @@ __all__ = [
     "check_support",
     "choices_as_read",
     "compare_conditions",
+    "compare_groups",
     "confusion",
     "correct_rankings",
     "count_choices",
@@ -119,6 +122,7 @@ __all__ = [
     "gather_choices",
     "group_strengths",
     "groups_without_choice",
+    "halves_agree",
     "judge_as_reader",
     "jury_verdicts",
     "likert_difference_rate",
@@ -143,6 +147,7 @@ __all__ = [
     "split_by_model_id",
     "steering_effects",
     "strength_differences",
+    "told_first",
     "value_orders",
     "wilson_interval",
     "win_graph_connected",

@@ -371,6 +371,15 @@ _BESIDE = (
         leaves="nothing",
     ),
     Stage(
+        "before_and_after",
+        "What changed from one to the other?",
+        seconds=8,
+        takes="a run's tables",
+        reads=("choices", "steered_choices"),
+        figures=("changes", "told_first"),
+        leaves="figures",
+    ),
+    Stage(
         "compare_datasets",
         "Which data set is the hardest?",
         seconds=6,
