@@ -72,6 +72,8 @@ WANTED = {
     "misfit said": ("", np.nan),
     "effect: error": ("about", 0.0),
     "effect: covered": ("level", 0.95),
+    "bounded: error": ("", np.nan),
+    "bounded: covered": ("level", 0.95),
     "placebo: error": ("about", 0.0),
     "placebo: covered": ("level", 0.95),
     "over placebo: covered": ("level", 0.95),
@@ -389,6 +391,9 @@ def steering_cell(scenarios: int, steerability: float) -> Cell:
             yield {
                 "effect: error": one["effect"].iloc[0] - true,
                 "effect: covered": _covered(one, "effect", np.array(true))[0],
+                # a gain in truth, or nothing
+                "bounded: error": one["bounded"].iloc[0] - true,
+                "bounded: covered": _covered(one, "bounded", np.array(true))[0],
                 "placebo: error": one["placebo"].iloc[0],
                 "placebo: covered": _covered(one, "placebo", np.array(0.0))[0],
                 "over placebo: covered": _covered(one, "over_placebo", np.array(true))[0],

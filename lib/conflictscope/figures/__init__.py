@@ -27,7 +27,14 @@ from conflictscope.figures.heatmaps import (
     plot_confusion,
     plot_preference_heatmaps,
 )
-from conflictscope.figures.rankings import draw_mean_rankings, draw_rankings, plot_mean_rankings, plot_rankings
+from conflictscope.figures.rankings import (
+    draw_graded,
+    draw_mean_rankings,
+    draw_rankings,
+    plot_graded,
+    plot_mean_rankings,
+    plot_rankings,
+)
 from conflictscope.figures.shift import draw_shift, plot_shift
 from conflictscope.figures.steering import draw_steering, plot_steering
 from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, save_figure, use_style, value_colors
@@ -42,6 +49,7 @@ __all__ = [
     "draw_confusion",
     "draw_effect",
     "draw_funnel",
+    "draw_graded",
     "draw_mean_rankings",
     "draw_pass_rates",
     "draw_preference_heatmap",
@@ -55,6 +63,7 @@ __all__ = [
     "plot_confusion",
     "plot_effects",
     "plot_funnel",
+    "plot_graded",
     "plot_mean_rankings",
     "plot_preference_heatmaps",
     "plot_rankings",

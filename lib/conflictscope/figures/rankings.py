@@ -1,7 +1,8 @@
 """Rankings: how strongly each target prefers each value, in what it says and in what it does.
 
-In: the table ``rankings``. Out: axes with a mark a value and condition, or a figure with a panel a target; or all
-targets in one panel with their mean. Section 4 of the paper (arXiv 2509.25369), its figure of rankings.
+In: the table ``rankings``. Out: axes with a mark a value and condition, or a figure with a panel a target; all targets
+in one panel with their mean; choices beside graded preferences. Section 4 of the paper (arXiv 2509.25369), its figure
+of rankings.
 """
 
 from collections.abc import Sequence
@@ -104,6 +105,64 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
         xlabel="strength (log-odds)",
         at_least=2,
         **page,
+    )
+
+
+_GRADED = {"binary": "", "leaning": "", "ratings": "s", "log-odds": "^"}  # by what → marker; empty: the condition's
+
+
+def draw_graded(
+    rankings: pd.DataFrame,
+    ax: Axes,
+    *,
+    order: Sequence[str] | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Axes:
+    """Draw one target's strengths by binary choices, filled, and by graded preferences, hollow.
+
+    Parameters
+    ----------
+    rankings : DataFrame
+        Columns of the table ``rankings`` and ``by``: ``binary``, ``leaning``, ``ratings`` or ``log-odds``.
+    ax, order, limits
+        As for `draw_rankings`.
+    """
+    panels.require(rankings, "rankings", columns=_COLUMNS, key=[*_KEY, "by"], one=["target", "arm"])
+    order = panels.order_rows(rankings["value"], order)
+    ax.set_xlim(*(limits or _limits(rankings)))
+    panels.set_rows(ax, order, value_colors(order))
+    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    kinds = _kinds(rankings)
+    for (condition, by), place in zip(kinds, marks.spread_rows(len(kinds)), strict=True):
+        part, mark = rankings[rankings["condition"].eq(condition) & rankings["by"].eq(by)], CONDITION_MARKS[condition]
+        look: dict = {"color": mark.color, "marker": _GRADED[by] or mark.marker, "size": mark.size - 0.8}
+        marks.draw_points(ax, part["value"].map(order.index) + place, part, "strength", **look, hollow=by != "binary")
+    return ax
+
+
+def _kinds(rankings: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the conditions, and by what they are graded, that occur."""
+    there = set(zip(rankings["condition"], rankings["by"], strict=True))
+    return [(condition, by) for condition in CONDITION_MARKS for by in _GRADED if (condition, by) in there]
+
+
+@styled
+def plot_graded(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_graded`, a panel a target; `values` as for `plot_rankings`, ``**page`` as for `plot_panels`."""
+    order, kinds = panels.order_rows(rankings["value"], values), _kinds(rankings)
+    handles = []
+    for condition, by in kinds:
+        mark = CONDITION_MARKS[condition]
+        look: dict = {"color": mark.color, "marker": _GRADED[by] or mark.marker, "markersize": mark.size - 0.8}
+        name = f"{mark.label}: {'choices' if by == 'binary' else by}"
+        handles.append(marks.legend_mark(name, hollow=by != "binary", **look))
+    return panels.plot_panels(
+        panels.panels_by(rankings, "target", draw_graded, order=order, limits=_limits(rankings)),
+        height=(0.1 + 0.08 * len(kinds)) * len(order),
+        handles=handles,
+        xlabel="strength (log-odds)",
+        at_least=2,
+        **(Page(title="How strongly: choices and graded preferences") | page),
     )
 
 

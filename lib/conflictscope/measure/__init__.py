@@ -34,6 +34,7 @@ The rooms, in the order in which they build on one another:
 - ``before_after``: two groups on the same scenarios: what changed, what change is excluded
 - ``steering``: steering effect, placebo, leakage; which choices moved
 - ``net_effects``: values net of position, acting and template
+- ``graded``: leaning, ratings and log-probabilities as preferences from 0 to 1, counted like choices
 - ``jury``: several judges' verdicts become one
 - ``self_preference``: whether judges or authors treat their own family's models otherwise
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
@@ -60,6 +61,7 @@ from conflictscope.measure.difficulty import (
     pass_rates,
 )
 from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_judge_errors, value_orders
+from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
@@ -120,6 +122,7 @@ __all__ = [
     "fit_bradley_terry",
     "flip_rate",
     "gather_choices",
+    "grade_preferences",
     "group_strengths",
     "groups_without_choice",
     "halves_agree",

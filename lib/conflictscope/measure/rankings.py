@@ -85,7 +85,7 @@ def rank_values(
         rank_high=_where(shown, orders.rank_high),
         tie_group=[letter for group in letters for letter in group],
         paper_strength=fit_some(wins, has_fit, settings.penalty).ravel(),
-        choices=(wins + np.swapaxes(wins, 1, 2)).sum(axis=2).ravel().astype(int),
+        choices=(wins + np.swapaxes(wins, 1, 2)).sum(axis=2).ravel().round().astype(int),
         scenarios=np.repeat(sums.n.sum(axis=1).astype(int), len(values)),
         identified=shown,
     )

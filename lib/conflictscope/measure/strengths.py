@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from conflictscope.measure.bootstrap import places_of
+from conflictscope.measure.bootstrap import places_of, preferences
 from conflictscope.measure.choices import check_choices, number_groups
 
 _STEPS = 200
@@ -118,7 +118,7 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     Parameters
     ----------
     choices : DataFrame
-        Columns of the table ``choices``.
+        Columns of the table ``choices``; and ``preference``, if they are graded (`grade_preferences`).
     values : sequence of str
         The value set.
 
@@ -154,7 +154,7 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     rank[order] = np.arange(len(ids))
     groups, group = number_groups(choices)
     chosen = choices["outcome"].eq("choice").to_numpy()
-    first_won = won == low
+    first_won = preferences(choices, one == low, won == low)
     # a judge's label order is no part of what the target was asked
     in_order = choices["condition"].eq("multiple_choice").to_numpy()
     shown = np.where(in_order, choices["action_shown_first"].to_numpy() - 1, 0) if in_order.any() else in_order
