@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import kendalltau
 
 from conflictscope.calibration.generator import (
     Nuisance,
@@ -35,12 +36,14 @@ from conflictscope.measure.rates import flip_rate, position_effect
 from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import steering_effects
 from conflictscope.measure.support import check_support
+from conflictscope.scenarios.value_sets import balanced_pairs
 from conflictscope.simulated import Respondent
 
 CACHED = Path(__file__).with_name("grid.csv")
 LEVEL = 0.95
 _AT_ONCE = 50  # studies in one table
 _SEPARATED = 14.0  # log-odds: loses once in a million
+_FEW = 200  # studies of many values, each of which holds many intervals
 _LARGE = 40_000  # scenarios that stand for endlessly many
 
 Record = dict[str, Any]  # quantity → how it came out in one study; nan: it did not apply
@@ -82,6 +85,7 @@ WANTED = {
     "flip rate: covered": ("level", 0.95),
     "position effect: covered": ("level", 0.95),
     "κ: covered": ("at least", 0.95),
+    "τ with the truth": ("", np.nan),
     "changes: covered": ("level", 0.95),
     "some change claimed": ("at most", 0.05),
     "the changed value found": ("at least", 0.8),
@@ -478,6 +482,31 @@ def change_cell(size: Size, truth: Truth) -> Cell:
     return run
 
 
+def many_values_cell(values: int, each: int, scenarios: int) -> Cell:
+    """Return the cell of rankings of many values from some of their pairs, each value in `each` of them."""
+
+    def run(studies: int, seed: int) -> Iterator[Record]:
+        rng = np.random.default_rng(seed)
+        names = [f"value {n:03d}" for n in range(values)]
+        strengths = dict(zip(names, rng.standard_normal(values).tolist(), strict=True))
+        truth = Truth(strengths, balanced_pairs(names, each), scenario_sd=0.7)
+        true = true_strengths(truth, Nuisance(), "open_ended")
+        size = Size("", values, scenarios)
+        for _, choices in tables_of(truth, Nuisance(), size, min(studies, _FEW), seed):
+            ranked = rank_values(choices[choices["condition"].eq("open_ended")], names)
+            covered = _covered(ranked, "strength", np.tile(true, ranked["target"].nunique())).reshape(-1, values)
+            above = (true[None] > true[:, None]).sum(axis=1) + 1
+            for n, (_, table) in enumerate(ranked.groupby("target")):
+                low, high = (table[f"rank_{end}"].astype(float).to_numpy() for end in ("low", "high"))
+                yield {
+                    "strengths, open-ended: covered": covered[n].mean(),
+                    "ranks: covered": float(((low <= above) & (above <= high)).all()),
+                    "τ with the truth": kendalltau(table["strength"], true).statistic,
+                }
+
+    return run
+
+
 def cells() -> dict[tuple[str, str, str], Cell]:
     """Return (size, truth, nuisance) → cell: the whole grid, in the order of the table."""
     grid: dict[tuple[str, str, str], Cell] = {}
@@ -535,6 +564,8 @@ def cells() -> dict[tuple[str, str, str], Cell]:
         for where, value in {"first": size.names[0], "last": size.names[-1]}.items():
             changed = size.truth(shift={value: 0.8})
             grid[size.name, f"before and after, the {where} value changes by .8", "none"] = change_cell(size, changed)
+    for each, share in ((7, 10), (13, 20), (65, 100)):
+        grid[f"66 values, {share} % of pairs, 5 a pair", "many values", "none"] = many_values_cell(66, each, 5)
     return grid
 
 

@@ -30,9 +30,11 @@ from conflictscope.figures.heatmaps import (
 from conflictscope.figures.rankings import (
     draw_graded,
     draw_mean_rankings,
+    draw_ranked,
     draw_rankings,
     plot_graded,
     plot_mean_rankings,
+    plot_ranked,
     plot_rankings,
 )
 from conflictscope.figures.shift import draw_shift, plot_shift
@@ -53,6 +55,7 @@ __all__ = [
     "draw_mean_rankings",
     "draw_pass_rates",
     "draw_preference_heatmap",
+    "draw_ranked",
     "draw_rankings",
     "draw_shift",
     "draw_steering",
@@ -66,6 +69,7 @@ __all__ = [
     "plot_graded",
     "plot_mean_rankings",
     "plot_preference_heatmaps",
+    "plot_ranked",
     "plot_rankings",
     "plot_shift",
     "plot_steering",

@@ -5,6 +5,7 @@ in one panel with their mean; choices beside graded preferences. Section 4 of th
 of rankings.
 """
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Unpack
@@ -14,6 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
@@ -105,6 +107,79 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
         xlabel="strength (log-odds)",
         at_least=2,
         **page,
+    )
+
+
+_ROWS, _THIN, _SHADE = 75, 0.105, "#EAEAEA"  # values in a panel, inches of one, every other band
+
+
+def draw_ranked(
+    rankings: pd.DataFrame, ax: Axes, *, ranks: tuple[int, int] | None = None, limits: tuple[float, float] | None = None
+) -> Axes:
+    """Draw many values of one ranking from the strongest down, in bands of values not told from the band's first.
+
+    Parameters
+    ----------
+    rankings : DataFrame
+        Columns of the table ``rankings``, of one target, condition and arm.
+    ax : Axes
+        Where to draw.
+    ranks : (int, int), optional
+        First and last place drawn, from 1; default: all.
+    limits : (float, float), optional
+        Ends of the strength axis; default: wide enough for the whole table.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, there is more than one ranking, or it is not identified.
+    """
+    panels.require(rankings, "rankings", columns=_COLUMNS, key=["value"], one=["target", "condition", "arm"])
+    panels.require(rankings[rankings["identified"]], "identified rankings", columns=[], key=["value"])
+    ranked = rankings.sort_values(["strength", "value"], ascending=[False, True], ignore_index=True)
+    first, last = ranks or (1, len(ranked))
+    shown = ranked.iloc[first - 1 : last].reset_index(drop=True)
+    mark = CONDITION_MARKS[ranked["condition"].iloc[0]]
+    ax.set_xlim(*(limits or _limits(ranked)))
+    ax.set_yticks(range(len(shown)), shown["value"], fontsize=4.5, parse_math=False)
+    ax.set_ylim(len(shown) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0, pad=1)
+    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    marks.draw_points(ax, range(len(shown)), shown, "strength", color=mark.color, marker=mark.marker, size=1.8)
+    for number, (start, end) in enumerate(_bands(ranked["tie_group"])):
+        if number % 2 == 0:
+            top, bottom = max(start - first + 1, 0), min(end - first + 1, len(shown) - 1)
+            if top <= bottom:
+                ax.axhspan(top - 0.5, bottom + 0.5, color=_SHADE, linewidth=0, zorder=0.3)
+    return ax
+
+
+def _bands(letters: pd.Series) -> list[tuple[int, int]]:
+    """Return the first and last place of each band: a value, and those below it that share a letter with it."""
+    held = [set(re.findall(r"\(\d+\)|[a-zA-Z]", text)) for text in letters]
+    bands, start = [], 0
+    while start < len(held):
+        end = max(place for place in range(start, len(held)) if held[place] & held[start])
+        bands.append((start, end))
+        start = end + 1
+    return bands
+
+
+@styled
+def plot_ranked(rankings: pd.DataFrame, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_ranked`, up to 75 values a column; ``**page`` as for `plot_panels`."""
+    size, limits = len(rankings), _limits(rankings)
+    columns = -(-size // _ROWS)
+    each = -(-size // columns)
+    parts = [(start, min(start + each - 1, size)) for start in range(1, size + 1, each)]
+    target, condition = rankings["target"].iloc[0], CONDITION_MARKS[rankings["condition"].iloc[0]].label
+    return panels.plot_panels(
+        {f"{a}–{b}": partial(draw_ranked, rankings, ranks=(a, b), limits=limits) for a, b in parts},
+        height=_THIN * each,
+        handles=[Patch(color=_SHADE, label="band (grey or white): not told from its first value")],
+        xlabel="strength (log-odds)",
+        share=False,
+        **(Page(title=f"{target}, {condition}", columns=columns) | page),
     )
 
 
