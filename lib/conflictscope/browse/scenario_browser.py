@@ -45,7 +45,7 @@ class ScenarioBrowser:
     def _filter(self, change=None) -> None:
         wanted = {name: control.value for name, control in self._controls.items() if control.value}
         fitting = filter_scenarios(self._archive, **wanted)
-        heading = f"kept {len(fitting):,} of {len(self._archive.entries):,}"
+        heading = f"{len(fitting):,} of {len(self._archive.entries):,} shown"
 
         def describe(place: slice) -> list[tuple[str, str]]:
             rows = fitting.iloc[place].itertuples()
