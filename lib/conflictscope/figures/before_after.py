@@ -16,12 +16,13 @@ from matplotlib.patches import Patch
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import CONDITION_MARKS, GREY, PALE, styled, value_colors
+from conflictscope.figures.style import CONDITION_MARKS, GREY, Mark, use_style, value_colors
 
 _CHANGE = ["change", "change_low", "change_high"]
 _PER_ROW = 0.2  # inches a value
 _BAND: dict = {"color": "#DDDDDD", "linewidth": 0}
 _SIZE = 4.0  # points of a mark
+_COLOR = 6  # black in the style's cycle, whose first two colours are the conditions
 _CELL = 0.3  # inches
 
 
@@ -62,18 +63,18 @@ def draw_changes(
     ax.set_xlim(*(limits or _limits(changes, margin)))
     panels.set_rows(ax, order, value_colors(order))
     ax.axvspan(-margin, margin, zorder=0.5, **_BAND)
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax)
     known = changes.dropna(subset="change")
     for (same, moved), part in known.groupby([known["equivalent"].astype(bool), known["p_value"] < alpha]):
-        look: dict = {"color": GREY, "marker": "D" if same else "o", "size": _SIZE, "hollow": not moved}
-        marks.draw_points(ax, part["value"].map(order.index), part, "change", **look)
+        mark = Mark("", _COLOR, "D" if same else "o", _SIZE)
+        marks.draw_points(ax, part["value"].map(order.index), part, "change", mark, hollow=not moved)
     if known.empty:
         words = panels.break_name(f"cannot be compared: {changes['problem'].iloc[0]}", 30)
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", fontsize="x-small", color=GREY)
     return ax
 
 
-@styled
+@use_style()
 def plot_changes(
     changes: pd.DataFrame,
     *,
@@ -86,9 +87,9 @@ def plot_changes(
     panels.require(changes, "changes", columns=_CHANGE, key=["pair", "value"])
     options: dict = {"order": panels.order_rows(changes["value"], values), "limits": _limits(changes, margin)}
     handles = [
-        marks.legend_mark("changed", marker="o", markersize=_SIZE),
-        marks.legend_mark("not told from none", marker="o", markersize=_SIZE, hollow=True),
-        marks.legend_mark("within the band: equivalent", marker="D", markersize=_SIZE, hollow=True),
+        marks.legend_mark("changed", color="black", marker="o", markersize=_SIZE),
+        marks.legend_mark("not told from none", color="black", marker="o", markersize=_SIZE, hollow=True),
+        marks.legend_mark("within the band: equivalent", color="black", marker="D", markersize=_SIZE, hollow=True),
         Patch(**_BAND, label=f"± {margin:g}, too little to matter"),
     ]
     return panels.plot_panels(
@@ -144,7 +145,7 @@ def draw_told_first(
     return ax
 
 
-@styled
+@use_style()
 def plot_told_first(changes: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
     """Plot `draw_told_first`, a panel a target and condition on one scale of colours; ``**page`` as elsewhere."""
     order = panels.order_rows(changes["value"], values)

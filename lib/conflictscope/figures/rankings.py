@@ -1,12 +1,13 @@
 """Rankings: how strongly each target prefers each value, in what it says and in what it does.
 
-In: the table ``rankings``. Out: axes with a mark a value and condition, or a figure with a panel a target; all targets
-in one panel with their mean; choices beside graded preferences. Section 4 of the paper (arXiv 2509.25369), its figure
-of rankings.
+In: the table ``rankings``, of one arm. Out: axes with a mark a value and condition, a panel a target; all targets in
+one panel with their mean; many values in bands; choices beside graded preferences. Section 4 of the paper (arXiv
+2509.25369), its figure of rankings.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Unpack
 
@@ -19,7 +20,7 @@ from matplotlib.patches import Patch
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, PALE, styled, value_colors
+from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, Mark, use_style, value_colors
 
 _PER_ROW = 0.22  # inches a value
 _COLUMNS = ["strength", "strength_low", "strength_high", "tie_group", "identified"]
@@ -35,60 +36,38 @@ def draw_rankings(
 ) -> Axes:
     """Draw the strengths of one target's values, a row a value and a mark a condition.
 
+    Lines are the intervals of the table, with an arrow at an end that the data do not bound; letters at the right are
+    its tie groups. A ranking that is not identified has no marks, and is named as such.
+
     Parameters
     ----------
-    rankings : DataFrame
-        Columns of the table ``rankings``, of one target and one arm.
-    ax : Axes
-        Where to draw.
     order : sequence of str, optional
         The study's values from top to bottom; default: as they come in the table.
     limits : (float, float), optional
         Ends of the strength axis; default: wide enough for the identified rankings of this table.
-
-    Returns
-    -------
-    Axes
-        The same axes. Lines are the intervals of the table, with an arrow at an end that the data do not bound; letters
-        at the right are its tie groups. A ranking that is not identified has no marks, and is named as such.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, there is not exactly one target and arm, or `order` lacks a value.
     """
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["target", "arm"])
     order = panels.order_rows(rankings["value"], order)
     ax.set_xlim(*(limits or _limits(rankings)))
     panels.set_rows(ax, order, value_colors(order))
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax)
     for mark, number, part, heights in marks.condition_rows(rankings, "value", order, numbers=["strength"]):
-        marks.draw_points(ax, heights, part, number, color=mark.color, marker=mark.marker, size=mark.size)
+        marks.draw_points(ax, heights, part, number, mark)
         for height, letters in zip(heights, part["tie_group"], strict=True):
             if isinstance(letters, str):
                 at_edge: dict = {"transform": ax.get_yaxis_transform(), "va": "center"}
                 ax.text(1.015, height, letters, fontsize="x-small", color=GREY, **at_edge)
     panels.set_panel_title(ax, rankings["target"].iloc[0])
-    unclear = set(rankings.loc[~rankings["identified"], "condition"])
+    unclear = marks.conditions_of(rankings[~rankings["identified"]])
     if unclear:
-        names = " and ".join(CONDITION_MARKS[name].label for name in marks.conditions_of(rankings) if name in unclear)
+        names = " and ".join(CONDITION_MARKS[name].label for name in unclear)
         ax.set_title(f"{names}:\norder unknown", loc="right", fontsize="x-small", style="italic", color=GREY)
     return ax
 
 
-@styled
+@use_style()
 def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_rankings`, a panel a target, in one order of values and on one scale.
-
-    Parameters
-    ----------
-    rankings : DataFrame
-        Columns of the table ``rankings``, of one arm.
-    values : sequence of str, optional
-        The study's values in their order; default: as they come in the table.
-    **page
-        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
-    """
+    """Plot `draw_rankings`, a panel a target, in one order of values (default: as they come) and on one scale."""
     page = Page(title="Which values come first") | page
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     order, limits = panels.order_rows(rankings["value"], values), _limits(rankings)
@@ -96,10 +75,9 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
     if marks.cut_off(rankings, ["strength"], limits):
         handles.append(marks.arrow_handle())
     if rankings["tie_group"].notna().any():
-        words = "a, b: same letter within a condition: not told apart"
-        handles.append(
-            marks.legend_mark(words.replace("a c", "a\nc") if panels.is_narrow(page) else words, linestyle="none")
-        )
+        break_ = "\n" if panels.is_narrow(page) else " "
+        words = f"a, b: same letter within a{break_}condition: not told apart"
+        handles.append(marks.legend_mark(words, linestyle="none"))
     return panels.plot_panels(
         panels.panels_by(rankings, "target", draw_rankings, order=order, limits=limits),
         height=_PER_ROW * len(order),
@@ -144,8 +122,8 @@ def draw_ranked(
     ax.set_yticks(range(len(shown)), shown["value"], fontsize=4.5, parse_math=False)
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0, pad=1)
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
-    marks.draw_points(ax, range(len(shown)), shown, "strength", color=mark.color, marker=mark.marker, size=1.8)
+    panels.draw_zero(ax)
+    marks.draw_points(ax, range(len(shown)), shown, "strength", mark, smaller=mark.size - 1.8)
     for number, (start, end) in enumerate(_bands(ranked["tie_group"])):
         if number % 2 == 0:
             top, bottom = max(start - first + 1, 0), min(end - first + 1, len(shown) - 1)
@@ -165,7 +143,7 @@ def _bands(letters: pd.Series) -> list[tuple[int, int]]:
     return bands
 
 
-@styled
+@use_style()
 def plot_ranked(rankings: pd.DataFrame, **page: Unpack[Page]) -> Figure:
     """Plot `draw_ranked`, up to 75 values a column; ``**page`` as for `plot_panels`."""
     size, limits = len(rankings), _limits(rankings)
@@ -206,13 +184,19 @@ def draw_graded(
     order = panels.order_rows(rankings["value"], order)
     ax.set_xlim(*(limits or _limits(rankings)))
     panels.set_rows(ax, order, value_colors(order))
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax)
     kinds = _kinds(rankings)
     for (condition, by), place in zip(kinds, marks.spread_rows(len(kinds)), strict=True):
-        part, mark = rankings[rankings["condition"].eq(condition) & rankings["by"].eq(by)], CONDITION_MARKS[condition]
-        look: dict = {"color": mark.color, "marker": _GRADED[by] or mark.marker, "size": mark.size - 0.8}
-        marks.draw_points(ax, part["value"].map(order.index) + place, part, "strength", **look, hollow=by != "binary")
+        part = rankings[rankings["condition"].eq(condition) & rankings["by"].eq(by)]
+        mark, heights = _graded_mark(condition, by), part["value"].map(order.index) + place
+        marks.draw_points(ax, heights, part, "strength", mark, smaller=0.8, hollow=by != "binary")
     return ax
+
+
+def _graded_mark(condition: str, by: str) -> Mark:
+    """Return the mark of a condition, of another shape if it is graded by something that both may have."""
+    mark = CONDITION_MARKS[condition]
+    return replace(mark, marker=_GRADED[by] or mark.marker)
 
 
 def _kinds(rankings: pd.DataFrame) -> list[tuple[str, str]]:
@@ -221,14 +205,14 @@ def _kinds(rankings: pd.DataFrame) -> list[tuple[str, str]]:
     return [(condition, by) for condition in CONDITION_MARKS for by in _GRADED if (condition, by) in there]
 
 
-@styled
+@use_style()
 def plot_graded(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
     """Plot `draw_graded`, a panel a target; `values` as for `plot_rankings`, ``**page`` as for `plot_panels`."""
     order, kinds = panels.order_rows(rankings["value"], values), _kinds(rankings)
     handles = []
     for condition, by in kinds:
-        mark = CONDITION_MARKS[condition]
-        look: dict = {"color": mark.color, "marker": _GRADED[by] or mark.marker, "markersize": mark.size - 0.8}
+        mark = _graded_mark(condition, by)
+        look: dict = {"color": mark.color, "marker": mark.marker, "markersize": mark.size - 0.8}
         name = f"{mark.label}: {'choices' if by == 'binary' else by}"
         handles.append(marks.legend_mark(name, hollow=by != "binary", **look))
     return panels.plot_panels(
@@ -244,20 +228,8 @@ def plot_graded(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, 
 def draw_mean_rankings(rankings: pd.DataFrame, ax: Axes, *, order: Sequence[str] | None = None) -> Axes:
     """Draw the strengths of the values over all targets: a pale mark a target, a full one their mean.
 
-    Parameters
-    ----------
-    rankings : DataFrame
-        Columns of the table ``rankings``, of one arm. Rankings that are not identified are left out; each target
-        counts the same.
-    ax : Axes
-        Where to draw.
-    order : sequence of str, optional
-        The study's values from top to bottom; default: as they come in the table.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, there is more than one arm, no ranking is identified, or `order` lacks a value.
+    Rankings that are not identified are left out, ValueError if none is; each target counts the same. `order` as for
+    `draw_rankings`.
     """
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     known = rankings[rankings["identified"]]
@@ -272,23 +244,21 @@ def draw_mean_rankings(rankings: pd.DataFrame, ax: Axes, *, order: Sequence[str]
     look: dict = {"linestyles": "none", "markers": [mark.marker for mark in looks], "markersize": 5}
     sns.pointplot(known, **common, dodge=dodge or False, errorbar=None, **look)
     panels.set_rows(ax, order, value_colors(order))
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax)
     ax.set(xlabel="", ylabel="")
     return ax
 
 
-@styled
+@use_style()
 def plot_mean_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_mean_rankings`; `values` as for `plot_rankings`, ``**page`` as for `plot_panels`."""
+    """Plot `draw_mean_rankings`; `values` as for `plot_rankings`."""
     order = panels.order_rows(rankings["value"], values)
     targets = rankings.loc[rankings["identified"], "target"].nunique()
+    pale = marks.legend_mark("pale: a target each", linestyle="none")
     return panels.plot_panels(
         {f"{targets} target{'s' * (targets != 1)}": partial(draw_mean_rankings, rankings, order=order)},
         height=1.2 * _PER_ROW * len(order),
-        handles=[
-            *marks.condition_handles(rankings, "mean, {}"),
-            marks.legend_mark("pale: a target each", linestyle="none"),
-        ],
+        handles=[*marks.condition_handles(rankings, "mean, {}"), pale],
         xlabel="strength (log-odds)",
         **(Page(title="Which values come first, over all targets", width=COLUMN_WIDTH) | page),
     )
