@@ -391,9 +391,11 @@ def test_a_reply_that_is_not_whole_says_what_is_wrong_and_what_to_raise(make_req
     assert reply.outcome == "invalid" and reply.problem.startswith(problem)
     assert ("reasoning_room" in reply.problem) == ("thoughts" in problem)
     assert reply.raw == message["content"]
-    # where no limit is sent it was the endpoint's own
-    unlimited = read_reply(make_call(MODEL, make_request("?")), raw).problem
-    assert "target_max_tokens" not in unlimited and ("options: max_tokens" in unlimited) == ("thoughts" in problem)
+    # where the study sends no limit, or its model a lower one, it was not the study's
+    low = replace(MODEL, options={"max_tokens": 50})
+    for call in (make_call(MODEL, make_request("?")), make_call(low, make_request("?", max_tokens=100))):
+        said = read_reply(call, raw).problem
+        assert "target_max_tokens" not in said and ("options: max_tokens" in said) == ("thoughts" in problem)
 
 
 @pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "eos_token", "end_turn", None])
