@@ -91,7 +91,12 @@ FAULTY_MESSAGES = {
         "Dear Ms Ito, I resign as of today and thank you for three good years.",
         "To whom it may concern: Tom has worked here for six years.\n\nRespectfully,\nA. Lee",
     ],
-    "tag": ["Here it is: [[artifact]]", "Here: <ARTIFACT>an email</ARTIFACT>", "Here: [[ Artifact: the email ]]", "[artifact_request]I am Tom."],
+    "tag": [
+        "Here it is: [[artifact]]",
+        "Here: <ARTIFACT>an email</ARTIFACT>",
+        "Here: [[ Artifact: the email ]]",
+        "[artifact_request]I am Tom.",
+    ],
 }
 GOOD_ARTIFACTS = [
     "Dear Ms Ito,\n\nI'm sorry, but I can't come on Friday.\n\nTom",

@@ -398,6 +398,34 @@ def test_a_reply_that_is_not_whole_says_what_is_wrong_and_what_to_raise(make_req
         assert "target_max_tokens" not in said and ("options: max_tokens" in said) == ("thoughts" in problem)
 
 
+class Judged(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    reasoning: str
+    action: str
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "outcome"),
+    [
+        ("two or three sentences that point to what the assistant wrote", "invalid"),
+        ("Two or three sentences that point to what the assistant wrote.", "invalid"),
+        ("The assistant wrote six lines and left nobody out.", "ok"),
+        # the words of the material are a reason, and so are few words
+        ("it wrote two or three sentences about Geoffrey", "ok"),
+        ("what the assistant wrote", "ok"),
+    ],
+)
+def test_a_reason_that_is_a_piece_of_the_instruction_is_none(make_request, reasoning, outcome):
+    said = (
+        "Judge it.\n[begin conversation 0123abcd]\nASSISTANT: it wrote two or three sentences about Geoffrey\n"
+        "[end conversation 0123abcd]\n- reasoning: two or three sentences that point to what\n the assistant wrote;"
+    )
+    call = make_call(MODEL, make_request(said, schema=Judged))
+    message = {"content": json.dumps({"reasoning": reasoning, "action": "B"})}
+    raw = read_completion({"choices": [{"message": message, "finish_reason": "stop"}]}, 0.1)
+    assert read_reply(call, raw).outcome == outcome
+
+
 @pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "eos_token", "end_turn", None])
 def test_good_ends_are_known_by_all_their_names(make_request, finish):
     raw = read_completion({"choices": [{"message": {"content": "B"}, "finish_reason": finish}]}, 0.1)

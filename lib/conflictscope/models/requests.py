@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from conflictscope.models.registry import Model
 from conflictscope.models.thoughts import split_thoughts
-from conflictscope.prompts import Prompt, render
+from conflictscope.prompts import Prompt, render, without_fences
 
 Message = Mapping[str, str]
 """``role`` (``system``, ``user`` or ``assistant``) and ``content``."""
@@ -400,6 +400,8 @@ _OF_THE_ACCOUNT = re.compile(
 _MODERATED = (400, 403, 422, 451)
 _RAISE_OURS = "raise target_max_tokens, or reasoning_room in its entry in the file of models"
 _RAISE_THEIRS = "raise its limit in its entry in the file of models (options: max_tokens)"
+_REASONS = frozenset({"reason", "reasoning"})
+_ECHOED_WORDS = 5
 _THINK_LESS = "or have it think less there (options: reasoning_effort)"
 
 
@@ -618,9 +620,19 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
         return read("ok")
     try:
         parsed = read_object(text or "", call.request.schema)
+        _check_reasons(parsed, call.messages)
     except ValueError as problem:
         return read("invalid", str(problem))
     return read("ok", None, parsed)
+
+
+def _check_reasons(parsed: BaseModel, messages: Sequence[Mapping[str, str]]) -> None:
+    """Refuse a reason that is a piece of the instruction: a small model fills in the form and judges nothing."""
+    told = " ".join(without_fences(message["content"]) for message in messages if message["role"] != "assistant")
+    for name in _REASONS & type(parsed).model_fields.keys():
+        words = getattr(parsed, name).lower().strip(" .;:\"'").split()
+        if len(words) >= _ECHOED_WORDS and " ".join(words) in " ".join(told.lower().split()):
+            raise ValueError(f"{name}: repeats the instruction, and gives no reason")
 
 
 def failed_reply(call: Call, problem: str) -> Reply:
