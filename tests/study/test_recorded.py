@@ -39,7 +39,7 @@ def tables(rebuilt):
 def test_it_is_small_and_gives_the_committed_figures(rebuilt):
     assert BUNDLE.stat().st_size < 5e6
     committed = {path.name: path.read_bytes() for path in (ROOT / "figures" / "recorded").iterdir()}
-    assert {"judge.png", "rankings.png"} <= set(committed)
+    assert {"effects.png", "rankings.png"} <= set(committed)
     assert {name: (rebuilt / "figures" / name).read_bytes() for name in committed} == committed
 
 

@@ -20,7 +20,7 @@ _RATES = ["rate", "rate_low", "rate_high"]
 _KEY = ["target", "condition", "arm"]
 _POSITION = "takes first-listed"
 _ACTING = "acts"
-_PER_ROW = 0.19  # inches a target
+_PER_ROW, _PER_LINE = 0.19, 0.12  # inches a target, and each further line of its name
 _SMALLER = 0.8  # points by which marks are smaller than in the rankings
 
 
@@ -123,7 +123,7 @@ def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
     rests_on = {name: f"{name}, {_range(part['choices'])}" for name, part in effects.groupby("panel", sort=False)}
     return panels.plot_panels(
         panels.panels_by(effects.assign(panel=effects["panel"].map(rests_on)), "panel", draw_effect, order=order),
-        height=_PER_ROW * len(order),
+        height=(_PER_ROW + _PER_LINE * (panels.row_lines(order) - 1)) * len(order),
         handles=marks.condition_handles(effects, smaller=_SMALLER),
         xlabel="share of choices",
         at_least=3,

@@ -213,6 +213,11 @@ def set_rows(ax: Axes, names: Sequence[str], colors: Mapping[str, tuple] | None 
         mark_values(ax, names, colors, offset=0.0)
 
 
+def row_lines(names: Sequence[str]) -> int:
+    """Return how many lines the longest label of `set_rows` takes."""
+    return max(break_name(name, _LABEL_LETTERS).count("\n") + 1 for name in names)
+
+
 def beside(ax: Axes, inches: float, *, below: bool = False) -> Transform:
     """Return where x is so many inches right of an axes fraction and y a row; below: x a column, y an axes fraction."""
     across, along = (0.0, inches) if below else (inches, 0.0)
