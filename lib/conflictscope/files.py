@@ -23,6 +23,7 @@ import yaml
 _MOST_BYTES = 4 * 1024**2
 # entries once every alias is written out; the file of models, most of whose entries share an anchor, has some 400
 _MOST_ENTRIES = 200_000
+_MOST_BRACKETS = 100
 # accents on one letter: composing them takes time that grows with the square of their number
 _MOST_ACCENTS = 30
 # letters and marks that show nothing: with them two names could look the same
@@ -290,6 +291,12 @@ class _SafePlainLoader(yaml.SafeLoader):
         if node is not None and _entries(node, {}) > _MOST_ENTRIES:
             raise yaml.constructor.ConstructorError(None, None, "its aliases stand for too much", node.start_mark)
         return node
+
+    def fetch_flow_collection_start(self, TokenClass: type) -> None:
+        # the scanner looks at each open bracket again for every token
+        if self.flow_level >= _MOST_BRACKETS:
+            raise yaml.scanner.ScannerError(None, None, "nested too deeply", self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, yaml.MappingNode):

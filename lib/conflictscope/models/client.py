@@ -24,7 +24,7 @@ from aiolimiter import AsyncLimiter
 from conflictscope.models.patience import Breaker, is_lost
 from conflictscope.models.records import Attempts, Lost, estimate_tokens
 from conflictscope.models.registry import SIMULATED, Model
-from conflictscope.models.requests import read_count
+from conflictscope.models.requests import read_count, storable_text
 from conflictscope.models.wire import Wire
 
 HIDDEN = "…"
@@ -234,7 +234,7 @@ class Endpoint:
             words = f"no connection ({cause or type(problem).__name__})"
         else:
             words = str(problem)
-        words = hide_key(" ".join(words.split()), self._key)[:500]
+        words = str(storable_text(hide_key(" ".join(words.split()), self._key)[:500]))
         perhaps_by_proxy = isinstance(problem, openai.APIConnectionError) or (
             getattr(problem, "status_code", None) in _OF_PROXIES
         )
@@ -307,6 +307,8 @@ class Endpoint:
                 raise openai.OpenAIError(
                     f"its answer has over {self.model.max_reply_mb:g} MB, max_reply_mb in the file of models"
                 )
+            if unpack and unpack.unused_data:
+                raise httpx2.DecodingError("more came than one packed answer")
         if unpack and not unpack.eof:
             raise httpx2.DecodingError("the packed answer ends before its end")
         return bytes(content)

@@ -106,6 +106,7 @@ class CallStore:
         """What to tell if its file is no longer the one that was opened; None as long as it is."""
         self._file = _file_of(self._engine.url)
         self._identity: tuple[int, int] | None = None
+        self._size = 0
         self.holder = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._numbers = itertools.count()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -256,6 +257,11 @@ class CallStore:
             results = self._results(connection, [job for job in jobs if job is not None])
             if not self._is_in_place():
                 connection = self._save_beside(connection)
+            elif self.gone is None and self._is_cut_off():
+                self.gone = OSError(
+                    f"the call store {self.name} was cut off or written over while it was in use. {_DAMAGED}the same "
+                    "command again."
+                )
             if self.gone is not None:
                 results = [(job, result if isinstance(result, Exception) else self.gone) for job, result in results]
             _answer(results)
@@ -271,6 +277,12 @@ class CallStore:
         except OSError:
             return False
         return (there.st_dev, there.st_ino) == self._identity
+
+    def _is_cut_off(self) -> bool:
+        """Return whether the file has lost what it held: SQLite makes it longer and never shorter."""
+        size = os.stat(self._file).st_size if self._file is not None and self._identity is not None else 0
+        self._size = max(size, self._size)
+        return size < self._size
 
     def _save_beside(self, connection: sa.Connection) -> sa.Connection:
         """Copy what the open file holds, which has no name any more, to one beside it; return a connection to that."""
@@ -372,7 +384,7 @@ class CallStore:
                     with connection.begin():
                         self.usage = read_usage(connection)
                 if self._file is not None:
-                    self._identity = _identify(self._file)
+                    self._identity, self._size = _identify(self._file), os.stat(self._file).st_size
                 break
             except (IntegrityError, OperationalError) as problem:
                 # another process may be making the same tables at this moment

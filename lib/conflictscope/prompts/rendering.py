@@ -8,6 +8,8 @@ A study's own prompts, in a folder, take the place of the shipped ones of the sa
 
 import hashlib
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +23,7 @@ FOLDER = Path(__file__).parent
 _overlay: Path | None = None
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 _ROLE = re.compile(r"^--- (system|user)\n", re.MULTILINE)
-_FENCE = re.compile(r"\[begin ([a-z0-9 ]+) ([0-9a-f]{8})\]\n(.*?)\n\[end \1 \2\]", re.DOTALL)
+_BEGIN, _END = (re.compile(rf"{mark} ([a-z0-9 ]+ [0-9a-f]{{8}})\]") for mark in (r"\[begin", r"\n\[end"))
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,18 @@ _ENVIRONMENT.filters["fence"] = fence
 
 def read_fences(text: str) -> dict[str, str]:
     """Return label → text for each fenced section, the way a careful reader would take them; the first one wins."""
+    ends: defaultdict[str, list[int]] = defaultdict(list)
+    for end in _END.finditer(text):
+        ends[end[1]].append(end.start())
     sections: dict[str, str] = {}
-    for label, _, content in _FENCE.findall(text):
-        sections.setdefault(label, content)
+    at = 0
+    for begin in _BEGIN.finditer(text):
+        first = begin.end() + 1
+        there = ends[begin[1]]
+        nth = bisect_left(there, first)
+        if begin.start() >= at and text[first - 1 : first] == "\n" and nth < len(there):
+            sections.setdefault(begin[1][:-9], text[first : there[nth]])
+            at = there[nth]
     return sections
 
 
