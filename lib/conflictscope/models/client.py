@@ -84,6 +84,8 @@ def _forms(key: str) -> list[str]:
 
 
 T = TypeVar("T")
+# an endpoint has two or three addresses, and thousands of calls go to each
+_parse = cache(httpx2.URL)
 
 _GZIP = 31
 _OF_PROXIES = (403, 407, 502, 503, 504)
@@ -141,12 +143,14 @@ class Endpoint:
             self._way = wire.way
         self._transport = transport
         self._url = "http://simulated.invalid/v1" if simulated else model.base_url.rstrip("/")
-        self._headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "conflictscope",
-        }
+        self._headers = httpx2.Headers(
+            {
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "conflictscope",
+            }
+        )
         if self._key is not None:
             self._headers["Authorization"] = f"Bearer {self._key}"
         self._seen = _SeenAnswers()
@@ -255,7 +259,7 @@ class Endpoint:
     ) -> T:
         """Make one attempt and return the result of its answer."""
         method = "POST" if body else "GET"
-        request = httpx2.Request(method, self._url + path, content=body or None, headers=self._headers)
+        request = httpx2.Request(method, _parse(self._url + path), content=body or None, headers=self._headers)
         # held to the last byte: what is done before and after would leave the endpoint idle
         async with self._slots:
             if sending is not None:
