@@ -29,6 +29,8 @@ _MOST_ACCENTS = 30
 # letters and marks that show nothing: with them two names could look the same
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
+_MARKUP = re.compile(r"[<>$\\`\[\]*|]")
+
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML or JSON file that holds one mapping.
@@ -123,6 +125,14 @@ def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None
         if shown and kinds[0] in "LN":
             return None
     return f"up to {most} letters, digits, single spaces and . & ' - _" + "".join(f" {mark}" for mark in marks)
+
+
+PLAIN_NAME = "a name without < > $ \\ ` [ ] * | and control characters"
+
+
+def means_more(name: str) -> bool:
+    """Return whether a name of a stranger's is no ``PLAIN_NAME``: somewhere it would be markup, or a formula."""
+    return bool(_MARKUP.search(name)) or not name.isprintable()
 
 
 def did_you_mean(found: object, names: Iterable[str], *, cutoff: float = 0.6) -> str:
