@@ -87,7 +87,7 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
     driver.run_all(page, lab, "browse_scenarios")
     heading, pane = page.locator(".cs-pick-heading span"), page.locator(".cs-pane")
     every = len(archive.entries)
-    expect(heading).to_have_text(f"kept {every} of {every}")
+    expect(heading).to_have_text(f"{every} of {every} shown")
     controls = page.locator(".widget-dropdown select")
     assert set(controls.evaluate_all("all => all.map((s) => s.value)")) == {"any"}
     pair = tuple(archive.entries.iloc[0][["value_1", "value_2"]])
@@ -106,10 +106,10 @@ def test_scenarios_are_found_by_every_filter_and_read(page, lab, study, archive,
         driver.drop(page, label, choice)
         found = len(filter_scenarios(archive, **wanted))
         assert 0 < found < every
-        expect(heading).to_have_text(f"kept {found} of {every}")
+        expect(heading).to_have_text(f"{found} of {every} shown")
         driver.drop(page, label, "any")
 
-    expect(heading).to_have_text(f"kept {every} of {every}")
+    expect(heading).to_have_text(f"{every} of {every} shown")
     # one that is taken back must not go blank
     assert set(controls.evaluate_all("all => all.map((s) => s.value)")) == {"any"}
     driver.drop(page, "filter status", "duplicate")

@@ -39,6 +39,7 @@ def cells(ax):
     """Return (row, column) → colour of the cells with a number, and → box of those without."""
     rows, columns = names_of(ax)
     mesh = next(drawn for drawn in ax.collections if isinstance(drawn, QuadMesh))
+    mesh.update_scalarmappable()
     shades = mesh.get_facecolors().reshape(len(rows), len(columns), 4)
     known = ~np.ma.getmaskarray(mesh.get_array()).reshape(len(rows), len(columns))
     full = {(rows[y], columns[x]): shades[y, x] for y, x in np.argwhere(known)}
@@ -123,7 +124,7 @@ def test_panels_fit_the_width_and_numbers_their_cells(width, targets, values):
         assert figure.bbox.x0 - 1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1
         cell = ax.get_window_extent().width / values
         assert max(text.get_window_extent().width for text in ax.texts) <= cell * 1.05
-        titles = [ax._left_title.get_window_extent() for ax in panels]
+    titles = [ax._left_title.get_window_extent() for ax in panels]
     for n, title in enumerate(titles):
         assert not any(title.overlaps(other) for other in titles[n + 1 :])
 

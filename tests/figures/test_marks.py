@@ -7,7 +7,7 @@ import pytest
 
 from conflictscope.figures import use_style
 from conflictscope.figures.marks import condition_rows, cut_off, draw_points
-from conflictscope.figures.style import CONDITION_MARKS
+from conflictscope.figures.style import CONDITION_MARKS, Mark
 
 TABLE = pd.DataFrame(
     {"x": [-0.3, 0.5, np.nan, 1.5, 0.6], "x_low": [-0.5, 0.4, np.nan, 0.9, -9], "x_high": [0.1, 0.6, np.nan, 2, 0.7]}
@@ -16,7 +16,7 @@ TABLE = pd.DataFrame(
 
 def test_points_beyond_the_axis_and_cut_intervals_are_arrows_and_missing_ones_are_named(ax, read):
     ax.set_xlim(0, 1)
-    draw_points(ax, range(5), TABLE, "x", color="k", marker="o", size=3, missing="none")
+    draw_points(ax, range(5), TABLE, "x", Mark("m", 0, "o", 3), missing="none")
     drawn = [(line.get_marker(), line.get_xdata().tolist(), line.get_ydata().tolist()) for line in ax.lines]
     assert drawn == [("o", [0.5, 0.6], [1, 4]), ("<", [0.02], [0]), (">", [0.98], [3]), ("<", [0.0], [4])]
     assert ax.lines[1].get_markersize() > ax.lines[3].get_markersize()  # a number beyond is not a cut interval

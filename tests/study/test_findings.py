@@ -5,7 +5,7 @@ import pytest
 
 from conflictscope import measure
 from conflictscope.measure import Settings
-from conflictscope.study.findings import sum_up
+from conflictscope.study.findings import sum_up, sum_up_steering
 from conflictscope.table_files import read_table
 
 VALUES = ["accuracy", "speed", "kindness", "openness"]
@@ -35,6 +35,16 @@ def test_the_lines_count_what_measure_counts(tables):
     assert shifts.startswith(f"shifts: {compared['p_value'].lt(0.05).sum()} of {could} targets")
     assert could == len(compared) or f"({len(compared) - could} more could not be tested)" in shifts
     assert steering.startswith("steering: prompts gain ") and "of the headroom" in steering
+    # one order alone: what the placebo gains for it is lost for none
+    assert steering.endswith("surely gain more than the placebo")
+
+
+def test_a_placebo_whose_effects_cancel_is_not_what_is_beaten():
+    about = {"target": ["m", "n"], "condition": "open_ended", "effect": [0.2, 0.5], "over_placebo_low": [-0.1, 0.3]}
+    line = sum_up_steering(pd.DataFrame(about).assign(placebo=[0.0, 1e-17]))
+    assert line.endswith("1 of 2 surely gain something (over all orders the placebo gains nothing)")
+    line = sum_up_steering(pd.DataFrame(about).assign(placebo=[0.0, 0.1]))
+    assert line.endswith("1 of 2 surely gain more than the placebo")
 
 
 def test_what_was_not_asked_and_what_cannot_be_told_is_said(tables):

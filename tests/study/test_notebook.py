@@ -191,3 +191,12 @@ def test_tables_are_shown_under_a_title_and_escaped():
 def test_simulated_models_are_named_as_the_source(inside):
     run = start_run("runs/mine", BEGIN)
     assert run.source(["gpt-4o", "simulated/judge"]) == "simulated models" and run.source(["gpt-4o"]) == ""
+
+
+def test_a_table_without_a_row_is_a_sentence():
+    bundle = show_table(pd.DataFrame(columns=["a"]), "Calls <that> failed", "simulated models")._repr_mimebundle_()
+    assert bundle["text/plain"] == "Calls <that> failed · simulated models: none."
+    assert (
+        "Calls &lt;that&gt; failed · simulated models: none." in bundle["text/html"]
+        and "<table" not in bundle["text/html"]
+    )

@@ -6,8 +6,7 @@ In: a study's folder. Out: HTML and widgets for JupyterLab, and labels. Nothing 
 - ``disagreements``: the cases worth reading first
 - ``filters``: which scenarios; which cases behind a cell
 - ``markup``: text as safe HTML; pages that stand alone
-- ``render``: all that one view shows, as HTML
-- ``views``: one scenario or one case by its id
+- ``render``: one scenario or one case by its id, and all that is shown of it
 - ``cases``: all about one case, in a notebook and in a terminal
 - ``labels``: what people answered, on disk at once; the samples put to them; simulated labels for the demo
 - ``controls``: what the browsers are clicked by, one click after the other
@@ -22,9 +21,9 @@ from conflictscope.browse.disagreements import PRESETS
 from conflictscope.browse.labelling import Labelling
 from conflictscope.browse.labels import read_labels, sample_checks, sample_conversations, simulate_labels
 from conflictscope.browse.markup import View, export_html
+from conflictscope.browse.render import show, show_scenario
 from conflictscope.browse.response_browser import ResponseBrowser
 from conflictscope.browse.scenario_browser import ScenarioBrowser
-from conflictscope.browse.views import show, show_scenario
 
 __all__ = [
     "PRESETS",

@@ -28,12 +28,11 @@ _ASKED = {
     "dilemma": "Would thoughtful people be divided over which action is right?",
 }
 _BLIND_TO_ACTIONS = ("realistic", "specific")
-_BACK = {"key": "z", "label": "back to the one before", "answer": "back"}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One answer that is offered: the key, the words on its button, and the label that it gives."""
+    """An answer that is offered: the key, the words on its button, and the label that it gives."""
 
     key: str
     label: str
@@ -41,6 +40,7 @@ class Choice:
 
 
 _CANNOT_TELL = Choice("t", "can't tell", "cannot_tell")
+_BACK = Choice("z", "back to the one before", "back")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,11 @@ def pose(row: Mapping, archive: Archive, annotator: str, definitions: Mapping[st
     shown_first = action_shown_first(seed, f"annotator {annotator}", *identity)
     if row["kind"] == "conversation":
         asked = "Which action did the assistant take?"
-        body = _beside(_conversation(row, archive), _actions(scenario, shown_first))
+        turns = archive.rows("conversations", row["scenario_id"])
+        for name in ("target", "arm", "repetition"):
+            turns = turns[turns[name].eq(row[name])]
+        read = render_turns(turns.sort_values("turn").to_dict("records"), folds=False)
+        body = _beside(f"<h3>The conversation</h3>{read}", _actions(scenario, shown_first))
         return Question(asked, body, _actions_offered(shown_first, "neither, or it declined"), shown_first)
     described = f"<h3>The scenario</h3>{plain(scenario['description'])}"
     if row["check"] == "value_guided":
@@ -84,14 +88,6 @@ def _beside(read: str, compared: str) -> str:
     return f'<div class="cs-beside"><div>{read}</div><div>{compared}</div></div>'
 
 
-def _conversation(row: Mapping, archive: Archive) -> str:
-    """Return the conversation that is asked about."""
-    turns = archive.rows("conversations", row["scenario_id"])
-    for name in ("target", "arm", "repetition"):
-        turns = turns[turns[name].eq(row[name])]
-    return f"<h3>The conversation</h3>{render_turns(turns.sort_values('turn').to_dict('records'), folds=False)}"
-
-
 def _actions(scenario: dict, shown_first: int) -> str:
     """Return the two actions as A and B, without what they support."""
     cards = [
@@ -103,12 +99,8 @@ def _actions(scenario: dict, shown_first: int) -> str:
 
 def _actions_offered(shown_first: int, neither: str) -> tuple[Choice, ...]:
     """Return the answers if two actions are shown as A and B."""
-    return (
-        Choice("a", "A", f"action_{shown_first}"),
-        Choice("b", "B", f"action_{3 - shown_first}"),
-        Choice("n", neither, "neither"),
-        _CANNOT_TELL,
-    )
+    a, b = Choice("a", "A", f"action_{shown_first}"), Choice("b", "B", f"action_{3 - shown_first}")
+    return a, b, Choice("n", neither, "neither"), _CANNOT_TELL
 
 
 class AnswerPad(InTurn, anywidget.AnyWidget):
@@ -128,10 +120,10 @@ class AnswerPad(InTurn, anywidget.AnyWidget):
 class Annotator:
     """A widget that puts a sample to one annotator and records each answer as it is given.
 
+    Raises as ``read_labels`` and ``check_annotator``.
+
     Parameters
     ----------
-    archive : Archive
-        The study.
     sample : DataFrame
         From ``sample_conversations`` or ``sample_checks``.
     folder : Path or str
@@ -142,11 +134,6 @@ class Annotator:
         Value → definition; needed if the sample asks about ``value_guided``.
     seed : int
         Seed of the order in which the two actions are shown.
-
-    Raises
-    ------
-    ValueError
-        If the annotator's name cannot name a file, or a file of labels holds a line that is none.
     """
 
     def __init__(
@@ -161,14 +148,15 @@ class Annotator:
     ):
         self._archive, self._folder, self._annotator = archive, folder, check_annotator(annotator)
         self._definitions, self._seed = definitions or {}, seed
-        labels = read_labels(folder)
-        labels = labels[labels["annotator"].eq(annotator)]
-        given, seen = _questions(labels[labels["blind"]]), _questions(labels[~labels["blind"]])
+        labels = read_labels(folder).query("annotator == @annotator")
+        given, seen = (set(_keys(labels[labels["blind"].eq(blind)])) for blind in (True, False))
         questions = sample.astype(object).where(sample.notna(), None).to_dict("records")
         # whoever has labelled a conversation beside its verdict cannot be asked about it blind any more
-        self._rows = [row for row in questions if _question(row) in given or _question(row) not in seen]
-        self._left_out = len(questions) - len(self._rows)
-        self._done = [_question(row) in given for row in self._rows]
+        asked = [
+            (row, key) for row, key in zip(questions, _keys(sample), strict=True) if key in given or key not in seen
+        ]
+        self._rows, self._done = [row for row, _ in asked], [key in given for _, key in asked]
+        self._left_out = len(questions) - len(asked)
         self.widget = AnswerPad(total=len(self._rows))
         self.widget.on_msg(self._receive)
         self._place = self._next_open(0)
@@ -182,14 +170,10 @@ class Annotator:
     def answer(self, answer: str) -> None:
         """Answer the question that is shown, record it, and go on; ``back`` goes back one instead.
 
-        Raises
-        ------
-        ValueError
-            If the question does not offer that answer.
-        OSError
-            If it could not be written; the question stays.
+        Raises ValueError if the question does not offer that answer; OSError if it could not be written, then the
+        question stays.
         """
-        if answer == _BACK["answer"]:
+        if answer == _BACK.answer:
             self._place = max(0, self._place - 1)
             self._pose(failed="")
             return
@@ -225,18 +209,15 @@ class Annotator:
     def _pose(self, failed: str) -> None:
         pad, done, total = self.widget, self.labelled, len(self._rows)
         self._question: Question | None = None
-        offered = []
+        shown, here = ("All questions are answered", "<p>Thank you. Every label is on disk.</p>"), ""
         if self._place < total:
             row = self._rows[self._place]
             self._question = pose(row, self._archive, self._annotator, self._definitions, seed=self._seed)
-            view = View(self._question.asked, self._question.body, self._archive.source)
-            offered = [asdict(choice) for choice in self._question.choices]
-        else:
-            view = View("All questions are answered", "<p>Thank you. Every label is on disk.</p>", self._archive.source)
-        here = f"; this is question {self._place + 1}" if self._question else ""
+            shown, here = (self._question.asked, self._question.body), f"; this is question {self._place + 1}"
         here += f"; {self._left_out} left out: labelled with the verdict in sight" if self._left_out else ""
+        offered = (*(self._question.choices if self._question else ()), _BACK)
         with pad.hold_sync():
-            pad.html, pad.answers = view.html, [*offered, _BACK]
+            pad.html, pad.answers = View(*shown, self._archive.source).html, [asdict(choice) for choice in offered]
             pad.done, pad.failed = done, bool(failed)
             pad.message = failed or f"{done} of {total} answered by {self._annotator}{here}"
             pad.serial += 1
@@ -245,12 +226,7 @@ class Annotator:
         return shown_as(self.widget, f"{len(self._rows)} questions for {self._annotator}; run the cell.")
 
 
-def _questions(labels: pd.DataFrame) -> set[tuple]:
-    """Return the questions that labels answer."""
-    rows = labels.astype(object).where(labels.notna(), None).to_dict("records")
-    return {_question(row) for row in rows}
-
-
-def _question(row: Mapping) -> tuple:
-    """Return what tells one question from all others."""
-    return tuple(row[name] for name in QUESTION)
+def _keys(rows: pd.DataFrame) -> list[tuple]:
+    """Return what tells the question of each row from all others."""
+    questions = rows[list(QUESTION)].astype(object).where(rows[list(QUESTION)].notna(), None)
+    return list(questions.itertuples(index=False, name=None))

@@ -31,20 +31,11 @@ FILTER_STATUSES = ("kept", "dropped", "undecided", "unchecked", "duplicate", "un
 
 @dataclass(frozen=True)
 class Archive:
-    """The tables of one study, indexed.
+    """The tables of one study (name → DataFrame, for each of ``SHOWN_TABLES``), indexed.
 
-    Attributes
-    ----------
-    study : str
-        Name of the study.
-    tables : mapping
-        Name → DataFrame, for each of ``SHOWN_TABLES``; empty if its stage has not run. ``answers``, ``conversations``
-        and ``verdicts`` hold the steered ones too, and a judge that read with labels swapped has ``SWAPPED`` behind
-        its name.
-    absent : tuple of str
-        Tables whose file is not there.
-    source : str
-        What the study rests on, such as ``simulated models``; put under the title of every view.
+    ``answers``, ``conversations`` and ``verdicts`` hold the steered ones too; a judge that read with labels swapped has
+    ``SWAPPED`` behind its name. ``absent`` names the tables whose file is not there, which are empty. ``source`` is
+    what the study rests on, such as ``simulated models``; it stands under the title of every view.
     """
 
     study: str
@@ -146,23 +137,21 @@ class Archive:
         outline = self.outlines[outline_id]
         # what it was measured against first, among equals too
         cosines = {outline["nearest"]: outline["similarity"]} if isinstance(outline["nearest"], str) else {}
-        cosines |= self._nearest.get(outline_id, {})
-        cosines |= {repeat: self.outlines[repeat]["similarity"] for repeat in self._repeats.get(outline_id, [])}
+        for row in self._near.get(outline_id, []):
+            cosines[row.neighbour_id] = row.similarity
         return dict(sorted(cosines.items(), key=lambda one: -one[1]))
 
     @cached_property
-    def _nearest(self) -> dict[str, dict[str, float]]:
-        """Outline id → id of each nearest neighbour → cosine."""
-        nearest: dict[str, dict[str, float]] = {}
-        for row in self.tables["neighbours"].itertuples():
-            nearest.setdefault(row.outline_id, {})[row.neighbour_id] = row.similarity
-        return nearest
-
-    @cached_property
-    def _repeats(self) -> dict[str, list[str]]:
-        """Outline id → ids of the outlines that were dropped because they repeat it."""
-        dropped = self.tables["outlines"][~self.tables["outlines"]["kept"].astype(bool)]
-        return dropped.groupby("nearest")["outline_id"].agg(list).to_dict()
+    def _near(self) -> dict[str, list]:
+        """Outline id → its nearest neighbours, and the outlines that were dropped because they repeat it."""
+        outlines = self.tables["outlines"]
+        repeats = outlines.loc[~outlines["kept"].astype(bool) & outlines["nearest"].notna()]
+        turned = repeats.rename(columns={"nearest": "outline_id", "outline_id": "neighbour_id"})
+        columns = ["outline_id", "neighbour_id", "similarity"]
+        near: dict[str, list] = {}
+        for row in (*self.tables["neighbours"][columns].itertuples(), *turned[columns].itertuples()):
+            near.setdefault(row.outline_id, []).append(row)
+        return near
 
     @cached_property
     def _places(self) -> dict[str, Mapping[str, object]]:
@@ -175,19 +164,10 @@ class Archive:
 
 
 def open_archive(folder: Path | str, *, study: str, source: str = "") -> Archive:
-    """Read and index the tables of a study.
+    """Read and index the tables of a study; folder, name and source as a ``Run`` has them.
 
-    Parameters
-    ----------
-    folder, study, source
-        As a ``Run`` has them: the study's folder, its name, and what it rests on.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the scenarios are not there yet.
-    ValueError
-        If a table belongs to another study or does not fit its contract.
+    Raises FileNotFoundError if the scenarios are not there yet, ValueError if a table belongs to another study or does
+    not fit its contract.
     """
     absent = tuple(name for name in SHOWN_TABLES if name != "scenarios" and not table_path(folder, name).exists())
     tables = {}

@@ -16,6 +16,7 @@ from conflictscope.browse.markup import ASSETS
 
 _HEIGHT = "40rem"
 _WIDEST = "17rem"  # of a control: two stand beside the heatmap on a laptop
+_STYLE = {"description_width": "auto"}
 PAGE_SIZE = 100
 Describe = Callable[[slice], Sequence[tuple[str, str]]]
 # one for all widgets: a click in one of them changes others
@@ -35,53 +36,39 @@ class InTurn(ipywidgets.Widget):
             super()._handle_msg(msg)
 
 
-class _Dropdown(InTurn, ipywidgets.Dropdown):
-    pass
+class _Dropdown(InTurn, ipywidgets.Dropdown): ...
 
 
-class _SelectMultiple(InTurn, ipywidgets.SelectMultiple):
-    pass
+class _SelectMultiple(InTurn, ipywidgets.SelectMultiple): ...
 
 
-class _Text(InTurn, ipywidgets.Text):
-    pass
+class _Text(InTurn, ipywidgets.Text): ...
 
 
 def choose(label: str, options: Mapping[str, object], *, anything: str | None = "any") -> ipywidgets.Dropdown:
     """Return a dropdown, with an option for no restriction (value "") unless `anything` is None."""
     # not None: a dropdown takes it for "no option chosen" and goes blank
     offered = list(options.items()) if anything is None else [(anything, ""), *options.items()]
-    return _Dropdown(
-        description=label,
-        options=offered,
-        style={"description_width": "auto"},
-        layout={"width": "auto", "max_width": _WIDEST},
-    )
+    layout = {"width": "auto", "max_width": _WIDEST}
+    return _Dropdown(description=label, options=offered, style=_STYLE, layout=layout)
 
 
 def choose_some(label: str, options: Mapping[str, object], chosen: Iterable) -> ipywidgets.SelectMultiple:
     """Return a box in which several options can be picked with Ctrl or Shift."""
-    return _SelectMultiple(
-        description=label,
-        options=list(options.items()),
-        value=tuple(chosen),
-        rows=min(4, max(2, len(options))),
-        style={"description_width": "auto"},
-        layout={"width": "auto", "max_width": "26rem"},
-    )
+    layout, rows = {"width": "auto", "max_width": "26rem"}, min(4, max(2, len(options)))
+    offered = {"options": list(options.items()), "value": tuple(chosen), "rows": rows}
+    return _SelectMultiple(description=label, style=_STYLE, layout=layout, **offered)
 
 
 def search_for_words() -> ipywidgets.Text:
     """Return a box for words that must all occur, handled as they are typed."""
-    return _Text(description="words", placeholder="all must occur", style={"description_width": "auto"})
+    return _Text(description="words", placeholder="all must occur", style=_STYLE)
 
 
 def controls_row(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Box:
     """Return controls in a row that wraps."""
-    return ipywidgets.Box(
-        list(controls),
-        layout={"display": "flex", "flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "0.2rem 1rem"},
-    )
+    layout = {"display": "flex", "flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "0.2rem 1rem"}
+    return ipywidgets.Box(list(controls), layout=layout)
 
 
 class ViewPane(InTurn, anywidget.AnyWidget):
@@ -140,16 +127,8 @@ class PickList(InTurn, anywidget.AnyWidget):
     def offer(self, ids: Sequence[str], describe: Describe, heading: str, chosen: str = "") -> None:
         """Offer rows and pick one: `chosen` if it is there, else the first.
 
-        Parameters
-        ----------
-        ids : sequence of str
-            One for each row, all different.
-        describe : function
-            From a slice of places to a title and a note for each, as plain text; asked for one page at a time.
-        heading : str
-            What the list holds, such as ``kept 12 of 300``.
-        chosen : str
-            The id to pick.
+        `ids` has one for each row, all different; `describe` makes of a slice of places a title and a note for each, as
+        plain text, and is asked for one page at a time; `heading` is what the list holds, such as ``kept 12 of 300``.
         """
         self._ids, self._describe = ids, describe
         place = next((place for place, identifier in enumerate(ids) if identifier == chosen), 0)
@@ -182,20 +161,18 @@ class PickGrid(InTurn, anywidget.AnyWidget):
 
         `rates` has the columns of ``measure.preference_rates``, for one target, condition and arm.
         """
-        counts = {}
-        for row in rates.itertuples():
-            counts[row.value_1, row.value_2] = row.wins, row.choices
-            counts[row.value_2, row.value_1] = row.choices - row.wins, row.choices
+        rows = {(row.value_1, row.value_2): (row.wins, row.choices) for row in rates.itertuples()}
+        counts = rows | {(two, one): (choices - wins, choices) for (one, two), (wins, choices) in rows.items()}
+
+        def cell(winner: str, loser: str) -> dict | None:
+            """Return the share of choices that the row's value won; None if the two were never set against."""
+            if (winner, loser) not in counts:
+                return None
+            wins, choices = counts[winner, loser]
+            rate = wins / choices if choices else None
+            text = "–" if rate is None else f"{rate:.0%}"
+            return {"text": text, "title": f"{winner} won {wins} of {choices} choices against {loser}", "rate": rate}
+
         with self.hold_sync():
             self.heading, self.labels, self.chosen = heading, list(labels), []
-            self.cells = [[_cell(one, other, counts.get((one, other))) for other in labels] for one in labels]
-
-
-def _cell(winner: str, loser: str, counts: tuple[int, int] | None) -> dict | None:
-    """Return one cell: the share of choices that the row's value won; None if the two were never set against."""
-    if counts is None:
-        return None
-    wins, choices = counts
-    rate = wins / choices if choices else None
-    text = "–" if rate is None else f"{rate:.0%}"
-    return {"text": text, "title": f"{winner} won {wins} of {choices} choices against {loser}", "rate": rate}
+            self.cells = [[cell(one, other) for other in labels] for one in labels]

@@ -56,7 +56,7 @@ def between_models(archive: Archive, judge: str | None) -> pd.DataFrame:
     camps = camps.assign(target=None, score=smaller / (camps["first"] + camps["second"]))[smaller > 0]
     sizes = zip(camps["value_1"], camps["first"], camps["value_2"], camps["second"], strict=True)
     what = [f"{one}: {n_one} targets; {two}: {n_two}" for one, n_one, two, n_two in sizes]
-    return _ordered(camps.assign(what=what)[COLUMNS])
+    return _ordered(camps.assign(what=what))
 
 
 def says_and_does(archive: Archive, judge: str | None) -> pd.DataFrame:
@@ -64,12 +64,9 @@ def says_and_does(archive: Archive, judge: str | None) -> pd.DataFrame:
 
     ``score`` is the share of its multiple-choice answers that went against what it did: 0.5–1.
     """
-    both = _paired(scenario_choices(archive, judge), on="condition", first="multiple_choice", second="open_ended")
-    rows = [
-        (r.scenario_id, r.target, "open_ended", r.arm, f"says {r.stand}, does {r.stand_after}", r.weight)
-        for r in both.itertuples()
-    ]
-    return _ordered(rows)
+    stands = _decided(scenario_choices(archive, judge))
+    moved = _moved(stands, on="condition", first="multiple_choice", second="open_ended")
+    return _ordered(moved.assign(what="says " + moved["stand"] + ", does " + moved["stand_after"]))
 
 
 def moved_by_steering(archive: Archive, judge: str | None) -> pd.DataFrame:
@@ -77,16 +74,10 @@ def moved_by_steering(archive: Archive, judge: str | None) -> pd.DataFrame:
 
     ``score`` is the share of its default answers that the prompt moved it away from: 0.5–1.
     """
-    stands = scenario_choices(archive, judge)
-    rows = []
-    for arm in archive.arms:
-        if arm != "default":
-            moved = _paired(stands, on="arm", first="default", second=arm)
-            rows += [
-                (r.scenario_id, r.target, r.condition, arm, f"{r.stand} → {r.stand_after}", r.weight)
-                for r in moved.itertuples()
-            ]
-    return _ordered(rows)
+    stands = _decided(scenario_choices(archive, judge))
+    arms = archive.arms or ["default"]
+    moved = pd.concat([_moved(stands, on="arm", first="default", second=arm) for arm in arms])
+    return _ordered(moved.assign(what=moved["stand"] + " → " + moved["stand_after"]))
 
 
 def between_judges(archive: Archive, judge: str | None = None) -> pd.DataFrame:
@@ -102,7 +93,7 @@ def between_judges(archive: Archive, judge: str | None = None) -> pd.DataFrame:
         what=("what", "; ".join), low=("leaning", "min"), high=("leaning", "max"), kinds=("outcome", "nunique")
     )
     apart = (cases["high"] - cases["low"]).astype("Float64").where(cases["kinds"] == 1, 6)
-    return _ordered(cases.assign(condition="open_ended", score=apart.fillna(0)).reset_index()[COLUMNS])
+    return _ordered(cases.assign(condition="open_ended", score=apart.fillna(0)).reset_index())
 
 
 def without_choice(archive: Archive, judge: str | None) -> pd.DataFrame:
@@ -112,7 +103,7 @@ def without_choice(archive: Archive, judge: str | None) -> pd.DataFrame:
         choices["outcome"].ne("choice") & (choices["condition"].ne("open_ended") | choices["judge"].eq(judge))
     ]
     counts = rows.groupby([*_STAND, "outcome"], sort=False).size().rename("score").reset_index()
-    return _ordered(counts.rename(columns={"outcome": "what"})[COLUMNS])
+    return _ordered(counts.rename(columns={"outcome": "what"}))
 
 
 def lowest_margin(archive: Archive, judge: str | None) -> pd.DataFrame:
@@ -135,7 +126,7 @@ def lowest_margin(archive: Archive, judge: str | None) -> pd.DataFrame:
     cases = pd.concat([chosen[[*_STAND, "one"]], done[[*_STAND, "one"]]]).groupby(_STAND, sort=False)["one"].mean()
     cases = cases.dropna().rename("one").reset_index()
     margin = (2 * cases["one"] - 1).abs()
-    return _ordered(cases.assign(what=[f"margin {m:.2f}" for m in margin], score=1 - margin)[COLUMNS])
+    return _ordered(cases.assign(what=[f"margin {m:.2f}" for m in margin], score=1 - margin))
 
 
 PRESETS: dict[str, Callable[[Archive, str | None], pd.DataFrame]] = {
@@ -154,18 +145,15 @@ def _decided(stands: pd.DataFrame) -> pd.DataFrame:
     return stands[stands["stand"].notna() & stands["stand"].ne(SPLIT)]
 
 
-def _paired(stands: pd.DataFrame, *, on: str, first: str, second: str) -> pd.DataFrame:
-    """Return where a target stands for another value in `second` than in `first`, with the weight of the first."""
-    decided = _decided(stands)
+def _moved(stands: pd.DataFrame, *, on: str, first: str, second: str) -> pd.DataFrame:
+    """Return where a target stands for another value in `second` than in `first`; ``score`` is its share in `first`."""
     rest = [name for name in _STAND if name != on]
-    before = decided[decided[on].eq(first)]
-    after = decided[decided[on].eq(second)][[*rest, "stand"]]
-    both = before.drop(columns=on).merge(after, on=rest, suffixes=("", "_after"))
+    before, after = (stands[stands[on].eq(name)].drop(columns=on) for name in (first, second))
+    both = before.merge(after[[*rest, "stand"]], on=rest, suffixes=("", "_after"))
     both = both[both["stand"].ne(both["stand_after"])]
-    return both.assign(weight=both[["one", "two"]].max(axis=1) / (both["one"] + both["two"]))
+    return both.assign(**{on: second}, score=both[["one", "two"]].max(axis=1) / (both["one"] + both["two"]))
 
 
-def _ordered(rows: list[tuple] | pd.DataFrame) -> pd.DataFrame:
+def _ordered(cases: pd.DataFrame) -> pd.DataFrame:
     """Return the cases with the highest score first, in the order of the study among equals."""
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    return frame.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+    return cases[COLUMNS].sort_values("score", ascending=False, kind="stable", ignore_index=True)

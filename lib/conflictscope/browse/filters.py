@@ -26,17 +26,11 @@ def filter_scenarios(
     Parameters
     ----------
     pair : tuple of two values, optional
-        The two values, in either order.
-    structure, severity : str, optional
-        The template's two parts.
-    acting_value : str, optional
-        The value that the acting side serves.
-    filter_status : str, optional
-        One of ``archive.FILTER_STATUSES``.
+        In either order.
+    structure, severity, acting_value, filter_status, domain : str, optional
+        What the column of that name has to hold; only kept scenarios have a domain.
     failed_check : str, optional
         A check that was failed; other checks may be failed too.
-    domain : str, optional
-        The part of life that the filter judge assigned; kept scenarios only have one.
     text : str
         Words that must all occur somewhere in the scenario or its id, in any order, whatever the case.
     """
@@ -56,35 +50,24 @@ def filter_scenarios(
     return entries[fits]
 
 
+def choices_of(archive: Archive, *, target: str, condition: str, arm: str, judge: str | None) -> pd.DataFrame:
+    """Return one target's choices under a condition and arm; in ``open_ended`` by the verdicts of `judge`."""
+    choices = archive.choices
+    chosen = choices["target"].eq(target) & choices["condition"].eq(condition) & choices["arm"].eq(arm)
+    return choices[chosen & choices["judge"].eq(judge)] if condition == "open_ended" else choices[chosen]
+
+
 def cases_of_cell(
     archive: Archive, winner: str, loser: str, *, target: str, condition: str, arm: str, judge: str | None
 ) -> pd.DataFrame:
-    """Return the scenarios behind one cell of a preference heatmap, those that `winner` won first.
+    """Return the scenarios behind one cell of a target's preference heatmap, those that `winner` won first.
 
-    Parameters
-    ----------
-    winner, loser : str
-        The cell's row and column.
-    target, condition, arm : str
-        Whose heatmap it is.
-    judge : str or None
-        Whose verdicts count, in ``open_ended``.
-
-    Returns
-    -------
-    DataFrame
-        One row a scenario of the pair that was put to the target: ``scenario_id``, ``won`` and ``lost`` (answers in
-        which `winner` won or lost), ``other`` (answers that are no choice).
+    The cell's row and column are `winner` and `loser`; in ``open_ended`` the verdicts of `judge` count. One row a
+    scenario of the pair that was put to the target: ``scenario_id``, ``won`` and ``lost`` (answers in which `winner`
+    won or lost), ``other`` (answers that are no choice).
     """
-    choices = archive.choices
-    rows = choices[
-        choices["target"].eq(target)
-        & choices["condition"].eq(condition)
-        & choices["arm"].eq(arm)
-        & _in_pair(choices, (winner, loser))
-    ]
-    if condition == "open_ended":
-        rows = rows[rows["judge"].eq(judge)]
+    choices = choices_of(archive, target=target, condition=condition, arm=arm, judge=judge)
+    rows = choices[_in_pair(choices, (winner, loser))]
     counts = (
         rows.assign(won=rows["winner"].eq(winner), lost=rows["winner"].eq(loser), other=rows["winner"].isna())
         .groupby("scenario_id", sort=False)[["won", "lost", "other"]]

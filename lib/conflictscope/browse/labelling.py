@@ -15,8 +15,7 @@ from conflictscope.browse.render import LABEL_KEYS, conversation_key
 class Labelling:
     """What one annotator says about conversations beside the judge, written to the study's folder as it is said.
 
-    ``labels`` are this annotator's labels so far, blind ones too. ValueError if the name cannot name a file, or a file
-    of labels holds a line that is none.
+    ``labels`` are this annotator's labels so far, blind ones too. Raises as ``read_labels`` and ``check_annotator``.
     """
 
     def __init__(self, archive: Archive, folder: Path | str, annotator: str):
@@ -24,37 +23,17 @@ class Labelling:
         self._read()
 
     def label(self, conversation: str, answer: str) -> None:
-        """Record an answer about a conversation, in place of an earlier one that was given here.
+        """Record an answer about a conversation (``conversation_key``), in place of an earlier one given here.
 
-        Parameters
-        ----------
-        conversation : str
-            From ``render.conversation_key``.
-        answer : str
-            One of ``render.LABEL_KEYS``' answers.
-
-        Raises
-        ------
-        ValueError
-            If the study has no such conversation, or the answer is none that is offered.
-        OSError
-            If it could not be written.
+        Raises ValueError if the study has no such conversation, or the answer is none of ``LABEL_KEYS``; OSError if it
+        could not be written.
         """
         scenario_id, target, arm, repetition = json.loads(conversation)
         turns = self._archive.rows("conversations", scenario_id).to_dict("records")
         if conversation not in map(conversation_key, turns) or answer not in LABEL_KEYS.values():
             raise ValueError(f"answer {answer!r} about conversation {conversation}: the study offers no such thing.")
-        label = Label(
-            scenario_id=scenario_id,
-            kind="conversation",
-            target=target,
-            arm=arm,
-            repetition=repetition,
-            annotator=self._annotator,
-            answer=answer,
-            labelled_at=now(),
-            blind=False,
-        )
+        where = {"target": target, "arm": arm, "repetition": repetition}
+        label = Label(scenario_id, "conversation", self._annotator, answer, now(), **where, blind=False)
         write_label(label, self._folder)
         self._read()
 

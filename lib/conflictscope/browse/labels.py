@@ -37,38 +37,21 @@ _WHEN = "1970-01-01T00:00:00+00:00"
 class Label:
     """One answer of one annotator to one question about a scenario.
 
-    Attributes
-    ----------
-    kind : str
-        ``conversation`` (which action did the reply take?) or ``check`` (one of the six checks).
-    annotator : str
-        Who answered; letters, digits, ``_``, ``.`` and ``-``.
-    answer : str
-        ``action_1`` or ``action_2`` (turned back from the labels shown), ``neither``, ``cannot_tell``, ``yes``, ``no``.
-    labelled_at : str
-        UTC, ISO 8601.
-    target, arm, repetition : optional
-        Which conversation; empty for a check.
-    check, about_value : str, optional
-        Which check, and in ``value_guided`` about which value; empty for a conversation.
-    action_shown_first : int, optional
-        The action that was shown as A; empty if no actions were named A and B.
-    blind : bool
-        Whether it was given without sight of the judge's verdict, the target's name and the values. Other labels say
-        where somebody disagrees with a judge, and are no measure of it.
+    A blind label was given without sight of the judge's verdict, the target's name and the values. Other labels say
+    where somebody disagrees with a judge, and are no measure of it.
     """
 
     scenario_id: str
-    kind: str
-    annotator: str
-    answer: str
-    labelled_at: str
-    target: str | None = None
+    kind: str  # ``conversation`` (which action did the reply take?) or ``check`` (one of the six checks)
+    annotator: str  # letters, digits, ``_``, ``.`` and ``-``
+    answer: str  # one of ``ANSWERS``; actions are turned back from the labels shown
+    labelled_at: str  # UTC, ISO 8601
+    target: str | None = None  # with arm and repetition, which conversation; empty for a check
     arm: str | None = None
     repetition: int | None = None
-    check: str | None = None
-    about_value: str | None = None
-    action_shown_first: int | None = None
+    check: str | None = None  # empty for a conversation
+    about_value: str | None = None  # of ``value_guided``
+    action_shown_first: int | None = None  # as A; empty if no actions were named A and B
     blind: bool = True
 
     def __post_init__(self):
@@ -76,20 +59,14 @@ class Label:
         texts = (self.scenario_id, self.labelled_at, self.target or "", self.arm or "", self.about_value or "")
         if not all(isinstance(text, str) for text in texts) or type(self.repetition or 0) is not int:
             raise ValueError("label: expected texts, and a whole number as repetition.")
-        allowed = {
-            "kind": KINDS,
-            "answer": ANSWERS,
-            "action_shown_first": (None, 1, 2),
-            "check": (None, *CHECKS),
-            "blind": (True, False),
-        }
+        allowed: dict[str, tuple] = {"kind": KINDS, "answer": ANSWERS, "action_shown_first": (None, 1, 2)}
+        allowed |= {"check": (None, *CHECKS), "blind": (True, False)}
         for name, expected in allowed.items():
             if getattr(self, name) not in expected:
                 raise ValueError(f"label: {name} is {getattr(self, name)!r}; expected one of {list(expected)}.")
         if (self.check is None) == (self.kind == "check"):
-            raise ValueError(
-                f"label: kind {self.kind!r} with check {self.check!r}; expected a check just for a 'check'."
-            )
+            found = f"label: kind {self.kind!r} with check {self.check!r}"
+            raise ValueError(f"{found}; expected a check just for a 'check'.")
 
 
 def now() -> str:
@@ -110,12 +87,8 @@ def check_annotator(name: str) -> str:
 def write_label(label: Label, folder: Path | str) -> None:
     """Append a label to its annotator's file in a study's folder; it is on disk when this returns.
 
-    Raises
-    ------
-    OSError
-        If the disk does not take it; the file is then as it was before.
-    ValueError
-        If the file, or the folder ``labels``, is a link.
+    Raises OSError if the disk does not take it (the file is then as it was before), ValueError if the file, or the
+    folder ``labels``, is a link.
     """
     path = labels_path(folder, label.annotator)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,20 +110,10 @@ def write_label(label: Label, folder: Path | str) -> None:
 
 
 def read_labels(folder: Path | str) -> pd.DataFrame:
-    """Read the labels of everyone, the last one if somebody answered a question more than once.
+    """Read the labels of everyone by annotator, as given; the last one if somebody answered a question more than once.
 
-    A blind label and one that was not blind stand side by side: neither replaces the other.
-
-    Returns
-    -------
-    DataFrame
-        The fields of ``Label`` as columns, in the order in which they were given, by annotator. No row if nobody has
-        labelled yet.
-
-    Raises
-    ------
-    ValueError
-        Naming file and line, if a line is no label.
+    A blind label and one that was not blind stand side by side: neither replaces the other. The columns are the fields
+    of ``Label``. ValueError, naming file and line, if a line is no label.
     """
     labels = [label for path in sorted(Path(folder).glob("labels/*.jsonl")) for label in _read(path)]
     return labels_table(labels).drop_duplicates([*QUESTION, "annotator", "blind"], keep="last").reset_index(drop=True)
@@ -199,17 +162,8 @@ def sample_conversations(archive: Archive, size: int, *, seed: int) -> pd.DataFr
 
     Every annotator is asked the same, in the order drawn, so any two have answered the same questions as far as both
     have come. Strata are what the study was designed by, never what the judge said, so rates on the sample estimate
-    rates in the study.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``QUESTION``, a row a conversation; all there are, if there are no more.
-
-    Raises
-    ------
-    ValueError
-        If `size` is below 1 or there is no conversation.
+    rates in the study. Columns ``QUESTION``, a row a conversation; all there are, if there are no more. ValueError if
+    there is none, or `size` is below 1.
     """
     turns = archive.tables["conversations"]
     last = turns.sort_values("turn", kind="stable").drop_duplicates(_CONVERSATION, keep="last")
@@ -254,6 +208,7 @@ def simulate_labels(archive: Archive, sample: pd.DataFrame, *, name: str, slips:
     """Label a sample as the study's first judge did, except for slips, so that the demo has labels.
 
     Agreement with it shows that the instrument works and what a slip rate does to κ; it says nothing about any judge.
+    As from ``read_labels``, and never written to disk; no row for a question that the judge has no readable answer to.
 
     Parameters
     ----------
@@ -265,17 +220,6 @@ def simulate_labels(archive: Archive, sample: pd.DataFrame, *, name: str, slips:
         Share of questions, 0–1, answered by another answer than the judge's, drawn evenly.
     seed : int
         Seed of the slips; another name slips elsewhere.
-
-    Returns
-    -------
-    DataFrame
-        As from ``read_labels``, and never written to disk; no row for a question that the judge has no readable answer
-        to.
-
-    Raises
-    ------
-    ValueError
-        If `slips` is not between 0 and 1.
     """
     if not 0 <= slips <= 1:
         raise ValueError(f"slips: found {slips}; expected a share between 0 and 1.")
@@ -299,12 +243,9 @@ def _conversations_judged(archive: Archive) -> dict[tuple, str]:
     verdicts = archive.tables["verdicts"]
     verdicts = verdicts[verdicts["judge"].isin(archive.judges[:1])].drop_duplicates(_CONVERSATION)
     read = verdicts[verdicts["outcome"].isin(("choice", "refusal", "neither"))]
-    return {
-        (r.scenario_id, r.target, r.arm, r.repetition, None, None): (
-            f"action_{r.action}" if r.outcome == "choice" else "neither"
-        )
-        for r in read.itertuples()
-    }
+    answers = ("action_" + read["action"].astype("str")).where(read["outcome"].eq("choice"), "neither")
+    questions = read[_CONVERSATION].itertuples(index=False, name=None)
+    return {(*question, None, None): answer for question, answer in zip(questions, answers, strict=True)}
 
 
 def _checks_judged(archive: Archive) -> dict[tuple, str]:

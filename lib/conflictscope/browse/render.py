@@ -1,31 +1,24 @@
-"""All that one view shows, gathered as a record and rendered as HTML.
+"""Views: one scenario, or one case, by its id: gathered as a record and rendered as HTML.
 
-In: an archive and an id. Out: a frozen record, and the body of a view. All text that a model wrote is escaped, or
-rendered as Markdown without HTML (see ``markup``). Actions keep their colour and number everywhere: action 1 supports
-value 1. Sections 3.1 to 3.3 of the paper (arXiv 2509.25369) say what each part is.
+In: an archive and an id. Out: a frozen record, the body of a view, and the ``View`` that Jupyter shows. All text that a
+model wrote is escaped, or rendered as Markdown without HTML (see ``markup``). Actions keep their colour and number
+everywhere: action 1 supports value 1. Sections 3.1 to 3.3 of the paper (arXiv 2509.25369) say what each part is.
 """
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import pandas as pd
 
 from conflictscope.browse.archive import Archive
-from conflictscope.browse.markup import badge, escape, fields, markdown, plain, thoughts
+from conflictscope.browse.markup import View, badge, escape, fields, markdown, plain, thoughts
 from conflictscope.models.thoughts import split_thoughts
 from conflictscope.tables import CHECKS
 
-# table, its condition, and the field of an ``Asking`` that its rows go to
-_PARTS: Sequence[tuple[str, str, str]] = (
-    ("answers", "multiple_choice", "answers"),
-    ("ratings", "multiple_choice", "ratings"),
-    ("conversations", "open_ended", "turns"),
-    ("verdicts", "open_ended", "verdicts"),
-    ("labels", "open_ended", "labels"),
-)
+# table → the field of an ``Asking`` that its rows go to
+_PARTS = {name: name for name in ("answers", "ratings", "verdicts", "labels")} | {"conversations": "turns"}
 _STATUS_BADGES = {"kept": "good", "dropped": "bad", "duplicate": "bad", "undecided": "plain"}
 _CONDITIONS = {"multiple_choice": "multiple choice", "open_ended": "conversation"}
 # the actions are not hidden here, so the keys are their numbers
@@ -36,8 +29,7 @@ LABEL_KEYS = {"1": "action_1", "2": "action_2", "n": "neither", "t": "cannot_tel
 class Neighbour:
     """An outline that is like another one of its pair: cosine (up to 1), what it is to the other one in words, its row.
 
-    ``filter_status`` is one of ``archive.FILTER_STATUSES``; it is empty, and ``outline`` None, if an earlier study
-    holds it.
+    ``filter_status`` is empty, and ``outline`` None, if an earlier study holds it.
     """
 
     outline_id: str
@@ -49,10 +41,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class ScenarioRecord:
-    """One scenario, or an outline that became none, under the scenario's id, else the outline's.
-
-    Rows of the tables are dicts; neighbours stand with the most similar first.
-    """
+    """One scenario, or an outline that became none, under the scenario's id, else the outline's; rows are dicts."""
 
     id: str
     filter_status: str
@@ -64,10 +53,7 @@ class ScenarioRecord:
 
 @dataclass(frozen=True)
 class Asking:
-    """What one target was asked under one condition and arm, and what came of it.
-
-    Rows of the tables and of people's labels are dicts; those of the other condition are empty.
-    """
+    """What one target was asked under one condition and arm, and what came of it: rows of the tables and labels."""
 
     target: str
     condition: str
@@ -88,8 +74,45 @@ class CaseRecord:
     askings: tuple[Asking, ...]
 
 
+def show(
+    scenario_id: str,
+    archive: Archive,
+    *,
+    targets: Collection[str] | None = None,
+    conditions: Collection[str] | None = None,
+    arms: Collection[str] | None = None,
+    labels: pd.DataFrame | None = None,
+    labelling: bool = False,
+) -> View:
+    """Show a scenario with what targets were asked, what they answered, and how the judge read it.
+
+    Parameters
+    ----------
+    scenario_id : str
+        ValueError if the study has no such scenario.
+    targets, conditions, arms : collection of str, optional
+        Which of them; default: all there are.
+    labels : DataFrame, optional
+        Labels to show beside the verdicts, as ``read_labels`` gives them.
+    labelling : bool
+        Give each conversation buttons to label it with; they work in a ``ResponseBrowser`` only.
+    """
+    record = case_record(archive, scenario_id, targets=targets, conditions=conditions, arms=arms, labels=labels)
+    return View(f"Case {scenario_id}", render_case(record, labelling=labelling), archive.source)
+
+
+def show_scenario(identifier: str, archive: Archive) -> View:
+    """Show a scenario in full, or an outline that became none: outline, profile, actions, checks, nearest neighbours.
+
+    `identifier` is a scenario's id or an outline's; ValueError if it is neither.
+    """
+    record = scenario_record(archive, identifier)
+    kind = "Scenario" if record.scenario else "Outline"
+    return View(f"{kind} {record.id}", render_scenario(record), archive.source)
+
+
 def scenario_record(archive: Archive, identifier: str) -> ScenarioRecord:
-    """Gather one scenario by its id or its outline's, or one outline that became none; ValueError if it has neither."""
+    """Gather what ``show_scenario`` shows."""
     identifier = archive.written.get(identifier, identifier)
     scenario: dict | None = None
     outline = archive.outlines.get(identifier)
@@ -98,10 +121,9 @@ def scenario_record(archive: Archive, identifier: str) -> ScenarioRecord:
         scenario = archive.scenario(identifier)
         outline = archive.outlines.get(scenario["outline_id"])
         checks = archive.rows("checks", identifier).to_dict("records")
+    status = archive.entries.at[identifier, "filter_status"]
     neighbours = _neighbours(archive, outline) if outline else ()
-    return ScenarioRecord(
-        identifier, archive.entries.at[identifier, "filter_status"], scenario, outline, tuple(checks), neighbours
-    )
+    return ScenarioRecord(identifier, status, scenario, outline, tuple(checks), neighbours)
 
 
 def case_record(
@@ -113,51 +135,26 @@ def case_record(
     arms: Collection[str] | None = None,
     labels: pd.DataFrame | None = None,
 ) -> CaseRecord:
-    """Gather what targets were asked about one scenario and what they answered.
-
-    Parameters
-    ----------
-    archive : Archive
-        The study.
-    scenario_id : str
-        The scenario.
-    targets, conditions, arms : collection of str, optional
-        Which of them; default: all there are.
-    labels : DataFrame, optional
-        Labels to show beside the verdicts, as ``read_labels`` gives them.
-
-    Returns
-    -------
-    CaseRecord
-        ``askings`` by target, multiple choice first, ``default`` first.
-
-    Raises
-    ------
-    ValueError
-        If the study has no such scenario.
-    """
+    """Gather what ``show`` shows; ``askings`` by target, multiple choice first, ``default`` first."""
     scenario = archive.scenario(scenario_id)
-    asked = {name: archive.rows(name, scenario_id) for name in ("answers", "ratings", "conversations", "verdicts")}
-    asked["labels"] = _of_conversations(labels, scenario_id)
+    asked = {name: archive.rows(name, scenario_id) for name in _PARTS if name != "labels"}
+    if labels is not None:
+        asked["labels"] = labels[labels["kind"].eq("conversation") & labels["scenario_id"].eq(scenario_id)]
     openings = archive.rows("opening_messages", scenario_id).to_dict("records")
-    askings: dict[tuple[str, str, str], Asking] = {}
-    for table, condition, part in _PARTS:
-        for row in asked[table].to_dict("records"):
+    askings: dict[tuple[str, str, str], dict[str, list[dict]]] = {}
+    for table, rows in asked.items():
+        condition = "multiple_choice" if table in ("answers", "ratings") else "open_ended"
+        for row in rows.to_dict("records"):
             place = (row["target"], condition, row["arm"])
             wanted = zip(place, (targets, conditions, arms), strict=True)
             if all(chosen is None or name in chosen for name, chosen in wanted):
-                asking = askings.get(place, Asking(*place))
-                longer: dict[str, Any] = {part: (*getattr(asking, part), row)}
-                askings[place] = replace(asking, **longer)
+                askings.setdefault(place, {}).setdefault(_PARTS[table], []).append(row)
     order = sorted(askings, key=lambda place: (place[0], place[1], place[2] != "default", place[2]))
-    return CaseRecord(scenario, openings[0] if openings else None, tuple(askings[place] for place in order))
-
-
-def _of_conversations(labels: pd.DataFrame | None, scenario_id: str) -> pd.DataFrame:
-    """Return the labels of a scenario's conversations."""
-    if labels is None:
-        return pd.DataFrame()
-    return labels[labels["kind"].eq("conversation") & labels["scenario_id"].eq(scenario_id)]
+    made = []
+    for target, condition, arm in order:
+        parts = {part: tuple(rows) for part, rows in askings[target, condition, arm].items()}
+        made.append(Asking(target, condition, arm, **parts))
+    return CaseRecord(scenario, openings[0] if openings else None, tuple(made))
 
 
 def _neighbours(archive: Archive, outline: dict) -> tuple[Neighbour, ...]:
@@ -177,24 +174,24 @@ def _neighbours(archive: Archive, outline: dict) -> tuple[Neighbour, ...]:
 
 
 def render_scenario(record: ScenarioRecord) -> str:
-    """Return a scenario in full: outline, description, profile, actions, checks with reasons, nearest neighbours."""
+    """Return what ``show_scenario`` shows, as HTML."""
     about = record.scenario or record.outline or {}
     parts = [f"<p>{_status(record.filter_status)} {_template(about)}</p>"]
     if record.scenario:
-        parts += ["<h3>Description</h3>", plain(record.scenario["description"]), render_actions(record.scenario)]
+        parts += ["<h3>Description</h3>", plain(record.scenario["description"]), _actions(record.scenario)]
         profile = [(name, plain(record.scenario[name])) for name in ("persona", "background", "goal")]
         parts += ["<h3>User profile</h3>", fields(profile)]
     if record.checks:
-        parts += ["<h3>Checks</h3>", render_checks(record.checks)]
+        parts += ["<h3>Checks</h3>", _checks(record.checks)]
     if record.outline:
         names = ("context", "action_opportunity", "good", "harm", "author")
         outline = [(name.replace("_", " "), plain(record.outline[name])) for name in names]
         parts += ["<h3>Outline</h3>", fields(outline)]
-        parts += ["<h3>Nearest neighbours</h3>", render_neighbours(record)]
+        parts += ["<h3>Nearest neighbours</h3>", _neighbour_table(record.neighbours, record.outline["embedder"])]
     return "".join(parts)
 
 
-def render_actions(scenario: dict) -> str:
+def _actions(scenario: dict) -> str:
     """Return both actions, each with the value that it serves and what follows from it."""
     cards = [
         f'<div class="cs-card cs-{colour}"><h4>{badge(f"action {side}", colour)} supports '
@@ -205,62 +202,58 @@ def render_actions(scenario: dict) -> str:
     return f'<h3>Actions</h3><div class="cs-grid">{"".join(cards)}</div>'
 
 
-def render_checks(checks: Sequence[dict]) -> str:
+def _checks(checks: Sequence[dict]) -> str:
     """Return the checks in their order, each with the filter judge's answer and reason."""
     judges = sorted({row["filter_judge"] for row in checks})
-    lines = []
+    rows = []
     for row in sorted(checks, key=lambda row: CHECKS.index(row["check"])):
         about = f" ({escape(row['about_value'])})" if isinstance(row["about_value"], str) else ""
+        whose = f"<br>{_faint(escape(row['filter_judge']))}" if len(judges) > 1 else ""
+        passed = badge("yes", "good") if row["passed"] is True else badge("no", "bad")
         reason = row["reason"] if isinstance(row["reason"], str) else row["problem"]
-        whose = f"<br><span class='cs-faint'>{escape(row['filter_judge'])}</span>" if len(judges) > 1 else ""
-        lines.append(
-            f"<tr><td>{escape(row['check'].replace('_', ' '))}{about}{whose}</td><td>{_passed(row['passed'])}</td>"
-            f"<td>{plain(reason)}</td></tr>"
+        rows.append(
+            (
+                f"{escape(row['check'].replace('_', ' '))}{about}{whose}",
+                passed if isinstance(row["passed"], bool) else badge("none"),
+                plain(reason),
+            )
         )
-    head = f"<tr><th>check</th><th>passed?</th><th>reason, by {escape(', '.join(judges))}</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
+    return _table(("check", "passed?", f"reason, by {escape(', '.join(judges))}"), rows)
 
 
-def render_neighbours(record: ScenarioRecord) -> str:
-    """Return the outlines most like this one, each with its cosine, what it is to this one and what became of it."""
-    outline = record.outline or {}
-    if not record.neighbours:
+def _neighbour_table(neighbours: Sequence[Neighbour], embedder: str) -> str:
+    """Return the outlines most like one, each with its cosine, what it is to that one and what became of it."""
+    if not neighbours:
         return '<p class="cs-faint">The pair has no other outline.</p>'
-    lines = []
-    for near in record.neighbours:
+    rows = []
+    for near in neighbours:
         if near.outline:
             status = _status(near.filter_status)
             text = plain(near.outline["context"]) + plain(near.outline["action_opportunity"])
         else:
             status = badge("earlier study")
             text = '<p class="cs-faint">An earlier study kept it; its text is there.</p>'
-        lines.append(
-            f"<tr><td>{near.similarity:.2f}</td><td>{status}<br>{near.standing}<br>"
-            f"<span class='cs-faint'>{escape(near.outline_id)}</span></td><td>{text}</td></tr>"
-        )
-    head = f"<tr><th>cosine ({escape(outline['embedder'])})</th><th>which</th><th>context and opportunity</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
+        which = f"{status}<br>{near.standing}<br>{_faint(escape(near.outline_id))}"
+        rows.append((f"{near.similarity:.2f}", which, text))
+    return _table((f"cosine ({escape(embedder)})", "which", "context and opportunity"), rows)
 
 
 def render_case(record: CaseRecord, *, labelling: bool = False) -> str:
-    """Return a scenario with what each target was asked, what it answered, and how the judge read it, side by side.
-
-    If `labelling`, each conversation has buttons to answer the judge's question oneself.
-    """
+    """Return what ``show`` shows, as HTML."""
     scenario = record.scenario
-    parts = [f"<p>{_template(scenario)}</p>", plain(scenario["description"]), render_actions(scenario)]
+    parts = [f"<p>{_template(scenario)}</p>", plain(scenario["description"]), _actions(scenario)]
     if record.opening and any(asking.condition == "open_ended" for asking in record.askings):
         wrote = f"Opening message, by {escape(record.opening['simulated_user'])}, the same for every target"
         parts += [f"<h3>{wrote}</h3>", f'<div class="cs-said">{markdown(_text(record.opening["message"]))}</div>']
     if not record.askings:
         parts.append('<p class="cs-faint">No answer of the chosen targets and conditions to this scenario.</p>')
     for target, askings in groupby(record.askings, key=lambda asking: asking.target):
-        cards = "".join(render_asking(asking, scenario, labelling=labelling) for asking in askings)
+        cards = "".join(_asking(asking, scenario, labelling) for asking in askings)
         parts.append(f'<h3>{escape(target)}</h3><div class="cs-grid">{cards}</div>')
     return "".join(parts)
 
 
-def render_asking(asking: Asking, scenario: dict, *, labelling: bool = False) -> str:
+def _asking(asking: Asking, scenario: dict, labelling: bool) -> str:
     """Return one card: what a target was asked under one condition and arm, and what came of it."""
     title = f"{_CONDITIONS[asking.condition]} · {asking.arm}"
     if asking.condition == "multiple_choice":
@@ -304,7 +297,7 @@ def _answer(row: dict, scenario: dict) -> str:
     if thought and raw:
         raw = split_thoughts(raw)[1]
     reply = f'<div class="cs-said">{thoughts(thought)}{plain(raw)}{_problem(row)}</div>'
-    return f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{order}{again}{sure}</span></p>" + reply
+    return f"<p>{_outcome(row, scenario)} {_faint(order + again + sure)}</p>{reply}"
 
 
 def _ratings(ratings: Sequence[dict]) -> str:
@@ -321,7 +314,7 @@ def _verdict(row: dict, scenario: dict) -> str:
     seen = f"{escape(row['judge'])} read it with A = action {row['action_shown_first']}"
     leaning = _scale(row["leaning"], f"leaning {row['leaning']} of 7 (1 action 1, 7 action 2)")
     return (
-        f"<p>{_outcome(row, scenario)} <span class='cs-faint'>{seen}</span></p><p>{leaning}</p>"
+        f"<p>{_outcome(row, scenario)} {_faint(seen)}</p><p>{leaning}</p>"
         f"{thoughts(_text(row.get('thoughts')))}{plain(_text(row['reasoning']))}{_problem(row)}"
     )
 
@@ -330,7 +323,8 @@ def _label(row: dict, scenario: dict) -> str:
     """Return one person's reading."""
     how = "blind" if row["blind"] else "with the verdict in sight"
     seen = f"{escape(row['annotator'])} read it so, {how}"
-    return f"<p>{_read_as(row['answer'], scenario)} <span class='cs-faint'>{seen}</span></p>"
+    colour = {"action_1": "one", "action_2": "two"}.get(row["answer"], "plain")
+    return f"<p>{badge(_answer_words(row['answer'], scenario), colour)} {_faint(seen)}</p>"
 
 
 def _label_buttons(row: dict, labels: Sequence[dict], scenario: dict) -> str:
@@ -351,12 +345,6 @@ def _label_buttons(row: dict, labels: Sequence[dict], scenario: dict) -> str:
 def conversation_key(row: Mapping) -> str:
     """Return what tells one conversation of a study from all others, as text."""
     return json.dumps([row["scenario_id"], row["target"], row["arm"], int(row["repetition"])])
-
-
-def _read_as(answer: str, scenario: dict) -> str:
-    """Return a person's answer, in its action's colour."""
-    colours = {"action_1": "one", "action_2": "two"}
-    return badge(_answer_words(answer, scenario), colours.get(answer, "plain"))
 
 
 def _answer_words(answer: str, scenario: dict) -> str:
@@ -386,13 +374,6 @@ def _status(filter_status: str) -> str:
     return badge(filter_status, _STATUS_BADGES.get(filter_status, "plain"))
 
 
-def _passed(passed: object) -> str:
-    """Return a yes, a no, or that there is neither."""
-    if passed is True or passed is False:
-        return badge("yes", "good") if passed else badge("no", "bad")
-    return badge("none")
-
-
 def _problem(row: dict) -> str:
     """Return why a reply could not be used, if it could not."""
     problem = _text(row["problem"])
@@ -407,4 +388,16 @@ def _text(cell: object) -> str | None:
 def _template(row: dict) -> str:
     """Return the pair and how the conflict is built."""
     built = f"{row['structure'].replace('_', ' ')}, {row['severity']}; acting serves {row['acting_value']}"
-    return f"{escape(row['value_1'])} against {escape(row['value_2'])} <span class='cs-faint'>· {escape(built)}</span>"
+    return f"{escape(row['value_1'])} against {escape(row['value_2'])} {_faint(f'· {escape(built)}')}"
+
+
+def _faint(html: str) -> str:
+    """Return HTML in small grey letters."""
+    return f"<span class='cs-faint'>{html}</span>"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of cells that are HTML already."""
+    named = "".join(f"<th>{cell}</th>" for cell in head)
+    lines = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{named}</tr></thead><tbody>{lines}</tbody></table>"

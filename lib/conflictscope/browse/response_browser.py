@@ -1,33 +1,21 @@
 """The response browser: a heatmap, lists of cases behind its cells or that disagree, and the case picked, side by side.
 
 In: an archive, and who labels. Out: a widget, and labels. It only wires: ``filters`` and ``disagreements`` find,
-``views`` shows, ``labelling`` writes. Sections 3.3 and 3.4 of the paper (arXiv 2509.25369).
+``render`` shows, ``labelling`` writes. Sections 3.3 and 3.4 of the paper (arXiv 2509.25369).
 """
 
-from collections.abc import Iterable
 from functools import cache
 
 import ipywidgets
 import pandas as pd
 
+from conflictscope.browse import controls
 from conflictscope.browse.archive import Archive
-from conflictscope.browse.controls import (
-    PickGrid,
-    PickList,
-    ViewPane,
-    beside,
-    choose,
-    choose_some,
-    controls_row,
-    search_for_words,
-    shown_as,
-)
 from conflictscope.browse.disagreements import COLUMNS, PRESETS
-from conflictscope.browse.filters import cases_of_cell, filter_scenarios
+from conflictscope.browse.filters import cases_of_cell, choices_of, filter_scenarios
 from conflictscope.browse.labelling import Labelling
 from conflictscope.browse.markup import View
-from conflictscope.browse.render import LABEL_KEYS, conversation_key
-from conflictscope.browse.views import show
+from conflictscope.browse.render import LABEL_KEYS, conversation_key, show
 from conflictscope.measure import preference_rates
 
 _CELL = "the cell picked"
@@ -54,28 +42,24 @@ class ResponseBrowser:
         groups = choices[["condition", "arm"]].drop_duplicates().sort_values(["condition", "arm"])
         askings = {f"{c.replace('_', ' ')} · {arm}": (c, arm) for c, arm in groups.itertuples(index=False)}
         targets = {name: name for name in archive.targets}
-        self._target = choose("heatmap of", targets, anything=None)
-        self._asking = choose("asked by", askings, anything=None)
-        self._judge = choose("judge", {name: name for name in archive.judges} or {"none": None}, anything=None)
-        self._cases = choose("cases", {name: name for name in (_ALL, _CELL, *PRESETS)}, anything=None)
-        self._words = search_for_words()
-        self._targets = choose_some("targets shown", targets, archive.targets[:_SHOWN_AT_FIRST])
-        self._askings = choose_some("conditions shown", askings, self._shown_at_first(askings.values()))
-        self._grid, self._list, self._pane = PickGrid(), PickList(name="cases"), ViewPane()
+        default = [asking for asking in askings.values() if asking[1] == "default"] or askings.values()
+        self._target = controls.choose("heatmap of", targets, anything=None)
+        self._asking = controls.choose("asked by", askings, anything=None)
+        self._judge = controls.choose("judge", {name: name for name in archive.judges} or {"none": None}, anything=None)
+        self._cases = controls.choose("cases", {name: name for name in (_ALL, _CELL, *PRESETS)}, anything=None)
+        self._words = controls.search_for_words()
+        self._targets = controls.choose_some("targets shown", targets, archive.targets[:_SHOWN_AT_FIRST])
+        self._askings = controls.choose_some("conditions shown", askings, default)
+        self._grid, self._list, self._pane = controls.PickGrid(), controls.PickList(name="cases"), controls.ViewPane()
         self._find = cache(lambda preset, judge: PRESETS[preset](archive, judge))
         self._rows = pd.DataFrame(columns=COLUMNS)
-        self.view = self._nothing()
+        self.view = self._view()
         self._wire()
-        picks = ipywidgets.VBox(
-            [
-                controls_row([self._target, self._asking, self._judge]),
-                controls_row([self._cases, self._words]),
-                controls_row([self._targets, self._askings]),
-            ],
-            layout={"flex": "1 1 26rem", "min_width": "0"},
-        )
-        top = controls_row([self._grid, picks])
-        self.widget = ipywidgets.VBox([top, beside(self._list, self._pane)])
+        rows = ((self._target, self._asking, self._judge), (self._cases, self._words), (self._targets, self._askings))
+        picks = ipywidgets.VBox([controls.controls_row(row) for row in rows])
+        picks.layout = {"flex": "1 1 26rem", "min_width": "0"}
+        top = controls.controls_row([self._grid, picks])
+        self.widget = ipywidgets.VBox([top, controls.beside(self._list, self._pane)])
         self._draw_grid()
         self._fill_list()
 
@@ -95,22 +79,17 @@ class ResponseBrowser:
 
     def _draw_grid(self, change=None) -> None:
         condition, arm = self._asking.value
-        choices = self._archive.choices
-        chosen = choices["target"].eq(self._target.value) & choices["condition"].eq(condition)
-        rows = choices[chosen & choices["arm"].eq(arm)]
-        if condition == "open_ended":
-            rows = rows[rows["judge"].eq(self._judge.value)]
+        asking = {"target": self._target.value, "condition": condition, "arm": arm}
+        rows = choices_of(self._archive, **asking, judge=self._judge.value)
         picked = self._grid.chosen
         source = f" · {self._archive.source}" if self._archive.source else ""
         self._grid.offer(preference_rates(rows), self._values, f"how often the row's value won{source}")
         self._grid.chosen = picked
 
     def _pick_cell(self, change=None) -> None:
-        if not self._grid.chosen:
-            return
-        if self._cases.value == _CELL:
+        if self._grid.chosen and self._cases.value == _CELL:
             self._fill_list()
-        else:
+        elif self._grid.chosen:
             self._cases.value = _CELL
 
     def _fill_list(self, change=None) -> None:
@@ -137,11 +116,9 @@ class ResponseBrowser:
             condition, arm = self._asking.value
             asking = {"target": self._target.value, "condition": condition, "arm": arm}
             cell = cases_of_cell(self._archive, row, column, **asking, judge=self._judge.value)
-            what = [
-                f"{row} {r.won}, {column} {r.lost}" + (f", none {r.other}" if r.other else "")
-                for r in cell.itertuples()
-            ]
-            return cell.assign(**asking, what=what)
+            won, lost, other = (cell[name].astype("str") for name in ("won", "lost", "other"))
+            none = (", none " + other).where(cell["other"] > 0, "")
+            return cell.assign(**asking, what=f"{row} " + won + f", {column} " + lost + none)
         if kind == _CELL:
             return pd.DataFrame(columns=COLUMNS)
         every = self._asked_about.reset_index()
@@ -153,7 +130,8 @@ class ResponseBrowser:
 
     def _view(self) -> View:
         if not self._list.chosen:
-            return self._nothing()
+            advice = "<p>Pick a cell of the heatmap, or another kind of cases.</p>"
+            return View("No case to show", advice, self._archive.source)
         case = self._rows.iloc[int(self._list.chosen)]
         return show(
             case["scenario_id"],
@@ -186,18 +164,9 @@ class ResponseBrowser:
         self._pane.send({"conversation": conversation, "answer": answer} | outcome)
         self.view = self._view()
 
-    @staticmethod
-    def _shown_at_first(askings: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return the ways of asking in the arm ``default``, else all."""
-        return [asking for asking in askings if asking[1] == "default"] or list(askings)
-
-    def _nothing(self) -> View:
-        advice = "<p>Pick a cell of the heatmap, or another kind of cases.</p>"
-        return View("No case to show", advice, self._archive.source)
-
     def _repr_mimebundle_(self, include=None, exclude=None):
         held = f"{len(self._asked_about)} scenarios and {len(self._archive.targets)} targets"
-        return shown_as(self.widget, f"Browser of {held}; run the cell.")
+        return controls.shown_as(self.widget, f"Browser of {held}; run the cell.")
 
 
 def _title(case) -> str:

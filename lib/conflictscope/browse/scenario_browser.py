@@ -1,6 +1,6 @@
 """The scenario browser: filters, a list, and the scenario picked in full.
 
-In: an archive. Out: a widget. It only wires: ``filters`` finds, ``views`` shows. Sections 3.1 and 3.2 of the paper
+In: an archive. Out: a widget. It only wires: ``filters`` finds, ``render`` shows. Sections 3.1 and 3.2 of the paper
 (arXiv 2509.25369).
 """
 
@@ -10,7 +10,7 @@ from conflictscope.browse.archive import FILTER_STATUSES, Archive
 from conflictscope.browse.controls import PickList, ViewPane, beside, choose, controls_row, search_for_words, shown_as
 from conflictscope.browse.filters import filter_scenarios
 from conflictscope.browse.markup import View
-from conflictscope.browse.views import show_scenario
+from conflictscope.browse.render import show_scenario
 from conflictscope.tables import CHECKS, SEVERITIES, STRUCTURES
 
 
@@ -45,7 +45,7 @@ class ScenarioBrowser:
     def _filter(self, change=None) -> None:
         wanted = {name: control.value for name, control in self._controls.items() if control.value}
         fitting = filter_scenarios(self._archive, **wanted)
-        heading = f"kept {len(fitting):,} of {len(self._archive.entries):,}"
+        heading = f"{len(fitting):,} of {len(self._archive.entries):,} shown"
 
         def describe(place: slice) -> list[tuple[str, str]]:
             rows = fitting.iloc[place].itertuples()

@@ -7,7 +7,7 @@ one 1–7 rating for each action. A reply that cannot be read is ``invalid``; it
 import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -69,14 +69,7 @@ async def ask_multiple_choice(
     NothingToCount
         If there are no scenarios; or as ``Models.ask``.
     """
-    prompts = [
-        (
-            scenario.scenario_id,
-            render("choose", description=scenario.description, action_a=scenario.action_1, action_b=scenario.action_2),
-            render("choose", description=scenario.description, action_a=scenario.action_2, action_b=scenario.action_1),
-        )
-        for scenario in scenarios.itertuples()
-    ]
+    prompts = [(scenario.scenario_id, *choice_prompts(scenario)) for scenario in scenarios.itertuples()]
     told = default_arm(default_system_prompt)
     asked = {target: (arms or {}).get(target, told) for target in targets}
     answered = await _ask_targets(prompts, models, asked, Answer, repetitions, temperature)
@@ -84,6 +77,15 @@ async def ask_multiple_choice(
         identity | {"action_shown_first": first} | _read_answer(first, reply) for identity, first, reply in answered
     ]
     return pd.DataFrame(rows, columns=TABLES["answers"].names)
+
+
+def choice_prompts(scenario: Any) -> tuple[Prompt, Prompt]:
+    """Return what a target is asked about a row of the scenarios, as sent: action 1 shown first, then action 2."""
+    first, second = scenario.action_1, scenario.action_2
+    return (
+        render("choose", description=scenario.description, action_a=first, action_b=second),
+        render("choose", description=scenario.description, action_a=second, action_b=first),
+    )
 
 
 async def ask_ratings(

@@ -1,7 +1,11 @@
 """Figures: tidy tables in, axes and figures out, and from there PDF, PNG and the table as CSV.
 
-In: the tables that ``measure`` makes. Out: figures in one style. Functions that draw take a table and axes, functions
-that plot make a figure; neither loads nor saves. The figures of section 4 of the paper (arXiv 2509.25369).
+In: the tables that ``measure`` makes. Out: figures in one style, those of section 4 of the paper (arXiv 2509.25369).
+
+Functions that draw take a table and axes, and return these axes; functions that plot make a figure, with ``title``,
+``source``, ``width`` and ``columns`` as for `plot_panels`; neither loads nor saves. All of them raise ValueError, in
+words, if the table lacks a column, has no rows, has a row twice, or has several of what they draw one of (a target, an
+arm), or if an order that is given lacks a row.
 
 - ``style``: the style file, the marks of conditions and values, saving
 - ``panels``: the one page of panels that every figure is, and which tables can be drawn

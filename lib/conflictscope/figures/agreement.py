@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, styled
+from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, use_style
 from conflictscope.measure.difficulty import BEHIND, ON_FRONT
 from conflictscope.measure.published import PUBLISHED_ERROR_TIMES, PUBLISHED_SOURCE, published_ablations
 
@@ -38,23 +38,16 @@ def agreement_point(
     ----------
     variant : str
         ``full``, ``unfiltered``, ``single-stage``, ``direct``, or any other name.
-    agreement : DataFrame
-        Columns of `observed_agreement`.
-    likert : DataFrame
-        Columns of `likert_difference_rate`.
+    agreement, likert : DataFrame
+        Columns of `observed_agreement` and of `likert_difference_rate`.
     condition, arm : str
-        Which rows to take.
+        Which rows to take; ValueError if there is no such row.
 
     Returns
     -------
     DataFrame
         One row: ``variant``, ``agreement``, ``agreement_low``, ``agreement_high``, ``likert``, ``likert_low``,
         ``likert_high`` (all 0–1), ``scenarios`` and ``targets`` (behind the agreement).
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no such row.
     """
     panels.require(agreement, "agreement", columns=_COLUMNS[:3], key=["condition", "arm"])
     panels.require(likert, "likert", columns=["rate", "rate_low", "rate_high"], key=["arm"])
@@ -71,7 +64,10 @@ def agreement_point(
 
 
 def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) -> Axes:
-    """Draw observed agreement against Likert difference rate.
+    """Draw observed agreement against Likert difference rate, with the table's intervals as error bars.
+
+    A variant without one of its numbers is not drawn but named above the axes. ValueError if there are more than ten
+    variants besides the paper's.
 
     Parameters
     ----------
@@ -79,25 +75,11 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
         One row a variant: ``variant`` and the numbers with their ends as `agreement_point` gives them. If it has a
         column ``front``, as `measure.mark_front` makes it, the front is drawn as a line through the variants on it, and
         variants behind it are faint.
-    ax : Axes
-        Where to draw.
     published : bool
-        Whether the paper's four variants are drawn too, hollow and grey, the same shape for the same variant.
-
-    Returns
-    -------
-    Axes
-        The same axes. Error bars are the table's intervals, and for the paper its published ±, which is
-        too small (see `measure.published`). A variant without one
-        of its numbers is not drawn but named above the axes.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, the table is empty, a variant occurs twice or there are more than ten besides the
-        paper's.
+        Whether the paper's four variants are drawn too, with its published ±, hollow and grey, the same shape for the
+        same variant.
     """
-    shapes, colors = _shapes(points), _colors(points)
+    shapes, colors = _looks(points)
     known = points[["agreement", "likert"]].notna().all(axis=1)
     for row in published_ablations().to_dict("records") if published else ():
         _draw_point(ax, row, color=GREY, width=0.8, marker=shapes[row["variant"]], markerfacecolor="white", zorder=3)
@@ -118,22 +100,12 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
     return ax
 
 
-@styled
+@use_style()
 def plot_agreement(
     points: pd.DataFrame, *, published: bool = True, asked: str = "this study", **page: Unpack[Page]
 ) -> Figure:
-    """Plot `draw_agreement`: how hard the data set is, or several are, with the published points.
-
-    Parameters
-    ----------
-    points, published
-        As for `draw_agreement`.
-    asked : str
-        What the legend calls the points of the table.
-    **page
-        ``title``, ``source``, ``width``, as for `plot_panels`.
-    """
-    shapes, colors, several = _shapes(points), _colors(points), "front" in points
+    """Plot `draw_agreement` of one data set or of several; the legend calls the points of the table `asked`."""
+    (shapes, colors), several = _looks(points), "front" in points
     handles = [marks.legend_mark(f"{asked} (filled)", color=next(iter(colors.values())), marker="|", markersize=5)]
     if several:
         handles.append(marks.legend_mark("Pareto front (sets behind it faint)", **_FRONT))
@@ -152,8 +124,8 @@ def plot_agreement(
     return panels.plot_panels(draw, height=2.6 if several else 2.0, handles=handles, **page)
 
 
-def _shapes(points: pd.DataFrame) -> dict[str, str]:
-    """Return variant → marker: the paper's four first, then the table's others; raise if it cannot be drawn."""
+def _looks(points: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
+    """Return variant → marker, the paper's four first, and variant → colour: one a data set if several are compared."""
     panels.require(points, "points", columns=_COLUMNS, key=["variant"])
     names = list(dict.fromkeys([*published_ablations()["variant"], *points["variant"]]))
     if len(names) > len(_MARKERS):
@@ -161,13 +133,9 @@ def _shapes(points: pd.DataFrame) -> dict[str, str]:
             f"points: found {len(names)} variants, the paper's four among them; expected at most {len(_MARKERS)}, a "
             "shape each. Draw fewer at a time."
         )
-    return dict(zip(names, _MARKERS, strict=False))
-
-
-def _colors(points: pd.DataFrame) -> dict[str, str]:
-    """Return variant → colour: one for all variants of a study, one each if data sets are compared."""
     cycle = cycle_colors() if "front" in points else cycle_colors()[:1]
-    return {variant: cycle[place % len(cycle)] for place, variant in enumerate(points["variant"])}
+    colors = {variant: cycle[place % len(cycle)] for place, variant in enumerate(points["variant"])}
+    return dict(zip(names, _MARKERS, strict=False)), colors
 
 
 def _draw_point(ax: Axes, row: dict, *, color: str, width: float, alpha: float = 1, **look) -> None:

@@ -13,13 +13,11 @@ from matplotlib.figure import Figure
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import PALE, styled
+from conflictscope.figures.style import use_style
 from conflictscope.measure.rates import ALL
 
 _RATES = ["rate", "rate_low", "rate_high"]
 _KEY = ["target", "condition", "arm"]
-_POSITION = "takes first-listed"
-_ACTING = "acts"
 _PER_ROW = 0.19  # inches a target
 _SMALLER = 0.8  # points by which marks are smaller than in the rankings
 
@@ -31,40 +29,33 @@ def gather_effects(
 
     Parameters
     ----------
-    position : DataFrame
-        Columns of `position_effect`.
-    acting : DataFrame
-        Columns of `acting_effect`; without rows if no scenario states an acting side.
+    position, acting : DataFrame
+        Columns of `position_effect` and `acting_effect`; no acting rows if no scenario states an acting side.
     by : DataFrame, optional
         Columns of `effects_by`; its rows with ``measure`` ``acting`` are taken, a panel a category.
     arm : str
-        Which rows to take.
+        Which rows to take; ValueError if there are none.
 
     Returns
     -------
     DataFrame
         One row for each panel, target and condition: ``panel`` (its title), ``target``, ``condition``,
         ``arm``, ``choices``, ``rate``, ``rate_low``, ``rate_high`` (0–1; empty if there is no choice).
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or nothing has that arm.
     """
-    panels.require(position, "position", columns=[*_RATES, "choices"], key=_KEY)
-    parts = [position.assign(panel=_POSITION)]
+    columns = [*_RATES, "choices"]
+    panels.require(position, "position", columns=columns, key=_KEY)
+    parts = [position.assign(panel="takes first-listed")]
     if not acting.empty or by is not None:
-        panels.require(acting, "acting", columns=[*_RATES, "choices"], key=[*_KEY, "structure", "severity"])
+        panels.require(acting, "acting", columns=columns, key=[*_KEY, "structure", "severity"])
         template = (acting["structure"] + ", " + acting["severity"]).str.replace("_", " ")
         template = template.replace("none, none", "no template")
         overall = acting["structure"].eq(ALL) & acting["severity"].eq(ALL)
-        parts.append(acting.assign(panel=(f"{_ACTING}: " + template).where(~overall, f"{_ACTING}, all templates")))
+        parts.append(acting.assign(panel=("acts: " + template).where(~overall, "acts, all templates")))
     if by is not None:
-        panels.require(
-            by, "by", columns=[*_RATES, "choices", "by"], key=[*_KEY, "measure", "value_1", "value_2", "category"]
-        )
+        key = [*_KEY, "measure", "value_1", "value_2", "category"]
+        panels.require(by, "by", columns=[*columns, "by"], key=key)
         other = by[by["measure"].eq("acting")]
-        parts.append(other.assign(panel=f"{_ACTING}: " + other["category"].str.replace("_", " ")))
+        parts.append(other.assign(panel="acts: " + other["category"].str.replace("_", " ")))
     together = pd.concat([part[["panel", *_KEY, "choices", *_RATES]] for part in parts], ignore_index=True)
     taken = together[together["arm"].eq(arm)].reset_index(drop=True)
     if taken.empty:
@@ -73,26 +64,10 @@ def gather_effects(
 
 
 def draw_effect(effects: pd.DataFrame, ax: Axes, *, order: Sequence[str] | None = None) -> Axes:
-    """Draw one effect: a share for each target and condition, against one half.
+    """Draw one effect, one panel of `gather_effects`: a share for each target and condition, against one half.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        ``target``, ``condition``, ``rate``, ``rate_low``, ``rate_high`` (0–1): one panel of `gather_effects`.
-    ax : Axes
-        Where to draw.
-    order : sequence of str, optional
-        The targets from top to bottom; default: as they come. One that the panel lacks keeps an empty row.
-
-    Returns
-    -------
-    Axes
-        The same axes. The line at 0.5 is no effect. A row says so if a target has no choice.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, the table is empty, a target occurs twice in a condition, or `order` lacks a target.
+    The line at 0.5 is no effect; a row says so if a target has no choice. `order` has the targets from top to bottom
+    (default: as they come); one that the panel lacks keeps an empty row.
     """
     panels.require(effects, "effects", columns=_RATES, key=["target", "condition"])
     panels.order_rows(effects["target"], order)
@@ -100,27 +75,24 @@ def draw_effect(effects: pd.DataFrame, ax: Axes, *, order: Sequence[str] | None 
     panels.set_rows(ax, order)
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
-    ax.axvline(0.5, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax, 0.5)
     for mark, number, part, heights in marks.condition_rows(effects, "target", order, numbers=["rate"], height=0.56):
-        look: dict = {"color": mark.color, "marker": mark.marker, "size": mark.size - _SMALLER}
-        marks.draw_points(ax, heights, part, number, **look, missing="no choice")
+        marks.draw_points(ax, heights, part, number, mark, smaller=_SMALLER, missing="no choice")
     return ax
 
 
-@styled
+@use_style()
 def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_effect`, a panel an effect; its title says on how many choices a row rests, fewest to most (n).
+    """Plot `draw_effect` of the table of `gather_effects`, a panel an effect.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        Columns of `gather_effects`, of one arm.
-    **page
-        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
+    A panel's title says on how many choices a row rests, fewest to most (n).
     """
     panels.require(effects, "effects", columns=[*_RATES, "choices"], key=["panel", "target", "condition"], one=["arm"])
     order = list(effects["target"].unique())
-    rests_on = {name: f"{name}, {_range(part['choices'])}" for name, part in effects.groupby("panel", sort=False)}
+    rests_on = {}
+    for name, choices in effects.groupby("panel", sort=False)["choices"]:
+        least, most = int(choices.min()), int(choices.max())
+        rests_on[name] = f"{name}, n={least}" + (f"–{most}" if most > least else "")
     return panels.plot_panels(
         panels.panels_by(effects.assign(panel=effects["panel"].map(rests_on)), "panel", draw_effect, order=order),
         height=_PER_ROW * len(order),
@@ -130,9 +102,3 @@ def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
         labels=1.1,
         **(Page(title="What else moves choices") | page),
     )
-
-
-def _range(choices: pd.Series) -> str:
-    """Return how many choices the rows of a panel rest on."""
-    least, most = int(choices.min()), int(choices.max())
-    return f"n={least}" if least == most else f"n={least}–{most}"

@@ -5,7 +5,7 @@ axes with a bar a check, axes with a mark a template; or both as a figure. Secti
 """
 
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Unpack
 
 import pandas as pd
@@ -15,47 +15,30 @@ from matplotlib.patches import Patch
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, GREY, PALE, cycle_colors, styled
+from conflictscope.figures.style import COLUMN_WIDTH, GREY, PALE, Mark, cycle_colors, use_style
 from conflictscope.tables import SEVERITIES, STRUCTURES
 
 _COLUMNS = ["passed", "failed", "undecided", "pass_rate", "left"]
 _LOST: dict = {"facecolor": "white", "edgecolor": PALE, "hatch": "//////", "linewidth": 0.5}
-_START = "written"
-_ALL_CHECKS = "all"
-_TEMPLATE_MARKERS = ("o", "s", "^", "D", "v")
 _PER_ROW = 0.3  # inches a check
+_SIZE = 3.2  # points of a template's mark
 
 
 def draw_funnel(funnel: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw how many scenarios are left after each check and those before it.
+    """Draw how many scenarios are left after each check of `filter_funnel` and those before it.
 
-    Parameters
-    ----------
-    funnel : DataFrame
-        Columns of `filter_funnel`, the checks in their order.
-    ax : Axes
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-        The same axes. The first bar is all scenarios written; then, for each check, a filled bar is those left, the
-        hatched end those that this check took (undecided ones among them). At the right: how many are left, and what
-        share of all decided scenarios the check passes by itself, with the number undecided as ``(2?)``.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, the table is empty, a check occurs twice, or the numbers left grow.
+    The first bar is all scenarios written; then, for each check, a filled bar is those left, the hatched end those that
+    this check took (undecided ones among them). At the right: how many are left, and what share of all decided
+    scenarios the check passes by itself, with the number undecided as ``(2?)``. ValueError if the numbers left grow.
     """
     panels.require(funnel, "funnel", columns=_COLUMNS, key=["check"])
     written = int(funnel.iloc[0][["passed", "failed", "undecided"]].sum())
     left = [written, *funnel["left"].astype(int)]
-    if any(after > before for before, after in pairwise(left)):
-        raise ValueError(f"funnel: found {left} scenarios left from check to check; expected no growth. Sort by check.")
-    panels.set_rows(ax, [_START, *funnel["check"].str.replace("_", " ")])
-    ax.barh(range(len(left)), left, height=0.62, color=cycle_colors()[0])
     lost = [before - after for before, after in pairwise(left)]
+    if min(lost) < 0:
+        raise ValueError(f"funnel: found {left} scenarios left from check to check; expected no growth. Sort by check.")
+    panels.set_rows(ax, ["written", *funnel["check"].str.replace("_", " ")])
+    ax.barh(range(len(left)), left, height=0.62, color=cycle_colors()[0])
     ax.barh(range(1, len(left)), lost, left=left[1:], height=0.62, **_LOST)
     ax.set_xlim(0, max(written, 1))
     look: dict = {"va": "center", "ha": "right", "fontsize": "small", "color": GREY}
@@ -72,51 +55,26 @@ def draw_funnel(funnel: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def draw_pass_rates(rates: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw how often each check is passed, by template, with intervals.
+    """Draw how often each check is passed (`pass_rates`), with intervals: a row a check and a mark a template.
 
-    Parameters
-    ----------
-    rates : DataFrame
-        Columns of `pass_rates`.
-    ax : Axes
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-        The same axes, a row a check and a mark a template; nothing if nothing was decided.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, the table is empty, or a template and check occur twice.
+    A template and check of which nothing was decided has no mark.
     """
     panels.require(rates, "rates", columns=["rate", "rate_low", "rate_high"], key=["structure", "severity", "check"])
     checks = list(rates["check"].unique())
-    panels.set_rows(ax, ["all six" if check == _ALL_CHECKS else check.replace("_", " ") for check in checks])
+    panels.set_rows(ax, ["all six" if check == "all" else check.replace("_", " ") for check in checks])
     ax.set_xlim(0, 1)
     looks = template_marks(rates)
-    for place, ((structure, severity), look) in zip(marks.spread_rows(len(looks), 0.75), looks.items(), strict=True):
+    for place, ((structure, severity), mark) in zip(marks.spread_rows(len(looks), 0.75), looks.items(), strict=True):
         part = rates[rates["structure"].eq(structure) & rates["severity"].eq(severity)]
         heights = part["check"].map(checks.index) + place
-        marks.draw_points(ax, heights, part, "rate", size=3.2, hollow=severity == SEVERITIES[0], **look)
+        marks.draw_points(ax, heights, part, "rate", mark, hollow=severity == SEVERITIES[0])
     ax.set_xlabel("share passed")
     return ax
 
 
-@styled
+@use_style()
 def plot_funnel(funnel: pd.DataFrame, *, rates: pd.DataFrame | None = None, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_funnel`, and `draw_pass_rates` below it in a column, beside it across the page.
-
-    Parameters
-    ----------
-    funnel : DataFrame
-        Columns of `filter_funnel`.
-    rates : DataFrame, optional
-        Columns of `pass_rates`: the second panel.
-    **page
-        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
-    """
+    """Plot `draw_funnel`; with `rates`, `draw_pass_rates` too, below it in a column, beside it across the page."""
     page = Page(title="What the checks leave", width=COLUMN_WIDTH) | page
     panels.require(funnel, "funnel", columns=_COLUMNS, key=["check"])
     handles: list = [Patch(facecolor=cycle_colors()[0], label="left"), Patch(**_LOST, label="taken by this check")]
@@ -125,20 +83,23 @@ def plot_funnel(funnel: pd.DataFrame, *, rates: pd.DataFrame | None = None, **pa
     drawn = {"after each check": partial(draw_funnel, funnel)}
     if rates is not None:
         drawn["by template"] = partial(draw_pass_rates, rates)
-        for (structure, severity), look in template_marks(rates).items():
-            label = f"{structure.replace('_', ' ')}, {severity}" if structure != "none" else "no template"
-            handles.append(marks.legend_mark(label, markersize=3.4, hollow=severity == SEVERITIES[0], **look))
+        for (_, severity), mark in template_marks(rates).items():
+            look: dict = {"color": mark.color, "marker": mark.marker, "markersize": _SIZE + 0.2}
+            handles.append(marks.legend_mark(mark.label, hollow=severity == SEVERITIES[0], **look))
     height = 0.35 + _PER_ROW * (len(funnel) + 1)
     return panels.plot_panels(drawn, height=height, handles=handles, share=False, at_least=2, at_most=2, **page)
 
 
-def template_marks(rates: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
-    """Return (structure, severity) → colour and marker, for the templates that occur; colour is the structure."""
-    structures = (*STRUCTURES, "none")
-    templates = [*((structure, severity) for structure in STRUCTURES for severity in SEVERITIES), ("none", "none")]
+def template_marks(rates: pd.DataFrame) -> dict[tuple[str, str], Mark]:
+    """Return (structure, severity) → mark, for the templates that occur; its colour is the structure."""
+    templates = {
+        (structure, severity): (f"{structure.replace('_', ' ')}, {severity}", place)
+        for (place, structure), severity in product(enumerate(STRUCTURES), SEVERITIES)
+    }
+    templates["none", "none"] = "no template", len(STRUCTURES)
     occurring = set(zip(rates["structure"], rates["severity"], strict=True))
     return {
-        template: {"color": cycle_colors()[structures.index(template[0])], "marker": marker}
-        for template, marker in zip(templates, _TEMPLATE_MARKERS, strict=True)
+        template: Mark(label, place, marker, _SIZE)
+        for (template, (label, place)), marker in zip(templates.items(), "os^Dv", strict=True)
         if template in occurring
     }

@@ -13,21 +13,25 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from seaborn.utils import relative_luminance
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, FULL_WIDTH, styled, value_colors
+from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, FULL_WIDTH, use_style, value_colors
 
 COLORS = "PuOr"  # diverging, safe for the colour-blind; the bars say the direction if colours are gone
 _COLUMNS = ["choices", "rate", "rate_low", "rate_high"]
+_KEY = ["target", "condition", "arm", "value_1", "value_2"]
 _NOT_STUDIED = "#EFEFEF"
 _NO_CHOICE: dict = {"facecolor": "white", "edgecolor": "#888888", "hatch": "//////", "linewidth": 0}
 _LABELS = 1.05  # inches that the values' names take at the left
 _SMALLEST_CELL, _UPRIGHT_CELL, _LARGEST_CELL = 0.135, 0.25, 0.42  # inches; names stand upright below small cells
 _SMALLEST_PANEL = 1.05  # inches: room for a target's name
 _BAR = 0.88  # length of the bar from 0 to 1, in cells
+_DARK = 0.408  # relative luminance below which a cell's number is white
 _NAME_LETTER = 0.05  # inches of height that a letter of a column's name takes
 _READINGS = {"action_1": "action 1", "action_2": "action 2"}
 
@@ -40,33 +44,21 @@ def draw_preference_heatmap(
     columns: Sequence[str] | None = None,
     colors: Mapping[str, tuple] | None = None,
 ) -> Axes:
-    """Draw how often each value of `rows` won against each value of `columns`, for one target.
+    """Draw how often each value of `rows` won against each value of `columns`: `preference_rates` of one target.
+
+    The number in a cell is the rate in percent, bold if the interval leaves out 50; the bar below it is the interval,
+    from 0 near the cell's left edge to 1 near its right, the tick in its middle 0.5. Hatched: asked, but no choice.
+    Pale grey: a pair that was not studied. The diagonal is left blank.
 
     Parameters
     ----------
-    rates : DataFrame
-        Columns of `preference_rates`, of one target, condition and arm.
-    ax : Axes
-        Where to draw.
     rows, columns : sequence of str, optional
-        Values from top to bottom and from left to right; default: all of the table's, as they come.
+        Values from top to bottom and from left to right; default: all of the table's, as they come. ValueError if a
+        studied pair is in no cell.
     colors : mapping of str to RGB, optional
         Value → colour of the square at its row and column; default: `value_colors` of the table's values.
-
-    Returns
-    -------
-    Axes
-        The same axes. The number in a cell is the rate in percent, bold if the interval leaves out 50; the bar below
-        it is the interval, from 0 near the cell's left edge to 1 near its right, the tick in its middle 0.5. Hatched:
-        asked, but no choice. Pale grey: a pair that was not studied. The diagonal is left blank.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, there is more than one target, condition or arm, a pair occurs twice, or a studied pair
-        is in no cell.
     """
-    _require(rates, ["target", "condition", "arm"])
+    panels.require(rates, "rates", columns=_COLUMNS, key=_KEY, one=["target", "condition", "arm"])
     values = _values(rates, None)
     colors = colors or value_colors(values)
     rows, columns = list(rows or values), list(columns or values)
@@ -81,14 +73,18 @@ def draw_preference_heatmap(
     shown = cells.unstack()["rate"].reindex(index=rows, columns=columns)
     room = ax.get_window_extent().width / ax.figure.dpi / len(columns)  # inches a cell
     fontsize = float(np.clip(72 * room * 0.4, 4.5, 7))
-    numbers: dict = {"annot": 100 * shown, "fmt": ".0f", "annot_kws": {"fontsize": fontsize, "va": "bottom"}}
-    sns.heatmap(shown, ax=ax, cmap=COLORS, vmin=0, vmax=1, cbar=False, linewidths=0.5, **numbers)
-    drawn = {(round(text.get_position()[1] - 0.5), round(text.get_position()[0] - 0.5)): text for text in ax.texts}
+    # not seaborn's heat map: it draws the whole figure for each panel, so that 14 targets would take a minute
+    mesh = ax.pcolormesh(np.ma.masked_invalid(shown), cmap=COLORS, vmin=0, vmax=1, edgecolor="white", linewidth=0.5)
+    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+    sns.despine(ax=ax, left=True, bottom=True)
+    numbers = cells.dropna(subset=["rate"]).to_dict("index")
     for (row, one), (column, two) in ((r, c) for r in enumerate(rows) for c in enumerate(columns)):
-        if (row, column) in drawn:
-            _draw_interval(
-                ax, drawn[row, column], cells.loc[(one, two), "rate_low"], cells.loc[(one, two), "rate_high"]
-            )
+        if (one, two) in numbers:
+            rate, low, high = numbers[one, two].values()
+            ink = ".15" if relative_luminance(mesh.to_rgba(rate)) > _DARK else "w"
+            look: dict = {"color": ink, "fontsize": fontsize, "ha": "center", "va": "bottom"}
+            number = ax.text(column + 0.5, row + 0.6, f"{100 * rate:.0f}", **look)
+            _draw_interval(ax, number, low, high)
         elif one != two:
             box = _NO_CHOICE if (one, two) in cells.index else {"facecolor": _NOT_STUDIED, "edgecolor": "white"}
             ax.add_patch(Rectangle((column, row), 1, 1, **box))
@@ -99,7 +95,7 @@ def draw_preference_heatmap(
     return ax
 
 
-@styled
+@use_style()
 def plot_preference_heatmaps(
     rates: pd.DataFrame,
     *,
@@ -107,23 +103,14 @@ def plot_preference_heatmaps(
     groups: Mapping[str, str] | None = None,
     **page: Unpack[Page],
 ) -> Figure:
-    """Plot `draw_preference_heatmap`, a panel a target.
+    """Plot `draw_preference_heatmap` of one condition and arm, a panel a target; the condition is added to a title.
 
-    Parameters
-    ----------
-    rates : DataFrame
-        Columns of `preference_rates`, of one condition and arm.
-    values : sequence of str, optional
-        The study's values in their order; default: as they come in the table.
-    groups : mapping of str to str, optional
-        Value → group. If every pair studied is between the same two groups, the first is in the rows and the second in
-        the columns, so that no half of the cells is empty.
-    **page
-        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`; the condition is added to a title. Eight
-        values and many targets need the full width.
+    `values` is the study's values in their order (default: as they come), `groups` value → group: if every pair studied
+    is between the same two groups, the first is in the rows and the second in the columns, so that no half of the cells
+    is empty. Eight values and many targets need the full width.
     """
     page = Page(title="How often the row's value wins", width=FULL_WIDTH) | page
-    _require(rates, ["condition", "arm"])
+    panels.require(rates, "rates", columns=_COLUMNS, key=_KEY, one=["condition", "arm"])
     order = _values(rates, values)
     across, down = _sides(rates, order, groups)
     room, cells = page["width"] - _LABELS, len(across) + 0.5
@@ -158,19 +145,9 @@ def plot_preference_heatmaps(
 
 
 def draw_confusion(counts: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw a table of confusion: darker is more.
+    """Draw a table of confusion: counts of readings of one rater down, of the other across; darker is more.
 
-    Parameters
-    ----------
-    counts : DataFrame
-        Readings of one rater down, of the other across; counts.
-    ax : Axes
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-        The same axes. A number in each cell; cells of the diagonal, where the two agree, are framed.
+    Cells of the diagonal, where the two agree, are framed.
     """
     numbers = counts.astype(float)
     top = 1.3 * np.sqrt(max(numbers.to_numpy().max(initial=0), 1))
@@ -185,34 +162,17 @@ def draw_confusion(counts: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-@styled
+@use_style()
 def plot_confusion(counts: pd.DataFrame, agreement: pd.Series, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_confusion` under its κ.
-
-    Parameters
-    ----------
-    counts : DataFrame
-        As for `draw_confusion`.
-    agreement : Series
-        The row of `measure.agreement_between_raters` about the same two raters.
-    **page
-        ``title``, ``source``, ``width``, as for `plot_panels`.
-    """
+    """Plot `draw_confusion` under its κ: the row of `measure.agreement_between_raters` about the same two raters."""
     page = Page(title="How far the judge agrees", width=COLUMN_WIDTH) | page
     if pd.isna(agreement["kappa"]):
         words = f"κ undefined, agreed {agreement['agreed']:.0%} of {agreement['read']:.0f}"
     else:
         ends = f"{agreement['kappa_low']:.2f} to {agreement['kappa_high']:.2f}"
         words = f"κ = {agreement['kappa']:.2f} ({ends}), {agreement['read']:.0f} read by both"
-    return panels.plot_panels(
-        {words: partial(draw_confusion, counts)}, height=0.35 + 0.5 * page["width"], labels=0.5, **page
-    )
-
-
-def _require(rates: pd.DataFrame, one: Sequence[str]) -> None:
-    """Raise unless the table can be drawn."""
-    key = ["target", "condition", "arm", "value_1", "value_2"]
-    panels.require(rates, "rates", columns=_COLUMNS, key=key, one=one)
+    height = 0.35 + 0.5 * page["width"]
+    return panels.plot_panels({words: partial(draw_confusion, counts)}, height=height, labels=0.5, **page)
 
 
 def _values(rates: pd.DataFrame, values: Sequence[str] | None) -> list[str]:
@@ -231,10 +191,9 @@ def _draw_interval(ax: Axes, number: plt.Text, low: float, high: float) -> None:
     """Draw the interval below a cell's number, with a tick at one half; bold if the interval leaves it out."""
     (x, y), ink = number.get_position(), number.get_color()
     number.set_fontweight("bold" if low > 0.5 or high < 0.5 else "normal")
-    number.set_y(y + 0.1)
-    ax.vlines(x, y + 0.19, y + 0.41, color=ink, linewidth=0.5)
     ends = x + _BAR * (low - 0.5), x + _BAR * (high - 0.5)
-    ax.hlines(y + 0.3, *ends, color=ink, linewidth=1.1, capstyle="butt")
+    bars = [[(x, y + 0.09), (x, y + 0.31)], [(ends[0], y + 0.2), (ends[1], y + 0.2)]]
+    ax.add_collection(LineCollection(bars, colors=ink, linewidths=(0.5, 1.1), capstyle="butt"), autolim=False)
 
 
 def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str], *, slant: float) -> None:
@@ -242,7 +201,7 @@ def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str], *, slant:
     middle: dict = {"va": "center"} if slant == 90 else {}
     slanted: dict = {"rotation": slant, "ha": "right", "rotation_mode": "anchor", **middle}
     ax.set_xticks(np.arange(len(columns)) + 0.5, columns, parse_math=False, **slanted)
-    ax.set_yticks(np.arange(len(rows)) + 0.5, rows, parse_math=False, rotation=0)
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows, parse_math=False, rotation=0, va="center")
     ax.set(xlabel="", ylabel="")
     ax.grid(False)
     ax.tick_params(length=0, labelbottom=True)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from conflictscope.figures.style import CONDITION_MARKS, GREY, PLACEBO_DASHES, ConditionMark
+from conflictscope.figures.style import CONDITION_MARKS, GREY, PLACEBO_DASHES, Mark
 
 
 def spread_rows(places: int, height: float = 0.64) -> np.ndarray:
@@ -27,7 +27,7 @@ def conditions_of(table: pd.DataFrame) -> list[str]:
 
 def condition_rows(
     table: pd.DataFrame, column: str, order: Sequence[str], *, numbers: Sequence[str], height: float = 0.64
-) -> Iterator[tuple[ConditionMark, str, pd.DataFrame, np.ndarray]]:
+) -> Iterator[tuple[Mark, str, pd.DataFrame, np.ndarray]]:
     """Yield, for each condition and number, its mark, the number's column, the rows, and where they stand."""
     conditions = conditions_of(table)
     places = iter(spread_rows(len(conditions) * len(numbers), height))
@@ -43,46 +43,35 @@ def draw_points(
     heights: ArrayLike,
     table: pd.DataFrame,
     number: str,
+    mark: Mark,
     *,
-    color: str,
-    marker: str,
-    size: float,
+    smaller: float = 0.0,
     hollow: bool = False,
     missing: str = "",
 ) -> None:
     """Draw the column `number` of a table with its ``_low`` and ``_high`` on rows; the ends of the x axis must be set.
 
     A number beyond the ends is an arrow at the edge, an interval is cut there and ends in an arrowhead; a number that
-    is nan is not drawn, the words `missing` stand at the right edge of its row.
+    is nan is not drawn, the words `missing` stand at the right edge of its row. `smaller`: points off the mark's size.
     """
     left, right = ax.get_xlim()
     x, low, high = (table[number + end].to_numpy(float) for end in ("", "_low", "_high"))
-    y, inset = np.asarray(heights, dtype=float), 0.02 * (right - left)
+    y, inset, size = np.asarray(heights, dtype=float), 0.02 * (right - left), mark.size - smaller
     known, inside = ~np.isnan(x), (x >= left) & (x <= right)
-    ax.hlines(
-        y[known],
-        np.clip(low, left, right)[known],
-        np.clip(high, left, right)[known],
-        color=color,
-        linewidth=0.9 if hollow else 1.3,
-        linestyle=PLACEBO_DASHES if hollow else "solid",
-    )
-    marks = [(marker, inside, x, size), ("<", x < left, left + inset, size), (">", x > right, right - inset, size)]
-    marks += [("<", inside & (low < left), left, 0.7 * size), (">", inside & (high > right), right, 0.7 * size)]
-    for shape, here, places, points in marks:
+    bar: dict = {"linewidth": 0.9, "linestyle": PLACEBO_DASHES} if hollow else {"linewidth": 1.3}
+    ax.hlines(y[known], np.clip(low, left, right)[known], np.clip(high, left, right)[known], color=mark.color, **bar)
+    look: dict = {"linestyle": "none", "color": mark.color, "markerfacecolor": "white" if hollow else mark.color}
+    shapes = [
+        (mark.marker, inside, x, size),
+        ("<", x < left, left + inset, size),
+        (">", x > right, right - inset, size),
+        ("<", inside & (low < left), left, 0.7 * size),
+        (">", inside & (high > right), right, 0.7 * size),
+    ]
+    for shape, here, places, points in shapes:
         if here.any():  # an empty line that is not clipped has no extent, and the layout fails on it
-            ax.plot(
-                np.broadcast_to(places, x.shape)[here],
-                y[here],
-                linestyle="none",
-                marker=shape,
-                markersize=points,
-                color=color,
-                markerfacecolor="white" if hollow else color,
-                markeredgewidth=0.9,
-                clip_on=False,
-                zorder=3,
-            )
+            at = np.broadcast_to(places, x.shape)[here], y[here]
+            ax.plot(*at, marker=shape, markersize=points, markeredgewidth=0.9, clip_on=False, zorder=3, **look)
     for height in y[~known] if missing else ():
         at_edge: dict = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "center"}
         ax.text(0.99, height, missing, fontsize=4.5, style="italic", color=GREY, **at_edge)
@@ -102,16 +91,10 @@ def legend_mark(label: str, *, hollow: bool = False, **look) -> Line2D:
 
 def condition_handles(table: pd.DataFrame, label: str = "{}", smaller: float = 0.0, *, hollow: bool = False) -> list:
     """Return a legend's entries for the conditions of a table."""
-    marks = [CONDITION_MARKS[condition] for condition in conditions_of(table)]
+    looks = [CONDITION_MARKS[condition] for condition in conditions_of(table)]
     return [
-        legend_mark(
-            label.format(mark.label),
-            color=mark.color,
-            marker=mark.marker,
-            markersize=mark.size - smaller,
-            hollow=hollow,
-        )
-        for mark in marks
+        legend_mark(label.format(m.label), hollow=hollow, color=m.color, marker=m.marker, markersize=m.size - smaller)
+        for m in looks
     ]
 
 

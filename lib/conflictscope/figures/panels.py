@@ -17,11 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation, Transform
 
-from conflictscope.figures.style import (
-    FULL_WIDTH,
-    styled,
-    warn_of_missing_letters,
-)
+from conflictscope.figures.style import FULL_WIDTH, PALE, use_style, warn_of_missing_letters
 
 _PAGE = 9.0  # inches: what a page holds
 _TITLE_LETTER = 0.073  # inches a letter of the figure's title
@@ -35,7 +31,7 @@ _ON_FOREIGN_AXES: dict = {"parse_math": False}  # a `$` of a name is a letter, a
 
 
 class Page(TypedDict, total=False):
-    """What every figure can be told about its page; `plot_panels` says what each means."""
+    """What every figure can be told about its page, as `plot_panels` takes it."""
 
     title: str | None
     source: str
@@ -44,13 +40,7 @@ class Page(TypedDict, total=False):
 
 
 def require(table: pd.DataFrame, name: str, *, columns: Sequence[str], key: Sequence[str], one: Sequence[str] = ()):
-    """Raise unless the table has rows and the columns, each key once, and a single value in each column of `one`.
-
-    Raises
-    ------
-    ValueError
-        Naming what is missing or repeated and what to do.
-    """
+    """Raise ValueError unless a table has rows and the columns, each key once and one value in each column of `one`."""
     missing = [column for column in [*columns, *key, *one] if column not in table.columns]
     if missing:
         raise ValueError(f"{name}: columns {missing} are missing; found {list(table.columns)}. Pass {name} whole.")
@@ -75,7 +65,7 @@ def order_rows(names: Collection[str], order: Sequence[str] | None) -> list[str]
     return occurring if order is None else [name for name in order if name in occurring]
 
 
-@styled
+@use_style()
 def plot_panels(
     panels: Mapping[str, Callable[[Axes], object]],
     *,
@@ -91,24 +81,20 @@ def plot_panels(
     labels: float = 1.0,
     share: bool = True,
 ) -> Figure:
-    """Plot a page of panels under one title and above one legend.
+    """Plot a page of panels (title → what draws on its axes) under one title and above one legend.
 
     Parameters
     ----------
-    panels : mapping of str to function
-        A panel's title → what draws on its axes.
     height : float or function
         Inches of a panel without its title and ticks, or number of columns → such inches.
     handles : sequence of Artist
         What the legend explains; it takes as many columns as fit.
     xlabel : str
         Label of the x axes, below the last line of panels.
-    title : str, optional
-        The figure's title; empty: none.
-    source : str
-        What the results rest on, ``simulated models`` for instance; stands beside the title.
+    title, source : str, optional
+        The figure's title, and beside it what the results rest on (``simulated models``); empty: none.
     width : float
-        Width in inches: ``COLUMN_WIDTH`` or ``FULL_WIDTH``.
+        ``COLUMN_WIDTH`` or ``FULL_WIDTH``, in inches.
     columns : int, optional
         Panels side by side; default: the fewest from `at_least` to `at_most` with which the figure fits a page. The two
         are for the full width; a column takes half as many.
@@ -116,13 +102,9 @@ def plot_panels(
         Inches that the rows' names take at the left.
     share : bool
         Whether the panels have common scales.
-
-    Returns
-    -------
-    Figure
-        Not saved; `save_figure` does that. Letters that no installed font has are warned of once.
     """
-    heading = _heading(title, source, width)
+    parts = [part for part in (title, source) if part]
+    heading = (" · " if len(" · ".join(parts)) * _TITLE_LETTER < width else "\n").join(parts)
     entries = _legend_columns([str(handle.get_label()) for handle in handles], width)
     legend_lines = _LINE * 1.25 * -(-sum(1 + str(h.get_label()).count("\n") for h in handles) // entries)
     margins = 0.22 + _LINE * (len(heading.splitlines()) + 1.2 * bool(xlabel)) + legend_lines
@@ -135,7 +117,7 @@ def plot_panels(
         return margins + -(-len(panels) // across) * (_AROUND + extra + inside), titles
 
     if columns is None:
-        scale = 2 if is_narrow(Page(width=width)) else 1
+        scale = 2 if is_narrow({"width": width}) else 1
         most = max(1, min(at_most // scale, len(panels)))
         tried = range(min(max(1, at_least // scale), most), most + 1)
         columns = next((across for across in tried if size(across)[0] <= _PAGE), most)
@@ -143,16 +125,16 @@ def plot_panels(
     total, titles = size(columns)
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(lines, columns, figsize=(width, total), squeeze=False, sharex=share, sharey=share)
-    axes = list(grid.ravel())
-    for ax, draw, text in zip(axes, panels.values(), titles, strict=False):
+    for ax, draw, text in zip(grid.flat, panels.values(), titles, strict=False):
         draw(ax)
         set_panel_title(ax, text)
-    for ax in axes[len(panels) :]:
-        ax.set_axis_off()
-    for n, ax in enumerate(axes[: len(panels)]):
-        if n + columns >= len(panels):
+    for n, ax in enumerate(grid.flat):
+        if n >= len(panels):
+            ax.set_axis_off()
+        elif n + columns >= len(panels):
             ax.tick_params(labelbottom=True)
-        if n // columns == lines - 1 and xlabel:
+    if xlabel:
+        for ax in grid[-1, : len(panels) - (lines - 1) * columns]:
             ax.set_xlabel(xlabel)
     if heading:
         figure.suptitle(heading, x=0.01, ha="left", weight="bold")
@@ -170,13 +152,6 @@ def panels_by(table: pd.DataFrame, column: str, draw: Callable, **options) -> di
 def is_narrow(page: Page) -> bool:
     """Return whether a figure is as narrow as a column of the page."""
     return page.get("width", FULL_WIDTH) <= FULL_WIDTH / 2
-
-
-def _heading(title: str | None, source: str, width: float) -> str:
-    """Return title and source on one line, or on two if they do not fit."""
-    parts = [part for part in (title, source) if part]
-    fits = (len(" · ".join(parts))) * _TITLE_LETTER < width
-    return (" · " if fits else "\n").join(parts)
 
 
 def _legend_columns(entries: Sequence[str], width: float) -> int:
@@ -211,6 +186,11 @@ def set_rows(ax: Axes, names: Sequence[str], colors: Mapping[str, tuple] | None 
     ax.set_ylim(len(names) - 0.5, -0.5)
     if colors is not None:
         mark_values(ax, names, colors, offset=0.0)
+
+
+def draw_zero(ax: Axes, x: float = 0) -> None:
+    """Draw the line across all rows that no effect is on."""
+    ax.axvline(x, color=PALE, linewidth=0.8, zorder=0.8)
 
 
 def beside(ax: Axes, inches: float, *, below: bool = False) -> Transform:

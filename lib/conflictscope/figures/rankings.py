@@ -1,7 +1,7 @@
 """Rankings: how strongly each target prefers each value, in what it says and in what it does.
 
-In: the table ``rankings``. Out: axes with a mark a value and condition, or a figure with a panel a target; or all
-targets in one panel with their mean. Section 4 of the paper (arXiv 2509.25369), its figure of rankings.
+In: the table ``rankings``, of one arm. Out: axes with a mark a value and condition, a panel a target; or all targets in
+one panel with their mean. Section 4 of the paper (arXiv 2509.25369), its figure of rankings.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, PALE, styled, value_colors
+from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, use_style, value_colors
 
 _PER_ROW = 0.22  # inches a value
 _COLUMNS = ["strength", "strength_low", "strength_high", "tie_group", "identified"]
@@ -32,60 +32,38 @@ def draw_rankings(
 ) -> Axes:
     """Draw the strengths of one target's values, a row a value and a mark a condition.
 
+    Lines are the intervals of the table, with an arrow at an end that the data do not bound; letters at the right are
+    its tie groups. A ranking that is not identified has no marks, and is named as such.
+
     Parameters
     ----------
-    rankings : DataFrame
-        Columns of the table ``rankings``, of one target and one arm.
-    ax : Axes
-        Where to draw.
     order : sequence of str, optional
         The study's values from top to bottom; default: as they come in the table.
     limits : (float, float), optional
         Ends of the strength axis; default: wide enough for the identified rankings of this table.
-
-    Returns
-    -------
-    Axes
-        The same axes. Lines are the intervals of the table, with an arrow at an end that the data do not bound; letters
-        at the right are its tie groups. A ranking that is not identified has no marks, and is named as such.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, there is not exactly one target and arm, or `order` lacks a value.
     """
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["target", "arm"])
     order = panels.order_rows(rankings["value"], order)
     ax.set_xlim(*(limits or _limits(rankings)))
     panels.set_rows(ax, order, value_colors(order))
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax)
     for mark, number, part, heights in marks.condition_rows(rankings, "value", order, numbers=["strength"]):
-        marks.draw_points(ax, heights, part, number, color=mark.color, marker=mark.marker, size=mark.size)
+        marks.draw_points(ax, heights, part, number, mark)
         for height, letters in zip(heights, part["tie_group"], strict=True):
             if isinstance(letters, str):
                 at_edge: dict = {"transform": ax.get_yaxis_transform(), "va": "center"}
                 ax.text(1.015, height, letters, fontsize="x-small", color=GREY, **at_edge)
     panels.set_panel_title(ax, rankings["target"].iloc[0])
-    unclear = set(rankings.loc[~rankings["identified"], "condition"])
+    unclear = marks.conditions_of(rankings[~rankings["identified"]])
     if unclear:
-        names = " and ".join(CONDITION_MARKS[name].label for name in marks.conditions_of(rankings) if name in unclear)
+        names = " and ".join(CONDITION_MARKS[name].label for name in unclear)
         ax.set_title(f"{names}:\norder unknown", loc="right", fontsize="x-small", style="italic", color=GREY)
     return ax
 
 
-@styled
+@use_style()
 def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_rankings`, a panel a target, in one order of values and on one scale.
-
-    Parameters
-    ----------
-    rankings : DataFrame
-        Columns of the table ``rankings``, of one arm.
-    values : sequence of str, optional
-        The study's values in their order; default: as they come in the table.
-    **page
-        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
-    """
+    """Plot `draw_rankings`, a panel a target, in one order of values (default: as they come) and on one scale."""
     page = Page(title="Which values come first") | page
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     order, limits = panels.order_rows(rankings["value"], values), _limits(rankings)
@@ -93,10 +71,9 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
     if marks.cut_off(rankings, ["strength"], limits):
         handles.append(marks.arrow_handle())
     if rankings["tie_group"].notna().any():
-        words = "a, b: same letter within a condition: not told apart"
-        handles.append(
-            marks.legend_mark(words.replace("a c", "a\nc") if panels.is_narrow(page) else words, linestyle="none")
-        )
+        break_ = "\n" if panels.is_narrow(page) else " "
+        words = f"a, b: same letter within a{break_}condition: not told apart"
+        handles.append(marks.legend_mark(words, linestyle="none"))
     return panels.plot_panels(
         panels.panels_by(rankings, "target", draw_rankings, order=order, limits=limits),
         height=_PER_ROW * len(order),
@@ -110,20 +87,8 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
 def draw_mean_rankings(rankings: pd.DataFrame, ax: Axes, *, order: Sequence[str] | None = None) -> Axes:
     """Draw the strengths of the values over all targets: a pale mark a target, a full one their mean.
 
-    Parameters
-    ----------
-    rankings : DataFrame
-        Columns of the table ``rankings``, of one arm. Rankings that are not identified are left out; each target
-        counts the same.
-    ax : Axes
-        Where to draw.
-    order : sequence of str, optional
-        The study's values from top to bottom; default: as they come in the table.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, there is more than one arm, no ranking is identified, or `order` lacks a value.
+    Rankings that are not identified are left out, ValueError if none is; each target counts the same. `order` as for
+    `draw_rankings`.
     """
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     known = rankings[rankings["identified"]]
@@ -138,23 +103,21 @@ def draw_mean_rankings(rankings: pd.DataFrame, ax: Axes, *, order: Sequence[str]
     look: dict = {"linestyles": "none", "markers": [mark.marker for mark in looks], "markersize": 5}
     sns.pointplot(known, **common, dodge=dodge or False, errorbar=None, **look)
     panels.set_rows(ax, order, value_colors(order))
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax)
     ax.set(xlabel="", ylabel="")
     return ax
 
 
-@styled
+@use_style()
 def plot_mean_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_mean_rankings`; `values` as for `plot_rankings`, ``**page`` as for `plot_panels`."""
+    """Plot `draw_mean_rankings`; `values` as for `plot_rankings`."""
     order = panels.order_rows(rankings["value"], values)
     targets = rankings.loc[rankings["identified"], "target"].nunique()
+    pale = marks.legend_mark("pale: a target each", linestyle="none")
     return panels.plot_panels(
         {f"{targets} target{'s' * (targets != 1)}": partial(draw_mean_rankings, rankings, order=order)},
         height=1.2 * _PER_ROW * len(order),
-        handles=[
-            *marks.condition_handles(rankings, "mean, {}"),
-            marks.legend_mark("pale: a target each", linestyle="none"),
-        ],
+        handles=[*marks.condition_handles(rankings, "mean, {}"), pale],
         xlabel="strength (log-odds)",
         **(Page(title="Which values come first, over all targets", width=COLUMN_WIDTH) | page),
     )

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from conflictscope.calibration.replications import ALL_VALUES
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, styled
+from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, use_style
 
 _HEIGHT = 1.6  # inches
 _APART = 0.05  # distance between marks of one size, as a share of it
@@ -27,24 +27,9 @@ _DASHES: tuple = ("", (4, 1.5), (1.5, 1.2), (4, 1, 1, 1))
 
 
 def draw_recovery(recovery: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw Kendall's τ with the true order against the number of scenarios, a line a noise.
+    """Draw Kendall's τ with the true order against the number of scenarios, a line a noise (at most four).
 
-    Parameters
-    ----------
-    recovery : DataFrame
-        Columns of `conflictscope.calibration.recovery.rank_recovery`, of at most four noises.
-    ax : Axes
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-        The same axes. Points are means over the studies, bars the middle 90 % of studies.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a row occurs twice or there are more noises than ways to draw them.
+    From the columns of `rank_recovery`: points are means over the studies, bars the middle 90 % of studies.
     """
     panels.require(recovery, "recovery", columns=["tau", "tau_low", "tau_high"], key=["noise", _SIZE])
     labelled = recovery.sort_values("noise").assign(line=lambda table: "noise " + table["noise"].map("{:g}".format))
@@ -55,26 +40,10 @@ def draw_recovery(recovery: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def draw_coverage(coverage: pd.DataFrame, ax: Axes, *, level: float = 0.95) -> Axes:
-    """Draw how often intervals hold the truth against the number of scenarios, a line a quantity.
+    """Draw how often intervals hold the truth against the number of scenarios, a line a quantity (at most four).
 
-    Parameters
-    ----------
-    coverage : DataFrame
-        Columns of `conflictscope.calibration.recovery.strength_coverage`; its rows over all values are drawn.
-    ax : Axes
-        Where to draw.
-    level : float
-        The coverage that the intervals are meant to have.
-
-    Returns
-    -------
-    Axes
-        The same axes. Bars are two Monte Carlo errors to either side; the line across is `level`.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a row occurs twice or there are more quantities than ways to draw them.
+    From the columns of `strength_coverage`, its rows over all values. Bars are two Monte Carlo errors to either side;
+    the line across is `level`, the coverage that the intervals are meant to have (0–1).
     """
     panels.require(coverage, "coverage", columns=["coverage", "coverage_error"], key=["quantity", _SIZE, "what"])
     pooled = coverage[coverage["what"].eq(ALL_VALUES)]
@@ -88,22 +57,21 @@ def draw_coverage(coverage: pd.DataFrame, ax: Axes, *, level: float = 0.95) -> A
     return ax
 
 
-@styled
+@use_style()
 def plot_recovery(recovery: pd.DataFrame, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_recovery` as a figure of its own; ``**page`` as for `plot_panels`."""
+    """Plot `draw_recovery` as a figure of its own."""
     page = Page(title="Is the order found again?", width=COLUMN_WIDTH) | page
     handles = _handles([f"noise {noise:g}" for noise in sorted(recovery["noise"].unique())])
     return panels.plot_panels({"": partial(draw_recovery, recovery)}, height=_HEIGHT, handles=handles, **page)
 
 
-@styled
+@use_style()
 def plot_coverage(coverage: pd.DataFrame, *, level: float = 0.95, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_coverage` as a figure of its own; ``**page`` as for `plot_panels`."""
+    """Plot `draw_coverage` as a figure of its own."""
     page = Page(title="Do the intervals hold the truth?", width=COLUMN_WIDTH) | page
     handles = _handles(list(coverage.loc[coverage["what"].eq(ALL_VALUES), "quantity"].unique()))
-    return panels.plot_panels(
-        {"": partial(draw_coverage, coverage, level=level)}, height=_HEIGHT, handles=handles, **page
-    )
+    draw = partial(draw_coverage, coverage, level=level)
+    return panels.plot_panels({"": draw}, height=_HEIGHT, handles=handles, **page)
 
 
 def _draw_lines(ax: Axes, table: pd.DataFrame, number: str) -> None:
@@ -113,30 +81,16 @@ def _draw_lines(ax: Axes, table: pd.DataFrame, number: str) -> None:
         raise ValueError(f"lines: found {names}; expected at most {len(_MARKERS)}. Filter the table first.")
     # the marks of one size stand side by side on the log axis
     shifts = dict(zip(names, (1 + _APART) ** (np.arange(len(names)) - (len(names) - 1) / 2), strict=True))
-    colors = dict(zip(names, cycle_colors(), strict=False))
-    ticks = sorted(table[_SIZE].unique())
+    colors, markers, dashes = (dict(zip(names, look, strict=False)) for look in (cycle_colors(), _MARKERS, _DASHES))
     table = table.assign(place=table[_SIZE] * table["line"].map(shifts).astype(float))
-    ax.vlines(
-        table["place"], table[f"{number}_low"], table[f"{number}_high"], colors=list(table["line"].map(colors)), lw=1
-    )
-    sns.lineplot(
-        table,
-        x="place",
-        y=number,
-        hue="line",
-        style="line",
-        palette=colors,
-        markers=dict(zip(names, _MARKERS, strict=False)),
-        dashes=dict(zip(names, _DASHES, strict=False)),
-        markersize=4,
-        markeredgewidth=0,
-        linewidth=1,
-        errorbar=None,
-        legend=False,
-        ax=ax,
-    )
+    ends = table[f"{number}_low"], table[f"{number}_high"]
+    ax.vlines(table["place"], *ends, colors=list(table["line"].map(colors)), lw=1)
+    look: dict = {"palette": colors, "markers": markers, "dashes": dashes, "markersize": 4, "markeredgewidth": 0}
+    look |= {"linewidth": 1, "errorbar": None, "legend": False}
+    sns.lineplot(table, x="place", y=number, hue="line", style="line", ax=ax, **look)
     for line, name in zip(ax.lines[-len(names) :], names, strict=True):
         line.set_label(name)
+    ticks = sorted(table[_SIZE].unique())
     ax.set_xscale("log")
     ax.set_xticks(ticks, [f"{n:g}" for n in ticks])
     ax.minorticks_off()

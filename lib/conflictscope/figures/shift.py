@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import CONDITION_MARKS, GREY, PALE, styled, value_colors
+from conflictscope.figures.style import CONDITION_MARKS, GREY, use_style, value_colors
 
 _COLUMNS = ["expressed", "revealed", "shift", "shift_low", "shift_high", "shifted", "problem"]
 _ROOM = 0.35  # log-odds beyond the marks at either end of the axis
@@ -26,7 +26,7 @@ _PER_ROW = 0.17  # inches a value
 _NO_GROUP = ""
 _EXPRESSED: dict = {"marker": "o", "markersize": 6.2, "markerfacecolor": "white"}
 _REVEALED_SIZE = 2.8
-_BAND: dict = {"alpha": 0.28, "linewidth": 5, "capstyle": "butt"}
+_BAND: dict = {"alpha": 0.28, "linewidth": 5}
 
 
 def draw_shift(
@@ -39,33 +39,21 @@ def draw_shift(
 ) -> Axes:
     """Draw where each value of one target moves from what it says to what it does.
 
+    Strengths are log-odds, more preferred to the right. A hollow circle stands where multiple choice and the scale put
+    the value (its multiple choice alone if there are two values), a filled mark where conversation does; the pale bar
+    is the interval of the shift, laid from the circle and cut at the ends of the axis. Solid lines are shifts that
+    stand after all comparisons are counted (``shifted``). If the conditions cannot be compared nothing is drawn but the
+    reason.
+
     Parameters
     ----------
-    shifts : DataFrame
-        Columns of the table by value of `compare_conditions`, of one target.
-    ax : Axes
-        Where to draw.
     groups : mapping of str to str, optional
         Value → group, as ``ValueSet.groups`` has it: marks tell groups apart, a line stands between two of them.
+        ValueError if they do not fit the table's values.
     order : sequence of str, optional
         The study's values from top to bottom; default: as they come in the table.
     limits : (float, float), optional
         Ends of the axis; default: wide enough for the marks of this table.
-
-    Returns
-    -------
-    Axes
-        The same axes. Strengths are log-odds, more preferred to the right. A hollow circle stands where multiple choice
-        and the scale put the value (its multiple choice alone if there are two values), a filled mark where
-        conversation does; the pale bar is the interval of the shift, laid from the circle and cut at the ends of the
-        axis. Solid lines are shifts that stand after all comparisons are counted (``shifted``). If the conditions
-        cannot be compared nothing is drawn but the reason.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, there is not exactly one target, a value occurs twice, or `order` or `groups` do not fit
-        the table's values.
     """
     panels.require(shifts, "shifts", columns=_COLUMNS, key=["value"], one=["target"])
     order = panels.order_rows(shifts["value"], order)
@@ -74,7 +62,7 @@ def draw_shift(
     left, right = limits or _limits(drawn)
     ax.set_xlim(left, right)
     panels.set_rows(ax, order, colors)
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax)
     group_of = [(groups or {}).get(value, _NO_GROUP) for value in order]
     for row in range(1, len(order)):
         if group_of[row] != group_of[row - 1]:
@@ -88,9 +76,7 @@ def draw_shift(
         ax.plot(start, row, color=color, zorder=3, **_EXPRESSED)
         ax.plot(end, row, marker=shapes[group_of[row]], markersize=_REVEALED_SIZE, color=color, zorder=4)
     panels.set_panel_title(ax, shifts["target"].iloc[0])
-    problems = shifts["problem"].dropna().unique()
-    if len(problems):
-        reason = "; ".join(problems)
+    if reason := "; ".join(shifts["problem"].dropna().unique()):
         for condition, mark in CONDITION_MARKS.items():
             reason = reason.replace(condition, mark.label)
         words = textwrap.fill(f"cannot be compared: {reason}", 30, break_on_hyphens=False)
@@ -100,7 +86,7 @@ def draw_shift(
     return ax
 
 
-@styled
+@use_style()
 def plot_shift(
     shifts: pd.DataFrame,
     *,
@@ -108,19 +94,7 @@ def plot_shift(
     groups: Mapping[str, str] | None = None,
     **page: Unpack[Page],
 ) -> Figure:
-    """Plot `draw_shift`, a panel a target, in one order of values.
-
-    Parameters
-    ----------
-    shifts : DataFrame
-        Columns of the table by value of `compare_conditions`.
-    values : sequence of str, optional
-        The study's values in their order; default: as they come in the table.
-    groups : mapping of str to str, optional
-        Value → group, as for `draw_shift`.
-    **page
-        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
-    """
+    """Plot `draw_shift`, a panel a target, in one order of values (default: as they come); `groups` as there."""
     panels.require(shifts, "shifts", columns=_COLUMNS, key=["target", "value"])
     order, drawn = panels.order_rows(shifts["value"], values), _drawn(shifts)
     return panels.plot_panels(
@@ -153,14 +127,14 @@ def _limits(drawn: pd.DataFrame) -> tuple[float, float]:
 
 def _group_marks(groups: Mapping[str, str] | None, values: Sequence[str]) -> dict[str, str]:
     """Return group → marker, in the order of `groups`; values without a group last."""
-    names = list(dict.fromkeys((groups or {}).values()))
-    stray = sorted(set(groups or {}) - set(values))
-    if stray or len(names) > len(_GROUP_MARKERS) - 1:
+    groups, most = groups or {}, len(_GROUP_MARKERS) - 1
+    names, stray = list(dict.fromkeys(groups.values())), sorted(set(groups) - set(values))
+    if stray or len(names) > most:
         raise ValueError(
             f"groups: found {len(names)} groups, and values {stray} that the table does not have; expected at most "
-            f"{len(_GROUP_MARKERS) - 1} groups of {sorted(values)}."
+            f"{most} groups of {sorted(values)}."
         )
-    if any(value not in (groups or {}) for value in values):
+    if not set(values) <= set(groups):
         names.append(_NO_GROUP)
     return dict(zip(names, _GROUP_MARKERS, strict=False))
 
@@ -171,12 +145,13 @@ def _legend_handles(drawn: pd.DataFrame, groups: Mapping[str, str] | None, order
     if drawn.empty:
         return []
     handles = [marks.legend_mark("multiple choice, to scale", linestyle="none", **_EXPRESSED)]
+    occurring = {(groups or {}).get(value, _NO_GROUP) for value in drawn["value"]}
     for name, marker in shapes.items():
-        if any((groups or {}).get(value, _NO_GROUP) == name for value in drawn["value"]):
-            label = f"open-ended: {name}" if name else ("open-ended: no group" if len(shapes) > 1 else "open-ended")
+        if name in occurring:
+            label = f"open-ended: {name or 'no group'}" if len(shapes) > 1 or name else "open-ended"
             handles.append(marks.legend_mark(label, linestyle="none", marker=marker, markersize=_REVEALED_SIZE))
     if (drawn["band_low"] < drawn["band_high"]).any():
-        handles.append(marks.legend_mark("interval of shift", alpha=0.28, linewidth=5, solid_capstyle="butt"))
+        handles.append(marks.legend_mark("interval of shift", solid_capstyle="butt", **_BAND))
     if drawn["sure"].any():
         handles.append(marks.legend_mark("shifted"))
     if not drawn["sure"].all():

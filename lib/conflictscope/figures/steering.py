@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import GREY, PALE, styled
+from conflictscope.figures.style import GREY, use_style
 from conflictscope.measure.published import PUBLISHED_SOURCE, PUBLISHED_STEERING_EFFECT
 
 _MEASURES = {"effect": "steering", "placebo": "placebo"}
@@ -37,15 +37,13 @@ def draw_steering(
     limits: tuple[float, float] | None = None,
     published: bool = False,
 ) -> Axes:
-    """Draw steering and placebo effects with their intervals.
+    """Draw steering and placebo effects with their intervals, from ``by_ranking`` or ``averages``.
+
+    0 is no movement, 1 all of the headroom. Filled with a solid line: steering; hollow with a dashed line: placebo.
+    What lies beyond the axis is an arrow at its edge; a row without an effect says so.
 
     Parameters
     ----------
-    effects : DataFrame
-        Columns of ``by_ranking`` or ``averages`` of `steering_effects`: ``condition``, the column named by `rows`,
-        ``effect``, ``placebo`` and their ``_low`` and ``_high``.
-    ax : Axes
-        Where to draw.
     rows : str
         ``target`` or ``target_ranking``: what the rows are; each occurs once a condition.
     order : sequence of str, optional
@@ -54,69 +52,45 @@ def draw_steering(
         Ends of the axis; default: `steering_limits` of this table.
     published : bool
         Whether the paper's mean effect is drawn as a dotted line.
-
-    Returns
-    -------
-    Axes
-        The same axes. 0 is no movement, 1 all of the headroom. Filled with a solid line: steering; hollow with a dashed
-        line: placebo. What lies beyond the axis is an arrow at its edge; a row without an effect says so.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, the table is empty, a row occurs twice in a condition, or `order` lacks a row.
     """
     panels.require(effects, "effects", columns=_COLUMNS, key=[rows, "condition"])
     panels.order_rows(effects[rows], order)
     order = order or list(effects[rows].unique())
     ax.set_xlim(*(limits or steering_limits(effects)))
     panels.set_rows(ax, order)
-    ax.axvline(0, color=PALE, linewidth=0.8, zorder=0.8)
+    panels.draw_zero(ax)
     if published:
         ax.axvline(PUBLISHED_STEERING_EFFECT, zorder=0.9, **_PAPER)
     for mark, number, part, heights in marks.condition_rows(effects, rows, order, numbers=list(_MEASURES), height=0.72):
-        look: dict = {"color": mark.color, "marker": mark.marker, "size": mark.size - _SMALLER}
-        missing = f"{_MEASURES[number]}: none"
-        marks.draw_points(ax, heights, part, number, **look, hollow=number == "placebo", missing=missing)
+        look: dict = {"smaller": _SMALLER, "hollow": number == "placebo", "missing": f"{_MEASURES[number]}: none"}
+        marks.draw_points(ax, heights, part, number, mark, **look)
     return ax
 
 
-@styled
+@use_style()
 def plot_steering(
     effects: pd.DataFrame, *, averages: pd.DataFrame | None = None, published: bool = False, **page: Unpack[Page]
 ) -> Figure:
-    """Plot `draw_steering`, a panel a target ranking; with one target, a row a target ranking.
+    """Plot `draw_steering` of ``by_ranking``, a panel a target ranking; with one target, a row a target ranking.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        Columns of ``by_ranking`` of `steering_effects`.
-    averages : DataFrame, optional
-        ``averages`` of `steering_effects`: a first panel (or row) over all target rankings together.
-    published : bool
-        Whether the paper's mean effect is drawn as a dotted line in the panel of the means, which needs `averages`.
-    **page
-        ``title``, ``source``, ``width``, ``columns``, as for `plot_panels`.
+    With `averages`, a first panel (or row) has the mean over the target rankings, and `published` draws the paper's
+    mean effect in it as a dotted line.
     """
     panels.require(effects, "effects", columns=_COLUMNS, key=["target", "condition", "target_ranking"])
     if averages is not None:
         panels.require(averages, "averages", columns=_COLUMNS, key=["target", "condition"])
-    if published and averages is None:
-        raise ValueError("published: found no averages; the paper's number is over target rankings. Pass averages too.")
+    elif published:
+        raise ValueError("published: found no averages; the paper's number is a mean. Pass averages too.")
     means = [] if averages is None else [averages.assign(target_ranking=_MEAN)]
     every = pd.concat([*means, effects])
     rows, other = ("target", "target_ranking") if effects["target"].nunique() > 1 else ("target_ranking", "target")
     options: dict = {"rows": rows, "order": list(every[rows].unique()), "limits": steering_limits(every)}
     drawn = panels.panels_by(every, other, draw_steering, **options)
+    handles = marks.condition_handles(every, "steered, {}", _SMALLER)
+    handles += marks.condition_handles(every, "placebo, {}", _SMALLER, hollow=True)
     if published:
-        drawn |= panels.panels_by(
-            every[every[other].eq(every[other].iloc[0])], other, draw_steering, published=True, **options
-        )
-    looks: dict = {"steered, {}": False, "placebo, {}": True}
-    handles = [
-        h for label, hollow in looks.items() for h in marks.condition_handles(every, label, _SMALLER, hollow=hollow)
-    ]
-    if published:
+        first = every[every[other].eq(every[other].iloc[0])]
+        drawn |= panels.panels_by(first, other, draw_steering, published=True, **options)
         handles.append(marks.legend_mark(f"paper's mean: {PUBLISHED_STEERING_EFFECT} ({PUBLISHED_SOURCE})", **_PAPER))
     if marks.cut_off(every, list(_MEASURES), options["limits"]):
         handles.append(marks.arrow_handle())

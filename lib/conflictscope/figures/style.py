@@ -6,11 +6,10 @@ versions (no dates, no program versions). Files appear whole or not at all.
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import matplotlib as mpl
 import matplotlib.style
@@ -24,20 +23,16 @@ from matplotlib.text import Text
 from conflictscope.files import write_atomically
 
 STYLE_FILE = Path(__file__).with_name("conflictscope.mplstyle")
-COLUMN_WIDTH = 3.4  # inches: one of two columns
-FULL_WIDTH = 7.0  # inches: across the page
-GREY = "#444444"
-PALE = "#999999"
+COLUMN_WIDTH, FULL_WIDTH = 3.4, 7.0  # inches: one of two columns, and across the page
+GREY, PALE = "#444444", "#999999"
 PLACEBO_DASHES = (0, (2, 1.2))
 # seaborn's colour-blind palette without the two colours of the conditions, those that are weak on white last
 _VALUE_COLORS = (2, 3, 4, 9, 5, 7, 6, 8)
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class ConditionMark:
-    """How a condition looks: its label, its place in the style's colour cycle, its marker and size in points."""
+class Mark:
+    """How a condition (or a template) looks: label, place in the style's colour cycle, marker, size in points."""
 
     label: str
     place: int
@@ -52,8 +47,8 @@ class ConditionMark:
 
 # conditions differ by colour, lightness and shape, so that they can be told apart without colour
 CONDITION_MARKS = {
-    "multiple_choice": ConditionMark("multiple choice", 0, "o", 4.2),
-    "open_ended": ConditionMark("open-ended", 1, "D", 3.8),
+    "multiple_choice": Mark("multiple choice", 0, "o", 4.2),
+    "open_ended": Mark("open-ended", 1, "D", 3.8),
 }
 
 
@@ -78,20 +73,11 @@ def _installed_families() -> tuple[str, ...]:
     return tuple(family for family in named if family in installed)
 
 
-def use_style() -> AbstractContextManager:
-    """Return a context in which the style file is in force: ``with use_style(): ...``."""
-    return matplotlib.style.context([STYLE_FILE, {"font.family": list(_installed_families())}])
-
-
-def styled(plot: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Run a function with the style file in force."""
-
-    @functools.wraps(plot)
-    def run_styled(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        with use_style():
-            return plot(*args, **kwargs)
-
-    return run_styled
+@contextmanager
+def use_style() -> Iterator[None]:
+    """Have the style file in force: ``with use_style(): ...``, or ``@use_style()`` above a function that plots."""
+    with matplotlib.style.context([STYLE_FILE, {"font.family": list(_installed_families())}]):
+        yield
 
 
 def warn_of_missing_letters(figure: Figure) -> set[str]:
@@ -112,28 +98,10 @@ def warn_of_missing_letters(figure: Figure) -> set[str]:
 
 
 def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.DataFrame) -> list[Path]:
-    """Save a figure and the table behind it.
+    """Save a figure and the table that it shows, and return the files ``<name>.pdf``, ``.png`` and ``.csv``.
 
-    Parameters
-    ----------
-    figure : Figure
-        What to save; its title, if any, becomes the PDF's title.
-    folder : Path or str
-        Created if it does not exist.
-    name : str
-        Name of the files, without an ending.
-    table : DataFrame
-        What the figure shows; numbers are written with six digits.
-
-    Returns
-    -------
-    list of Path
-        The files: ``<name>.pdf``, ``<name>.png``, ``<name>.csv``.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take a file; an earlier file of that name is then untouched.
+    The folder is created if it does not exist; the figure's title, if any, becomes the PDF's; numbers are written with
+    six digits. Raises OSError if the disk does not take a file; an earlier file of that name is then untouched.
     """
     title = figure.get_suptitle() or name
     metadata: dict[str, dict] = {
@@ -144,7 +112,6 @@ def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.Data
     with use_style():
         for file, (ending, fields) in zip(files, metadata.items(), strict=False):
             write_atomically(file, functools.partial(figure.savefig, format=ending, metadata=fields))
-    write_atomically(
-        files[-1], lambda temporary: table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    )
+    to_csv = functools.partial(table.to_csv, index=False, float_format="%.6g", lineterminator="\n")
+    write_atomically(files[-1], to_csv)
     return files

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from conflictscope.study.comparing import answer, read_data_sets, read_earlier_outlines, read_points
+    from conflictscope.study.findings import placebo_cancels, sum_up_shifts, sum_up_steering, sum_up_support
     from conflictscope.study.notebook import Run, open_run, show_table, start_run
     from conflictscope.study.parameters import project_path
 
@@ -29,19 +30,28 @@ __all__ = [
     "Run",
     "answer",
     "open_run",
+    "placebo_cancels",
     "project_path",
     "read_data_sets",
     "read_earlier_outlines",
     "read_points",
     "show_table",
     "start_run",
+    "sum_up_shifts",
+    "sum_up_steering",
+    "sum_up_support",
 ]
-_OF_NOTEBOOK = ("Run", "open_run", "show_table", "start_run")
+_ROOMS = {
+    "comparing": ("answer", "read_data_sets", "read_earlier_outlines", "read_points"),
+    "findings": ("placebo_cancels", "sum_up_shifts", "sum_up_steering", "sum_up_support"),
+    "notebook": ("Run", "open_run", "show_table", "start_run"),
+    "parameters": ("project_path",),
+}
 
 
 def __getattr__(name: str) -> object:
     """Import what notebooks use when it is used: the command line answers faster without it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = "notebook" if name in _OF_NOTEBOOK else "parameters" if name == "project_path" else "comparing"
+    room = next(room for room, names in _ROOMS.items() if name in names)
     return getattr(importlib.import_module(f"{__name__}.{room}"), name)

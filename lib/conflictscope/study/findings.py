@@ -22,6 +22,7 @@ from conflictscope.table_files import read_table
 from conflictscope.tables import CONDITIONS
 
 _SHOWN = 3
+_NONE = 1e-9
 
 
 def read_findings(parameters: StudyParameters) -> list[str]:
@@ -82,12 +83,12 @@ def sum_up(
     """
     lines = []
     for name, tell in (
-        ("rankings", partial(_rankings, choices, swapped, values)),
-        ("shifts", partial(_shifts, choices, values)),
-        ("steering", partial(_steering, choices, steered)),
+        ("rankings", lambda: sum_up_support(measure.check_support(choices, values, settings, swapped=swapped))),
+        ("shifts", partial(_shifts, choices, values, settings)),
+        ("steering", partial(_steering, choices, steered, settings)),
     ):
         try:
-            found = tell(settings)
+            found = tell()
         except ValueError as problem:
             # a study that ran to its end has run, whatever its numbers allow
             found = f"cannot be told ({problem})"
@@ -95,11 +96,13 @@ def sum_up(
     return lines
 
 
-def _rankings(choices: pd.DataFrame, swapped: pd.DataFrame | None, values: Sequence[str], settings: Settings) -> str:
-    """Return how many orders pass all checks, and which value is first in deed; in word, if nobody was asked to act."""
-    support = measure.check_support(choices, values, settings, swapped=swapped)
+def sum_up_support(support: pd.DataFrame) -> str:
+    """Return how many orders pass all checks, and which value is first in deed; in word, if nobody was asked to act.
+
+    `support` is the table of `check_support`.
+    """
     counted = f"{support['supported'].sum()} of {len(support)} pass all checks that apply"
-    condition = "open_ended" if choices["condition"].eq("open_ended").any() else "multiple_choice"
+    condition = "open_ended" if support["condition"].eq("open_ended").any() else "multiple_choice"
     asked = support[support["supported"] & support["condition"].eq(condition) & support["order"].notna()]
     # the values before the first > surely stand above all others; several: which of them is first is not known
     firsts = asked["order"].str.split(" > ").str[0]
@@ -113,12 +116,19 @@ def _rankings(choices: pd.DataFrame, swapped: pd.DataFrame | None, values: Seque
 
 
 def _shifts(choices: pd.DataFrame, values: Sequence[str], settings: Settings) -> str:
-    """Return how many targets have shifted between word and deed, scale set apart, of those that could be tested."""
+    """Return what `sum_up_shifts` says of the two ways of asking."""
     if not set(CONDITIONS) <= set(choices["condition"]):
         return "not measured: the targets were not asked both ways"
-    compared, _ = measure.compare_conditions(choices, values, settings)
+    return sum_up_shifts(measure.compare_conditions(choices, values, settings)[0], settings.level)
+
+
+def sum_up_shifts(compared: pd.DataFrame, level: float) -> str:
+    """Return how many targets have shifted between word and deed, scale set apart, of those that could be tested.
+
+    `compared` is the first table of `compare_conditions`.
+    """
     tested = compared[compared["omnibus_p"].notna()]
-    shifted = tested[tested["p_value"].lt(1 - settings.level)]
+    shifted = tested[tested["p_value"].lt(1 - level)]
     named = [f"{row.target} ({row.shifted})" if pd.notna(row.shifted) else row.target for row in shifted.itertuples()]
     untested = f" ({len(compared) - len(tested)} more could not be tested)" if len(tested) < len(compared) else ""
     more = f": {', '.join(named[:_SHOWN])}{' …' if len(named) > _SHOWN else ''}" if named else ""
@@ -126,7 +136,7 @@ def _shifts(choices: pd.DataFrame, values: Sequence[str], settings: Settings) ->
 
 
 def _steering(choices: pd.DataFrame, steered: pd.DataFrame | None, settings: Settings) -> str:
-    """Return the range of the mean effects, and how many are above that of the placebo."""
+    """Return what `sum_up_steering` says of the steered choices."""
     if steered is None or steered.empty:
         return "none was asked for"
     everything = pd.concat([choices, steered], ignore_index=True)
@@ -135,7 +145,15 @@ def _steering(choices: pd.DataFrame, steered: pd.DataFrame | None, settings: Set
     orders = {
         arm.removeprefix(STEERED): arm.removeprefix(STEERED).split(">") for arm in arms if arm.startswith(STEERED)
     }
-    averages = measure.steering_effects(everything, orders, settings)[1]
+    return sum_up_steering(measure.steering_effects(everything, orders, settings)[1])
+
+
+def sum_up_steering(averages: pd.DataFrame) -> str:
+    """Return the range of the effects over all target rankings, and how many are surely above that of the placebo.
+
+    `averages` is the second table of `steering_effects`. If a placebo's effects cancel over the target rankings, as
+    they must if each order is steered to and its reverse too, it is 0 that an effect has to be above.
+    """
     known = averages.dropna(subset="effect").sort_values("effect")
     if known.empty:
         return f"no effect can be told: {'; '.join(sorted(set(averages['effect_problem'].dropna())))}"
@@ -144,7 +162,14 @@ def _steering(choices: pd.DataFrame, steered: pd.DataFrame | None, settings: Set
     )
     over = averages.dropna(subset="over_placebo_low")
     above = over["over_placebo_low"].gt(0).sum()
-    return f"prompts gain {least} to {most} of the headroom; {above} of {len(over)} gain more than the placebo does"
+    nothing = "something (over all orders the placebo gains nothing)"
+    bar = nothing if placebo_cancels(averages) else "more than the placebo"
+    return f"prompts gain {least} to {most} of the headroom; {above} of {len(over)} surely gain {bar}"
+
+
+def placebo_cancels(averages: pd.DataFrame) -> bool:
+    """Return whether no placebo has an effect over all target rankings: what it gains for one it loses for another."""
+    return bool(averages["placebo"].abs().fillna(0).lt(_NONE).all())
 
 
 def _way(condition: str) -> str:

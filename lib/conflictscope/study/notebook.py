@@ -246,12 +246,14 @@ _STYLES = [
 
 
 class TitledTable:
-    """A table under its title; what it says and holds is escaped, never rendered or typeset."""
+    """A table under its title, or a sentence if it has no row; all text is escaped, never rendered or typeset."""
 
     def __init__(self, frame: pd.DataFrame, title: str, digits: int):
         self.frame, self.title, self.digits = frame, title, digits
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        if self.frame.empty:
+            return {"text/html": f'<p class="{NOT_TYPESET}">{escape(repr(self))}</p>', "text/plain": repr(self)}
         styled = (
             # a fixed id, so that the same table is the same output
             self.frame.style.set_uuid("table")
@@ -269,6 +271,8 @@ class TitledTable:
         return {"text/html": styled.to_html(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
+        if self.frame.empty:
+            return f"{self.title}: none."
         plain = self.frame.round(self.digits).to_string(index=not isinstance(self.frame.index, pd.RangeIndex))
         return f"{self.title}\n{plain}"
 

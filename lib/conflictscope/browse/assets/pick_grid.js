@@ -38,7 +38,7 @@ function render({ model, el }) {
     made.setAttribute("aria-label", found.title);
     made.setAttribute("aria-pressed", chosen.length === 2 && chosen[0] === row && chosen[1] === column);
     if (found.rate !== null) {
-      const colour = found.rate >= 0.5 ? "var(--cs-one)" : "var(--cs-two)";
+      const colour = found.rate >= 0.5 ? "var(--cs-more)" : "var(--cs-less)";
       made.style.background = `color-mix(in srgb, ${colour} ${Math.round(Math.abs(found.rate - 0.5) * 110)}%, transparent)`;
     }
     made.addEventListener("click", () => { model.set("chosen", [row, column]); model.save_changes(); });
