@@ -255,34 +255,31 @@ class CallStore:
                     jobs.append(self._jobs.get_nowait())
             stopping = None in jobs
             results = self._results(connection, [job for job in jobs if job is not None])
-            if not self._is_in_place():
+            size = self._size_in_place()
+            if size is None:
                 connection = self._save_beside(connection)
-            elif self.gone is None and self._is_cut_off():
+            # SQLite makes a file longer and never shorter
+            elif size < self._size and self.gone is None:
                 self.gone = OSError(
                     f"the call store {self.name} was cut off or written over while it was in use. {_DAMAGED}the same "
                     "command again."
                 )
+            self._size = max(self._size, size or 0)
             if self.gone is not None:
                 results = [(job, result if isinstance(result, Exception) else self.gone) for job, result in results]
             _answer(results)
         connection.close()
         self._engine.dispose()
 
-    def _is_in_place(self) -> bool:
-        """Return whether the file that was opened is still what its path names."""
+    def _size_in_place(self) -> int | None:
+        """Return the size of the file that was opened; None if it is no longer what its path names."""
         if self._file is None or self._identity is None:
-            return True
+            return self._size
         try:
             there = os.stat(self._file)
         except OSError:
-            return False
-        return (there.st_dev, there.st_ino) == self._identity
-
-    def _is_cut_off(self) -> bool:
-        """Return whether the file has lost what it held: SQLite makes it longer and never shorter."""
-        size = os.stat(self._file).st_size if self._file is not None and self._identity is not None else 0
-        self._size = max(size, self._size)
-        return size < self._size
+            return None
+        return there.st_size if (there.st_dev, there.st_ino) == self._identity else None
 
     def _save_beside(self, connection: sa.Connection) -> sa.Connection:
         """Copy what the open file holds, which has no name any more, to one beside it; return a connection to that."""
@@ -299,7 +296,7 @@ class CallStore:
             self._engine = sa.create_engine(store_url(saved), connect_args=_connect_args(store_url(saved)))
             connection = self._engine.connect()
             _set_up_sqlite(connection)
-            self._file, self._identity = saved, _identify(saved)
+            self._file, self._identity, self._size = saved, _identify(saved), 0
         except (OSError, sqlite3.Error, DBAPIError) as problem:
             self._identity = None
             self.gone = OSError(
