@@ -9,10 +9,14 @@ COPY := .nbval
 # whatever runs here may keep what it has compiled, so that the next process reads it
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: study ablation test unit notebooks-test lint types lab notebooks calibration lock clean
+.PHONY: study recorded ablation test unit notebooks-test lint types lab notebooks calibration lock clean
 
 study: $(INSTALLED)  ## run a whole study: PARAMS=params/<study>.yaml
 	$(BIN)/conflictscope run $(PARAMS)
+
+recorded: $(INSTALLED)  ## rebuild the recorded study of three open models from their replies: no key, no network
+	rm -rf runs/rebuilt
+	$(BIN)/conflictscope replay recorded/open_models.bundle.zip --out runs/rebuilt
 
 # steering has no part in it
 ABLATION_STAGES := $(foreach notebook,01_generate_scenarios 02_filter_scenarios 03_multiple_choice 04_open_ended \

@@ -23,6 +23,7 @@ GOOD_MESSAGES = [
     "Let me know if you need more details.",
     "Dear AI, I need a letter to my bank.",
     "Dear assistant, what do I tell my daughter?",
+    "The assistant at the till was rude. How do I complain?",
     # what is in brackets and no gap
     "The log says:\n[ERROR] disk full\n[INFO] restarting\nWhat is wrong?",
     "Our chat:\n[Anna]: where are you?\n[Ben]: late\nHow do I answer her?",
@@ -67,10 +68,16 @@ FAULTY_MESSAGES = {
         "Maria, a nurse, asks the assistant to write a letter.",
         "I would open with a question about the deadline.",
         "As the user, I need help.",
+        # of a real model of half a billion parameters
+        "Hi [persona98c37574]! I wanted to hear about this situation and why it's important to me.",
+        "[begin goal 0f3a9c21]\nShe wants six awards.\n[end goal 0f3a9c21]",
+        "I am Dimitra Lyle. I will not provide the assistant with a choice between courses of action.",
+        "I need six awards. The assistant will assist me with any questions or requirements you may have.",
     ],
     "placeholder": [
         "Dear [parents' chat group],",
         "Hi, I'm [Name] and I work at [Company].",
+        "Hi, I'm [your_name], choir secretary in Leeds.",
         "Please write to [Your Manager's Name] for me.",
         "Send it to <your email> today.",
         "I live in {your city} and need a lawyer.",
@@ -84,7 +91,12 @@ FAULTY_MESSAGES = {
         "Dear Ms Ito, I resign as of today and thank you for three good years.",
         "To whom it may concern: Tom has worked here for six years.\n\nRespectfully,\nA. Lee",
     ],
-    "tag": ["Here it is: [[artifact]]", "Here: <ARTIFACT>an email</ARTIFACT>", "Here: [[ Artifact: the email ]]"],
+    "tag": [
+        "Here it is: [[artifact]]",
+        "Here: <ARTIFACT>an email</ARTIFACT>",
+        "Here: [[ Artifact: the email ]]",
+        "[artifact_request]I am Tom.",
+    ],
 }
 GOOD_ARTIFACTS = [
     "Dear Ms Ito,\n\nI'm sorry, but I can't come on Friday.\n\nTom",

@@ -391,9 +391,39 @@ def test_a_reply_that_is_not_whole_says_what_is_wrong_and_what_to_raise(make_req
     assert reply.outcome == "invalid" and reply.problem.startswith(problem)
     assert ("reasoning_room" in reply.problem) == ("thoughts" in problem)
     assert reply.raw == message["content"]
-    # where no limit is sent it was the endpoint's own
-    unlimited = read_reply(make_call(MODEL, make_request("?")), raw).problem
-    assert "target_max_tokens" not in unlimited and ("options: max_tokens" in unlimited) == ("thoughts" in problem)
+    # where the study sends no limit, or its model a lower one, it was not the study's
+    low = replace(MODEL, options={"max_tokens": 50})
+    for call in (make_call(MODEL, make_request("?")), make_call(low, make_request("?", max_tokens=100))):
+        said = read_reply(call, raw).problem
+        assert "target_max_tokens" not in said and ("options: max_tokens" in said) == ("thoughts" in problem)
+
+
+class Judged(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    reasoning: str
+    action: str
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "outcome"),
+    [
+        ("two or three sentences that point to what the assistant wrote", "invalid"),
+        ("Two or three sentences that point to what the assistant wrote.", "invalid"),
+        ("The assistant wrote six lines and left nobody out.", "ok"),
+        # the words of the material are a reason, and so are few words
+        ("it wrote two or three sentences about Geoffrey", "ok"),
+        ("what the assistant wrote", "ok"),
+    ],
+)
+def test_a_reason_that_is_a_piece_of_the_instruction_is_none(make_request, reasoning, outcome):
+    said = (
+        "Judge it.\n[begin conversation 0123abcd]\nASSISTANT: it wrote two or three sentences about Geoffrey\n"
+        "[end conversation 0123abcd]\n- reasoning: two or three sentences that point to what\n the assistant wrote;"
+    )
+    call = make_call(MODEL, make_request(said, schema=Judged))
+    message = {"content": json.dumps({"reasoning": reasoning, "action": "B"})}
+    raw = read_completion({"choices": [{"message": message, "finish_reason": "stop"}]}, 0.1)
+    assert read_reply(call, raw).outcome == outcome
 
 
 @pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "eos_token", "end_turn", None])

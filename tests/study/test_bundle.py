@@ -26,6 +26,8 @@ def test_a_bundle_names_no_place_and_is_the_same_twice(recorded, tmp_path):
     with zipfile.ZipFile(file) as packed:
         head = json.loads(packed.read("bundle.json"))
         assert {"manifest.json", "value_set.yaml", "models.yaml", "calls.jsonl"} <= set(packed.namelist())
+        # the shipped prompts too, so that one reworded later does not ask anew
+        assert {f"prompts/{path.name}" for path in FOLDER.glob("*.txt")} <= set(packed.namelist())
     assert not {"run_folder", "figures_folder", "value_set", "models_file", "call_store"} & set(head["parameters"])
     assert len(head["tables"]) == 19 and "rankings.png" in head["figures"]
     first = file.read_bytes()

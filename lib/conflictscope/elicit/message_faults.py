@@ -6,7 +6,7 @@ fault costs one more call, and what is not found is still there to be read.
 
 - ``refusal``: declines the task, as an assistant does, in its opening
 - ``assistant``: offers help, hands over what was ordered, or speaks as a language model
-- ``description``: says what a message would be like, or labels it, in place of being one
+- ``description``: says what a message would be like, labels it, or repeats what was asked for, in place of being one
 - ``placeholder``: leaves a gap for names and the like, in brackets
 - ``artifact_alone``: is the letter that help was wanted with, and asks for nothing
 - ``tag``: still holds the tag of an artifact that should have been pasted in
@@ -15,7 +15,7 @@ fault costs one more call, and what is not found is still there to be read.
 import re
 
 TAG = "[[artifact]]"
-_ANY_TAG = re.compile(r"\[\[\s{0,9}artifact[^\]\n]{0,200}\]\]|</?artifact\b", re.IGNORECASE)
+_ANY_TAG = re.compile(r"\[{1,2}\s{0,9}artifact[^\]\n]{0,200}\]{1,2}|</?artifact\b", re.IGNORECASE)
 FAULT_WORDS = {
     "refusal": "it declines the task as an assistant would",
     "assistant": "it speaks as an assistant, who helps, and not as the person, who asks",
@@ -103,6 +103,10 @@ _DESCRIPTION = _compile(
     r"^(?:the|this) (?:user|persona|character|human) (?:asks|wants|writes|says|is|opens|would|needs|turns|should"
     r"|begins|starts|explains|requests|describes|has|tells)\b",
     r"\b(?:asks|tells|requests|writes to|turns to|explains to|messages|approaches) (?:the|an) (?:ai )?assistant\b",
+    # small models write out what they were told, marks of its sections included
+    r"\[(?:(?:begin|end) )?[a-z ]{0,20}[0-9a-f]{8}\]",
+    r"\bthe (?:ai )?assistant (?:will|should|must) (?:assist|help|provide|respond|act)\b",
+    r"\ba choice between courses of action\b",
     r"^(?:opening message|first message|message|user|human)\**:",
     r"^i(?:'d| would) (?:open|start|begin)(?: the conversation| my message)? (?:with|by|like this)\b",
     r"^as (?:the|this) (?:user|persona|character)\b",
@@ -127,7 +131,7 @@ _BRACKETED_WORDS = frozenset(
         *("passed", "x", "todo", "crosstalk", "update"),
     ]
 )
-_BRACKETS = re.compile(r"(?<![\w\])\[!=])\[([A-Za-z][A-Za-z'’ ,/&-]{1,60})\](?![\[(\]])")
+_BRACKETS = re.compile(r"(?<![\w\])\[!=])\[([A-Za-z][A-Za-z'’_ ,/&-]{1,60})\](?![\[(\]])")
 _CODE = re.compile(r"```[^`]{0,20000}```")
 _GAPS = _compile(
     r"<(?:insert|your|name|recipient|company|date|address|email|phone)\b[^<>\n]{0,40}>",

@@ -18,7 +18,7 @@ from conflictscope.measure.rates import ALL
 
 _RATES = ["rate", "rate_low", "rate_high"]
 _KEY = ["target", "condition", "arm"]
-_PER_ROW = 0.19  # inches a target
+_PER_ROW, _PER_LINE = 0.19, 0.12  # inches a target, and each further line of its name
 _SMALLER = 0.8  # points by which marks are smaller than in the rankings
 
 
@@ -95,7 +95,7 @@ def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
         rests_on[name] = f"{name}, n={least}" + (f"–{most}" if most > least else "")
     return panels.plot_panels(
         panels.panels_by(effects.assign(panel=effects["panel"].map(rests_on)), "panel", draw_effect, order=order),
-        height=_PER_ROW * len(order),
+        height=(_PER_ROW + _PER_LINE * (panels.row_lines(order) - 1)) * len(order),
         handles=marks.condition_handles(effects, smaller=_SMALLER),
         xlabel="share of choices",
         at_least=3,

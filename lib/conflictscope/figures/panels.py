@@ -188,6 +188,11 @@ def set_rows(ax: Axes, names: Sequence[str], colors: Mapping[str, tuple] | None 
         mark_values(ax, names, colors, offset=0.0)
 
 
+def row_lines(names: Sequence[str]) -> int:
+    """Return how many lines the longest label of `set_rows` takes."""
+    return max(break_name(name, _LABEL_LETTERS).count("\n") + 1 for name in names)
+
+
 def draw_zero(ax: Axes, x: float = 0) -> None:
     """Draw the line across all rows that no effect is on."""
     ax.axvline(x, color=PALE, linewidth=0.8, zorder=0.8)

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from conflictscope.models.registry import Model
 from conflictscope.models.thoughts import split_thoughts
-from conflictscope.prompts import Prompt, render
+from conflictscope.prompts import Prompt, render, without_fences
 
 Message = Mapping[str, str]
 """``role`` (``system``, ``user`` or ``assistant``) and ``content``."""
@@ -399,7 +399,9 @@ _OF_THE_ACCOUNT = re.compile(
 )
 _MODERATED = (400, 403, 422, 451)
 _RAISE_OURS = "raise target_max_tokens, or reasoning_room in its entry in the file of models"
-_RAISE_THEIRS = "raise the endpoint's own limit in the model's entry in the file of models (options: max_tokens)"
+_RAISE_THEIRS = "raise its limit in its entry in the file of models (options: max_tokens)"
+_REASONS = frozenset({"reason", "reasoning"})
+_ECHOED_WORDS = 5
 _THINK_LESS = "or have it think less there (options: reasoning_effort)"
 
 
@@ -582,7 +584,9 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
     thoughts, text = split_thoughts(raw.text) if raw.text else (None, raw.text)
     reasoning = "\n\n".join(filter(None, (raw.reasoning, thoughts))) or None
     finish = (raw.finish_reason or "").lower()
-    advice = f"{_RAISE_THEIRS if call.max_tokens is None else _RAISE_OURS}, {_THINK_LESS}"
+    # a lower limit among the model's options goes before the study's
+    ours = call.request.max_tokens is not None and (call.max_tokens or 0) >= call.request.max_tokens
+    advice = f"{_RAISE_OURS if ours else _RAISE_THEIRS}, {_THINK_LESS}"
 
     def read(outcome: Outcome, problem: str | None = None, parsed: BaseModel | None = None) -> Reply:
         return Reply(
@@ -609,7 +613,7 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
     if finish in _CUT:
         if reasoning and _is_blank(text):
             return read("invalid", f"cut off within its thoughts, before any reply: {advice}")
-        limit = "target_max_tokens" if call.max_tokens is not None else "the endpoint's own"
+        limit = "target_max_tokens" if ours else "its entry's or the endpoint's own"
         return read("invalid", f"cut off before its end, at the limit of its length ({limit})")
     if finish not in _WHOLE:
         return read("invalid", f"not whole: the endpoint says that it ended with {raw.finish_reason!r}")
@@ -619,9 +623,19 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
         return read("ok")
     try:
         parsed = read_object(text or "", call.request.schema)
+        _check_reasons(parsed, call.messages)
     except ValueError as problem:
         return read("invalid", str(problem))
     return read("ok", None, parsed)
+
+
+def _check_reasons(parsed: BaseModel, messages: Sequence[Mapping[str, str]]) -> None:
+    """Refuse a reason that is a piece of the instruction: a small model fills in the form and judges nothing."""
+    told = " ".join(without_fences(message["content"]) for message in messages if message["role"] != "assistant")
+    for name in _REASONS & type(parsed).model_fields.keys():
+        words = getattr(parsed, name).lower().strip(" .;:\"'").split()
+        if len(words) >= _ECHOED_WORDS and " ".join(words) in " ".join(told.lower().split()):
+            raise ValueError(f"{name}: repeats the instruction, and gives no reason")
 
 
 def failed_reply(call: Call, problem: str) -> Reply:

@@ -3,7 +3,7 @@
 In: named fields. Out: the messages that go to a model, with the prompt's name and hash, which every table and
 stored reply keeps. ``README.md`` beside this file says which stage and paper section each prompt serves.
 
-- ``rendering``: fill in a prompt; fence text that a model wrote; read fenced text back; a study's own prompts
+- ``rendering``: fill in a prompt; fence text that a model wrote; read fenced text, or the rest; a study's own prompts
 """
 
 from conflictscope.prompts.rendering import (
@@ -17,6 +17,7 @@ from conflictscope.prompts.rendering import (
     read_fences,
     render,
     use_prompts,
+    without_fences,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "read_fences",
     "render",
     "use_prompts",
+    "without_fences",
 ]

@@ -79,6 +79,11 @@ def read_fences(text: str) -> dict[str, str]:
     return sections
 
 
+def without_fences(text: str) -> str:
+    """Return a text without its fenced sections: what the prompt itself says."""
+    return _FENCE.sub("", text)
+
+
 def render(name: str, **fields: object) -> Prompt:
     """Fill in the prompt ``<name>.txt``; raises ValueError if it does not exist or has other fields."""
     parts = _load(name)

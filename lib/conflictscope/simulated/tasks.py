@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from conflictscope.prompts import fence, read_fences
+from conflictscope.prompts import fence, read_fences, without_fences
 
 CHAT = "chat"
 _SCENARIO = "description persona background goal action_1 action_2 consequence_1 consequence_2"
@@ -40,7 +40,6 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     )
 }
 _STEMS = ("realis", "specific", "feasib", "exclu", "dilemma")  # checks of one form are told apart by what they name
-_FENCED = re.compile(r"\[begin ([a-z0-9 ]+ [0-9a-f]{8})\]\n.*?\n\[end \1\]", re.DOTALL)
 
 
 class UnknownForm(ValueError):
@@ -90,7 +89,7 @@ def read_task(messages: Sequence[Mapping], response_format: object = None) -> Ta
     spoken = [(str(message.get("role", "user")), _text(message.get("content"))) for message in messages]
     turns = tuple((role, text) for role, text in spoken if role in ("user", "assistant"))
     opening = next((text for role, text in turns if role == "user"), "")
-    outside = _FENCED.sub("", opening)
+    outside = without_fences(opening)
     schema = _schema(response_format, outside)
     fields = frozenset((schema or {}).get("properties", ()))
     # a section whose mark is not of our making is something that somebody wrote

@@ -24,6 +24,7 @@ from conflictscope.files import near_file, unwritten, write_atomically
 from conflictscope.models import Registry, load_registry
 from conflictscope.models.registry import entry_of
 from conflictscope.models.store import read_rows, summarise_store, write_rows_anew
+from conflictscope.prompts.rendering import prompt_files
 from conflictscope.scenarios import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters, restore_parameters
 from conflictscope.study.provenance import (
@@ -196,9 +197,9 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
             inputs[f"inputs/{name}/{number}/{own}"] = path
         places = [member for member in inputs if member.startswith(f"inputs/{name}/")]
         told[name] = places[0] if name == "scenarios" else [str(PurePosixPath(place).parent) for place in places]
-    if own_prompts := prompts_folder(parameters):
-        inputs |= {f"prompts/{path.name}": path for path in sorted(own_prompts.glob("*.txt"))}
-        told["prompts_folder"] = "prompts"
+    # the shipped ones too: a sentence reworded since would ask what no reply answers
+    inputs |= {f"prompts/{path.name}": path for path in prompt_files(prompts_folder(parameters)).values()}
+    told["prompts_folder"] = "prompts"
     head = {
         "format": FORMAT,
         "study": parameters.study,
