@@ -7,7 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.figures import COLUMN_WIDTH, draw_mean_rankings, draw_rankings, plot_mean_rankings, plot_rankings
+from conflictscope.figures import (
+    COLUMN_WIDTH,
+    draw_graded,
+    draw_mean_rankings,
+    draw_ranked,
+    draw_rankings,
+    plot_graded,
+    plot_mean_rankings,
+    plot_ranked,
+    plot_rankings,
+)
 from conflictscope.table_files import check_table
 
 
@@ -167,3 +177,39 @@ def test_bad_input(rankings):
         plot_rankings(pd.concat([rankings, steered]))
     with pytest.raises(ValueError, match="found no rows"):
         plot_rankings(rankings.head(0))
+
+
+def test_graded_strengths_are_hollow_beside_those_of_choices(ax, read):
+    table = pd.DataFrame({"value": ["a", "b"] * 3, "by": np.repeat(["binary", "ratings", "log-odds"], 2)})
+    table["strength"] = [1.0, -1.0, 0.4, -0.4, 0.7, -0.7]
+    table = table.assign(strength_low=table["strength"] - 0.1, strength_high=table["strength"] + 0.1, tie_group="a")
+    table = table.assign(target="m", condition="multiple_choice", arm="default", identified=True)
+    draw_graded(table, ax)
+    assert read.marks(ax) == {
+        ("a", "o", True): 1.0,
+        ("b", "o", True): -1.0,
+        ("a", "s", False): 0.4,
+        ("b", "s", False): -0.4,
+        ("a", "^", False): 0.7,
+        ("b", "^", False): -0.7,
+    }
+    labels = [text.get_text() for text in plot_graded(table).legends[0].get_texts()]
+    assert labels == ["multiple choice: choices", "multiple choice: ratings", "multiple choice: log-odds"]
+
+
+def test_many_values_stand_in_bands_from_the_strongest_down(ax, read):
+    size = 160
+    table = pd.DataFrame({"value": [f"v{n:03d}" for n in range(size)], "strength": np.linspace(-2, 2, size)})
+    table = table.assign(strength_low=table["strength"] - 1, strength_high=table["strength"] + 1, target="m")
+    table = table.assign(condition="open_ended", arm="default", identified=True)
+    table["tie_group"] = [
+        f"({4 - n // 40})({5 - n // 40})" if 0 < n % 40 < 20 else f"({4 - n // 40})" for n in range(size)
+    ]
+    draw_ranked(table, ax, ranks=(1, 80))
+    assert read.rows(ax)[0] == "v159" and len(read.rows(ax)) == 80
+    shades = [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in ax.patches]
+    assert shades and all(0 <= top + 0.5 < bottom + 0.5 <= 80 for top, bottom in shades)
+    figure = plot_ranked(table)
+    assert read.titles(figure) == ["1–54", "55–108", "109–160"]
+    with pytest.raises(ValueError, match="exactly one"):
+        draw_ranked(pd.concat([table, table.assign(target="n", value="w" + table["value"])]), ax)

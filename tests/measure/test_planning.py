@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import norm
 
 from conflictscope.measure import Settings
-from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
+from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan, widening
 from conflictscope.measure.rankings import rank_values
+from conflictscope.measure.strengths import PairSums, fit_strengths
 
 THREE = list(itertools.combinations("abc", 2))
 
@@ -146,3 +147,23 @@ def test_bad_goals_are_refused():
             precision_plan(study, **goal)
     with pytest.raises(ValueError, match="scenarios_per_pair"):
         expected_precision(study, 0)
+
+
+def test_what_some_of_the_pairs_cost_in_width_is_what_the_fits_say():
+    names = "abcdefgh"
+    ring = [(names[n], names[(n + step) % 8]) for n in range(8) for step in (1, 3)]
+    ring = sorted({tuple(sorted(pair)) for pair in ring})
+    widths = []
+    for pairs in (ring, list(itertools.combinations(names, 2))):
+        first, second = (np.array([names.index(pair[side]) for pair in pairs]) for side in (0, 1))
+        n = np.full((1, len(pairs)), 1000.0)
+        fit = fit_strengths(PairSums(n, n / 2, n / 2, first, second, 8))
+        c = fit.covariance[0]
+        widths.append(
+            np.sqrt(np.mean([c[i, i] + c[j, j] - 2 * c[i, j] for i, j in itertools.combinations(range(8), 2)]))
+        )
+    a_pair, in_all = widening(ring)
+    assert a_pair == pytest.approx(widths[0] / widths[1], rel=0.01)
+    assert in_all == pytest.approx(a_pair * np.sqrt(len(ring) / 28))
+    assert widening(THREE) == pytest.approx((1, 1))
+    assert widening([("a", "b"), ("c", "d")]) == (np.inf, np.inf)

@@ -294,3 +294,27 @@ def test_a_target_that_takes_whatever_is_first_has_neither_rank_nor_bound():
     orders = order_values(fit)
     assert np.isnan(orders.rank).all() and np.isnan(orders.above).all()
     assert orders.rank_low[0].tolist() == [1, 1, 1] and orders.rank_high[0].tolist() == [3, 3, 3]
+
+
+def test_many_values_are_told_apart_by_tukeys_bar_in_numbered_bands():
+    names = [f"v{n:02d}" for n in range(50)]
+    pairs = np.array([(i, (i + step) % 50) for i in range(50) for step in (1, 7, 20)])
+    first, second = pairs.min(axis=1), pairs.max(axis=1)
+    order = np.lexsort((second, first))
+    first, second = first[order], second[order]
+    truth = np.linspace(2, -2, 50)
+    rng = np.random.default_rng(1)
+    chance = 1 / (1 + np.exp(truth[second] - truth[first]))
+    y = rng.binomial(40, chance, size=(60, len(first))).astype(float)
+    fit = fit_strengths(PairSums(np.full(y.shape, 40.0), y, y, first, second, 50))
+    orders = order_values(fit)
+    wrong = orders.surely_above & (truth[:, None] <= truth[None])
+    assert wrong.any(axis=(1, 2)).mean() <= 0.1 and orders.surely_above.sum(axis=(1, 2)).min() > 200
+    letters = _tie_letters(fit.strengths[0], ~(orders.surely_above[0] | orders.surely_above[0].T))
+    bands = [set(text.strip("()").split(")(")) for text in letters]
+    by_rank = np.argsort(-fit.strengths[0])
+    assert bands[by_rank[0]] == {"1"} and len(names) == len(bands)
+    for i in range(50):
+        for j in range(50):
+            if bands[i] & bands[j]:
+                assert not orders.surely_above[0, i, j], "what shares a band is not told apart"

@@ -3,11 +3,13 @@
 import itertools
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from conflictscope.scenarios import load_value_set
+from conflictscope.scenarios.value_sets import balanced_pairs
 
 SHIPPED = Path(__file__).parents[2] / "params" / "value_sets"
 
@@ -43,6 +45,34 @@ def test_the_published_form_loads(tmp_path):
 def test_listed_pairs_are_turned_into_the_order_of_the_set(tmp_path):
     path = write(tmp_path, "values: {a: one thing, b: another matter, c: third concern}\npairs: [[c, a], [b, c]]")
     assert load_value_set(path).pairs == (("a", "c"), ("b", "c"))
+
+
+@pytest.mark.parametrize(("size", "each"), [(3, 2), (5, 3), (6, 5), (7, 4), (66, 7), (300, 10)])
+def test_some_pairs_link_all_values_and_each_value_is_in_as_many(size, each):
+    names = [f"v{n:03d}" for n in range(size)]
+    pairs = balanced_pairs(names, each, seed=2)
+    assert pairs == sorted({*pairs}) and all(one < two for one, two in pairs)
+    count = Counter(itertools.chain.from_iterable(pairs))
+    assert sorted(count.values()) == [each] * (size - size * each % 2) + [each + 1] * (size * each % 2)
+    reached = {names[0]}
+    while more := {v for pair in pairs if reached & {*pair} for v in pair} - reached:
+        reached |= more
+    assert reached == {*names}
+
+
+def test_an_incomplete_design_is_asked_for_by_the_file_and_is_the_same_each_time(tmp_path):
+    values = "values: {" + ", ".join(f"v{n}: topic number {chr(97 + n) * 9}" for n in range(8)) + "}"
+    path = write(tmp_path, values + "\npairs: {each: 3, seed: 5}")
+    pairs = load_value_set(path).pairs
+    assert len(pairs) == 12 and pairs == tuple(balanced_pairs(load_value_set(path).names, 3, 5))
+    assert pairs != load_value_set(write(tmp_path, values + "\npairs: {each: 3}", "other.yaml")).pairs
+
+
+@pytest.mark.parametrize("pairs", ["{each: 1}", "{each: 2, sed: 1}", "{each: 8}", "{each: true}", "{each: 2.5}"])
+def test_an_incomplete_design_that_is_none_is_said(tmp_path, pairs):
+    values = "values: {" + ", ".join(f"v{n}: topic number {chr(97 + n) * 9}" for n in range(8)) + "}"
+    with pytest.raises(ValueError, match="from 2 to 7"):
+        load_value_set(write(tmp_path, f"{values}\npairs: {pairs}"))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from conflictscope.simulated.parts import logistic, normal, pick, uniform
+from conflictscope.simulated.parts import likeness, logistic, normal, pick, uniform, words_of
 
 
 def test_a_draw_depends_on_all_that_is_named_and_on_nothing_else():
@@ -23,3 +23,10 @@ def test_distributions(draw, mean, sd):
 
 def test_pick_reaches_every_item():
     assert {pick("abcde", n) for n in range(200)} == set("abcde")
+
+
+def test_words_of_scripts_without_blanks_are_letters_two_by_two():
+    assert words_of("說出真相") == {"說出", "出真", "真相"}
+    assert words_of("सच बोलना") and not words_of("so it is")
+    same, other = "ดูแลผู้คนด้วยความอ่อนโยน", "說出真相,即使這令人不快"
+    assert likeness(same, "ความเมตตา", same) == 1 and likeness(other, "ความเมตตา", same) == 0

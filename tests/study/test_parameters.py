@@ -24,6 +24,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # what a notebook beside the pipeline sets otherwise than the study does: default, or meaning
 OWN = {
     "annotate": {"run_folder"},
+    "before_and_after": {"run_folder", "seed"},
     "browse_responses": {"run_folder"},
     "browse_scenarios": {"run_folder"},
     "compare_datasets": {"study", "run_folder", "value_set", "targets", "budget_usd", "seed"},

@@ -1,7 +1,7 @@
 """Calibration: the instrument, tried on respondents whose preferences are known.
 
 - ``truths``: what a study of endlessly many scenarios would report of a respondent
-- ``studies``: choices drawn from respondents; verdicts with a self-preference put in
+- ``studies``: choices drawn from respondents; with a change or a self-preference put in
 - ``replications``: many studies of one kind, and how often their intervals hold the truth
 - ``recovery``: bias and coverage of each measure, and of ways of counting that go wrong
 - ``generator``: studies with known truth and known nuisances, which share no code with the estimators
@@ -15,13 +15,14 @@ from conflictscope.calibration.recovery import (
     strength_coverage,
 )
 from conflictscope.calibration.replications import ALL_VALUES, Replications
-from conflictscope.calibration.studies import plant_self_preference, simulate_choices
+from conflictscope.calibration.studies import plant_change, plant_self_preference, simulate_choices
 from conflictscope.calibration.truths import true_steering, true_strengths, win_chance
 
 __all__ = [
     "ALL_VALUES",
     "Replications",
     "naive_treatments",
+    "plant_change",
     "plant_self_preference",
     "rank_recovery",
     "read_grid",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import kendalltau
 
 from conflictscope.calibration.generator import (
     Nuisance,
@@ -26,6 +27,7 @@ from conflictscope.calibration.generator import (
 )
 from conflictscope.calibration.studies import simulate_choices
 from conflictscope.calibration.truths import true_steering
+from conflictscope.measure.before_after import compare_groups
 from conflictscope.measure.bootstrap import Settings
 from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_judge_errors, value_orders
 from conflictscope.measure.rankings import rank_values
@@ -34,12 +36,14 @@ from conflictscope.measure.rates import flip_rate, position_effect
 from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import steering_effects
 from conflictscope.measure.support import check_support
+from conflictscope.scenarios.value_sets import balanced_pairs
 from conflictscope.simulated import Respondent
 
 CACHED = Path(__file__).with_name("grid.csv")
 LEVEL = 0.95
 _AT_ONCE = 50  # studies in one table
 _SEPARATED = 14.0  # log-odds: loses once in a million
+_FEW = 200  # studies of many values, each of which holds many intervals
 _LARGE = 40_000  # scenarios that stand for endlessly many
 
 Record = dict[str, Any]  # quantity → how it came out in one study; nan: it did not apply
@@ -71,6 +75,8 @@ WANTED = {
     "misfit said": ("", np.nan),
     "effect: error": ("about", 0.0),
     "effect: covered": ("level", 0.95),
+    "bounded: error": ("", np.nan),
+    "bounded: covered": ("level", 0.95),
     "placebo: error": ("about", 0.0),
     "placebo: covered": ("level", 0.95),
     "over placebo: covered": ("level", 0.95),
@@ -79,6 +85,12 @@ WANTED = {
     "flip rate: covered": ("level", 0.95),
     "position effect: covered": ("level", 0.95),
     "κ: covered": ("at least", 0.95),
+    "τ with the truth": ("", np.nan),
+    "changes: covered": ("level", 0.95),
+    "some change claimed": ("at most", 0.05),
+    "the changed value found": ("at least", 0.8),
+    "a change of the margin excluded": ("at most", 0.05),
+    "a change of the margin excluded where nothing changed": ("", np.nan),
 }
 
 
@@ -383,6 +395,9 @@ def steering_cell(scenarios: int, steerability: float) -> Cell:
             yield {
                 "effect: error": one["effect"].iloc[0] - true,
                 "effect: covered": _covered(one, "effect", np.array(true))[0],
+                # a gain in truth, or nothing
+                "bounded: error": one["bounded"].iloc[0] - true,
+                "bounded: covered": _covered(one, "bounded", np.array(true))[0],
                 "placebo: error": one["placebo"].iloc[0],
                 "placebo: covered": _covered(one, "placebo", np.array(0.0))[0],
                 "over placebo: covered": _covered(one, "over_placebo", np.array(true))[0],
@@ -441,6 +456,57 @@ def kappa_cell(conversations: int, error: float) -> Cell:
     return run
 
 
+def change_cell(size: Size, truth: Truth) -> Cell:
+    """Return the cell of `compare_groups`, the groups being word and deed; the margin is the change, or .8 if none."""
+
+    def run(studies: int, seed: int) -> Iterator[Record]:
+        said, done = (true_strengths(truth, Nuisance(), c) for c in ("multiple_choice", "open_ended"))
+        moved = [n for n, value in enumerate(truth.values) if truth.shift.get(value)]
+        margin = float(np.abs(done - said)[moved].max()) if moved else 0.8
+        for _, choices in tables_of(truth, Nuisance(), size, studies, seed):
+            names = sorted(choices["target"].unique())
+            pairs = {name: ((name, "multiple_choice", "default"), (name, "open_ended", "default")) for name in names}
+            _, changes = compare_groups(choices, truth.values, pairs, margin=margin)
+            covered = _covered(changes, "change", np.tile(done - said, len(names)))
+            for n, (_, part) in enumerate(changes.groupby("pair")):
+                claims, same = part["p_within"].to_numpy() < 1 - LEVEL, part["equivalent"].to_numpy(bool)
+                record: Record = {"changes: covered": covered[n * len(said) : (n + 1) * len(said)].mean()}
+                if moved:
+                    record |= {"the changed value found": claims[moved].all()}
+                    record |= {"a change of the margin excluded": same[moved].any()}
+                else:
+                    record |= {"some change claimed": claims.any()}
+                    record |= {"a change of the margin excluded where nothing changed": same.all()}
+                yield record
+
+    return run
+
+
+def many_values_cell(values: int, each: int, scenarios: int) -> Cell:
+    """Return the cell of rankings of many values from some of their pairs, each value in `each` of them."""
+
+    def run(studies: int, seed: int) -> Iterator[Record]:
+        rng = np.random.default_rng(seed)
+        names = [f"value {n:03d}" for n in range(values)]
+        strengths = dict(zip(names, rng.standard_normal(values).tolist(), strict=True))
+        truth = Truth(strengths, balanced_pairs(names, each), scenario_sd=0.7)
+        true = true_strengths(truth, Nuisance(), "open_ended")
+        size = Size("", values, scenarios)
+        for _, choices in tables_of(truth, Nuisance(), size, min(studies, _FEW), seed):
+            ranked = rank_values(choices[choices["condition"].eq("open_ended")], names)
+            covered = _covered(ranked, "strength", np.tile(true, ranked["target"].nunique())).reshape(-1, values)
+            above = (true[None] > true[:, None]).sum(axis=1) + 1
+            for n, (_, table) in enumerate(ranked.groupby("target")):
+                low, high = (table[f"rank_{end}"].astype(float).to_numpy() for end in ("low", "high"))
+                yield {
+                    "strengths, open-ended: covered": covered[n].mean(),
+                    "ranks: covered": float(((low <= above) & (above <= high)).all()),
+                    "τ with the truth": kendalltau(table["strength"], true).statistic,
+                }
+
+    return run
+
+
 def cells() -> dict[tuple[str, str, str], Cell]:
     """Return (size, truth, nuisance) → cell: the whole grid, in the order of the table."""
     grid: dict[tuple[str, str, str], Cell] = {}
@@ -493,6 +559,13 @@ def cells() -> dict[tuple[str, str, str], Cell]:
             grid[f"{conversations} conversations", "κ", f"either errs in {error:.0%}"] = kappa_cell(
                 conversations, error
             )
+    for size in (DEMO, LARGE, PAPER):
+        grid[size.name, "before and after, nothing changes", "none"] = change_cell(size, size.truth())
+        for where, value in {"first": size.names[0], "last": size.names[-1]}.items():
+            changed = size.truth(shift={value: 0.8})
+            grid[size.name, f"before and after, the {where} value changes by .8", "none"] = change_cell(size, changed)
+    for each, share in ((7, 10), (13, 20), (65, 100)):
+        grid[f"66 values, {share} % of pairs, 5 a pair", "many values", "none"] = many_values_cell(66, each, 5)
     return grid
 
 

@@ -1,7 +1,7 @@
 """Studies: what respondents whose preferences are known would choose, without a prompt or a reply.
 
-Choices come by the hundred thousand rows in a second; verdicts get a self-preference put in. Both are there to put the
-measures to the test, since it is known what there is to be found.
+Choices come by the hundred thousand rows in a second; verdicts get a self-preference put in, choices a change. All are
+there to put the measures to the test, since it is known what there is to be found.
 """
 
 import itertools
@@ -215,4 +215,23 @@ def plant_self_preference(
         outcome=verdicts["outcome"].mask(turned, "choice"),
         action=verdicts["action"].astype("Int64").mask(turned, acting),
         leaning=verdicts["leaning"].astype("Int64").mask(turned, acting.map({1: 1, 2: 7})),
+    )
+
+
+def plant_change(choices: pd.DataFrame, value: str, *, share: float, seed: int) -> pd.DataFrame:
+    """Turn a share of the choices that a value lost into wins; whole scenarios, drawn by `seed`.
+
+    Raises
+    ------
+    ValueError
+        If `share` is not from 0 to 1, or the value never lost.
+    """
+    if not 0 <= share <= 1 or not (lost := choices["loser"].eq(value)).any():
+        raise ValueError(f"share {share}, value {value!r}: expected a share from 0 to 1, and a value that has lost.")
+    ids = pd.Series(choices["scenario_id"].unique())
+    turned = lost & choices["scenario_id"].isin(ids[np.random.default_rng(seed).random(len(ids)) < share])
+    return choices.assign(
+        winner=choices["winner"].mask(turned, choices["loser"]),
+        loser=choices["loser"].mask(turned, choices["winner"]),
+        action=choices["action"].mask(turned, 3 - choices["action"]),
     )

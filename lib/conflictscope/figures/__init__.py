@@ -13,6 +13,7 @@ arm), or if an order that is given lacks a row.
 - ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets
 - ``shift``: expressed against revealed rank of each value
 - ``heatmaps``: how often each value wins against each other; what one rater took for what, against another
+- ``before_after``: the change of each value between two groups; what being told to put one first did to all
 - ``steering``: steering effects with the placebo beside them
 - ``agreement``: observed agreement against Likert difference rate, with the published points
 - ``funnel``: how many scenarios each check leaves, pass rates by template
@@ -21,6 +22,7 @@ arm), or if an order that is given lacks a row.
 """
 
 from conflictscope.figures.agreement import agreement_point, draw_agreement, plot_agreement
+from conflictscope.figures.before_after import draw_changes, draw_told_first, plot_changes, plot_told_first
 from conflictscope.figures.effects import draw_effect, gather_effects, plot_effects
 from conflictscope.figures.funnel import draw_funnel, draw_pass_rates, plot_funnel
 from conflictscope.figures.heatmaps import (
@@ -29,7 +31,16 @@ from conflictscope.figures.heatmaps import (
     plot_confusion,
     plot_preference_heatmaps,
 )
-from conflictscope.figures.rankings import draw_mean_rankings, draw_rankings, plot_mean_rankings, plot_rankings
+from conflictscope.figures.rankings import (
+    draw_graded,
+    draw_mean_rankings,
+    draw_ranked,
+    draw_rankings,
+    plot_graded,
+    plot_mean_rankings,
+    plot_ranked,
+    plot_rankings,
+)
 from conflictscope.figures.shift import draw_shift, plot_shift
 from conflictscope.figures.steering import draw_steering, plot_steering
 from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, save_figure, use_style, value_colors
@@ -40,25 +51,33 @@ __all__ = [
     "STYLE_FILE",
     "agreement_point",
     "draw_agreement",
+    "draw_changes",
     "draw_confusion",
     "draw_effect",
     "draw_funnel",
+    "draw_graded",
     "draw_mean_rankings",
     "draw_pass_rates",
     "draw_preference_heatmap",
+    "draw_ranked",
     "draw_rankings",
     "draw_shift",
     "draw_steering",
+    "draw_told_first",
     "gather_effects",
     "plot_agreement",
+    "plot_changes",
     "plot_confusion",
     "plot_effects",
     "plot_funnel",
+    "plot_graded",
     "plot_mean_rankings",
     "plot_preference_heatmaps",
+    "plot_ranked",
     "plot_rankings",
     "plot_shift",
     "plot_steering",
+    "plot_told_first",
     "save_figure",
     "use_style",
     "value_colors",

@@ -1,10 +1,13 @@
 """Rankings: how strongly each target prefers each value, in what it says and in what it does.
 
-In: the table ``rankings``, of one arm. Out: axes with a mark a value and condition, a panel a target; or all targets in
-one panel with their mean. Section 4 of the paper (arXiv 2509.25369), its figure of rankings.
+In: the table ``rankings``, of one arm. Out: axes with a mark a value and condition, a panel a target; all targets in
+one panel with their mean; many values in bands; choices beside graded preferences. Section 4 of the paper (arXiv
+2509.25369), its figure of rankings.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Unpack
 
@@ -13,10 +16,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, use_style, value_colors
+from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, Mark, use_style, value_colors
 
 _PER_ROW = 0.22  # inches a value
 _COLUMNS = ["strength", "strength_low", "strength_high", "tie_group", "identified"]
@@ -81,6 +85,143 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
         xlabel="strength (log-odds)",
         at_least=2,
         **page,
+    )
+
+
+_ROWS, _THIN, _SHADE = 75, 0.105, "#EAEAEA"  # values in a panel, inches of one, every other band
+
+
+def draw_ranked(
+    rankings: pd.DataFrame, ax: Axes, *, ranks: tuple[int, int] | None = None, limits: tuple[float, float] | None = None
+) -> Axes:
+    """Draw many values of one ranking from the strongest down, in bands of values not told from the band's first.
+
+    Parameters
+    ----------
+    rankings : DataFrame
+        Columns of the table ``rankings``, of one target, condition and arm.
+    ax : Axes
+        Where to draw.
+    ranks : (int, int), optional
+        First and last place drawn, from 1; default: all.
+    limits : (float, float), optional
+        Ends of the strength axis; default: wide enough for the whole table.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, there is more than one ranking, or it is not identified.
+    """
+    panels.require(rankings, "rankings", columns=_COLUMNS, key=["value"], one=["target", "condition", "arm"])
+    panels.require(rankings[rankings["identified"]], "identified rankings", columns=[], key=["value"])
+    ranked = rankings.sort_values(["strength", "value"], ascending=[False, True], ignore_index=True)
+    first, last = ranks or (1, len(ranked))
+    shown = ranked.iloc[first - 1 : last].reset_index(drop=True)
+    mark = CONDITION_MARKS[ranked["condition"].iloc[0]]
+    ax.set_xlim(*(limits or _limits(ranked)))
+    ax.set_yticks(range(len(shown)), shown["value"], fontsize=4.5, parse_math=False)
+    ax.set_ylim(len(shown) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0, pad=1)
+    panels.draw_zero(ax)
+    marks.draw_points(ax, range(len(shown)), shown, "strength", mark, smaller=mark.size - 1.8)
+    for number, (start, end) in enumerate(_bands(ranked["tie_group"])):
+        if number % 2 == 0:
+            top, bottom = max(start - first + 1, 0), min(end - first + 1, len(shown) - 1)
+            if top <= bottom:
+                ax.axhspan(top - 0.5, bottom + 0.5, color=_SHADE, linewidth=0, zorder=0.3)
+    return ax
+
+
+def _bands(letters: pd.Series) -> list[tuple[int, int]]:
+    """Return the first and last place of each band: a value, and those below it that share a letter with it."""
+    held = [set(re.findall(r"\(\d+\)|[a-zA-Z]", text)) for text in letters]
+    bands, start = [], 0
+    while start < len(held):
+        end = max(place for place in range(start, len(held)) if held[place] & held[start])
+        bands.append((start, end))
+        start = end + 1
+    return bands
+
+
+@use_style()
+def plot_ranked(rankings: pd.DataFrame, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_ranked`, up to 75 values a column; ``**page`` as for `plot_panels`."""
+    size, limits = len(rankings), _limits(rankings)
+    columns = -(-size // _ROWS)
+    each = -(-size // columns)
+    parts = [(start, min(start + each - 1, size)) for start in range(1, size + 1, each)]
+    target, condition = rankings["target"].iloc[0], CONDITION_MARKS[rankings["condition"].iloc[0]].label
+    return panels.plot_panels(
+        {f"{a}–{b}": partial(draw_ranked, rankings, ranks=(a, b), limits=limits) for a, b in parts},
+        height=_THIN * each,
+        handles=[Patch(color=_SHADE, label="band (grey or white): not told from its first value")],
+        xlabel="strength (log-odds)",
+        share=False,
+        **(Page(title=f"{target}, {condition}", columns=columns) | page),
+    )
+
+
+_GRADED = {"binary": "", "leaning": "", "ratings": "s", "log-odds": "^"}  # by what → marker; empty: the condition's
+
+
+def draw_graded(
+    rankings: pd.DataFrame,
+    ax: Axes,
+    *,
+    order: Sequence[str] | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Axes:
+    """Draw one target's strengths by binary choices, filled, and by graded preferences, hollow.
+
+    Parameters
+    ----------
+    rankings : DataFrame
+        Columns of the table ``rankings`` and ``by``: ``binary``, ``leaning``, ``ratings`` or ``log-odds``.
+    ax, order, limits
+        As for `draw_rankings`.
+    """
+    panels.require(rankings, "rankings", columns=_COLUMNS, key=[*_KEY, "by"], one=["target", "arm"])
+    order = panels.order_rows(rankings["value"], order)
+    ax.set_xlim(*(limits or _limits(rankings)))
+    panels.set_rows(ax, order, value_colors(order))
+    panels.draw_zero(ax)
+    kinds = _kinds(rankings)
+    for (condition, by), place in zip(kinds, marks.spread_rows(len(kinds)), strict=True):
+        part = rankings[rankings["condition"].eq(condition) & rankings["by"].eq(by)]
+        mark, heights = _graded_mark(condition, by), part["value"].map(order.index) + place
+        marks.draw_points(ax, heights, part, "strength", mark, smaller=0.8, hollow=by != "binary")
+    return ax
+
+
+def _graded_mark(condition: str, by: str) -> Mark:
+    """Return the mark of a condition, of another shape if it is graded by something that both may have."""
+    mark = CONDITION_MARKS[condition]
+    return replace(mark, marker=_GRADED[by] or mark.marker)
+
+
+def _kinds(rankings: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the conditions, and by what they are graded, that occur."""
+    there = set(zip(rankings["condition"], rankings["by"], strict=True))
+    return [(condition, by) for condition in CONDITION_MARKS for by in _GRADED if (condition, by) in there]
+
+
+@use_style()
+def plot_graded(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_graded`, a panel a target; `values` as for `plot_rankings`, ``**page`` as for `plot_panels`."""
+    order, kinds = panels.order_rows(rankings["value"], values), _kinds(rankings)
+    handles = []
+    for condition, by in kinds:
+        mark = _graded_mark(condition, by)
+        look: dict = {"color": mark.color, "marker": mark.marker, "markersize": mark.size - 0.8}
+        name = f"{mark.label}: {'choices' if by == 'binary' else by}"
+        handles.append(marks.legend_mark(name, hollow=by != "binary", **look))
+    return panels.plot_panels(
+        panels.panels_by(rankings, "target", draw_graded, order=order, limits=_limits(rankings)),
+        height=(0.1 + 0.08 * len(kinds)) * len(order),
+        handles=handles,
+        xlabel="strength (log-odds)",
+        at_least=2,
+        **(Page(title="How strongly: choices and graded preferences") | page),
     )
 
 

@@ -31,8 +31,10 @@ The rooms, in the order in which they build on one another:
 - ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
 - ``between_studies``: the same values in two studies
+- ``before_after``: two groups on the same scenarios: what changed, what change is excluded
 - ``steering``: steering effect, placebo, leakage; which choices moved
 - ``net_effects``: values net of position, acting and template
+- ``graded``: leaning, ratings and log-probabilities as preferences from 0 to 1, counted like choices
 - ``jury``: several judges' verdicts become one
 - ``self_preference``: whether judges or authors treat their own family's models otherwise
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
@@ -40,6 +42,7 @@ The rooms, in the order in which they build on one another:
 - ``published``: the paper's numbers, for overlays
 """
 
+from conflictscope.measure.before_after import compare_groups, halves_agree, told_first
 from conflictscope.measure.between_studies import strength_differences
 from conflictscope.measure.bootstrap import Settings, count_wins
 from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, win_graph_connected
@@ -58,6 +61,7 @@ from conflictscope.measure.difficulty import (
     pass_rates,
 )
 from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_judge_errors, value_orders
+from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
@@ -104,6 +108,7 @@ __all__ = [
     "check_support",
     "choices_as_read",
     "compare_conditions",
+    "compare_groups",
     "confusion",
     "correct_rankings",
     "count_choices",
@@ -117,8 +122,10 @@ __all__ = [
     "fit_bradley_terry",
     "flip_rate",
     "gather_choices",
+    "grade_preferences",
     "group_strengths",
     "groups_without_choice",
+    "halves_agree",
     "judge_as_reader",
     "jury_verdicts",
     "likert_difference_rate",
@@ -143,6 +150,7 @@ __all__ = [
     "split_by_model_id",
     "steering_effects",
     "strength_differences",
+    "told_first",
     "value_orders",
     "wilson_interval",
     "win_graph_connected",

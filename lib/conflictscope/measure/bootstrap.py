@@ -65,13 +65,14 @@ class ScenarioCounts:
         (0, 1, …, in the order of the names).
     groups : DataFrame
         ``target``, ``condition``, ``arm``, sorted: one row a group.
-    wins, choices, answers : ndarray of int, shape (scenarios, groups)
-        Choices that ``first`` won, all choices, and all answers whatever their outcome.
+    wins, choices, answers : ndarray, shape (scenarios, groups)
+        Choices that ``first`` won (whole numbers unless choices are graded), all choices, and all answers whatever
+        their outcome.
     """
 
     scenarios: pd.DataFrame
     groups: pd.DataFrame
-    wins: NDArray[np.int64]
+    wins: NDArray[np.float64]
     choices: NDArray[np.int64]
     answers: NDArray[np.int64]
 
@@ -131,13 +132,27 @@ def count_by_scenario(choices: pd.DataFrame) -> ScenarioCounts:
     scenarios["pair"] = np.unique(first[row_of] * len(names) + second[row_of], return_inverse=True)[1]
     groups, group = number_groups(choices)
     chosen = choices["outcome"].eq("choice").to_numpy(bool)
-    first_won = chosen & (won == first)
-    cell = scenario * len(groups) + group
-    wins, n, answers = (
-        np.bincount(cell[rows], minlength=len(ids) * len(groups)).reshape(len(ids), len(groups))
-        for rows in (first_won, chosen, slice(None))
+    cell, shape = scenario * len(groups) + group, (len(ids), len(groups))
+    n, answers = (
+        np.bincount(cell[rows], minlength=len(ids) * len(groups)).reshape(shape) for rows in (chosen, slice(None))
     )
+    won_by = preferences(choices, one == first, won == first)[chosen]
+    wins = np.bincount(cell[chosen], won_by, minlength=len(ids) * len(groups)).reshape(shape).astype(float)
     return ScenarioCounts(scenarios, groups, wins, n, answers)
+
+
+def preferences(choices: pd.DataFrame, is_first: NDArray, won: NDArray) -> NDArray[np.float64]:
+    """Return how far each row prefers its first value, 0–1: by the column ``preference`` (of value 1) if there is one.
+
+    Parameters
+    ----------
+    is_first, won : ndarray of bool, shape (rows,)
+        Whether value 1 is the first; whether the first won.
+    """
+    if "preference" not in choices.columns:
+        return won.astype(float)
+    of_value_1 = choices["preference"].to_numpy(float)
+    return np.where(is_first, of_value_1, 1 - of_value_1)
 
 
 def places_of(names: pd.Series, place: pd.Index) -> NDArray[np.int64]:

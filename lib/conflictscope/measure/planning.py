@@ -243,6 +243,34 @@ def _graded_sums(
     )
 
 
+def widening(pairs: Sequence[tuple[str, str]]) -> tuple[float, float]:
+    """Give how many times as wide the interval of a difference of strengths is as if all pairs were asked.
+
+    Returns
+    -------
+    at_as_many_a_pair, at_as_many_in_all : float
+        With the same number of scenarios a pair, and with the same number over all pairs; root mean square over all
+        differences, at even odds. 1 for all pairs; infinite if the pairs do not link the values.
+
+    Notes
+    -----
+    The variance of a difference is the resistance between two nodes of the graph of pairs, whose mean is that of the
+    inverse eigenvalues of its Laplacian; k for all of k values if every pair is asked.
+    """
+    names = list(dict.fromkeys(value for pair in pairs for value in pair))
+    k, place = len(names), {name: n for n, name in enumerate(names)}
+    laplacian = np.zeros((k, k))
+    for one, two in pairs:
+        i, j = place[one], place[two]
+        laplacian[[i, j], [i, j]] += 1
+        laplacian[[i, j], [j, i]] -= 1
+    rest = np.linalg.eigvalsh(laplacian)[1:]
+    if rest[0] < 1e-9:
+        return float("inf"), float("inf")
+    wider = float(np.sqrt((k / rest).mean()))
+    return wider, wider * float(np.sqrt(len(pairs) / (k * (k - 1) / 2)))
+
+
 def precision_plan(
     study: PlannedStudy, *, precision: float = 0.05, power: float = 0.8, studies: int = 2000, seed: int = 0
 ) -> pd.DataFrame:

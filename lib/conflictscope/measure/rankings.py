@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import studentized_range
 from scipy.stats import t as t_distribution
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings, count_wins
@@ -48,7 +49,8 @@ def rank_values(
         ``strength`` is that of `fit_strengths`, its ends those of `strength_intervals`: infinite where the data set no
         bound. Ranks are those of `order_values`. ``tie_group`` is a compact letter display: two values share a letter
         unless one surely stands above the other, in comparisons of all values that hold together at the level; ``a``
-        goes to the strongest. ``paper_strength`` is the fit of `fit_bradley_terry` to single answers, finite by its
+        goes to the strongest; beyond ``MOST_DRAWN`` values it numbers the runs of ranks in which all are tied.
+        ``paper_strength`` is the fit of `fit_bradley_terry` to single answers, finite by its
         penalty alone if the win graph is not strongly connected; empty then if the penalty is 0. A group whose choices
         order nothing has ``identified`` False and neither strengths nor ranks: pairs with a choice do not link all
         values, or every choice took the place in the list and not the value.
@@ -85,11 +87,15 @@ def rank_values(
         rank_high=_where(shown, orders.rank_high),
         tie_group=[letter for group in letters for letter in group],
         paper_strength=fit_some(wins, has_fit, settings.penalty).ravel(),
-        choices=(wins + np.swapaxes(wins, 1, 2)).sum(axis=2).ravel().astype(int),
+        choices=(wins + np.swapaxes(wins, 1, 2)).sum(axis=2).ravel().round().astype(int),
         scenarios=np.repeat(sums.n.sum(axis=1).astype(int), len(values)),
         identified=shown,
     )
     return check_table(table, "rankings")
+
+
+MOST_DRAWN = 40
+"""Values of a set up to which all comparisons are drawn jointly; beyond it the bar is Tukey's, which is wider."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,11 @@ class Orders:
 
 
 def order_values(fit: Strengths, *, level: float = 0.95, seed: int = 0, draws: int = DRAWS) -> Orders:
-    """Compare every value with every other, jointly at `level`."""
+    """Compare every value with every other, jointly at `level`.
+
+    Up to ``MOST_DRAWN`` values by the largest of correlated t statistics, beyond by the studentised range (Tukey and
+    Kramer), which holds whatever the correlations.
+    """
     groups, k = fit.strengths.shape
     i, j = np.triu_indices(k, 1)
     known = ~np.isnan(fit.strengths[:, 0]) & ~fit.undecided
@@ -128,13 +138,18 @@ def order_values(fit: Strengths, *, level: float = 0.95, seed: int = 0, draws: i
     rank, bars = np.full((groups, k), np.nan), np.full(groups, np.nan)
     if known.any():
         theta, covariance, freedom = fit.strengths[known], fit.covariance[known], fit.freedom[known]
-        contrast = np.zeros((len(i), k))
-        contrast[np.arange(len(i)), i], contrast[np.arange(len(i)), j] = 1, -1
-        inner = contrast @ covariance @ contrast.T
-        error = np.sqrt(np.maximum(np.diagonal(inner, axis1=1, axis2=2), 1e-300))
+        if k <= MOST_DRAWN:
+            contrast = np.zeros((len(i), k))
+            contrast[np.arange(len(i)), i], contrast[np.arange(len(i)), j] = 1, -1
+            inner = contrast @ covariance @ contrast.T
+            error = np.sqrt(np.maximum(np.diagonal(inner, axis1=1, axis2=2), 1e-300))
+            largest = largest_of_t(inner / error[:, :, None] / error[:, None, :], freedom, draws=draws, seed=seed)
+            bar = np.quantile(largest, level, axis=1)[:, None]
+        else:  # the correlations of all comparisons would not fit into memory
+            variance = np.diagonal(covariance, axis1=1, axis2=2)
+            error = np.sqrt(np.maximum(variance[:, i] + variance[:, j] - 2 * covariance[:, i, j], 1e-300))
+            bar = np.full((len(theta), 1), studentized_range.isf(1 - level, k, freedom.min()) / np.sqrt(2))
         t = (theta[:, i] - theta[:, j]) / error
-        largest = largest_of_t(inner / error[:, :, None] / error[:, None, :], freedom, draws=draws, seed=seed)
-        bar = np.quantile(largest, level, axis=1)[:, None]
         chance, apart = np.full((len(theta), k, k), 0.5), np.zeros((len(theta), k, k), dtype=bool)
         chance[:, i, j] = t_distribution.cdf(t, freedom[:, None])
         chance[:, j, i] = 1 - chance[:, i, j]
@@ -183,12 +198,31 @@ def _tie_letters(strengths: NDArray, tied: NDArray[np.bool_]) -> list[str]:
     """Return each value's letters: one letter for each largest set of values that are all tied with one another."""
     order = np.argsort(-strengths, kind="stable")
     place = np.argsort(order)
+    if len(tied) > MOST_DRAWN:
+        return _tie_bands(order, tied)
     neighbours = [set(np.flatnonzero(row)) - {i} for i, row in enumerate(tied)]
     groups = sorted(
         _largest_groups(set(), set(range(len(tied))), set(), neighbours), key=lambda g: sorted(place[list(g)])
     )
     names = [*string.ascii_letters, *(f"({n})" for n in range(len(string.ascii_letters), len(groups)))]
     return ["".join(names[n] for n, group in enumerate(groups) if value in group) for value in range(len(tied))]
+
+
+def _tie_bands(order: NDArray[np.int64], tied: NDArray[np.bool_]) -> list[str]:
+    """Return each value's bands, numbered from the strongest: the longest runs of ranks in which all are tied."""
+    ranked = tied[np.ix_(order, order)] | np.eye(len(order), dtype=bool)
+    ends, end = [], 0
+    for start in range(len(order)):
+        end = max(end, start)
+        while end + 1 < len(order) and ranked[start : end + 1, end + 1].all():
+            end += 1
+        ends.append(end)
+    runs = [(a, b) for a, b in enumerate(ends) if a == 0 or b > ends[a - 1]]
+    names = [""] * len(order)
+    for number, (start, end) in enumerate(runs, 1):
+        for value in order[start : end + 1]:
+            names[value] += f"({number})"
+    return names
 
 
 def _largest_groups(group: set, candidates: set, done: set, neighbours: list[set]) -> list[set]:

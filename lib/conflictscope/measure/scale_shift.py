@@ -102,7 +102,7 @@ def shift_apart_from_scale(
         gate = omnibus < 1 - level
         _step_down(problem, freedom, np.arange(groups), (), gate, values, scale_angle, (level, seed, draws))
     return ScaleAndShift(
-        scale=np.tan(start),
+        scale=np.where(start >= np.pi / 2 - 1e-9, np.inf, np.tan(start)),
         scale_low=low,
         scale_high=high,
         scale_p=f_distribution.sf(np.maximum(even, 0), 1, freedom),

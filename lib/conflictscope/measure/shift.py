@@ -30,28 +30,33 @@ from conflictscope.tables import CONDITIONS
 ALL_TARGETS = "all targets"
 
 
+Group = tuple[str, str, str]
+"""Target, condition, arm."""
+
+
 @dataclass(frozen=True)
 class PairedFits:
-    """Fits of two conditions to the same scenarios, one row a target.
+    """Fits of two groups to the same scenarios, one row a pair of groups.
 
     Attributes
     ----------
-    targets : list of str
+    names : list of str
+        Of the pairs of groups.
     fits : (Strengths, Strengths)
-        Expressed and revealed.
+        Of the first group (expressed) and of the second (revealed).
     sums : (PairSums, PairSums)
         What they were fitted to.
-    shares : (ndarray, ndarray), shape (targets, scenarios)
+    shares : (ndarray, ndarray), shape (names, scenarios)
         Share of the pair's first value in each scenario; nan without a choice in both.
-    cross : ndarray, shape (targets, k, k)
-        Covariance of the expressed with the revealed strengths.
-    left_out : ndarray of int, shape (targets,)
-        Scenarios that were asked, without a choice in both conditions.
+    cross : ndarray, shape (names, k, k)
+        Covariance of the first strengths with the second.
+    left_out : ndarray of int, shape (names,)
+        Scenarios that were asked, without a choice in both groups.
     problems : list of str or None
-        By target: why the two cannot be compared.
+        By name: why the two cannot be compared.
     """
 
-    targets: list[str]
+    names: list[str]
     fits: tuple[Strengths, Strengths]
     sums: tuple[PairSums, PairSums]
     shares: tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -61,19 +66,12 @@ class PairedFits:
 
     @property
     def comparable(self) -> NDArray[np.bool_]:
-        """Whether each target's two conditions can be compared."""
+        """Whether the two groups of each pair can be compared."""
         return np.array([problem is None for problem in self.problems], dtype=bool)
 
 
 def fit_both_conditions(graded: GradedShares, errors: JudgeErrors | None = None) -> PairedFits:
-    """Fit every target's expressed and revealed strengths to the scenarios with a choice in both.
-
-    Parameters
-    ----------
-    graded : GradedShares
-        Of choices of both conditions; other arms than the default are left alone.
-    errors : JudgeErrors, optional
-        How the judge errs; given, the revealed strengths are corrected for it.
+    """Fit every target's expressed and revealed strengths, under the default arm, as `fit_pairs` does.
 
     Raises
     ------
@@ -88,7 +86,30 @@ def fit_both_conditions(graded: GradedShares, errors: JudgeErrors | None = None)
                 "Run notebooks 03 and 04 for the same targets, and gather their choices."
             )
     targets = sorted(graded.groups.loc[default, "target"].unique())
-    rows = [graded.rows([(target, condition, "default") for target in targets]) for condition in CONDITIONS]
+    said, done = ([(target, condition, "default") for target in targets] for condition in CONDITIONS)
+    return fit_pairs(graded, dict(zip(targets, zip(said, done, strict=True), strict=True)), CONDITIONS, errors)
+
+
+def fit_pairs(
+    graded: GradedShares,
+    pairs: Mapping[str, tuple[Group, Group]],
+    sides: tuple[str, ...] = ("before", "after"),
+    errors: JudgeErrors | None = None,
+) -> PairedFits:
+    """Fit the strengths of two groups, for each pair of them, to the scenarios with a choice in both.
+
+    Parameters
+    ----------
+    graded : GradedShares
+        Of choices of all these groups; one that is not there has no choices.
+    pairs : mapping of str to two groups
+        Name of the pair → first and second group.
+    sides : two str
+        What the first and the second are called where there is a problem.
+    errors : JudgeErrors, optional
+        How the judge errs; given, the second strengths are corrected for it.
+    """
+    rows = [graded.rows([pair[side] for pair in pairs.values()]) for side in (0, 1)]
     nothing = np.full((1, graded.share.shape[1]), np.nan)
     with_none = np.concatenate([graded.share, nothing])  # row −1: a group that was not asked
     each = [with_none[of] for of in rows]
@@ -98,35 +119,35 @@ def fit_both_conditions(graded: GradedShares, errors: JudgeErrors | None = None)
     one, two = (np.where(missing, np.nan, share) for share in each)
     sums = (graded.sums(one), graded.sums(two))
     products = graded.sums(one * two).y
-    expressed = fit_strengths(sums[0])
+    first = fit_strengths(sums[0])
     if errors is None:
-        revealed = fit_strengths(sums[1])
+        second = fit_strengths(sums[1])
     else:
-        revealed, corrected = correct_fit(sums[1], errors)
+        second, corrected = correct_fit(sums[1], errors)
         products = corrected.products(products, sums[0])
         sums = (sums[0], corrected.sums)
     return PairedFits(
-        targets=targets,
-        fits=(expressed, revealed),
+        names=list(pairs),
+        fits=(first, second),
         sums=sums,
         shares=(one, two),
-        cross=cross_covariance(expressed, revealed, *sums, products),
+        cross=cross_covariance(first, second, *sums, products),
         left_out=(asked & missing).sum(axis=1),
-        problems=[_problem(row, each, expressed, revealed) for row in range(len(targets))],
+        problems=[_problem(row, each, first, second, sides) for row in range(len(pairs))],
     )
 
 
-def _problem(row: int, each: list, expressed: Strengths, revealed: Strengths) -> str | None:
-    """Return why one target's two conditions cannot be compared, or None."""
-    without = [c for c, share in zip(CONDITIONS, each, strict=True) if np.isnan(share[row]).all()]
+def _problem(row: int, each: list, first: Strengths, second: Strengths, sides: tuple[str, ...]) -> str | None:
+    """Return why the two groups of one pair cannot be compared, or None."""
+    without = [side for side, share in zip(sides, each, strict=True) if np.isnan(share[row]).all()]
     if without:
-        return "; ".join(f"{condition}: no choices" for condition in without)
-    if np.isnan(expressed.strengths[row, 0]):
-        return "the scenarios with a choice in both conditions do not link all values"
-    if expressed.undecided[row] or revealed.undecided[row]:
-        return f"{CONDITIONS[int(revealed.undecided[row])]}: every choice followed the order shown"
-    if np.isnan(revealed.strengths[row, 0]):
-        return "open_ended: the judge's readings hardly depend on what was done"
+        return "; ".join(f"{side}: no choices" for side in without)
+    if np.isnan(first.strengths[row, 0]):
+        return "the scenarios with a choice in both do not link all values"
+    if first.undecided[row] or second.undecided[row]:
+        return f"{sides[int(second.undecided[row])]}: every choice followed the order shown"
+    if np.isnan(second.strengths[row, 0]):
+        return f"{sides[1]}: the judge's readings hardly depend on what was done"
     return None
 
 
@@ -173,10 +194,16 @@ def compare_conditions(
     ValueError
         If a condition does not occur under the default arm, or the choices do not fit `values`.
     """
-    fits = fit_both_conditions(grade_choices(choices, values), errors)
-    targets, k = len(fits.targets), len(values)
+    return compare_fits(fit_both_conditions(grade_choices(choices, values), errors), values, settings)
+
+
+def compare_fits(
+    fits: PairedFits, values: Sequence[str], settings: Settings = DEFAULTS
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare pairs of groups as `compare_conditions` does, whose tables it gives: ``target`` is the pair's name."""
+    targets, k = len(fits.names), len(values)
     known = fits.comparable
-    table = pd.DataFrame({"target": fits.targets}, dtype="str")
+    table = pd.DataFrame({"target": fits.names}, dtype="str")
     table["scenarios"], table["left_out"] = fits.sums[0].n.sum(axis=1).astype(int), fits.left_out
     numbers = {
         name: np.full(targets, np.nan)
@@ -199,7 +226,7 @@ def compare_conditions(
             strict=True,
         ):
             numbers[name][known] = column
-    multiple = _holm_multiples(numbers["omnibus_p"])
+    multiple = holm_multiples(numbers["omnibus_p"])
     p_value = np.minimum(of_values["p_within"] * multiple[:, None], 1)
     shifted = p_value < 1 - settings.level
     table = table.assign(**{name: numbers[name] for name in ("scale", "scale_low", "scale_high", "omnibus_p")})
@@ -210,7 +237,7 @@ def compare_conditions(
     table["problem"] = pd.Series(fits.problems, dtype="str")
     by_value = pd.DataFrame(
         {
-            "target": np.repeat(np.asarray(fits.targets, dtype=object), k),
+            "target": np.repeat(np.asarray(fits.names, dtype=object), k),
             "value": np.tile(np.asarray(values, dtype=object), targets),
             "expressed": _shown(fits.fits[0]).ravel(),
             "revealed": _shown(fits.fits[1]).ravel(),
@@ -228,7 +255,7 @@ def _shown(fit: Strengths) -> NDArray[np.float64]:
     return np.where(fit.undecided[:, None], np.nan, fit.strengths)
 
 
-def _holm_multiples(p_values: NDArray) -> NDArray[np.float64]:
+def holm_multiples(p_values: NDArray) -> NDArray[np.float64]:
     """Return what each p-value is to be multiplied by (Holm 1979, *Scandinavian J. of Statistics* 6)."""
     tested = ~np.isnan(p_values)
     multiple = np.full(len(p_values), np.nan)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 
-from conflictscope.measure.bootstrap import places_of
+from conflictscope.measure.bootstrap import places_of, preferences
 from conflictscope.measure.choices import check_choices, number_groups
 
 _STEPS = 200
@@ -118,7 +119,7 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     Parameters
     ----------
     choices : DataFrame
-        Columns of the table ``choices``.
+        Columns of the table ``choices``; and ``preference``, if they are graded (`grade_preferences`).
     values : sequence of str
         The value set.
 
@@ -154,7 +155,7 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     rank[order] = np.arange(len(ids))
     groups, group = number_groups(choices)
     chosen = choices["outcome"].eq("choice").to_numpy()
-    first_won = won == low
+    first_won = preferences(choices, one == low, won == low)
     # a judge's label order is no part of what the target was asked
     in_order = choices["condition"].eq("multiple_choice").to_numpy()
     shown = np.where(in_order, choices["action_shown_first"].to_numpy() - 1, 0) if in_order.any() else in_order
@@ -175,8 +176,7 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
 
 def sum_by_pair(share: NDArray, pair: NDArray, first: NDArray, second: NDArray, k: int) -> PairSums:
     """Return the sums of shares, shape (groups, scenarios), over the scenarios of each pair."""
-    member = np.zeros((len(pair), len(first)))
-    member[np.arange(len(pair)), pair] = 1
+    member = csr_array((np.ones(len(pair)), (np.arange(len(pair)), pair)), shape=(len(pair), len(first)))
     present = ~np.isnan(share)
     y = np.where(present, share, 0.0)
     return PairSums(present @ member, y @ member, (y * y) @ member, first, second, k)
@@ -322,12 +322,16 @@ def _firth(n: NDArray, y: NDArray, phi: NDArray, design: NDArray, start: NDArray
     raise ArithmeticError(f"{active.size} of {len(n)} fits did not converge in {_STEPS} steps.")
 
 
-def _squares(design: NDArray) -> NDArray[np.float64]:
-    """Return each pair's design times itself, shape (pairs, (k − 1)²)."""
-    return (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+def _squares(design: NDArray) -> csr_array:
+    """Return each pair's design times itself, shape (pairs, (k − 1)²): at most four numbers of a row are not 0."""
+    pair, one = np.nonzero(design)
+    places = [(p, i, j) for p, i in zip(pair, one, strict=True) for j in np.flatnonzero(design[p])]
+    row, i, j = np.array(places, dtype=int).reshape(-1, 3).T
+    size = design.shape[1]
+    return csr_array((design[row, i] * design[row, j], (row, i * size + j)), shape=(len(design), size * size))
 
 
-def _information(weight: NDArray, squares: NDArray) -> NDArray[np.float64]:
+def _information(weight: NDArray, squares: csr_array) -> NDArray[np.float64]:
     """Return the Fisher information, shape (groups, k − 1, k − 1), of pairs' weights, shape (groups, pairs)."""
     size = round(squares.shape[1] ** 0.5)
     return (weight @ squares).reshape(-1, size, size)

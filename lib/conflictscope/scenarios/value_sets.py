@@ -75,7 +75,8 @@ def load_value_set(path: Path | str) -> ValueSet:
     ----------
     path : Path or str
         ``.yaml``/``.yml`` with the keys ``values`` (name → definition, or name → {definition, group}), ``pairs``
-        (``all``, ``between_groups`` or a list of two names each; default ``all``) and ``name``; or ``.json`` in the
+        (``all``, ``between_groups``, ``{each: 6, seed: 0}`` for `balanced_pairs`, or a list of two names each; default
+        ``all``) and ``name``; or ``.json`` in the
         published form ``{name: definition}``, of which all pairs are taken.
 
     Raises
@@ -169,11 +170,19 @@ def _read_pairs(
                 f"{place('pairs')}pairs: between_groups needs a group for every value; {_shown(without)} have none."
             ]
         return [(a, b) for a, b in everything if group[a] != group[b]], []
+    if isinstance(found, dict):
+        each, seed = found.get("each"), found.get("seed", 0)
+        if set(found) <= {"each", "seed"} and type(each) is int and type(seed) is int and 2 <= each < len(order):
+            return balanced_pairs(list(order), each, seed), []
+        return [], [
+            f"{place('pairs')}pairs: found {_shown(found)}; expected each, in how many pairs a value is, from 2 to "
+            f"{len(order) - 1}, and perhaps seed, a whole number."
+        ]
     if not isinstance(found, list):
         near = did_you_mean(found, ["all", "between_groups"]) if isinstance(found, str) else ""
         return [], [
-            f"{place('pairs')}pairs: found {_shown(found)}; expected 'all', 'between_groups' or a list of pairs of "
-            f"names{near or '.'}"
+            f"{place('pairs')}pairs: found {_shown(found)}; expected 'all', 'between_groups', each: a number, or a "
+            f"list of pairs of names{near or '.'}"
         ]
     pairs: dict[tuple[str, str], None] = {}
     problems = []
@@ -199,6 +208,34 @@ def _read_pairs(
             )
         pairs[first, second] = None
     return list(pairs), problems
+
+
+def balanced_pairs(names: Sequence[str], each: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Draw some of all pairs so that they link all values, and each value is in `each` pairs, one of them in one more.
+
+    A ring in drawn order links them; then the value with the fewest pairs meets one that it has not met, of those with
+    the fewest, until all have enough. One more only if `each` and the number of values are both odd, or if none is left
+    that has too few and was not met.
+
+    Parameters
+    ----------
+    names : sequence of str
+        At least three values.
+    each : int
+        From 2 to the number of values less one.
+    seed : int
+        Of the draws.
+    """
+    rng, size = np.random.default_rng(seed), len(names)
+    met = np.eye(size, dtype=bool)
+    ring = rng.permutation(size)
+    met[ring, np.roll(ring, 1)] = met[np.roll(ring, 1), ring] = True
+    while (count := met.sum(axis=1) - 1).min() < each:
+        tie = rng.random(size)
+        one = np.lexsort((tie, count))[0]
+        two = np.lexsort((tie, count, met[one]))[0]
+        met[one, two] = met[two, one] = True
+    return [(names[i], names[j]) for i, j in zip(*np.nonzero(np.triu(met, 1)), strict=True)]
 
 
 def _lint(values: Sequence[Value], pairs: Sequence[tuple[str, str]], place: Callable[..., str]) -> list[str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 from math import log
 from pathlib import Path
 from statistics import NormalDist
@@ -23,6 +24,7 @@ FIRST, SECOND = ("I", "my"), ("you", "your")
 NO_NAME = "[Name]"
 SURELY = 0.6  # likeness from which two values are taken for one
 _WORD = re.compile(r"[a-zà-ÿ'’-]{4,}")
+_NOT_LATIN = re.compile(r"[^\W\d_\u0000-\u024f]")
 _ALIASES = {"nonhate": "non-hatefulness", "nonhatefulness": "non-hatefulness", "noncondescension": "non-condescension"}
 
 
@@ -179,8 +181,9 @@ def likeness(value: str, name: str, definition: str) -> float:
 
 
 def words_of(text: str) -> set[str]:
-    """Return the words of a text in lower case that have four letters or more."""
-    return set(_WORD.findall(text))
+    """Return the words of a text in lower case that have four letters or more; of other scripts letters two by two."""
+    # Chinese and Thai have no blanks between words
+    return {*_WORD.findall(text), *map("".join, pairwise(_NOT_LATIN.findall(text)))}
 
 
 def names_one_of(text: str, names: tuple[str, ...]) -> bool:

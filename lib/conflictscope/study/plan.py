@@ -15,7 +15,7 @@ import pandas as pd
 
 from conflictscope.elicit import choose_target_rankings
 from conflictscope.measure import count_outcomes, flip_rate, precision_plan
-from conflictscope.measure.planning import PlannedStudy
+from conflictscope.measure.planning import PlannedStudy, widening
 from conflictscope.models import Model, Registry
 from conflictscope.models.prices import date_snapshot, name_snapshot
 from conflictscope.models.records import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
@@ -423,6 +423,13 @@ def plan_precision(parameters: StudyParameters, precision: float, difference: fl
         f"scenarios; {study.without_choice:.0%} of answers without a choice; {study.kept_share:.0%} of outlines become "
         f"kept scenarios ({source})"
     )
+    size = len(study.values)
+    if len(study.pairs) < (every := size * (size - 1) // 2):
+        a_pair, in_all = widening(study.pairs)
+        assumed += (
+            f". {len(study.pairs):,} of {every:,} pairs: intervals of differences are {a_pair:.2f} times as wide as "
+            f"with all pairs and as many scenarios a pair, {in_all:.2f} times with as many scenarios in all"
+        )
     return assumed, precision_plan(study, precision=precision, seed=values["seed"])
 
 
