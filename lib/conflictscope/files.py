@@ -23,10 +23,13 @@ import yaml
 _MOST_BYTES = 4 * 1024**2
 # entries once every alias is written out; the file of models, most of whose entries share an anchor, has some 400
 _MOST_ENTRIES = 200_000
+_MOST_BRACKETS = 100
 # accents on one letter: composing them takes time that grows with the square of their number
 _MOST_ACCENTS = 30
 # letters and marks that show nothing: with them two names could look the same
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+
+_MARKUP = re.compile(r"[<>$\\`\[\]*|]")
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -122,6 +125,14 @@ def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None
         if shown and kinds[0] in "LN":
             return None
     return f"up to {most} letters, digits, single spaces and . & ' - _" + "".join(f" {mark}" for mark in marks)
+
+
+PLAIN_NAME = "a name without < > $ \\ ` [ ] * | and control characters"
+
+
+def means_more(name: str) -> bool:
+    """Return whether a name of a stranger's is no ``PLAIN_NAME``: somewhere it would be markup, or a formula."""
+    return bool(_MARKUP.search(name)) or not name.isprintable()
 
 
 def did_you_mean(found: object, names: Iterable[str], *, cutoff: float = 0.6) -> str:
@@ -290,6 +301,12 @@ class _SafePlainLoader(yaml.SafeLoader):
         if node is not None and _entries(node, {}) > _MOST_ENTRIES:
             raise yaml.constructor.ConstructorError(None, None, "its aliases stand for too much", node.start_mark)
         return node
+
+    def fetch_flow_collection_start(self, TokenClass: type) -> None:
+        # the scanner looks at each open bracket again for every token
+        if self.flow_level >= _MOST_BRACKETS:
+            raise yaml.scanner.ScannerError(None, None, "nested too deeply", self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, yaml.MappingNode):

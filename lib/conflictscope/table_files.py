@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conflictscope.files import write_atomically
+from conflictscope.files import PLAIN_NAME, means_more, write_atomically
 from conflictscope.tables import DTYPES, TABLES, Column
 
 _NOTE = "conflictscope."
@@ -86,6 +86,9 @@ def _checked_column(values: pd.Series, column: Column, where: str) -> pd.Series:
             misfit |= numbers % 1 != 0
     if column.allowed and not misfit.any():
         misfit = ~present.isin(column.allowed)
+    if column.name in _NAMES and not misfit.any():
+        for name in filter(means_more, present.unique()):
+            raise ValueError(f"{where}: column {column.name!r}: found {name[:80]!r}; expected {PLAIN_NAME}.")
     if misfit.any():
         row = misfit.index[misfit.to_numpy().argmax()]
         expected = f"one of {list(column.allowed)}" if column.allowed else column.kind
@@ -93,6 +96,13 @@ def _checked_column(values: pd.Series, column: Column, where: str) -> pd.Series:
     if column.kind == "text":
         return values.astype("object").where(~absent, None).astype(column.dtype)
     return values.astype(column.dtype)
+
+
+# these go into titles and Markdown, and whoever wrote a stranger's table was not held to our rules for names
+_NAMES = (
+    *("target", "judge", "author", "filter_judge", "simulated_user", "embedder", "domain"),
+    *("value", "value_1", "value_2", "acting_value", "about_value", "named_value", "winner", "loser"),
+)
 
 
 def table_path(folder: Path | str, name: str) -> Path:

@@ -1,6 +1,6 @@
 """Thousands of calls to an endpoint that fails on purpose: run by hand, ``python tests/benchmarks/soak.py``.
 
-20,000 calls, 20 % of the attempts at fault, of 53 kinds (``tests/servers/faulty.py``, a process of its own). Printed:
+20,000 calls, 20 % of the attempts at fault, of 55 kinds (``tests/servers/faulty.py``, a process of its own). Printed:
 replies lost, paid for twice, or stored under another's question; outcomes beside what was injected; what the ledger
 counts beside what the server's books hold; memory at each quarter, seconds.
 """

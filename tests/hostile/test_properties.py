@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -21,12 +22,14 @@ from conflictscope.elicit import conversations, message_faults
 from conflictscope.elicit.judging import Verdict
 from conflictscope.elicit.short_answers import read_letter, read_rating, reads_as_refusal
 from conflictscope.exchange import import_scenarios
-from conflictscope.files import read_mapping
+from conflictscope.files import parse_yaml, read_mapping
 from conflictscope.models import Model, Request, load_registry
 from conflictscope.models.embeddings import read_embeddings
 from conflictscope.models.records import REPLIES
-from conflictscope.models.requests import RawReply, make_call, read_completion, read_object, read_reply
+from conflictscope.models.requests import RawReply, make_call, read_block, read_completion, read_object, read_reply
 from conflictscope.models.store import misfits_of
+from conflictscope.models.thoughts import split_thoughts
+from conflictscope.prompts import read_fences
 from conflictscope.scenarios import load_value_set
 from conflictscope.scenarios.from_file import read_scenario_file
 from conflictscope.shown_text import for_terminal
@@ -398,6 +401,41 @@ def test_a_transcript_twice_as_long_takes_twice_the_steps(piece, count_lines):
         for count in (2000, 4000)
     )
     assert long <= 2.1 * short + 100
+
+
+READERS = {
+    "letter": read_letter,
+    "rating": read_rating,
+    "refusal": reads_as_refusal,
+    "thoughts": split_thoughts,
+    "object": lambda text: refused_or_read(lambda: read_object(text, Verdict)),
+    "transcript": lambda text: conversations.transcribe([("user", text)]),
+    "tag": message_faults.holds_tag,
+    "moderation": lambda text: read_block(400, {"message": text}, 0.1),
+    "terminal": for_terminal,
+    "fences": read_fences,
+    "YAML": lambda text: refused_or_read(lambda: parse_yaml(text, "theirs")),
+}
+PUMPS = [
+    *("</think>", "<think>", "<answer>", "<|channel|>analysis<|message|>", "</s>", "[begin a 00000000]\n", "[begin a "),
+    *("[[artifact", "```json\n", "{", "[", "- ", "? ", "&a [", "7", "7 ", "A", "The answer is ", "\r", "\u2028", " "),
+    *("USER:", "\\boxed{", "(", "input was ", "answer:\n", "thought\n"),
+]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_text_eight_times_as_long_takes_eight_times_as_long(reader):
+    """What runs in C takes no steps that could be counted; what takes the square of the length takes 64 times."""
+
+    def seconds(text):
+        start = time.process_time()
+        READERS[reader](text)
+        return time.process_time() - start
+
+    for pump in PUMPS:
+        short, long = ((pump * size)[:size] for size in (10_000, 80_000))
+        spent = seconds(long)
+        assert spent < 0.2 or spent < 32 * max(seconds(short) for _ in range(3)), (pump, spent)
 
 
 def test_no_pattern_scans_on_from_every_place():

@@ -91,6 +91,18 @@ def test_a_call_that_fails_is_an_error_and_the_others_go_on(ask, script, make_re
     assert ask(requests, replay=True)[1].text == "well now"
 
 
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_error_in_words_that_no_database_takes_ends_no_study(ask, script, make_request, status, hurry):
+    """Half a character and a NUL in what an endpoint says of a failure; the replies beside it are stored."""
+    odd = httpx2.Response(status, text='{"error": {"message": "told \\ud800 \\u0000 to fail"}}')
+    scripted = script(lambda body, nth: odd if body["messages"][0]["content"] == "odd" else "well")
+    requests = [make_request(text) for text in ("1", "2", "odd", "3")]
+    replies = ask(requests, scripted, max_attempts=1)
+    assert [reply.outcome for reply in replies] == ["ok", "ok", "error", "ok"]
+    assert "told" in replies[2].problem and replies[2].problem.encode() and "\x00" not in replies[2].problem
+    assert ask(requests, replay=True) == replies
+
+
 def test_a_replay_that_lacks_a_reply_says_which(ask, script, make_request):
     ask([make_request("x")], script(lambda body, nth: "well"))
     assert ask([make_request("x")], replay=True, key_variable="NO_SUCH_KEY")[0].text == "well"

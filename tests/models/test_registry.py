@@ -60,6 +60,11 @@ def test_reads_models_and_casts(load):
         (("id: big-1", "id: big-1, retired: soon"), "retired: found 'soon'; expected a date such as"),
         (("https://api", "ftp://api"), "base_url: found 'ftp://api.example.com/v1'; expected http://"),
         (("https://api", "https://me:secret@api"), "without user name and password"),
+        (
+            ("https://api.", "https://api.."),
+            r"base_url: .*api\.\.example.*expected an address whose host can be looked up",
+        ),
+        (("https://api.", f"https://{'a' * 64}."), "expected an address whose host can be looked up"),
         (("author: big", "author: small"), r"casts: mine: author: found 'small'; expected one of \['big'\]"),
         (("author: big", "author: vectors"), "author: found 'vectors'"),
         (("embedder: vectors", "embedder: big"), r"embedder: found 'big'; expected one of \['vectors', 'tfidf'"),

@@ -398,6 +398,28 @@ def test_a_store_that_is_taken_away_at_the_end_is_said_on_closing(tmp_path):
     assert set(run(path.with_name("calls.saved.sqlite"), lambda saved: saved.find(["a"]))) == {"a"}
 
 
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_a_store_that_is_cut_off_in_its_place_is_noticed(tmp_path, kept):
+    path = tmp_path / "calls.sqlite"
+
+    async def fill(store):
+        await asyncio.gather(*(store.add(f"before {i}", REPLY, **ABOUT) for i in range(500)))
+
+    run(path, fill)
+    store = CallStore(path)
+
+    async def go():
+        # its pages are in memory: SQLite itself notices nothing
+        await store.find([f"before {i}" for i in range(500)])
+        await store.add("between", REPLY, **ABOUT)
+        os.truncate(path, int(kept * path.stat().st_size))
+        with pytest.raises(OSError, match=r"was cut off or written over.*conflictscope rescue"):
+            await store.add("after", REPLY, **ABOUT)
+
+    asyncio.run(go())
+    store.close()
+
+
 def test_another_process_s_attempts_are_charged_once_nobody_waits_for_them(tmp_path):
     """Of a process that is there, when their time is over; of one that has ended, at once."""
     path = tmp_path / "calls.sqlite"

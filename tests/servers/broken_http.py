@@ -28,6 +28,8 @@ VOID = (
     "another_protocol",
     "closed",
     "packed_half",
+    "packed_twice",
+    "packed_and_more",
     *(f"reset_{place}" for place in RESETS),
 )
 # too large to be read to the end: the call fails, and is not made again
@@ -97,6 +99,8 @@ def send_broken(kind: str, content: bytes, other: bytes, draw: random.Random) ->
                 "early_hints": b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n" + answer,
                 "packed": _STATUS + _TYPE + _PACKED + _length(packed) + b"\r\n" + packed,
                 "packed_half": _STATUS + _TYPE + _PACKED + _length(packed, -9) + b"\r\n" + packed[:-9],
+                "packed_twice": _STATUS + _TYPE + _PACKED + _length(packed + packed) + b"\r\n" + packed + packed,
+                "packed_and_more": _STATUS + _TYPE + _PACKED + b"\r\n" + packed + b"more" * 100,
                 "second_at_once": answer + _whole(other),
                 "longer_than_said": _STATUS + _TYPE + _length(content) + b"\r\n" + content + b', "more": 1}',
                 "shorter_than_said": _STATUS + _TYPE + _length(content, 7) + b"\r\n" + content,

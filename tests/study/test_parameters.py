@@ -151,6 +151,7 @@ REFUSED = [
     ("replay: 1", "replay: found 1; expected true or false"),
     ("replay: yes", "replay: found 'yes'; expected true or false"),
     ("targets: simulated/steady", r"targets: found 'simulated/steady'; expected a list"),
+    ("outlines_per_pair: 100000000000000000000", "outlines_per_pair: found 1.*; expected at most 1,000,000"),
     ("targets: []", r"targets: found \[\]; expected a list of at least 1"),
     ("targets: [simulated/steady, simulated/steady]", "targets: found .*expected each once"),
     ("targets: [7]", "targets: found 7; expected text"),

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import yaml
 from jinja2 import Template
 
-from conflictscope.files import did_you_mean, near_file, write_atomically
+from conflictscope.files import PLAIN_NAME, did_you_mean, means_more, near_file, write_atomically
 from conflictscope.table_files import arrow_table, read_notes, read_table, table_path
 from conflictscope.tables import DTYPES, TABLES
 
@@ -108,13 +108,17 @@ def count_formula_cells(table: pd.DataFrame) -> int:
 def name_of_study(folder: Path | str) -> str:
     """Return the name of the study whose tables a folder holds.
 
-    Raises FileNotFoundError if it holds none, ValueError if the first of them is no Parquet file.
+    Raises FileNotFoundError if it holds none, ValueError if the first of them is no Parquet file, or the name
+    is none that could be put on a page.
     """
     there = [name for name in TABLES if table_path(folder, name).exists()]
     if not there:
         near = near_file(Path(folder)) if not Path(folder).exists() else ""
         raise FileNotFoundError(f"{folder} holds no tables; expected the folder of a study that has run{near or '.'}")
-    return read_notes(there[0], folder).get("study", "")
+    study = read_notes(there[0], folder).get("study", "")
+    if means_more(study):
+        raise ValueError(f"{folder}: its study is called {study[:80]!r}; expected {PLAIN_NAME}.")
+    return study
 
 
 def models_in(tables: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -51,6 +51,7 @@ from conflictscope.models.requests import (
     read_block,
     read_completion,
     read_reply,
+    storable_text,
 )
 from conflictscope.models.spending import Budget, BudgetReached, Ledger, Planned
 from conflictscope.models.store import CallStore
@@ -626,7 +627,8 @@ class Models:
     def _failed_in_batches(self, model: Model, call: Call) -> str | None:
         """Return why no batch could answer a call; None if none was asked to, or the rest is asked live."""
         batches = self._batches.get(model.name)
-        return None if batches is None else batches.failed.get(call.key)
+        # their words are a stranger's, and go into tables
+        return None if batches is None else storable_text(batches.failed.get(call.key))
 
     def _wants_repair(self, call: Call, reply: Reply) -> bool:
         """Return whether a reply is to be asked for again."""

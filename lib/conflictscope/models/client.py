@@ -24,7 +24,7 @@ from aiolimiter import AsyncLimiter
 from conflictscope.models.patience import Breaker, is_lost
 from conflictscope.models.records import Attempts, Lost, estimate_tokens
 from conflictscope.models.registry import SIMULATED, Model
-from conflictscope.models.requests import read_count
+from conflictscope.models.requests import read_count, storable_text
 from conflictscope.models.wire import Wire
 
 HIDDEN = "…"
@@ -84,6 +84,8 @@ def _forms(key: str) -> list[str]:
 
 
 T = TypeVar("T")
+# an endpoint has two or three addresses, and thousands of calls go to each
+_parse = cache(httpx2.URL)
 
 _GZIP = 31
 _OF_PROXIES = (403, 407, 502, 503, 504)
@@ -141,12 +143,14 @@ class Endpoint:
             self._way = wire.way
         self._transport = transport
         self._url = "http://simulated.invalid/v1" if simulated else model.base_url.rstrip("/")
-        self._headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "conflictscope",
-        }
+        self._headers = httpx2.Headers(
+            {
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "conflictscope",
+            }
+        )
         if self._key is not None:
             self._headers["Authorization"] = f"Bearer {self._key}"
         self._seen = _SeenAnswers()
@@ -234,7 +238,7 @@ class Endpoint:
             words = f"no connection ({cause or type(problem).__name__})"
         else:
             words = str(problem)
-        words = hide_key(" ".join(words.split()), self._key)[:500]
+        words = str(storable_text(hide_key(" ".join(words.split()), self._key)[:500]))
         perhaps_by_proxy = isinstance(problem, openai.APIConnectionError) or (
             getattr(problem, "status_code", None) in _OF_PROXIES
         )
@@ -255,7 +259,7 @@ class Endpoint:
     ) -> T:
         """Make one attempt and return the result of its answer."""
         method = "POST" if body else "GET"
-        request = httpx2.Request(method, self._url + path, content=body or None, headers=self._headers)
+        request = httpx2.Request(method, _parse(self._url + path), content=body or None, headers=self._headers)
         # held to the last byte: what is done before and after would leave the endpoint idle
         async with self._slots:
             if sending is not None:
@@ -307,6 +311,8 @@ class Endpoint:
                 raise openai.OpenAIError(
                     f"its answer has over {self.model.max_reply_mb:g} MB, max_reply_mb in the file of models"
                 )
+            if unpack and unpack.unused_data:
+                raise httpx2.DecodingError("more came than one packed answer")
         if unpack and not unpack.eof:
             raise httpx2.DecodingError("the packed answer ends before its end")
         return bytes(content)

@@ -13,7 +13,7 @@ import numpy as np
 
 from conflictscope.models.records import MOST_CHARACTERS_PER_TOKEN
 from conflictscope.models.registry import Model
-from conflictscope.models.requests import RawReply, canonical_opening, key_of, read_count
+from conflictscope.models.requests import RawReply, canonical_opening, key_of, read_count, storable_text
 
 _FLOATS = np.dtype("<f4")
 _MOST = float(np.finfo(_FLOATS).max)
@@ -79,10 +79,10 @@ def read_embeddings(
             f"the embeddings are vectors of {widths.pop()} numbers, and those stored before of {width}: another model "
             "answers at this address under the same id; give it another id in the file of models"
         )
-    model_id, tokens = payload.get("model"), _tokens(payload.get("usage"), texts)
+    model_id, tokens = storable_text(payload.get("model")), _tokens(payload.get("usage"), texts)
     return [
         RawReply(
-            model_id=model_id if isinstance(model_id, str) else None,
+            model_id=model_id,
             text=base64.b64encode(vector.tobytes()).decode(),
             refusal=None,
             finish_reason=None,

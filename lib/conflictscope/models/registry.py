@@ -37,6 +37,11 @@ def _check_address(url: str) -> str:
             "an address without user name and password, and without a query; keys come from the environment "
             "(key_variable)"
         )
+    try:
+        # as names are looked up: parts of 63 letters at most, none of them empty
+        (parts.hostname or "").encode("idna")
+    except UnicodeError:
+        raise ValueError("an address whose host can be looked up") from None
     return url
 
 

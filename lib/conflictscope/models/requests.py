@@ -420,7 +420,7 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     message = choice.get("message") if isinstance(choice, dict) else None
     if error or not isinstance(choice, dict) or not isinstance(message, dict):
         return _without_message(payload, choices, choice, error, seconds)
-    finish_reason = _text(choice.get("finish_reason"))
+    finish_reason = storable_text(choice.get("finish_reason"))
     if choice.get("error") or (finish_reason or "").lower() in _BROKEN:
         raise ValueError(
             f"the endpoint's answer is not whole: it ended with {finish_reason!r} ({_words(choice.get('error'))})"
@@ -428,7 +428,7 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     text, thoughts, refusal = _read_content(message.get("content"))
     return RawReply(
         text=text,
-        refusal=_text(message.get("refusal")) or refusal,
+        refusal=storable_text(message.get("refusal")) or refusal,
         finish_reason=finish_reason,
         top_logprobs=_top_logprobs(choice.get("logprobs")),
         seconds=seconds,
@@ -459,7 +459,7 @@ def read_block(status: int, error: object, seconds: float) -> RawReply | None:
 
 def _without_message(payload: dict, choices: object, choice: object, error: object, seconds: float) -> RawReply:
     """Return the refusal that a completion without a message is, unless it is none."""
-    reason = _text(choice.get("finish_reason")) if isinstance(choice, dict) else None
+    reason = storable_text(choice.get("finish_reason")) if isinstance(choice, dict) else None
     if error:
         blocked = _is_moderation(error)
     elif isinstance(choice, dict):
@@ -483,7 +483,7 @@ def _without_message(payload: dict, choices: object, choice: object, error: obje
 
 def _read_head(payload: dict) -> dict[str, Any]:
     """Return who answered, and the tokens counted."""
-    return {"model_id": _text(payload.get("model")), **read_usage(payload.get("usage"))}
+    return {"model_id": storable_text(payload.get("model")), **read_usage(payload.get("usage"))}
 
 
 def _is_moderation(error: object) -> bool:
@@ -503,18 +503,21 @@ def _is_moderation(error: object) -> bool:
 def _words(error: object) -> str:
     """Return in a line what an error says."""
     said = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(_text(said) or error or "no reason given").split())[:500]
+    return " ".join(str(storable_text(said) or error or "no reason given").split())[:500]
 
 
 def _read_content(content: object) -> tuple[str | None, str | None, str | None]:
     """Return text, thoughts and refusal of a message's content: text, or a list of parts."""
     if not isinstance(content, list):
-        return _text(content), None, None
+        return storable_text(content), None, None
     parts = [part for part in content if isinstance(part, dict)]
     texts = [part.get("text") for part in parts if part.get("type", "text") in ("text", "output_text")]
     refusals = [part.get("refusal") for part in parts if part.get("type") == "refusal"]
     thoughts = [_texts(part) for part in parts if part.get("type") in ("thinking", "reasoning", "thought")]
-    text, refusal = "".join(filter(None, map(_text, texts))), "".join(filter(None, map(_text, refusals)))
+    text, refusal = (
+        "".join(filter(None, map(storable_text, texts))),
+        "".join(filter(None, map(storable_text, refusals))),
+    )
     return text or None, "\n\n".join(filter(None, thoughts)) or None, refusal or None
 
 
@@ -530,7 +533,7 @@ def _texts(value: object) -> str:
         return "\n\n".join(filter(None, map(_texts, value)))
     if isinstance(value, dict):
         return next(filter(None, (_texts(value.get(name)) for name in ("text", "thinking", "summary", "content"))), "")
-    return _text(value) or ""
+    return storable_text(value) or ""
 
 
 def read_usage(usage: object) -> dict[str, int | None]:
@@ -640,7 +643,7 @@ def failed_reply(call: Call, problem: str) -> Reply:
     return Reply("error", None, None, problem, None, None, None, None, None, call.key)
 
 
-def _text(value: object) -> str | None:
+def storable_text(value: object) -> str | None:
     """Return text that any database takes: no lone surrogates, no NUL."""
     if not isinstance(value, str):
         return None
@@ -661,7 +664,7 @@ def _top_logprobs(logprobs: object) -> list[dict[str, float]] | None:
     if not isinstance(tokens, list):
         return None
     return [
-        {str(_text(one["token"])): float(one["logprob"]) for one in _alternatives(token) if _is_weighed(one)}
+        {str(storable_text(one["token"])): float(one["logprob"]) for one in _alternatives(token) if _is_weighed(one)}
         for token in tokens
         if isinstance(token, dict)
     ]

@@ -106,6 +106,7 @@ class CallStore:
         """What to tell if its file is no longer the one that was opened; None as long as it is."""
         self._file = _file_of(self._engine.url)
         self._identity: tuple[int, int] | None = None
+        self._size = 0
         self.holder = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._numbers = itertools.count()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -254,23 +255,31 @@ class CallStore:
                     jobs.append(self._jobs.get_nowait())
             stopping = None in jobs
             results = self._results(connection, [job for job in jobs if job is not None])
-            if not self._is_in_place():
+            size = self._size_in_place()
+            if size is None:
                 connection = self._save_beside(connection)
+            # SQLite makes a file longer and never shorter
+            elif size < self._size and self.gone is None:
+                self.gone = OSError(
+                    f"the call store {self.name} was cut off or written over while it was in use. {_DAMAGED}the same "
+                    "command again."
+                )
+            self._size = max(self._size, size or 0)
             if self.gone is not None:
                 results = [(job, result if isinstance(result, Exception) else self.gone) for job, result in results]
             _answer(results)
         connection.close()
         self._engine.dispose()
 
-    def _is_in_place(self) -> bool:
-        """Return whether the file that was opened is still what its path names."""
+    def _size_in_place(self) -> int | None:
+        """Return the size of the file that was opened; None if it is no longer what its path names."""
         if self._file is None or self._identity is None:
-            return True
+            return self._size
         try:
             there = os.stat(self._file)
         except OSError:
-            return False
-        return (there.st_dev, there.st_ino) == self._identity
+            return None
+        return there.st_size if (there.st_dev, there.st_ino) == self._identity else None
 
     def _save_beside(self, connection: sa.Connection) -> sa.Connection:
         """Copy what the open file holds, which has no name any more, to one beside it; return a connection to that."""
@@ -287,7 +296,7 @@ class CallStore:
             self._engine = sa.create_engine(store_url(saved), connect_args=_connect_args(store_url(saved)))
             connection = self._engine.connect()
             _set_up_sqlite(connection)
-            self._file, self._identity = saved, _identify(saved)
+            self._file, self._identity, self._size = saved, _identify(saved), 0
         except (OSError, sqlite3.Error, DBAPIError) as problem:
             self._identity = None
             self.gone = OSError(
@@ -372,7 +381,7 @@ class CallStore:
                     with connection.begin():
                         self.usage = read_usage(connection)
                 if self._file is not None:
-                    self._identity = _identify(self._file)
+                    self._identity, self._size = _identify(self._file), os.stat(self._file).st_size
                 break
             except (IntegrityError, OperationalError) as problem:
                 # another process may be making the same tables at this moment

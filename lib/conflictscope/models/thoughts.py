@@ -117,7 +117,8 @@ def _by_marks(text: str) -> tuple[str | None, str]:
     for mark in marks:
         if mark["close"]:
             if not inside:  # the server has taken the opening mark for part of the prompt
-                thoughts, reply = thoughts + reply, []
+                thoughts += reply
+                reply = []
             thoughts.append(text[at : mark.start()])
             inside, at = False, mark.end()
         elif not inside and (mark.start() < last_close or _begins_line(text, mark)):

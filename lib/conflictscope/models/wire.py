@@ -68,7 +68,7 @@ class Wire(httpx2.AsyncBaseTransport):
             answer = await self._session.request(
                 request.method,
                 str(request.url),
-                headers=request.headers,
+                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
                 data=request.content,
                 allow_redirects=False,
                 proxy=self._proxy,

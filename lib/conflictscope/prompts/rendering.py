@@ -8,6 +8,9 @@ A study's own prompts, in a folder, take the place of the shipped ones of the sa
 
 import hashlib
 import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +24,8 @@ FOLDER = Path(__file__).parent
 _overlay: Path | None = None
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 _ROLE = re.compile(r"^--- (system|user)\n", re.MULTILINE)
-_FENCE = re.compile(r"\[begin ([a-z0-9 ]+) ([0-9a-f]{8})\]\n(.*?)\n\[end \1 \2\]", re.DOTALL)
+_BEGIN = re.compile(r"\[begin ([a-z0-9 ]+ [0-9a-f]{8})\]\n")
+_END = re.compile(r"\n\[end ([a-z0-9 ]+ [0-9a-f]{8})\]")
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,32 @@ _ENVIRONMENT.filters["fence"] = fence
 def read_fences(text: str) -> dict[str, str]:
     """Return label → text for each fenced section, the way a careful reader would take them; the first one wins."""
     sections: dict[str, str] = {}
-    for label, _, content in _FENCE.findall(text):
-        sections.setdefault(label, content)
+    for label, begin, end in _find_fences(text):
+        sections.setdefault(label, text[text.index("\n", begin) + 1 : text.rindex("\n", begin, end)])
     return sections
 
 
 def without_fences(text: str) -> str:
     """Return a text without its fenced sections: what the prompt itself says."""
-    return _FENCE.sub("", text)
+    rest, at = [], 0
+    for _, begin, end in _find_fences(text):
+        rest.append(text[at:begin])
+        at = end
+    return "".join(rest) + text[at:]
+
+
+def _find_fences(text: str) -> Iterator[tuple[str, int, int]]:
+    """Return label, beginning and end of each fenced section, marks included, in time linear in the text's length."""
+    ends: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for mark in _END.finditer(text):
+        ends[mark[1]].append(mark.span())
+    at = 0
+    for mark in _BEGIN.finditer(text):
+        there = ends[mark[1]]
+        nth = bisect_left(there, (mark.end(), 0))
+        if mark.start() >= at and nth < len(there):
+            at = there[nth][1]
+            yield mark[1][:-9], mark.start(), at
 
 
 def render(name: str, **fields: object) -> Prompt:

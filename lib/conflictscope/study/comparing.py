@@ -14,6 +14,7 @@ import pandas as pd
 from conflictscope import elicit
 from conflictscope.exchange import import_scenarios, name_of_study
 from conflictscope.exchange.formats import as_questions, by_action
+from conflictscope.files import PLAIN_NAME, means_more
 from conflictscope.models import Models
 from conflictscope.table_files import read_table, table_path
 
@@ -40,6 +41,8 @@ def read_points(folders: Sequence[str | Path]) -> list[pd.DataFrame]:
             points.append(pd.read_csv(path).head(1))
         except ValueError as problem:
             raise ValueError(f"compare_with: {path} is no table in CSV ({problem}).") from None
+        for name in (cell for cell in points[-1].to_numpy().ravel() if isinstance(cell, str) and means_more(cell)):
+            raise ValueError(f"compare_with: {path}: found {name[:80]!r}; expected {PLAIN_NAME}.")
     return points
 
 

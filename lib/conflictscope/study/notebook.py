@@ -262,6 +262,8 @@ class TitledTable:
             .format(precision=self.digits, na_rep="–", escape="html")
             .format_index(escape="html")
             .format_index(escape="html", axis="columns")
+            .format_index_names(escape="html")
+            .format_index_names(escape="html", axis="columns")
             .set_table_styles(_STYLES)
         )
         if isinstance(self.frame.index, pd.RangeIndex):

@@ -87,7 +87,7 @@ def _check_each_once(items: list[str]) -> list[str]:
 Text = Annotated[str, AfterValidator(_check_text)]
 Filled = Annotated[Text, AfterValidator(_check_filled)]
 Name = Annotated[str, AfterValidator(_check_name)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Once = AfterValidator(_check_each_once)
@@ -217,7 +217,7 @@ _EXPECTED = {
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "less_than": "a number below {lt:g}",
-    "less_than_equal": "at most {le:g}",
+    "less_than_equal": "at most {le:,}",
     "too_short": "a list of at least {min_length}",
     "value_error": "{error}",
 }
