@@ -29,6 +29,15 @@ def test_a_pair_that_cannot_be_compared_says_why(read):
     assert words == "cannot be compared: after: no choices"
 
 
+def test_the_legend_names_what_is_drawn():
+    table = changes()
+    figure = plot_changes(pd.concat([table, table.assign(pair="x → z")]), margin=0.5)
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said == ["changed", "not told from none", "within the band: equivalent", "± 0.5, too little to matter"]
+    figure = plot_changes(table[table["value"].eq("a")], margin=0.5)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["changed", "± 0.5, too little to matter"]
+
+
 def told(target="m"):
     rows = [(first, value) for first in ("a", "b", "placebo") for value in ("a", "b")]
     table = pd.DataFrame(rows, columns=["told_first", "value"]).assign(target=target, condition="open_ended")
@@ -39,7 +48,7 @@ def told(target="m"):
 def test_cells_are_the_changes_and_bold_where_the_interval_leaves_out_0(read):
     _, ax = plt.subplots()
     draw_told_first(told(), ax)
-    assert [text.get_text() for text in ax.texts] == ["+0.8", "-0.8", "-1.2", "+1.2", "+0.0", "+0.0"]
+    assert [text.get_text() for text in ax.texts] == ["+0.8", "−0.8", "−1.2", "+1.2", "+0.0", "+0.0"]
     assert [text.get_fontweight() == "bold" for text in ax.texts] == [False, False, True, True, False, False]
     assert read.rows(ax) == ["a", "b", "placebo"]
     figure = plot_told_first(pd.concat([told(), told("n")]))

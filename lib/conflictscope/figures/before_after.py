@@ -9,12 +9,12 @@ from typing import Unpack
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from conflictscope.figures import marks, panels
+from conflictscope.figures.heatmaps import draw_cells
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import CONDITION_MARKS, GREY, Mark, use_style, value_colors
 
@@ -86,12 +86,20 @@ def plot_changes(
     """Plot `draw_changes`, a panel a pair of groups, in one order of values; ``**page`` as for `plot_panels`."""
     panels.require(changes, "changes", columns=_CHANGE, key=["pair", "value"])
     options: dict = {"order": panels.order_rows(changes["value"], values), "limits": _limits(changes, margin)}
-    handles = [
-        marks.legend_mark("changed", color="black", marker="o", markersize=_SIZE),
-        marks.legend_mark("not told from none", color="black", marker="o", markersize=_SIZE, hollow=True),
-        marks.legend_mark("within the band: equivalent", color="black", marker="D", markersize=_SIZE, hollow=True),
-        Patch(**_BAND, label=f"± {margin:g}, too little to matter"),
+    known = changes.dropna(subset="change")
+    same, moved = known["equivalent"].astype(bool), known["p_value"] < 1 - level
+    looks = {
+        "changed": ("o", False, (moved & ~same).any()),
+        "not told from none": ("o", True, (~moved & ~same).any()),
+        "within the band: equivalent": ("D", True, (~moved & same).any()),
+        "changed, but equivalent": ("D", False, (moved & same).any()),
+    }
+    handles: list = [
+        marks.legend_mark(label, color="black", marker=marker, markersize=_SIZE, hollow=hollow)
+        for label, (marker, hollow, drawn) in looks.items()
+        if drawn
     ]
+    handles.append(Patch(**_BAND, label=f"± {margin:g}, too little to matter"))
     return panels.plot_panels(
         panels.panels_by(changes, "pair", draw_changes, margin=margin, alpha=1 - level, **options),
         height=_PER_ROW * len(options["order"]),
@@ -131,12 +139,10 @@ def draw_told_first(
     wide = changes.pivot(index="told_first", columns="value", values=_CHANGE)
     shown, low, high = (wide[name].reindex(index=rows, columns=order).astype(float) for name in _CHANGE)
     full = largest or float(np.nanmax([*np.abs(shown.to_numpy()).ravel(), 1.0]))
-    look: dict = {"cmap": "PuOr", "vmin": -full, "vmax": full, "cbar": False, "linewidths": 0.5}
-    sns.heatmap(shown, ax=ax, annot=shown.round(1) + 0.0, fmt="+.1f", annot_kws={"fontsize": 6}, **look)
+    texts = draw_cells(ax, shown.round(1) + 0.0, ends=(-full, full), form="{:+.1f}", fontsize=6)
     sure = ((low > 0) | (high < 0)).to_numpy()
-    for text in ax.texts:
-        column, row = (int(place) for place in text.get_position())
-        text.set_fontweight("bold" if sure[row, column] else "normal")
+    for cell, text in texts.items():
+        text.set_fontweight("bold" if sure[cell] else "normal")
     ax.set_xticks(np.arange(len(order)) + 0.5, order, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
     ax.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0, parse_math=False)
     ax.set(xlabel="", ylabel="")

@@ -6,7 +6,7 @@ figure (of preferences, with a panel a target). Section 4 of the paper (arXiv 25
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -73,18 +73,11 @@ def draw_preference_heatmap(
     shown = cells.unstack()["rate"].reindex(index=rows, columns=columns)
     room = ax.get_window_extent().width / ax.figure.dpi / len(columns)  # inches a cell
     fontsize = float(np.clip(72 * room * 0.4, 4.5, 7))
-    # not seaborn's heat map: it draws the whole figure for each panel, so that 14 targets would take a minute
-    mesh = ax.pcolormesh(np.ma.masked_invalid(shown), cmap=COLORS, vmin=0, vmax=1, edgecolor="white", linewidth=0.5)
-    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
-    sns.despine(ax=ax, left=True, bottom=True)
-    numbers = cells.dropna(subset=["rate"]).to_dict("index")
+    numbers = draw_cells(ax, 100 * shown, ends=(0, 100), form="{:.0f}", height=0.6, fontsize=fontsize, va="bottom")
+    ends = cells[["rate_low", "rate_high"]].to_dict("index")
     for (row, one), (column, two) in ((r, c) for r in enumerate(rows) for c in enumerate(columns)):
-        if (one, two) in numbers:
-            rate, low, high = numbers[one, two].values()
-            ink = ".15" if relative_luminance(mesh.to_rgba(rate)) > _DARK else "w"
-            look: dict = {"color": ink, "fontsize": fontsize, "ha": "center", "va": "bottom"}
-            number = ax.text(column + 0.5, row + 0.6, f"{100 * rate:.0f}", **look)
-            _draw_interval(ax, number, low, high)
+        if (row, column) in numbers:
+            _draw_interval(ax, numbers[row, column], *ends[one, two].values())
         elif one != two:
             box = _NO_CHOICE if (one, two) in cells.index else {"facecolor": _NOT_STUDIED, "edgecolor": "white"}
             ax.add_patch(Rectangle((column, row), 1, 1, **box))
@@ -93,6 +86,27 @@ def draw_preference_heatmap(
     panels.mark_values(ax, columns, colors, offset=0.5, below=True)
     panels.set_panel_title(ax, rates["target"].iloc[0])
     return ax
+
+
+def draw_cells(
+    ax: Axes, table: pd.DataFrame, *, ends: tuple[float, float], form: str, height: float = 0.5, **look: Any
+) -> dict[tuple[int, int], plt.Text]:
+    """Draw a table as coloured cells with a number in each, and return the numbers by row and column; nan is blank.
+
+    `ends` are the numbers at the ends of the colours; a number stands `height` below the top of its cell.
+    """
+    # not seaborn's heat map: it draws the whole figure for each panel, so that 14 targets would take a minute
+    known = np.ma.masked_invalid(table.to_numpy(float))
+    mesh = ax.pcolormesh(known, cmap=COLORS, vmin=ends[0], vmax=ends[1], edgecolor="white", linewidth=0.5)
+    ax.set(xlim=(0, known.shape[1]), ylim=(len(known), 0))
+    sns.despine(ax=ax, left=True, bottom=True)
+    look = {"ha": "center", "va": "center"} | look
+    texts = {}
+    for row, column in np.argwhere(~np.ma.getmaskarray(known)).tolist():
+        ink = ".15" if relative_luminance(mesh.to_rgba(known[row, column])) > _DARK else "w"
+        words = form.format(known[row, column]).replace("-", "−")
+        texts[row, column] = ax.text(column + 0.5, row + height, words, color=ink, **look)
+    return texts
 
 
 @use_style()
