@@ -1,13 +1,17 @@
 """Three lines at the end of a run: counted from the tables, of those that could be tested, simulated said."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from conflictscope import measure
 from conflictscope.measure import Settings
-from conflictscope.study.findings import sum_up, sum_up_steering
+from conflictscope.study.findings import name_simulated, sum_up, sum_up_steering
+from conflictscope.study.parameters import load_parameters
 from conflictscope.table_files import read_table
 
+ROOT = Path(__file__).parents[2]
 VALUES = ["accuracy", "speed", "kindness", "openness"]
 SETTINGS = Settings(resamples=200)
 
@@ -74,3 +78,12 @@ def test_a_value_is_first_where_that_is_supported():
     choices["action_shown_first"] = 1
     line = sum_up(choices, None, None, ["a", "b"], SETTINGS)[0]
     assert line == "rankings: 1 of 2 pass all checks that apply; first in conversation, of 1 such targets: a for 1"
+
+
+def test_what_is_simulated_is_named():
+    def named(text):
+        return name_simulated(load_parameters(ROOT / "params" / text))
+
+    assert named("hhh.yaml") == "simulated models"
+    # three open models in all roles but two
+    assert named("recorded.yaml") == "simulated author and user"

@@ -13,10 +13,11 @@ from conflictscope import measure
 from conflictscope.measure import Settings
 from conflictscope.measure.steering import STEERED
 from conflictscope.models import load_registry
+from conflictscope.models.registry import ROLES
 from conflictscope.scenarios import load_value_set
 from conflictscope.study.notebook import SIMULATED_LABEL
 from conflictscope.study.parameters import StudyParameters
-from conflictscope.study.plan import asked_models
+from conflictscope.study.plan import playing
 from conflictscope.study.provenance import INCOMPLETE, UP_TO_DATE, study_status
 from conflictscope.table_files import read_table
 from conflictscope.tables import CONDITIONS
@@ -37,17 +38,23 @@ def read_findings(parameters: StudyParameters) -> list[str]:
         else None
         for name in ("choices", "swapped_verdicts", "steered_choices")
     )
-    simulated = any(
-        model.simulated for model in asked_models(parameters, load_registry(parameters.path("models_file")))
-    )
     return sum_up(
         choices,
         swapped,
         steered,
         load_value_set(parameters.path("value_set")).names,
         Settings(**{name: values[name] for name in ("penalty", "resamples", "seed", "level")}),
-        source=SIMULATED_LABEL if simulated else "",
+        source=name_simulated(parameters),
     )
+
+
+def name_simulated(parameters: StudyParameters) -> str:
+    """Return ``simulated models`` if any target is one, else which other roles are played by one, "" if none is."""
+    registry = load_registry(parameters.path("models_file"))
+    roles = [role for role in ROLES if any(registry[name].simulated for name in playing(parameters, role))]
+    if "targets" in roles or not roles:
+        return SIMULATED_LABEL if roles else ""
+    return f"simulated {' and '.join(role.removeprefix('simulated_').replace('_', ' ') for role in roles)}"
 
 
 def sum_up(

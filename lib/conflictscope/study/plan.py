@@ -215,7 +215,7 @@ def count_study(parameters: StudyParameters, known: Mapping[str, int] | None = N
 
 def asked_models(parameters: StudyParameters, registry: Registry) -> list[Model]:
     """Return the models that the study asks, each once."""
-    names = [name for role in (*ROLES, "further_judges") for name in _playing(parameters, role)]
+    names = [name for role in (*ROLES, "further_judges") for name in playing(parameters, role)]
     return [registry[name] for name in dict.fromkeys(names)]
 
 
@@ -254,7 +254,7 @@ def plan_study(
     rows = []
     for stage, step in [(known, step) for known in STAGES.values() for step in known.steps]:
         calls = step.calls(counts)
-        for name in _playing(parameters, step.role) if calls else []:
+        for name in playing(parameters, step.role) if calls else []:
             model, tokeniser, about = registry[name], (tokenisers or {}).get(name, BY_RULE), (name, step.prompt)
             filled_in, out = (
                 size if isinstance(size, int) else size(counts) for size in (step.filled_in, step.characters_out)
@@ -377,10 +377,10 @@ def notes_on_time(estimate: pd.DataFrame) -> list[str]:
     ]
 
 
-def _playing(parameters: StudyParameters, role: str) -> list[str]:
+def playing(parameters: StudyParameters, role: str) -> list[str]:
     """Return the models that play a role; an embedder that runs on this machine is none."""
-    playing = parameters.values[role]
-    names = playing if isinstance(playing, list) else [playing]
+    named = parameters.values[role]
+    names = named if isinstance(named, list) else [named]
     return [name for name in names if role != "embedder" or name not in LOCAL_EMBEDDERS]
 
 
