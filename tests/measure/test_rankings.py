@@ -1,5 +1,6 @@
 """Rankings: known truth, intervals and their coverage, ties, awkward groups, and what must not change a ranking."""
 
+import itertools
 import warnings
 
 import choix
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import Settings, rank_values
+from conflictscope.measure import Settings, rank_values, rankings
 from conflictscope.measure.rankings import _tie_letters, order_values, strength_intervals
 from conflictscope.measure.strengths import PairSums, fit_strengths
 from conflictscope.table_files import check_table
@@ -318,3 +319,22 @@ def test_many_values_are_told_apart_by_tukeys_bar_in_numbered_bands():
         for j in range(50):
             if bands[i] & bands[j]:
                 assert not orders.surely_above[0, i, j], "what shares a band is not told apart"
+
+
+def test_letters_are_those_of_the_largest_tied_sets_and_found_quickly(count_lines):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        strengths = rng.normal(size=7)
+        tied = np.triu(rng.random((7, 7)) < 0.6, 1)
+        tied |= tied.T | np.eye(7, dtype=bool)
+        sets = [set(some) for size in range(1, 8) for some in itertools.combinations(range(7), size)]
+        cliques = [some for some in sets if all(tied[i, j] for i in some for j in some)]
+        largest = [some for some in cliques if not any(some < other for other in cliques)]
+        letters = _tie_letters(strengths, tied)
+        assert len({letter for name in letters for letter in name}) == len(largest)
+        shared = [{v for v, name in enumerate(letters) if letter in name} for letter in sorted(set("".join(letters)))]
+        assert sorted(map(sorted, shared)) == sorted(map(sorted, largest))
+    # two values apart, all others tied: with each of them, 2 sets of 23; without a pivot, millions of steps
+    tied = np.ones((24, 24), dtype=bool)
+    tied[0, 23] = tied[23, 0] = False
+    assert count_lines(rankings, lambda _: _tie_letters(np.arange(24.0), tied), "") < 2000

@@ -226,11 +226,13 @@ def _tie_bands(order: NDArray[np.int64], tied: NDArray[np.bool_]) -> list[str]:
 
 
 def _largest_groups(group: set, candidates: set, done: set, neighbours: list[set]) -> list[set]:
-    """Return the maximal cliques that hold `group` (Bron and Kerbosch 1973, without pivoting: sets are small)."""
+    """Return the maximal cliques that hold `group` (Bron and Kerbosch 1973, with Tomita's pivot)."""
     if not candidates and not done:
         return [group]
     groups = []
-    for value in sorted(candidates):
+    # a clique without the pivot holds one that is not tied with it
+    pivot = max(sorted(candidates | done), key=lambda value: len(candidates & neighbours[value]))
+    for value in sorted(candidates - neighbours[pivot]):
         groups += _largest_groups(group | {value}, candidates & neighbours[value], done & neighbours[value], neighbours)
         candidates, done = candidates - {value}, done | {value}
     return groups
