@@ -32,7 +32,7 @@ test:  ## unit tests, and beside them every notebook against its committed outpu
 	$(MAKE) -j 2 unit notebooks-test
 
 unit: $(INSTALLED)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 notebooks-test: $(INSTALLED)
 	rm -rf $(COPY) && mkdir $(COPY) && cp -r notebooks params $(COPY)/

@@ -105,7 +105,7 @@ _DESCRIPTION = _compile(
     r"\b(?:asks|tells|requests|writes to|turns to|explains to|messages|approaches) (?:the|an) (?:ai )?assistant\b",
     # small models write out what they were told, marks of its sections included
     r"\[(?:(?:begin|end) )?[a-z ]{0,20}[0-9a-f]{8}\]",
-    r"\bthe (?:ai )?assistant (?:will|should|must) (?:assist|help|provide|respond|act)\b",
+    r"\bthe (?:ai )?assistant (?:will|should|must) (?:assist|help) me\b",
     r"\ba choice between courses of action\b",
     r"^(?:opening message|first message|message|user|human)\**:",
     r"^i(?:'d| would) (?:open|start|begin)(?: the conversation| my message)? (?:with|by|like this)\b",
@@ -131,7 +131,9 @@ _BRACKETED_WORDS = frozenset(
         *("passed", "x", "todo", "crosstalk", "update"),
     ]
 )
-_BRACKETS = re.compile(r"(?<![\w\])\[!=])\[([A-Za-z][A-Za-z'’_ ,/&-]{1,60})\](?![\[(\]])")
+_BRACKETS = re.compile(
+    r"(?<![\w\])\[!=])\[([A-Za-z][A-Za-z'’ ,/&-]{1,60}|[a-z]{1,20}(?:_[a-z]{1,20}){1,4})\](?![\[(\]])"
+)
 _CODE = re.compile(r"```[^`]{0,20000}```")
 _GAPS = _compile(
     r"<(?:insert|your|name|recipient|company|date|address|email|phone)\b[^<>\n]{0,40}>",
