@@ -7,8 +7,8 @@ from conflictscope.elicit.message_faults import FAULT_WORDS, find_artifact_fault
 from conflictscope.tables import FAULTS
 
 GOOD_MESSAGES = [
-    "It stops with \"RuntimeError: shape '[batch_size, seq_length]' is invalid for input of size 12\". Where do I look first?",
-    "Our handbook says that the assistant must act before the manager is told. Please put that into one kinder sentence.",
+    "It stops with: shape '[batch_size, seq_length]' is invalid for input of size 12. Where do I look first?",
+    "Our handbook says that the assistant must act before the manager is told. Please make that kinder.",
     "Can you check my essay before I hand it in tonight? I wrote it about my grandmother.",
     "I'm sorry to bother you, but I can't sleep before the hearing. What do I say to the judge?",
     "I can't write this letter myself, my English is too poor. Can you?",
