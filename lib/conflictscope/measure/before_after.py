@@ -17,7 +17,6 @@ from conflictscope.measure.shift import Group, PairedFits, compare_fits, fit_pai
 from conflictscope.measure.steering import STEERED
 from conflictscope.measure.strengths import fit_strengths, grade_choices, largest_of_t, sum_by_pair
 
-PLACEBO = "placebo"
 MARGIN = 0.5  # log-odds: 12 points of 100 at even odds
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from conflictscope.measure.choices import gather_choices
 from conflictscope.measure.strengths import expit
 
-SOURCES = ("leaning", "ratings", "log-odds")
 _ASKED = ["scenario_id", "target", "arm", "repetition"]
 _SURE = 1e-9  # a probability no nearer to 0 or 1 than that
 

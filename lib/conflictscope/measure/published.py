@@ -15,8 +15,6 @@ PUBLISHED_STEERING_EFFECT = 0.145  # mean over its 14 targets
 PUBLISHED_JUDGE_KAPPA = 0.62  # Cohen's κ, judge against humans
 PUBLISHED_CHECK_PRECISION = 0.853  # mean average precision of the filter judge over the six checks
 PUBLISHED_ERROR_TIMES = (3.5, 5.2)  # by which the standard error of an agreement exceeds what its ± says
-# mean rank of the protective values; the paper counts from 0 (1.7 → 4.5), these count from 1 as everywhere here
-PUBLISHED_PROTECTIVE_RANKS = {"expressed": 2.7, "revealed": 5.5}
 
 _ABLATIONS = (
     ("full", 0.786, 0.007, 0.801, 0.017),

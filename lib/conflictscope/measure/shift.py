@@ -27,9 +27,6 @@ from conflictscope.measure.strengths import (
 )
 from conflictscope.tables import CONDITIONS
 
-ALL_TARGETS = "all targets"
-
-
 Group = tuple[str, str, str]
 """Target, condition, arm."""
 
