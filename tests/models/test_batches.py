@@ -187,7 +187,8 @@ def test_the_budget_holds_against_what_is_handed_over(start_batches, tmp_path):
     assert spent > 0.0005
 
 
-def test_two_processes_on_one_store_hand_nothing_over_twice(start_batches, tmp_path):
+@pytest.mark.parametrize("later_s", [0.0, 0.2])
+def test_two_processes_on_one_store_hand_nothing_over_twice(start_batches, tmp_path, later_s):
     server, asked = start_batches("--seconds", "0.5"), requests(10)
 
     async def go():
@@ -195,7 +196,7 @@ def test_two_processes_on_one_store_hand_nothing_over_twice(start_batches, tmp_p
         both = [Models(Registry({"m": model}), CallStore(tmp_path / "calls.sqlite")) for _ in range(2)]
         try:
             first = asyncio.create_task(both[0].ask("m", asked, label="one"))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(later_s)
             replies = await asyncio.gather(first, both[1].ask("m", asked, label="two"))
             return replies, (await both[0].store.read_usage())["m", "greeting"]
         finally:
@@ -204,7 +205,9 @@ def test_two_processes_on_one_store_hand_nothing_over_twice(start_batches, tmp_p
 
     (one, two), used = asyncio.run(go())
     assert texts(one) == texts(two)
-    assert used.calls == len(server.get("books")["billed"]) == 10
+    books = server.get("books")
+    assert (set(books["billed"].values()), books["batches"]) == ({1}, {"completed": 1})
+    assert used.calls == len(books["billed"]) == 10
 
 
 def test_a_folder_takes_the_place_of_an_endpoint(start_batches, tmp_path):

@@ -5,13 +5,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from conflictscope.models import CallStore
 from conflictscope.models import store as models_store
-from conflictscope.models.records import Usage
+from conflictscope.models.records import BATCHES, Usage
 from conflictscope.models.requests import RawReply
 from conflictscope.models.store import read_rows, write_rows_anew
 
@@ -445,3 +447,25 @@ def test_another_process_s_attempts_are_charged_once_nobody_waits_for_them(tmp_p
     asyncio.run(waiting.end(0, "k", model="m", prompt="p", used=None))
     waiting.close()
     assert used() == lost
+
+
+def test_what_one_process_applies_no_other_comes_between(store_url):
+    """Two that look a batch up and then change it at the same moment are never both the first."""
+
+    def claim(connection):
+        (calls,) = connection.execute(sa.select(BATCHES.c.calls)).one()
+        time.sleep(0.001)
+        connection.execute(BATCHES.update().values(calls=calls + 1))
+        return calls
+
+    async def both():
+        stores = [CallStore(store_url) for _ in range(2)]
+        row = {"number": "n", "model": "m", "created": 0.0, "calls": 0, "open": True}
+        row |= {"input_tokens": 0, "output_tokens": 0}
+        await stores[0].apply(lambda connection: connection.execute(BATCHES.insert(), row) and None)
+        claimed = await asyncio.gather(*(store.apply(claim) for _ in range(50) for store in stores))
+        for store in stores:
+            store.close()
+        return claimed
+
+    assert sorted(asyncio.run(both())) == list(range(100))

@@ -42,7 +42,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _STORED_AT_ONCE = 500
 _TOO_MUCH_QUEUED = ("token_limit_exceeded", "request_limit_exceeded")
 _LIST_LAG_S = 1.0
-_CLAIMED_S = 900
+_CLAIMED_S = 7200
 _ENDED = ("completed", "expired", "cancelled", "failed")
 
 
@@ -193,19 +193,19 @@ class Batches:
 
     async def _compare(self) -> None:
         """Find at the endpoint what was to be handed over and may have been; hand over what was not."""
-        for batch in await self._open():
-            if batch.batch_id is None and await self._claim(batch):
-                batch_id = None
+        for seen in await self._open():
+            if seen.batch_id is None and (batch := await self._claim(seen)) is not None:
+                batch_id = batch.batch_id
                 for seconds in (0.0, _LIST_LAG_S):
                     await asyncio.sleep(seconds)
-                    batch_id = batch_id or await self._ask(lambda number=batch.number: self._provider.find(number))
+                    batch_id = batch_id or await self._ask(lambda number=seen.number: self._provider.find(number))
                 if batch_id is None:
                     await self._send(batch)
                 else:
                     await self._set_id(batch, batch_id)
 
-    async def _claim(self, batch: Handed) -> bool:
-        """Return whether no other process is handing a batch over or collecting it; from now on this one is."""
+    async def _claim(self, batch: Handed) -> Handed | None:
+        """Return a batch as it is now if no other process hands it over or collects it; from now on this one does."""
         return await self._store.apply(lambda connection: _claim(connection, batch.number, self._store.holder))
 
     async def _set_id(self, batch: Handed, batch_id: str | None) -> None:
@@ -239,9 +239,10 @@ class Batches:
             "input_tokens": expected.input_tokens,
             "output_tokens": expected.output_tokens,
             "open": True,
+            **_lease(self._store.holder),
         }
         recorded = await self._store.apply(lambda connection: _record(connection, about, rows))
-        if recorded and await self._claim(batch):
+        if recorded:
             await self._send(batch)
         await self._refresh()
         return affordable
@@ -280,8 +281,8 @@ class Batches:
         while True:
             async with self._turn:
                 await self._compare()
-                for batch in await self._open():
-                    if batch.number in held and batch.batch_id is not None and await self._claim(batch):
+                for seen in await self._open():
+                    if seen.number in held and seen.batch_id is not None and (batch := await self._claim(seen)):
                         live |= await self._look(batch)
                 waiting = [batch for batch in await self._open() if batch.number in held]
             await self._refresh()
@@ -310,8 +311,10 @@ class Batches:
 
     async def _look(self, batch: Handed) -> bool:
         """Collect a batch if it has ended; return whether it is too old, so that the rest is to be asked live."""
-        assert batch.batch_id is not None
         batch_id, hours = batch.batch_id, self._model.batch_hours
+        if batch_id is None:
+            await self._set_id(batch, None)  # another process has found the queue full
+            return False
         told = await self._ask(lambda: self._provider.check(batch_id))
         if told.later:
             await self._set_id(batch, None)
@@ -618,16 +621,20 @@ def _record(connection: sa.Connection, about: dict[str, Any], rows: list[dict[st
     return bool(left)
 
 
-def _claim(connection: sa.Connection, number: str, holder: str) -> bool:
-    """Return whether a batch is open and no other process that is there works on it; from now on this one does."""
+def _claim(connection: sa.Connection, number: str, holder: str) -> Handed | None:
+    """Return a batch if it is open and no other process that is there works on it; from now on this one does."""
     row = BATCHES.c
-    query = sa.select(row.open, row.holder, row.until).where(row.number == number).with_for_update()
-    is_open, other, until = connection.execute(query).one()
+    query = sa.select(row.open, row.holder, row.until, row.number, row.batch_id, row.created, row.calls)
+    is_open, other, until, *batch = connection.execute(query.where(row.number == number)).one()
     if not is_open or (other not in (None, holder) and until > time.time() and not is_gone(other)):
-        return False
-    claimed = {"holder": holder, "until": time.time() + _CLAIMED_S}
-    connection.execute(BATCHES.update().where(row.number == number).values(claimed))
-    return True
+        return None
+    connection.execute(BATCHES.update().where(row.number == number).values(_lease(holder)))
+    return Handed(*batch)
+
+
+def _lease(holder: str) -> dict[str, Any]:
+    """Return what a row holds while a process works on its batch."""
+    return {"holder": holder, "until": time.time() + _CLAIMED_S}
 
 
 def _set_id(connection: sa.Connection, number: str, batch_id: str | None) -> None:

@@ -195,7 +195,7 @@ class CallStore:
         return await self._do(_Job("add", (call, reply, attempts or Attempts(made=1)), number))
 
     async def apply(self, work: Callable[[sa.Connection], T]) -> T:
-        """Do something with the database, in one transaction."""
+        """Do something with the database, in one transaction, in which no other process applies anything."""
         return await self._do(_Job("apply", work))
 
     async def discard(self, keys: Collection[str]) -> None:
@@ -325,6 +325,8 @@ class CallStore:
                 "find_unanswered": find_unanswered,
             }
             with connection.begin():
+                if any(job.kind == "apply" for job in jobs):
+                    _keep_others_out(connection)
                 results += [(job, lookups[job.kind](connection, job.payload)) for job in jobs if job.kind in lookups]
                 results += [(job, read_usage(connection)) for job in jobs if job.kind == "read_usage"]
         except Exception as problem:
@@ -416,6 +418,18 @@ def _apply(connection: sa.Connection, work: Callable[[sa.Connection], T]) -> T:
     return work(connection)
 
 
+def _keep_others_out(connection: sa.Connection) -> None:
+    """Begin to write, so that nobody changes what is looked up before this is committed.
+
+    Without it SQLite's driver begins with the first change, and of two processes that look at once both are first.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
+
+_LOCK = 0x5C09E
 _NEWS = ("begin", "end", "add", "add_failure", "settle")
 
 
