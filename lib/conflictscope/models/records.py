@@ -97,6 +97,19 @@ class Unanswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A call that somebody else on the store has asked or asks now, so that it is not sent again.
+
+    Parameters
+    ----------
+    reply : RawReply or None
+        None: it is on the wire, and its reply is to be waited for.
+    """
+
+    reply: RawReply | None
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Counts for one model and prompt.
 
@@ -333,15 +346,35 @@ class News:
     over: list[int] = field(default_factory=list)
 
 
-def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict[str, RawReply], UsageTable]:
-    """Store what is new in one transaction.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is in the store once news is written.
 
-    Returns
-    -------
+    Parameters
+    ----------
     held : dict of str to RawReply
-        Key → the reply that is there then.
+        Key → the reply that is there.
+    elsewhere : dict of int to Elsewhere
+        Number of an attempt that is not to be sent → why.
     usage : mapping of (str, str) to Usage
         (model, prompt) → what all processes have used.
+    others : dict of str to Usage or None
+        Model → what may be used by attempts that other stores open on it have on the wire; None: not looked at.
+    """
+
+    held: dict[str, RawReply]
+    elsewhere: dict[int, Elsewhere]
+    usage: UsageTable
+    others: dict[str, Usage] | None
+
+
+def write_news(connection: sa.Connection, news: News, holder: str, is_gone: Callable[[str], bool]) -> Written:
+    """Store what is new in one transaction, but for attempts at calls that are asked elsewhere or answered already.
+
+    Parameters
+    ----------
+    is_gone : callable
+        Whether a holder is known to be there no more.
     """
     created = {"created": datetime.now(UTC).isoformat(timespec="milliseconds")}
     last = {call["key"]: call | created for call, _ in news.failures}
@@ -354,8 +387,15 @@ def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict
     for attempt in range(TRIES):
         try:
             with connection.begin():
-                if news.sent:
-                    connection.execute(ON_WIRE.insert(), news.sent)
+                keep_others_out(connection)
+                for some in _some_at_a_time(news.over):
+                    connection.execute(ON_WIRE.delete().where(ON_WIRE.c.holder == holder, ON_WIRE.c.number.in_(some)))
+                elsewhere: dict[int, Elsewhere] = {}
+                others = None
+                if sent := [row for row in news.sent if row["number"] not in news.over]:
+                    elsewhere, others = _look_elsewhere(connection, sent, holder, is_gone)
+                    if free := [row for row in sent if row["number"] not in elsewhere]:
+                        connection.execute(ON_WIRE.insert(), free)
                 held = find_replies(connection, {call["key"] for call, _, _ in news.replies})
                 # of two replies under one key, the one that came first
                 new = {
@@ -371,11 +411,9 @@ def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict
                     _count_unanswered(connection, call, lost=1)
                 for call in news.settled:
                     _count_unanswered(connection, call, settled=True)
-                for some in _some_at_a_time(news.over):
-                    connection.execute(ON_WIRE.delete().where(ON_WIRE.c.holder == holder, ON_WIRE.c.number.in_(some)))
                 _add_usage(connection, used)
                 total = read_usage(connection)
-            return held | {key: reply for key, (_, reply) in new.items()}, total
+            return Written(held | {key: reply for key, (_, reply) in new.items()}, elsewhere, total, others)
         except IntegrityError:
             # another process has stored one of them between our look and our insert; the next look finds it
             if attempt == TRIES - 1:
@@ -383,26 +421,78 @@ def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict
     raise AssertionError("the loop returns or raises")
 
 
+_LOCK = 0x5C09E
+
+
+def keep_others_out(connection: sa.Connection) -> None:
+    """Begin to write, so that nobody changes what is looked up before this is committed.
+
+    Without it SQLite's driver begins with the first change, and of two processes that look at once both are first.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _look_elsewhere(
+    connection: sa.Connection, sent: Sequence[Mapping[str, Any]], holder: str, is_gone: Callable[[str], bool]
+) -> tuple[dict[int, Elsewhere], dict[str, Usage]]:
+    """Return which attempts are not to be sent, and what others on the store have on the wire, by model."""
+    keys = [row["key"] for row in sent]
+    replies, on_wire = find_replies(connection, keys), set(find_on_wire(connection, keys, is_gone))
+    elsewhere = {}
+    for row in sent:
+        if row["key"] in replies or row["key"] in on_wire:
+            elsewhere[row["number"]] = Elsewhere(replies.get(row["key"]))
+        on_wire.add(row["key"])
+    return elsewhere, read_others(connection, holder, is_gone)
+
+
+def find_on_wire(connection: sa.Connection, keys: Collection[str], is_gone: Callable[[str], bool]) -> list[str]:
+    """Return those of the keys whose answer somebody waits for."""
+    row = ON_WIRE.c
+    query = sa.select(row.key, row.holder).where(row.until >= time.time())
+    return [
+        key
+        for some in _some_at_a_time(keys)
+        for key, holder in connection.execute(query.where(row.key.in_(some)))
+        if not is_gone(holder)
+    ]
+
+
+def read_others(connection: sa.Connection, holder: str, is_gone: Callable[[str], bool]) -> dict[str, Usage]:
+    """Return model → what may be used by attempts that other stores than the holder's have on the wire."""
+    row = ON_WIRE.c
+    query = sa.select(row.holder, row.model, sa.func.sum(row.input_tokens), sa.func.sum(row.output_tokens))
+    query = query.where(row.holder != holder, row.until >= time.time()).group_by(row.holder, row.model)
+    sums: dict[str, Usage] = {}
+    for other, model, sent, received in connection.execute(query):
+        if not is_gone(other):
+            more = Usage(input_tokens=int(sent), output_tokens=int(received))
+            sums[model] = sums.get(model, NOTHING) + more
+    return sums
+
+
 def charge_abandoned(connection: sa.Connection, is_gone: Callable[[str], bool]) -> None:
-    """Charge attempts that nobody waits for any more, by estimate: whoever sent them was killed.
+    """Charge attempts that nobody waits for any more, by estimate: whoever sent them was killed. The caller commits.
 
     Parameters
     ----------
     is_gone : callable
         Whether a holder is known to be there no more.
     """
-    with connection.begin():
-        used = []
-        for row in map(dict, connection.execute(ON_WIRE.select()).mappings().all()):
-            if row["until"] >= time.time() and not is_gone(row["holder"]):
-                continue
-            same = (ON_WIRE.c.holder == row["holder"]) & (ON_WIRE.c.number == row["number"])
-            # of two processes that see it at once, one deletes it
-            if connection.execute(ON_WIRE.delete().where(same)).rowcount:
-                tokens = {"input_tokens": row["input_tokens"], "output_tokens": row["output_tokens"]}
-                used.append((row, Usage(attempts=1, estimated=1, **tokens)))
-                _count_unanswered(connection, row, lost=1)
-        _add_usage(connection, _add_up(used))
+    used = []
+    for row in map(dict, connection.execute(ON_WIRE.select()).mappings().all()):
+        if row["until"] >= time.time() and not is_gone(row["holder"]):
+            continue
+        same = (ON_WIRE.c.holder == row["holder"]) & (ON_WIRE.c.number == row["number"])
+        # of two processes that see it at once, one deletes it
+        if connection.execute(ON_WIRE.delete().where(same)).rowcount:
+            tokens = {"input_tokens": row["input_tokens"], "output_tokens": row["output_tokens"]}
+            used.append((row, Usage(attempts=1, estimated=1, **tokens)))
+            _count_unanswered(connection, row, lost=1)
+    _add_usage(connection, _add_up(used))
 
 
 def find_unanswered(connection: sa.Connection, keys: Collection[str]) -> dict[str, Unanswered]:

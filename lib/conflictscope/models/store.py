@@ -46,6 +46,7 @@ from conflictscope.models.records import (
     TRIES,
     UNANSWERED,
     Attempts,
+    Elsewhere,
     News,
     Unanswered,
     Usage,
@@ -55,8 +56,11 @@ from conflictscope.models.records import (
     columns_there,
     delete_replies,
     find_failures,
+    find_on_wire,
     find_replies,
     find_unanswered,
+    keep_others_out,
+    read_others,
     read_usage,
     required_columns,
     write_news,
@@ -68,6 +72,7 @@ _JOBS_A_COMMIT = 1000
 # what is the matter with a row, and not with the database: a number or a text that its columns do not take
 _REFUSED = (DataError, OverflowError, UnicodeError)
 _BUSY_SECONDS = 60
+_FIRST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
 
 
 def store_url(path: Path | str) -> sa.URL:
@@ -102,6 +107,8 @@ class CallStore:
         self.name = self._engine.url.render_as_string(hide_password=True)
         self.usage: UsageTable = {}
         """(model, prompt) → what had been used at the last commit, by all processes on this store."""
+        self.others: dict[str, Usage] = {}
+        """Model → what calls may use that others on this store had on the wire when last looked at."""
         self.gone: OSError | None = None
         """What to tell if its file is no longer the one that was opened; None as long as it is."""
         self._file = _file_of(self._engine.url)
@@ -135,8 +142,12 @@ class CallStore:
         """Return a number for an attempt that is about to be made."""
         return next(self._numbers)
 
-    async def begin(self, number: int, key: str, *, model: str, prompt: str, expected: Usage, seconds: float) -> None:
+    async def begin(
+        self, number: int, key: str, *, model: str, prompt: str, expected: Usage, seconds: float
+    ) -> Elsewhere | None:
         """Record that an attempt at a call is about to be sent; if the process is killed, it is charged for.
+
+        It is not recorded, and not to be sent, if its reply is there already or somebody else waits for it.
 
         Parameters
         ----------
@@ -146,10 +157,27 @@ class CallStore:
             What it may be expected to use.
         seconds : float
             After which nobody waits for its answer any more.
+
+        Returns
+        -------
+        Elsewhere or None
+            Why it is not to be sent; None: it is.
         """
         row = {"holder": self.holder, "number": number, "key": key, "model": model, "prompt": prompt}
         tokens = {"input_tokens": expected.input_tokens, "output_tokens": expected.output_tokens}
-        await self._do(_Job("begin", row | tokens | {"until": time.time() + seconds}))
+        return await self._do(_Job("begin", row | tokens | {"until": time.time() + seconds}))
+
+    async def wait_elsewhere(self, key: str) -> RawReply | None:
+        """Wait for the reply that somebody else waits for; None if nobody does any more, and the call is to be sent."""
+        pause = _FIRST_LOOK_S
+        while (elsewhere := await self._do(_Job("look_elsewhere", key))) is not None:
+            if elsewhere.reply is not None:
+                return elsewhere.reply
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, _LONGEST_LOOK_S)
+        # of a process that was killed
+        await self.apply(lambda connection: charge_abandoned(connection, is_gone))
+        return None
 
     async def end(self, number: int, key: str, *, model: str, prompt: str, used: Usage | None) -> None:
         """Record that an attempt brought no reply, and what it has used by estimate if its answer was lost."""
@@ -323,12 +351,15 @@ class CallStore:
                 "find": find_replies,
                 "find_failures": find_failures,
                 "find_unanswered": find_unanswered,
+                "look_elsewhere": _look_elsewhere,
             }
             with connection.begin():
                 if any(job.kind == "apply" for job in jobs):
-                    _keep_others_out(connection)
+                    keep_others_out(connection)
                 results += [(job, lookups[job.kind](connection, job.payload)) for job in jobs if job.kind in lookups]
-                results += [(job, read_usage(connection)) for job in jobs if job.kind == "read_usage"]
+                if any(job.kind == "read_usage" for job in jobs):
+                    self.others = read_others(connection, self.holder, is_gone)
+                    results += [(job, read_usage(connection)) for job in jobs if job.kind == "read_usage"]
         except Exception as problem:
             # raised in the callers: in this thread it would leave them waiting for ever. What is wrong with the
             # database is wrong for all that were waiting for it.
@@ -342,7 +373,7 @@ class CallStore:
             return []
         news = _gather(jobs)
         try:
-            held, self.usage = write_news(connection, news, self.holder)
+            written = write_news(connection, news, self.holder, is_gone)
         except _REFUSED:
             if len(jobs) > 1:
                 # one row that is refused takes no others with it
@@ -352,8 +383,16 @@ class CallStore:
             # what is paid for is kept, without what endpoints say of themselves
             call, reply, attempts = news.replies[0]
             reply = replace(reply, model_id=None, prompt_tokens=None, completion_tokens=None, top_logprobs=None)
-            held, self.usage = write_news(connection, replace(news, replies=[(call, reply, attempts)]), self.holder)
-        return [(job, held.get(job.payload[0]["key"]) if job.kind == "add" else None) for job in jobs]
+            news = replace(news, replies=[(call, reply, attempts)])
+            written = write_news(connection, news, self.holder, is_gone)
+        self.usage = written.usage
+        if written.others is not None:
+            self.others = written.others
+        results: dict[str, Callable[[Any], Any]] = {
+            "add": lambda payload: written.held.get(payload[0]["key"]),
+            "begin": lambda row: written.elsewhere.get(row["number"]),
+        }
+        return [(job, results[job.kind](job.payload) if job.kind in results else None) for job in jobs]
 
     def _unusable(self, problem: Exception) -> OSError:
         """Return what to raise if the database does not do what it should."""
@@ -379,8 +418,9 @@ class CallStore:
                     _set_up_sqlite(connection)
                 version = bring_up_to_date(connection)
                 if version == str(SCHEMA_VERSION):
-                    charge_abandoned(connection, is_gone)
                     with connection.begin():
+                        keep_others_out(connection)
+                        charge_abandoned(connection, is_gone)
                         self.usage = read_usage(connection)
                 if self._file is not None:
                     self._identity, self._size = _identify(self._file), os.stat(self._file).st_size
@@ -418,18 +458,15 @@ def _apply(connection: sa.Connection, work: Callable[[sa.Connection], T]) -> T:
     return work(connection)
 
 
-def _keep_others_out(connection: sa.Connection) -> None:
-    """Begin to write, so that nobody changes what is looked up before this is committed.
-
-    Without it SQLite's driver begins with the first change, and of two processes that look at once both are first.
-    """
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    elif connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+def _look_elsewhere(connection: sa.Connection, key: str) -> Elsewhere | None:
+    """Return the reply under a key, or that somebody waits for it; None if neither is so."""
+    if reply := find_replies(connection, [key]).get(key):
+        return Elsewhere(reply)
+    if find_on_wire(connection, [key], is_gone):
+        return Elsewhere(None)
+    return None
 
 
-_LOCK = 0x5C09E
 _NEWS = ("begin", "end", "add", "add_failure", "settle")
 
 
