@@ -100,6 +100,18 @@ def test_a_stage_that_waits_is_left_and_gone_on_with(start_batches, tmp_path):
     assert (set(books["billed"].values()), len(books["billed"]), books["live"]) == ({1}, 10, 0)
 
 
+def test_what_is_in_a_batch_is_not_asked_live_as_well(start_batches, tmp_path):
+    server, asked = start_batches("--seconds", "0.5"), requests(10)
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, asked[:6], batch_wait_minutes=0)
+    with pytest.raises(BatchesPending, match=r"6 of these calls are in batches.* run … --batch"):
+        ask(tmp_path / "calls.sqlite", server.url, asked, live=True)
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, asked)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    books = server.get("books")
+    assert (set(books["billed"].values()), len(books["billed"]), books["live"]) == ({1}, 10, 0)
+
+
 @pytest.mark.parametrize("lost", ["--lose-created", "--lose-uploaded"])
 def test_a_lost_answer_is_looked_for_and_nothing_is_handed_over_twice(start_batches, tmp_path, lost):
     server = start_batches("--seconds", "0.1", lost, "1", "--page", "1")

@@ -18,7 +18,7 @@ import httpx2
 import numpy as np
 import openai
 
-from conflictscope.models.batches import Batches
+from conflictscope.models.batches import Batches, BatchesPending, in_open_batches
 from conflictscope.models.client import Endpoint
 from conflictscope.models.embeddings import (
     EmbeddingCall,
@@ -309,7 +309,9 @@ class Models:
                 unanswered.append(call)
             else:
                 replies[identity] = reply
-        if described.in_batches and unanswered and not self.replay:
+        if unanswered and not self.replay and not described.in_batches:
+            await self._refuse_what_is_in_batches(described, unanswered)
+        elif unanswered and not self.replay:
             await self._fill_by_batches(described, unanswered, label)
             stored = await self._without_cut(described, calls, await self.store.find({key for key, _ in distinct}))
         before = (
@@ -504,6 +506,16 @@ class Models:
             # with the same attempts, so that of two who take turns to fail neither goes on for ever
             if (there := await self.store.wait_elsewhere(call.key)) is not None:
                 return there
+
+    async def _refuse_what_is_in_batches(self, model: Model, calls: Sequence[Call]) -> None:
+        """Raise ``BatchesPending`` if open batches will bring what is now to be asked live, and so paid twice."""
+        keys = [call.key for call in calls]
+        if handed := await self.store.apply(lambda connection: in_open_batches(connection, keys)):
+            raise BatchesPending(
+                f"model {model.name!r}: {len(handed):,} of these calls are in batches that were handed over before and "
+                "will be paid for. To collect them, ask it in batches as then: run … --batch, or batch: true in its "
+                "entry; with batch_hours there too, what an old batch leaves is asked live."
+            )
 
     async def _fill_by_batches(self, model: Model, calls: Sequence[Call], label: str) -> None:
         """Have batches bring what replies they can into the store, repairs in batches of their own."""

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from conflictscope.files import refuse_link, unwritten, write_atomically
 from conflictscope.models.client import hide_key, read_key
 from conflictscope.models.patience import is_transient
-from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_replies
+from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_replies, some_at_a_time
 from conflictscope.models.registry import Model
 from conflictscope.models.requests import Call, read_block, read_completion
 from conflictscope.models.spending import Budget
@@ -188,7 +188,7 @@ class Batches:
         """Return the calls that have neither reply nor problem, and are in no open batch."""
         there = set(await self._store.find(wanted)) | set(self.failed)
         left = [key for key in wanted if key not in there]
-        taken = await self._store.apply(lambda connection: _in_open_batches(connection, left))
+        taken = await self._store.apply(lambda connection: in_open_batches(connection, left))
         return [wanted[key] for key in left if key not in taken]
 
     async def _compare(self) -> None:
@@ -277,7 +277,7 @@ class Batches:
     async def _wait(self, wanted: Mapping[str, Call]) -> bool:
         """Wait until no open batch holds a wanted call; return whether the rest is to be asked live."""
         began, pause, live = time.monotonic(), _FIRST_PAUSE_S, False
-        held = Counter((await self._store.apply(lambda connection: _in_open_batches(connection, wanted))).values())
+        held = Counter((await self._store.apply(lambda connection: in_open_batches(connection, wanted))).values())
         while True:
             async with self._turn:
                 await self._compare()
@@ -613,7 +613,7 @@ def _open_batches(connection: sa.Connection, model: str) -> list[Handed]:
 def _record(connection: sa.Connection, about: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
     """Record a batch that is about to be handed over, without calls that another process was faster with."""
     keys = [row["key"] for row in rows]
-    done = set(_in_open_batches(connection, keys)) | set(find_replies(connection, keys))
+    done = set(in_open_batches(connection, keys)) | set(find_replies(connection, keys))
     left = [row | {"line": line} for line, row in enumerate((row for row in rows if row["key"] not in done), 1)]
     if left:
         connection.execute(BATCHES.insert(), about | {"calls": len(left)})
@@ -649,11 +649,14 @@ def _rows_of(connection: sa.Connection, number: str) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _in_open_batches(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
-    """Return key → number of the open batch that holds it."""
-    wanted = set(keys)
-    rows = connection.execute(sa.select(BATCH_CALLS.c.key, BATCH_CALLS.c.number))
-    return {key: number for key, number in rows if key in wanted}
+def in_open_batches(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
+    """Return key → number of the open batch that holds it, for those of the keys that one does."""
+    query = sa.select(BATCH_CALLS.c.key, BATCH_CALLS.c.number)
+    return {
+        key: number
+        for some in some_at_a_time(keys)
+        for key, number in connection.execute(query.where(BATCH_CALLS.c.key.in_(some)))
+    }
 
 
 def _expected(connection: sa.Connection, model: str) -> Usage:

@@ -303,7 +303,7 @@ BATCH_CALLS = sa.Table(
     METADATA,
     sa.Column("number", sa.String(64), primary_key=True),
     sa.Column("line", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("key", sa.String(64), nullable=False, index=True),
     sa.Column("prompt", sa.Text, nullable=False),
     sa.Column("prompt_hash", sa.Text, nullable=False),
     sa.Column("request", sa.Text, nullable=False),
@@ -388,7 +388,7 @@ def write_news(connection: sa.Connection, news: News, holder: str, is_gone: Call
         try:
             with connection.begin():
                 keep_others_out(connection)
-                for some in _some_at_a_time(news.over):
+                for some in some_at_a_time(news.over):
                     connection.execute(ON_WIRE.delete().where(ON_WIRE.c.holder == holder, ON_WIRE.c.number.in_(some)))
                 elsewhere: dict[int, Elsewhere] = {}
                 others = None
@@ -455,7 +455,7 @@ def find_on_wire(connection: sa.Connection, keys: Collection[str], is_gone: Call
     query = sa.select(row.key, row.holder).where(row.until >= time.time())
     return [
         key
-        for some in _some_at_a_time(keys)
+        for some in some_at_a_time(keys)
         for key, holder in connection.execute(query.where(row.key.in_(some)))
         if not is_gone(holder)
     ]
@@ -500,7 +500,7 @@ def find_unanswered(connection: sa.Connection, keys: Collection[str]) -> dict[st
     row = UNANSWERED.c
     query = sa.select(row.key, row.lost, row.settled, FAILURES.c.problem).outerjoin(FAILURES, FAILURES.c.key == row.key)
     unanswered = {}
-    for some in _some_at_a_time(keys):
+    for some in some_at_a_time(keys):
         for key, lost, settled, problem in connection.execute(query.where(row.key.in_(some))):
             unanswered[key] = Unanswered(lost, bool(settled), problem)
     return unanswered
@@ -528,7 +528,7 @@ def _add_up(used: Sequence[tuple[Mapping[str, Any], Usage]]) -> dict[tuple[str, 
 def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, RawReply]:
     """Return key → reply."""
     replies = {}
-    for some in _some_at_a_time(keys):
+    for some in some_at_a_time(keys):
         for key, *values in connection.execute(sa.select(REPLIES.c.key, *_RAW).where(REPLIES.c.key.in_(some))):
             replies[key] = _raw(dict(zip(RawReply.__dataclass_fields__, values, strict=True)))
     return replies
@@ -536,14 +536,14 @@ def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, 
 
 def delete_replies(connection: sa.Connection, keys: Collection[str]) -> None:
     """Delete the replies under keys; what they used stays counted."""
-    for some in _some_at_a_time(keys):
+    for some in some_at_a_time(keys):
         connection.execute(REPLIES.delete().where(REPLIES.c.key.in_(some)))
 
 
 def find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
     """Return key → problem."""
     problems = {}
-    for some in _some_at_a_time(keys):
+    for some in some_at_a_time(keys):
         query = sa.select(FAILURES.c.key, FAILURES.c.problem).where(FAILURES.c.key.in_(some))
         problems.update({key: problem for key, problem in connection.execute(query)})
     return problems
@@ -563,7 +563,7 @@ def _add_usage(connection: sa.Connection, used: UsageTable) -> None:
             connection.execute(USAGE.insert().values(model=model, prompt=prompt, **asdict(usage)))
 
 
-def _some_at_a_time(keys: Collection[T]) -> list[list[T]]:
+def some_at_a_time(keys: Collection[T]) -> list[list[T]]:
     """Return the keys in lists that fit into a query."""
     listed = list(keys)
     return [listed[start : start + _KEYS_A_QUERY] for start in range(0, len(listed), _KEYS_A_QUERY)]
@@ -599,6 +599,8 @@ def bring_up_to_date(connection: sa.Connection) -> str:
     with connection.begin():
         for table in METADATA.sorted_tables:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
         version = connection.scalar(sa.select(META.c.value).where(_VERSION))
         if version is None:
             connection.execute(META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
