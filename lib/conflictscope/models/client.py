@@ -282,7 +282,7 @@ class Endpoint:
             seconds = time.perf_counter() - start
         if not response.is_success:
             response.request = request
-            failure = _status_error(response, content)
+            failure = status_error(response, content)
             error = hide_key(failure.body, self._key)
             answer = read_failure(failure.status_code, error, seconds) if read_failure else None
             if answer is None:
@@ -370,7 +370,7 @@ class _SeenAnswers:
             self._seen.clear()
 
 
-def _status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:
+def status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:
     """Return the ``openai`` package's exception for a response that tells of a failure."""
     status, error = response.status_code, None
     try:

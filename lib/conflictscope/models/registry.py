@@ -106,6 +106,7 @@ _REFERENCE = Field(
     pattern=r"^[^/\s]+/\S+$",
     description="provider/model of the price list, such as openai/gpt-4.1 or openrouter/openai/gpt-oss-20b",
 )
+_FORM = Field(description="one of ['openai', 'anthropic']")
 _DATE = Field(strict=True, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a date such as 2026-10-23")
 
 
@@ -160,6 +161,8 @@ class Model:
     """Whether it gives the log-probabilities of its tokens."""
     batch: Annotated[bool, _ABILITY] = False
     """Whether it is asked in batches, at half the price, where replies may take a day."""
+    batch_form: Annotated[Literal["openai", "anthropic"], _FORM] = "openai"
+    """Whose batch interface its endpoint has."""
     batch_folder: Annotated[str | None, _TEXT] = None
     """Folder for files of requests and results, for an engine that is run by hand; takes the place of the endpoint."""
     batch_size: Annotated[int, _COUNT] = 50_000
