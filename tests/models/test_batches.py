@@ -158,7 +158,7 @@ def test_a_full_queue_is_waited_for(start_batches, tmp_path):
 
 def test_an_endpoint_without_batches_is_said(start_batches, tmp_path):
     server = start_batches("--without-batches")
-    with pytest.raises(ConnectionError, match=r"it has no batches .*Take batch out of its entry"):
+    with pytest.raises(ConnectionError, match=r"it has no batches .*Set batch: false in its entry"):
         ask(tmp_path / "calls.sqlite", server.url, requests(2))
     assert [row["open"] for row in rows(tmp_path / "calls.sqlite", BATCHES)] == [False]
     replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, requests(2), live=True)

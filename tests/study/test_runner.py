@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -16,7 +17,7 @@ import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from conflictscope.study.command_line import BUDGET_EXIT_CODE
+from conflictscope.study.command_line import BATCHES_EXIT_CODE, BUDGET_EXIT_CODE
 from conflictscope.study.parameters import load_parameters
 from conflictscope.study.runner import NotebookFailed, run_study
 from conflictscope.study.running import alone_in
@@ -311,6 +312,27 @@ def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(projec
     assert counted["total"] == counted["distinct"]
     after = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
     assert after["calls"] == counted["total"] > ledger["calls"] and not after["budget_reached"]
+
+
+@pytest.mark.parametrize("loopback", [["batches.py", "--seconds", "15"]], indirect=True)
+def test_a_run_in_batches_is_left_and_gone_on_with(project, loopback, run_01, run):
+    prices = "input_price: 9000, output_price: 9000, batch_wait_minutes: 0"
+    models = project / "params" / "models.yaml"
+    models.write_text(PRICED.format(port=loopback.port, prices=prices), encoding="utf-8")
+    done = run_01("--batch")
+    assert done.returncode == BATCHES_EXIT_CODE == 4, done.stderr[-2000:]
+    assert "Give the same command again later" in done.stderr
+    status = run(project, "status", "params/hhh.yaml")
+    assert re.search(r"m: \d+ calls in 1 open batch, since 0\.0 h, which may cost [1-9]\d*\.\d\d dollars", status)
+    # not in batches, they would be paid twice
+    live = run_01()
+    assert live.returncode == 4 and "in batches that were handed over before" in live.stderr
+    while (done := run_01("--batch")).returncode == 4:
+        time.sleep(1)
+    assert done.returncode == 0, done.stderr[-2000:]
+    books = loopback("books")
+    assert books["live"] == 0 and set(books["billed"].values()) == {1}
+    assert "open batch" not in run(project, "status", "params/hhh.yaml")
 
 
 def test_a_price_that_is_unknown_is_said_before_anything_is_asked(project, loopback, run_01):

@@ -351,8 +351,8 @@ class Batches:
                 raise ConnectionError(
                     f"model {self._model.name!r} at {self._model.base_url}: "
                     + ("it has no batches" if lacking else "its batches cannot be used")
-                    + f" ({words}). Take batch out of its entry in the file of models to ask it live, or run the same "
-                    "command again; what was handed over is recorded."
+                    + f" ({words}). Set batch: false in its entry in the file of models to ask it live, or run the "
+                    "same command again; what was handed over is recorded."
                 ) from None
             await asyncio.sleep(_PATIENCE_S[nth])
         raise AssertionError("the loop returns or raises")
@@ -362,7 +362,7 @@ def _provider_of(model: Model) -> Provider:
     """Return whoever carries out a model's batches."""
     if model.batch_folder is not None:
         return Folder(Path(model.batch_folder))
-    return AnthropicBatches(model) if model.batch_form == "anthropic" else OpenAIBatches(model)
+    return AnthropicBatches(model) if model.batches_as_anthropic else OpenAIBatches(model)
 
 
 def _files(calls: Sequence[Call], most: int) -> Iterator[list[Call]]:

@@ -45,7 +45,7 @@ class AnthropicBatches:
         if unknown := sorted(set(model.options) - set(allowed)):
             raise ValueError(
                 f"model {model.name!r}: options {unknown} have no place in Anthropic's batches; expected some of "
-                f"{sorted(allowed)}. Take them out of its entry, or take batch out to ask it live."
+                f"{sorted(allowed)}. Take them out of its entry, or set batch: false to ask it live."
             )
         key = read_key(model)
         headers = {"anthropic-version": VERSION} | ({} if key is None else {"x-api-key": key})

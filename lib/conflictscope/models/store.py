@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ from conflictscope.models.records import (
     SCHEMA_VERSION,
     TRIES,
     UNANSWERED,
+    USAGE,
     Attempts,
     Elsewhere,
     News,
@@ -659,16 +660,41 @@ def _summary_queries(cached: bool) -> tuple[sa.Select, sa.Select]:
     return replies, failures.where(unanswered).group_by(failure.model, failure.prompt)
 
 
-def count_open_batches(place: Path | sa.URL | str) -> dict[str, tuple[int, int, float]]:
-    """Return model → open batches, the calls in them, and when the oldest was handed over, in seconds since 1970."""
+@dataclass(frozen=True)
+class OpenBatches:
+    """How many batches of a model are open, the calls in them, what they may use, and when the oldest was made."""
+
+    batches: int
+    calls: int
+    expected: Usage
+    oldest: float
+
+
+def count_open_batches(place: Path | sa.URL | str) -> dict[str, OpenBatches]:
+    """Return model → what open batches it has."""
     row = BATCHES.c
-    query = sa.select(row.model, sa.func.count(), sa.func.sum(row.calls), sa.func.min(row.created)).where(row.open)
+    tokens = (sa.func.sum(row.input_tokens), sa.func.sum(row.output_tokens))
+    query = sa.select(row.model, sa.func.count(), sa.func.sum(row.calls), sa.func.min(row.created), *tokens)
+    query = query.where(row.open).group_by(row.model)
     with _reading(place) as connection:
         if connection is None or not sa.inspect(connection).has_table(BATCHES.name):
             return {}
         return {
-            model: (count, calls, oldest)
-            for model, count, calls, oldest in connection.execute(query.group_by(row.model))
+            model: OpenBatches(count, int(calls), Usage(input_tokens=int(sent), output_tokens=int(received)), oldest)
+            for model, count, calls, oldest, sent, received in connection.execute(query)
+        }
+
+
+def read_batched(place: Path | sa.URL | str) -> dict[str, Usage]:
+    """Return model → the tokens that batches have used."""
+    with _reading(place) as connection:
+        if connection is None or "batch_input_tokens" not in columns_there(connection, USAGE):
+            return {}
+        row = USAGE.c
+        query = sa.select(row.model, sa.func.sum(row.batch_input_tokens), sa.func.sum(row.batch_output_tokens))
+        return {
+            model: Usage(input_tokens=int(sent), output_tokens=int(received))
+            for model, sent, received in connection.execute(query.group_by(row.model))
         }
 
 
