@@ -4,6 +4,7 @@ In: lines of requests, in OpenAI's form. Out: what has become of a batch, and th
 ``message_batches`` does the same for Anthropic's interface.
 """
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from conflictscope.models.wire import Wire
 
 URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 _MARK = "conflictscope"
+_REQUESTS = ".requests.jsonl"
 _WINDOW: Literal["24h"] = "24h"
 _TOO_MUCH_QUEUED = ("token_limit_exceeded", "request_limit_exceeded")
 _ENDED = ("completed", "expired", "cancelled", "failed")
@@ -65,6 +67,8 @@ class Told:
         Whether it was rejected because too much is queued already.
     may_be_anothers : bool
         Whether it is somebody else's if no key of ours is in its results: the provider keeps nothing of ours beside it.
+    note : str
+        What whoever waits for it is to be told.
     """
 
     ended: bool
@@ -73,6 +77,7 @@ class Told:
     problems: Mapping[int, str] = field(default_factory=dict)
     later: bool = False
     may_be_anothers: bool = False
+    note: str = ""
 
 
 class QueueFull(RuntimeError):
@@ -177,54 +182,108 @@ class OpenAIBatches:
 class Folder:
     """Batches as files in a folder, for an engine that is run by hand.
 
-    ``<number>.requests.jsonl`` is written; results are taken from every other ``.jsonl`` there, in any order.
+    ``<number>.requests.jsonl`` is written; results are taken from every other ``.jsonl`` there, in any order. Files of
+    requests stay: they say which results belong here.
     """
 
     def __init__(self, folder: Path):
         self._folder = folder
+        self._looked_at: dict[str, tuple[object, Told]] = {}
 
     async def create(self, number: str, lines: Sequence[bytes]) -> str:
-        """Write the file of requests."""
-        path = refuse_link(self._folder / f"{number}.requests.jsonl")
+        """Write the file of requests; the id holds its hash, by which it is known if it is changed."""
+        path, content = refuse_link(self._requests(number)), b"".join(lines)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, lambda temporary: Path(temporary).write_bytes(b"".join(lines)))
+            write_atomically(path, lambda temporary: Path(temporary).write_bytes(content))
         except OSError as problem:
             raise unwritten(path, problem) from problem
-        return number
+        return f"{number}-{hashlib.sha256(content).hexdigest()}"
 
     async def find(self, batch: Handed, known: Collection[str]) -> str | None:
         """Look whether the file of requests is there."""
-        return batch.number if (self._folder / f"{batch.number}.requests.jsonl").exists() else None
+        path = self._requests(batch.number)
+        return f"{batch.number}-{hashlib.sha256(path.read_bytes()).hexdigest()}" if path.exists() else None
 
     async def check(self, batch_id: str) -> Told:
-        """Return whether there is a result for every request, or ``<number>.ended`` says that no more will come."""
-        asked = {name for name, _, _ in filter(None, map(read_line, self._lines(f"{batch_id}.requests.jsonl")))}
-        answered = {name for line in self._answers() if (read := read_line(line)) for name in [read[0]]}
-        return Told(asked <= answered or (self._folder / f"{batch_id}.ended").exists())
+        """Return whether there is a result for every request, or ``<number>.ended`` says that no more will come.
+
+        Raises
+        ------
+        ValueError
+            If the file of requests is not as it was written, or a file holds results that no request here asks for.
+        """
+        number, _, digest = batch_id.partition("-")
+        path = self._requests(number)
+        files = sorted(self._folder.glob("*.jsonl"))
+        state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files], self._is_ended(number)
+        if number in self._looked_at and self._looked_at[number][0] == state:
+            return self._looked_at[number][1]
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise ValueError(
+                f"{path}: this file of requests {'was changed' if path.exists() else 'is gone'} since it was written, "
+                "so that results may answer something else than was asked. Put it back as it was, with results that "
+                "were made from it, and run the same command again."
+            )
+        by_file = {
+            file: {key for _, key in _keys_in(file) if key is not None} for file in files if self._is_requests(file)
+        }
+        asked_here = {key for keys in by_file.values() for key in keys}
+        missing, notes = set(by_file[path]), list[str]()
+        for file in (file for file in files if not self._is_requests(file)):
+            unread = []
+            for line, key in _keys_in(file):
+                if key is None:
+                    unread.append(line)
+                elif key not in asked_here:
+                    raise ValueError(
+                        f"{file}, line {line}: a result for {key!r}, which no file of requests in this folder asks "
+                        "for. It belongs to another study, or the file of requests is gone: move it elsewhere, or put "
+                        "that file back, and run the same command again. Nothing of this folder was read."
+                    )
+                missing.discard(key)
+            if unread:
+                notes.append(f"{file}: line {unread[0]} is no whole result ({len(unread):,} such lines).")
+        ended = not missing or self._is_ended(number)
+        note = f"{path}: {len(missing):,} of {len(by_file[path]):,} requests have no result yet."
+        told = Told(ended, note="" if ended else " ".join([note, *notes]))
+        self._looked_at[number] = state, told
+        return told
 
     async def cancel(self, batch_id: str) -> None:
         """Take it as ended."""
-        (self._folder / f"{batch_id}.ended").touch()
+        (self._folder / f"{batch_id.partition('-')[0]}.ended").touch()
 
     async def results(self, told: Told) -> AsyncIterator[bytes]:
         """Read all files of results."""
-        for line in self._answers():
-            yield line
+        for path in sorted(self._folder.glob("*.jsonl")):
+            if not self._is_requests(path):
+                with path.open("rb") as lines:
+                    for line in lines:
+                        yield line
 
     async def close(self) -> None:
         """Nothing is open."""
 
-    def _answers(self) -> Iterator[bytes]:
-        """Return the lines of all files of results."""
-        for path in sorted(self._folder.glob("*.jsonl")):
-            if not path.name.endswith(".requests.jsonl"):
-                yield from self._lines(path.name)
+    def _requests(self, number: str) -> Path:
+        """Return the file of requests of a batch."""
+        return self._folder / f"{number}{_REQUESTS}"
 
-    def _lines(self, name: str) -> Iterator[bytes]:
-        """Return the lines of a file."""
-        with (self._folder / name).open("rb") as file:
-            yield from file
+    def _is_requests(self, path: Path) -> bool:
+        """Return whether a file is one of requests."""
+        return path.name.endswith(_REQUESTS)
+
+    def _is_ended(self, number: str) -> bool:
+        """Return whether no more results of a batch will come."""
+        return (self._folder / f"{number}.ended").exists()
+
+
+def _keys_in(path: Path) -> Iterator[tuple[int, str | None]]:
+    """Return the number of each line of a file with its key; None if the line is not whole."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            read = read_line(line)
+            yield number, None if read is None else read[0]
 
 
 class OnlyOurs(httpx2.AsyncBaseTransport):

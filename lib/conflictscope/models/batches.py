@@ -78,6 +78,7 @@ class Batches:
         self._key = read_key(model)
         self._provider = _provider_of(model)
         self._turn = asyncio.Lock()
+        self._notes: dict[str, str] = {}
         self._not_it: defaultdict[str, set[str]] = defaultdict(set)
         self.failed: dict[str, str] = {}
         """Key → why no batch can answer it."""
@@ -200,7 +201,7 @@ class Batches:
         except (QueueFull, openai.APIConnectionError):
             # later; what was lost on the way may have come, which the next comparison finds
             batch_id = None
-        except ConnectionError:
+        except OSError:
             # it was not taken, for good: nothing of it is left behind
             await self._store.apply(lambda connection: _close(connection, batch.number))
             raise
@@ -215,7 +216,10 @@ class Batches:
                 await self._compare()
                 for seen in await self._open():
                     if seen.number in held and seen.batch_id is not None and (batch := await self._claim(seen)):
-                        live |= await self._look(batch)
+                        try:
+                            live |= await self._look(batch)
+                        finally:
+                            await self._store.apply(partial(_let_go, number=batch.number, holder=self._store.holder))
                 waiting = [batch for batch in await self._open() if batch.number in held]
             await self._refresh()
             if not waiting:
@@ -223,10 +227,13 @@ class Batches:
             if time.monotonic() - began >= 60 * self._model.batch_wait_minutes:
                 calls, hours = sum(held[batch.number] for batch in waiting), (time.time() - waiting[0].created) / 3600
                 many = "1 batch is" if len(waiting) == 1 else f"{len(waiting)} batches are"
+                notes = [note for batch in waiting if (note := self._notes.get(batch.number))]
                 raise BatchesPending(
                     f"model {self._model.name!r}: {many} with {self._place}, with {calls:,} calls of this step, the "
-                    f"oldest since {hours:.1f} h. Give the same command again later, within a day as a rule: it "
-                    "collects what is done, and nothing is asked twice."
+                    f"oldest since {hours:.1f} h. "
+                    + "".join(f"{note} " for note in notes)
+                    + "Give the same command again later, within a day as a rule: it collects what is done, and "
+                    "nothing is asked twice."
                 )
             await asyncio.sleep(pause)
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
@@ -245,9 +252,9 @@ class Batches:
         """Collect a batch if it has ended; return whether it is too old, so that the rest is to be asked live."""
         batch_id, hours = batch.batch_id, self._model.batch_hours
         if batch_id is None:
-            await self._set_id(batch, None)  # another process has found the queue full
-            return False
+            return False  # another process has found the queue full
         told = await self._ask(lambda: self._provider.check(batch_id))
+        self._notes[batch.number] = told.note
         if told.later:
             await self._set_id(batch, None)
             return False
@@ -256,8 +263,6 @@ class Batches:
             await self._collect(batch, told)
         elif old:
             await self._ask(lambda: self._provider.cancel(batch_id))
-        if not told.ended:
-            await self._set_id(batch, batch_id)
         return old
 
     async def _collect(self, batch: Handed, told: Told) -> None:
@@ -424,6 +429,12 @@ def _claim(connection: sa.Connection, number: str, holder: str) -> Handed | None
 def _lease(holder: str) -> dict[str, Any]:
     """Return what a row holds while a process works on its batch."""
     return {"holder": holder, "until": time.time() + _CLAIMED_S}
+
+
+def _let_go(connection: sa.Connection, number: str, holder: str) -> None:
+    """Record that a process no longer works on a batch."""
+    same = (BATCHES.c.number == number) & (BATCHES.c.holder == holder)
+    connection.execute(BATCHES.update().where(same).values(holder=None))
 
 
 def _set_id(connection: sa.Connection, number: str, batch_id: str | None) -> None:
