@@ -533,11 +533,12 @@ class Models:
             finally:
                 self._ledger.write()
                 progress.close()
+            calls = [call for call in calls if call.request.schema is not None]
             held = await self.store.find([call.key for call in calls])
-            unread = [(call, read_reply(call, held[call.key])) for call in calls if call.key in held]
+            read = ((call, read_reply(call, held[call.key])) for call in calls if call.key in held)
             calls = [
                 make_repair(model, call, reply.text, reply.problem or "")
-                for call, reply in unread
+                for call, reply in read
                 if self._wants_repair(call, reply)
             ]
             if not calls:

@@ -32,7 +32,7 @@ from conflictscope.models.batch_providers import (
 from conflictscope.models.client import hide_key, read_key
 from conflictscope.models.message_batches import AnthropicBatches
 from conflictscope.models.patience import is_transient
-from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_replies, some_at_a_time
+from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_answered, some_at_a_time
 from conflictscope.models.registry import Model
 from conflictscope.models.requests import Call, read_block, read_completion
 from conflictscope.models.spending import Budget
@@ -118,9 +118,8 @@ class Batches:
 
     async def _missing(self, wanted: Mapping[str, Call]) -> list[Call]:
         """Return the calls that have neither reply nor problem, and are in no open batch."""
-        there = set(await self._store.find(wanted)) | set(self.failed)
-        left = [key for key in wanted if key not in there]
-        taken = await self._store.apply(lambda connection: in_open_batches(connection, left))
+        left = [key for key in wanted if key not in self.failed]
+        taken = await self._store.apply(lambda connection: _taken(connection, left))
         return [wanted[key] for key in left if key not in taken]
 
     async def _compare(self) -> None:
@@ -279,7 +278,8 @@ class Batches:
             if rejected is not None:
                 self.failed[rejected] = f"line {line} of its batch was rejected: {problem}"
         # what was stored before a kill is not counted again
-        counted, ours, strangers = set(await self._store.find(calls)), False, False
+        counted = await self._store.apply(lambda connection: find_answered(connection, calls))
+        ours = strangers = False
         for seconds in _PATIENCE_S:
             lines = 0
             try:
@@ -407,7 +407,7 @@ def _open_batches(connection: sa.Connection, model: str) -> list[Handed]:
 def _record(connection: sa.Connection, about: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
     """Record a batch that is about to be handed over, without calls that another process was faster with."""
     keys = [row["key"] for row in rows]
-    done = set(in_open_batches(connection, keys)) | set(find_replies(connection, keys))
+    done = _taken(connection, keys)
     left = [row | {"line": line} for line, row in enumerate((row for row in rows if row["key"] not in done), 1)]
     if left:
         connection.execute(BATCHES.insert(), about | {"calls": len(left)})
@@ -463,6 +463,11 @@ def in_open_batches(connection: sa.Connection, keys: Collection[str]) -> dict[st
         for some in some_at_a_time(keys)
         for key, number in connection.execute(query.where(BATCH_CALLS.c.key.in_(some)))
     }
+
+
+def _taken(connection: sa.Connection, keys: Collection[str]) -> set[str]:
+    """Return those of the keys that have a reply, or that an open batch holds."""
+    return find_answered(connection, keys) | set(in_open_batches(connection, keys))
 
 
 def _expected(connection: sa.Connection, model: str) -> Usage:

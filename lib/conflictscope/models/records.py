@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from operator import add, attrgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -143,9 +144,10 @@ class Usage:
     batch_output_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Usage)))
+        return Usage(*map(add, _COUNTS(self), _COUNTS(other)))
 
 
+_COUNTS = attrgetter(*(field.name for field in fields(Usage)))
 NOTHING = Usage()
 UsageTable = Mapping[tuple[str, str], Usage]
 """(model, prompt) → what it has used."""
@@ -532,6 +534,12 @@ def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, 
         for key, *values in connection.execute(sa.select(REPLIES.c.key, *_RAW).where(REPLIES.c.key.in_(some))):
             replies[key] = _raw(dict(zip(RawReply.__dataclass_fields__, values, strict=True)))
     return replies
+
+
+def find_answered(connection: sa.Connection, keys: Collection[str]) -> set[str]:
+    """Return those of the keys under which there is a reply."""
+    query = sa.select(REPLIES.c.key)
+    return {key for some in some_at_a_time(keys) for key in connection.scalars(query.where(REPLIES.c.key.in_(some)))}
 
 
 def delete_replies(connection: sa.Connection, keys: Collection[str]) -> None:
