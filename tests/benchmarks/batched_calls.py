@@ -1,8 +1,8 @@
 """Calls through a loopback batch server: time beside that of writing and reading the files alone, and memory.
 
-Run by hand: ``python tests/benchmarks/batched_calls.py [--calls 100000] [--batches 2]``. The files alone: the same lines
-written, uploaded, carried out, downloaded and parsed by the bare ``openai`` client, and nothing kept. The goals: 10^5
-calls within 1.5 x that and under 1 GiB; 10^6 calls in 20 batches under 2 GiB, with the store on disk (``--only ours``).
+Run by hand: ``python tests/benchmarks/batched_calls.py [--calls 100000] [--batches 2]``. The files alone: the same
+lines written, uploaded, carried out, downloaded and parsed by the bare ``openai`` client, and nothing kept. The goals:
+10^5 calls within 1.5 x that and under 1 GiB; 10^6 calls in 20 batches under 2 GiB, the store on disk (``--only ours``).
 """
 
 import argparse

@@ -120,6 +120,25 @@ def spent(url):
     return asyncio.run(go())
 
 
+def test_a_rate_holds_for_all_processes_together(start_loopback, shared_url, make_request):
+    server = start_loopback("--latency", "0.01")
+    models = [lambda: open_models(shared_url, server, requests_per_minute=1200)] * 3
+    start = time.monotonic()
+    ask_at_once(models, [make_request(str(i)) for i in range(60)])
+    # 20 a second
+    assert time.monotonic() - start > 2.5
+    assert server.requests()["total"] == 60
+
+
+def test_a_rate_is_used_up_by_one_process(start_loopback, shared_url, make_request):
+    server = start_loopback("--latency", "0.01")
+    start = time.monotonic()
+    ask_at_once(
+        [lambda: open_models(shared_url, server, requests_per_minute=1200)], [make_request(str(i)) for i in range(60)]
+    )
+    assert 2.5 < time.monotonic() - start < 6
+
+
 @pytest.mark.parametrize("failing", [True, False])
 def test_a_call_that_fails_elsewhere_is_sent_here(shared_url, make_request, script, failing):
     """Two whose endpoint fails all calls come to an end, and one whose endpoint answers does with what it has."""

@@ -7,6 +7,7 @@
 - ``embeddings``: the same for vectors
 - ``records``, ``store``: attempts, tokens and tables; the cache of every reply that was paid for
 - ``patience``: retries and circuit breaker
+- ``rates``: calls and tokens a minute, kept by all processes together
 - ``wire``, ``client``: a connection for each request; one endpoint, its key and its limits
 - ``whole_prompts``: whether the server read whole prompts
 - ``spending``: budget and ledger

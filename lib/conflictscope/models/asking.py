@@ -30,6 +30,7 @@ from conflictscope.models.embeddings import (
 )
 from conflictscope.models.patience import is_transient
 from conflictscope.models.progress import Progress, open_progress
+from conflictscope.models.rates import reserve
 from conflictscope.models.records import (
     EMBEDDING,
     NOTHING,
@@ -732,8 +733,12 @@ class Models:
         """Return the model's endpoint, opened in the running loop: connections cannot move between loops."""
         endpoint = self._endpoints.get(model.name)
         if endpoint is None or endpoint.loop is not asyncio.get_running_loop():
-            endpoint = self._endpoints[model.name] = Endpoint(model, self._transport)
+            endpoint = self._endpoints[model.name] = Endpoint(model, self._transport, self._reserve)
         return endpoint
+
+    async def _reserve(self, name: str, seconds: float) -> float:
+        """Take so many seconds of a rate that all processes on the call store share."""
+        return await self.store.apply(lambda connection: reserve(connection, name, seconds))
 
     def _begin(self, model: Model, label: str, calls: int, prompts: Sequence[str]) -> _List:
         """Return a list of so many calls, of which those to some prompts are unanswered."""

@@ -312,7 +312,14 @@ BATCH_CALLS = sa.Table(
     # where in that text the body begins
     sa.Column("body_at", sa.Integer, nullable=False),
 )
-PASSING = (ON_WIRE, BATCHES, BATCH_CALLS)
+RATES = sa.Table(
+    "rates",
+    METADATA,
+    # a model's calls or tokens, and the seconds since 1970 until when the rate of them is used up
+    sa.Column("name", sa.String(250), primary_key=True),
+    sa.Column("free_at", sa.Float, nullable=False),
+)
+PASSING = (ON_WIRE, BATCHES, BATCH_CALLS, RATES)
 """Tables of what is under way, which belongs to this store alone."""
 _RAW = [REPLIES.c[name] for name in RawReply.__dataclass_fields__]
 _KEYS_A_QUERY = 500
