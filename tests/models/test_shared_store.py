@@ -7,6 +7,7 @@ import time
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry
 
@@ -118,6 +119,32 @@ def spent(url):
         return used["m", "greeting"].output_tokens / 1000
 
     return asyncio.run(go())
+
+
+def test_a_database_that_goes_away_and_comes_back_loses_nothing(start_loopback, postgresql, make_request):
+    server, name = start_loopback("--latency", "0.1"), "goes_away"
+
+    def execute(*statements):
+        with postgresql.connect() as connection:
+            for statement in statements:
+                connection.execute(sa.text(statement))
+
+    async def go():
+        models = open_models(url, server, concurrency=4)
+        asking = asyncio.create_task(models.ask("m", [make_request(str(i)) for i in range(60)], label="test"))
+        await asyncio.sleep(0.6)
+        leave = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        await asyncio.to_thread(execute, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", leave)
+        await asyncio.sleep(1.5)
+        await asyncio.to_thread(execute, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        replies = await asking
+        await models.close()
+        return replies
+
+    execute(f"CREATE DATABASE {name}")
+    url = postgresql.url.set(database=name).render_as_string(hide_password=False)
+    assert {reply.outcome for reply in asyncio.run(go())} == {"ok"}
+    assert server.requests()["total"] == 60
 
 
 def test_a_rate_holds_for_all_processes_together(start_loopback, shared_url, make_request):

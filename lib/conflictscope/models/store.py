@@ -73,6 +73,8 @@ _JOBS_A_COMMIT = 1000
 # what is the matter with a row, and not with the database: a number or a text that its columns do not take
 _REFUSED = (DataError, OverflowError, UnicodeError)
 _BUSY_SECONDS = 60
+# how long a server that has gone away is waited for
+_AWAY_SECONDS = 300
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
 
 
@@ -283,7 +285,14 @@ class CallStore:
                 while len(jobs) < _JOBS_A_COMMIT:
                     jobs.append(self._jobs.get_nowait())
             stopping = None in jobs
-            results = self._results(connection, [job for job in jobs if job is not None])
+            waiting, until = [job for job in jobs if job is not None], time.monotonic() + _AWAY_SECONDS
+            results = self._results(connection, waiting)
+            # a reply that has been paid for is worth a wait
+            while any(self._is_away(result) for _, result in results) and time.monotonic() < until:
+                time.sleep(_LONGEST_LOOK_S)
+                done = [(job, result) for job, result in results if not self._is_away(result)]
+                again = [job for job, result in results if self._is_away(result)]
+                results = done + self._results(connection, again)
             size = self._size_in_place()
             if size is None:
                 connection = self._save_beside(connection)
@@ -299,6 +308,11 @@ class CallStore:
             _answer(results)
         connection.close()
         self._engine.dispose()
+
+    def _is_away(self, result: object) -> bool:
+        """Return whether a job failed because the server of the database has gone away, which may come back."""
+        problem = result.__cause__ if isinstance(result, OSError) else None
+        return self._file is None and self._engine.dialect.name != "sqlite" and isinstance(problem, OperationalError)
 
     def _size_in_place(self) -> int | None:
         """Return the size of the file that was opened; None if it is no longer what its path names."""
@@ -364,7 +378,10 @@ class CallStore:
         except Exception as problem:
             # raised in the callers: in this thread it would leave them waiting for ever. What is wrong with the
             # database is wrong for all that were waiting for it.
-            unanswered = self._unusable(problem) if isinstance(problem, (DBAPIError, *_REFUSED)) else problem
+            unanswered: Exception = problem
+            if isinstance(problem, (DBAPIError, *_REFUSED)):
+                unanswered = self._unusable(problem)
+                unanswered.__cause__ = problem
             results = [(job, unanswered) for job in jobs]
         return results
 
