@@ -2,7 +2,8 @@
 
 Run by hand: ``python tests/benchmarks/batched_calls.py [--calls 100000] [--batches 2]``. The files alone: the same
 lines written, uploaded, carried out, downloaded and parsed by the bare ``openai`` client, and nothing kept. The goals:
-10^5 calls within 1.5 x that and under 1 GiB; 10^6 calls in 20 batches under 2 GiB, the store on disk (``--only ours``).
+10^5 calls within 1.5 x that and under 1 GiB; 10^6 calls in 20 batches under 2 GiB, the store on disk (``--only ours``,
+``--lists 20``: lists that are asked one after the other; all in one list, requests and replies fill the memory).
 """
 
 import argparse
@@ -59,12 +60,13 @@ async def write_and_read(url: str, folder: Path, calls: int, size: int) -> None:
     await client.close()
 
 
-async def ask(url: str, folder: Path, calls: int, size: int) -> None:
+async def ask(url: str, folder: Path, calls: int, size: int, lists: int) -> None:
     """Ask the same by the library."""
     model = Model("m", url, "m-1", batch=True, batch_size=size, counts_prompts=False)
     models = Models(Registry({"m": model}), CallStore(folder / "calls.sqlite"))
-    replies = await models.ask("m", [request(number) for number in range(calls)], label="test")
-    assert {reply.outcome for reply in replies} == {"ok"}
+    for nth in range(lists):
+        asked = [request(number) for number in range(nth * calls // lists, (nth + 1) * calls // lists)]
+        assert {reply.outcome for reply in await models.ask("m", asked, label="test")} == {"ok"}
     await models.close()
 
 
@@ -72,6 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--batches", type=int, default=2)
+    parser.add_argument("--lists", type=int, default=1)
     parser.add_argument("--only", choices=("files", "ours"))
     parser.add_argument("--url", help="internal: of a server that is running")
     options = parser.parse_args()
@@ -80,8 +83,9 @@ def main() -> None:
         batches._FIRST_PAUSE_S, batches._LONGEST_PAUSE_S = 0.1, 0.1
         start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_utime
         with tempfile.TemporaryDirectory() as folder:
-            work = ask if options.only == "ours" else write_and_read
-            asyncio.run(work(options.url, Path(folder), options.calls, size))
+            about = options.url, Path(folder), options.calls, size
+            ours = options.only == "ours"
+            asyncio.run(ask(*about, options.lists) if ours else write_and_read(*about))
         used = resource.getrusage(resource.RUSAGE_SELF)
         print(time.perf_counter() - start, used.ru_utime - before, used.ru_maxrss / 1024)
         return

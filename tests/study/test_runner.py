@@ -341,3 +341,35 @@ def test_a_price_that_is_unknown_is_said_before_anything_is_asked(project, loopb
     refused = run_01("--set", "budget_usd=0.2")
     assert refused.returncode == 1 and "the price of 'm' is unknown" in refused.stderr
     assert loopback()["total"] == 0
+
+
+@pytest.fixture
+def two_studies(project):
+    """Two studies in the project."""
+    for name in ("one", "two"):
+        (project / "params" / f"{name}.yaml").write_text("value_set: hhh\noutlines_per_pair: 2\n", encoding="utf-8")
+    (project / "params" / "wrong.yaml").write_text("value_set: hhh\nseed: many\n", encoding="utf-8")
+    return project
+
+
+def test_studies_run_side_by_side_and_the_first_failure_counts(two_studies, run_python):
+    files = [f"params/{name}.yaml" for name in ("one", "wrong", "two")]
+    words = ("--jobs", "2", "--only", FIRST, "--set", "resamples=50")
+    done = run_python("-m", "conflictscope", "run", *files, *words, cwd=two_studies)
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert "one: 1 notebooks ran" in done.stdout and "two: 1 notebooks ran" in done.stdout
+    assert "seed: found 'many'" in done.stdout
+    assert all(table_path(two_studies / "runs" / name, "outlines").exists() for name in ("one", "two"))
+
+
+def test_a_signal_is_passed_on_to_studies_that_run_side_by_side(two_studies, loopback):
+    models = two_studies / "params" / "models.yaml"
+    models.write_text(PRICED.format(port=loopback.port, prices="input_price: 1, output_price: 1"), encoding="utf-8")
+    words = ("-m", "conflictscope", "run", "params/one.yaml", "params/two.yaml", "--jobs", "2", "--only", FIRST)
+    process = start_alone(two_studies, *words, "--set", "outlines_per_pair=200", "--set", "outlines_per_call=1")
+    wait_for(loopback, 40, process)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert printed.count("stopped in 01_generate_scenarios by SIGTERM") == 2
+    quiet(loopback)

@@ -68,6 +68,7 @@ def new(folder: Path) -> None:
 @_OUT
 @_BATCH
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run this notebook only (may be given again).")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Run so many studies at once.")
 @click.option(
     "--again", is_flag=True, help="Send calls as often again whose answers were all lost, and may have been paid for."
 )
@@ -77,12 +78,13 @@ def run(
     out: Path | None,
     batch: bool,
     only: tuple[str, ...],
+    jobs: int,
     again: bool,
 ) -> None:
     """Run a study's notebooks in order; go on where an earlier run stopped.
 
-    Several parameter files are run one after the other, each to its end or its failure; the exit code is that of the
-    first failure.
+    Several parameter files are run one after the other, or --jobs at once, each to its end or its failure; the exit
+    code is that of the first failure.
 
     Exit code 0: done; 1: something is wrong, and printed; 2: the command line itself; 3: the budget is reached; 4:
     batches are not done yet, and the same command goes on with them later.
@@ -90,6 +92,11 @@ def run(
     _ask_in_batches(batch)
     if out and len(parameter_files) > 1:
         raise click.UsageError("--out takes a single study's tables; leave it out to run several parameter files.")
+    if jobs > 1 and len(parameter_files) > 1:
+        from conflictscope.study.side_by_side import run_side_by_side
+
+        words = [f"--set={setting}" for setting in settings] + [f"--only={name}" for name in only]
+        sys.exit(run_side_by_side(parameter_files, [*words, *["--again"] * again], jobs, _say))
     codes = []
     for file in parameter_files:
         try:
