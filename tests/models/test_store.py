@@ -432,17 +432,17 @@ def test_another_process_s_attempts_are_charged_once_nobody_waits_for_them(tmp_p
         store.close()
         return store.usage.get(("m", "p"))
 
-    async def begin(seconds):
+    async def begin(key, seconds):
         store = CallStore(path)
-        await store.begin(store.next_number(), "k", seconds=seconds, **about)
+        await store.begin(store.next_number(), key, seconds=seconds, **about)
         return store
 
-    waiting = asyncio.run(begin(60))
+    waiting = asyncio.run(begin("k", 60))
     assert used() is None
-    asyncio.run(begin(-1)).close()
+    asyncio.run(begin("l", -1)).close()
     lost = Usage(attempts=1, estimated=1, input_tokens=5, output_tokens=7)
     assert used() == used() == lost
-    assert run(path, lambda store: store.find_unanswered(["k"]))["k"].lost == 1
+    assert run(path, lambda store: store.find_unanswered(["l"]))["l"].lost == 1
     # what ends in time is not charged
     asyncio.run(waiting.end(0, "k", model="m", prompt="p", used=None))
     waiting.close()

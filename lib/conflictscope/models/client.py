@@ -21,9 +21,9 @@ from urllib.parse import quote, quote_plus
 
 import httpx2
 import openai
-from aiolimiter import AsyncLimiter
 
 from conflictscope.models.patience import Breaker, is_lost
+from conflictscope.models.rates import RateLimit, Reserve
 from conflictscope.models.records import Attempts, Lost, estimate_tokens
 from conflictscope.models.registry import SIMULATED, Model
 from conflictscope.models.requests import RawReply, read_count, storable_text
@@ -120,6 +120,8 @@ class Endpoint:
     model : Model
     transport : httpx2.AsyncBaseTransport, optional
         Takes the place of the network; for simulated models, the simulated one does.
+    reserve : callable, optional
+        As for ``RateLimit``.
 
     Raises
     ------
@@ -128,7 +130,9 @@ class Endpoint:
         names cannot be used.
     """
 
-    def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None = None):
+    def __init__(
+        self, model: Model, transport: httpx2.AsyncBaseTransport | None = None, reserve: Reserve | None = None
+    ):
         self.model = model
         self.loop = asyncio.get_running_loop()
         self.breaker = Breaker(model)
@@ -158,8 +162,9 @@ class Endpoint:
         self._seen = _SeenAnswers()
         self._slots = asyncio.Semaphore(model.concurrency)
         self._in_flight = 0
-        self._request_limit = _per_second(model.requests_per_minute)
-        self._token_limit = _per_second(model.tokens_per_minute)
+        calls, tokens = model.requests_per_minute, model.tokens_per_minute
+        self._calls = RateLimit(f"{model.name} calls", calls, reserve) if calls else None
+        self._tokens = RateLimit(f"{model.name} tokens", tokens, reserve) if tokens else None
 
     async def call(
         self,
@@ -207,10 +212,10 @@ class Endpoint:
         self._in_flight += 1
         try:
             while True:
-                if self._token_limit is not None:
-                    await _take(self._token_limit, estimate_tokens(len(body)) + (max_tokens or 0))
-                if self._request_limit is not None:
-                    await self._request_limit.acquire()
+                if self._tokens is not None:
+                    await self._tokens.take(estimate_tokens(len(body)) + (max_tokens or 0))
+                if self._calls is not None:
+                    await self._calls.take(1)
                 try:
                     result = await self._attempt(path, body, read, read_failure, attempts, sending)
                 except openai.OpenAIError as problem:
@@ -288,7 +293,7 @@ class Endpoint:
             seconds = time.perf_counter() - start
         if not response.is_success:
             response.request = request
-            failure = _status_error(response, content)
+            failure = status_error(response, content)
             error = hide_key(failure.body, self._key)
             answer = read_failure(failure.status_code, error, seconds) if read_failure else None
             if answer is None:
@@ -395,7 +400,7 @@ def _short_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:
+def status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:
     """Return the ``openai`` package's exception for a response that tells of a failure."""
     status, error = response.status_code, None
     try:
@@ -407,20 +412,3 @@ def _status_error(response: httpx2.Response, content: bytes) -> openai.APIStatus
     words = f"Error code: {status}" + (f" - {message}" if message and isinstance(message, str) else "")
     kind = openai.InternalServerError if status >= 500 else _STATUS_ERRORS.get(status, openai.APIStatusError)
     return kind(words, response=response, body=error)
-
-
-def _per_second(per_minute: int | None) -> AsyncLimiter | None:
-    """Return a limiter that spreads a minute's allowance evenly, so that no minute holds much more than it."""
-    if per_minute is None:
-        return None
-    # room for a second's worth, or for one if that is less
-    return AsyncLimiter(per_minute / 60, 1) if per_minute >= 60 else AsyncLimiter(1, 60 / per_minute)
-
-
-async def _take(limit: AsyncLimiter, tokens: int) -> None:
-    """Take so many tokens out of a limiter, a second's worth at a time."""
-    left = float(tokens)
-    while left > 0:
-        some = min(left, limit.max_rate)
-        await limit.acquire(some)
-        left -= some
