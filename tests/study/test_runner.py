@@ -157,9 +157,9 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             manager.interrupt_kernel()
-            answer = client.get_shell_msg(timeout=60)
+            answer = client.get_shell_msg(timeout=300)
             while answer["parent_header"].get("msg_id") != request:
-                answer = client.get_shell_msg(timeout=60)
+                answer = client.get_shell_msg(timeout=300)
             assert answer["content"]["status"] == "error"
             stopped_at = quiet(asked)
             assert stopped_at < 192
@@ -174,7 +174,7 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
         assert paid_twice(asked) <= 2
         total = asked()["total"]
         assert client.execute_interactive(cell, timeout=120)["content"]["status"] == "ok"
-        assert client.execute_interactive("await run.close()", timeout=60)["content"]["status"] == "ok"
+        assert client.execute_interactive("await run.close()", timeout=300)["content"]["status"] == "ok"
         assert asked()["total"] == total
     finally:
         client.stop_channels()
@@ -203,7 +203,7 @@ def test_a_store_copied_from_a_killed_run_goes_on_elsewhere(project, asked, star
     process = start("stages.py", "here")
     wait_for(asked, 60, process)
     process.kill()
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     killed_at = quiet(asked)
     (project / "there").mkdir()
     for path in (project / "here").glob("calls.sqlite*"):

@@ -19,7 +19,7 @@ import numpy as np
 import openai
 
 from conflictscope.models.batches import Batches, BatchesPending, in_open_batches
-from conflictscope.models.client import Endpoint
+from conflictscope.models.client import ANSWERS_KEPT, Endpoint
 from conflictscope.models.embeddings import (
     EmbeddingCall,
     as_vectors,
@@ -320,7 +320,7 @@ class Models:
         )
         to_send = any(not _is_used_up(described, before.get(key)) for key, _ in distinct if key not in stored)
         if to_send and not self.replay:
-            self._make_ready(described, known=bool(stored))
+            await self._make_ready(described, known=bool(stored))
         asking = self._begin(described, label, len(distinct), [call.request.prompt for call in unanswered])
 
         todo, put_off = deque(unanswered), set[str]()
@@ -380,7 +380,7 @@ class Models:
         if missing and self.replay:
             raise self._miss(described, EMBEDDING, missing[0].key)
         if missing:
-            self._make_ready(described, known=bool(stored))
+            await self._make_ready(described, known=bool(stored))
         # cut as if nothing were stored, so that processes that ask the same at once have the same batches
         keys = list(distinct)
         whole = [keys[start : start + TEXTS_A_CALL] for start in range(0, len(keys), TEXTS_A_CALL)]
@@ -718,7 +718,7 @@ class Models:
             "run without replay to ask for what is missing."
         )
 
-    def _make_ready(self, model: Model, *, known: bool) -> None:
+    async def _make_ready(self, model: Model, *, known: bool) -> None:
         """Open a model's endpoint before a list begins, so that a missing key or price is met before any call.
 
         Parameters
@@ -727,7 +727,10 @@ class Models:
             Whether it has answered some calls of the list in an earlier run.
         """
         self._budget.check(model)
-        self._endpoint(model).breaker.known |= known
+        opened, endpoint = self._endpoints.get(model.name), self._endpoint(model)
+        endpoint.breaker.known |= known
+        if endpoint is not opened and not model.simulated:
+            endpoint.learn(await self.store.find_answers(model.name, ANSWERS_KEPT))
 
     def _endpoint(self, model: Model) -> Endpoint:
         """Return the model's endpoint, opened in the running loop: connections cannot move between loops."""

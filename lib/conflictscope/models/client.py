@@ -7,12 +7,14 @@ models names; the key is taken out of whatever comes back, since that is stored,
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
@@ -24,7 +26,7 @@ from conflictscope.models.patience import Breaker, is_lost
 from conflictscope.models.rates import RateLimit, Reserve
 from conflictscope.models.records import Attempts, Lost, estimate_tokens
 from conflictscope.models.registry import SIMULATED, Model
-from conflictscope.models.requests import read_count, storable_text
+from conflictscope.models.requests import RawReply, read_count, storable_text
 from conflictscope.models.wire import Wire
 
 HIDDEN = "…"
@@ -249,6 +251,10 @@ class Endpoint:
         )
         return words + (f" ({self._way})" if self._way and perhaps_by_proxy else "")
 
+    def learn(self, answers: Iterable[str]) -> None:
+        """Know answers of earlier processes, as ``RawReply.answer``: given once more they are answers to nothing."""
+        self._seen.learn(answers)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
@@ -296,8 +302,9 @@ class Endpoint:
         payload = None
         try:
             payload = json.loads(content)
-            self._seen.check(payload, content, body)
-            return read(hide_key(payload, self._key), seconds)
+            identity = self._seen.check(payload, content, body)
+            result = read(hide_key(payload, self._key), seconds)
+            return replace(result, answer=identity) if isinstance(result, RawReply) else result
         except (ValueError, RecursionError) as problem:
             response.request = request
             attempts.lost = _read_lost(payload, len(content))
@@ -343,7 +350,8 @@ def _same_kind(words: str, before: str | None) -> bool:
 
 # an endpoint numbers its answers if so many in a row had ids of their own
 _NUMBERED = 20
-_ANSWERS_KEPT = 4096
+ANSWERS_KEPT = 4096
+"""Of so many answers of an endpoint it is known which question they were given to."""
 
 
 class _SeenAnswers:
@@ -353,26 +361,43 @@ class _SeenAnswers:
     """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
         self._numbered = 0
         self._off = False
 
-    def check(self, payload: object, content: bytes, body: bytes) -> None:
-        """Raise ``ValueError`` if an answer was given before, to another body."""
+    def learn(self, answers: Iterable[str]) -> None:
+        """Know answers of earlier processes, which were given to questions that are not asked any more."""
+        for answer in answers:
+            self._keep(answer, None)
+
+    def check(self, payload: object, content: bytes, body: bytes) -> str | None:
+        """Return what tells an answer from others; raise ``ValueError`` if it was given before, to another body."""
         identity = payload.get("id") if isinstance(payload, dict) else None
-        if self._off or not isinstance(identity, str) or not identity:
-            return
-        about = hash(content), hash(body)
-        answer, asked = self._seen.setdefault(identity, about)
-        if (answer, asked) == about:
+        if not isinstance(identity, str) or not identity:
+            return None
+        answer = _short_hash(identity.encode("utf-8", "surrogatepass")) + _short_hash(content)
+        if not self._off:
+            self._keep(answer, _short_hash(body))
+        return answer
+
+    def _keep(self, answer: str, asked: str | None) -> None:
+        """Remember an answer and what was asked."""
+        half = len(answer) // 2
+        before, asked_before = self._seen.setdefault(answer[:half], (answer[half:], asked))
+        if (before, asked_before) == (answer[half:], asked):
             self._numbered += 1
-            if len(self._seen) > _ANSWERS_KEPT:
+            if len(self._seen) > ANSWERS_KEPT:
                 self._seen.popitem(last=False)
-        elif asked != about[1] and answer == about[0] and self._numbered >= _NUMBERED:
+        elif before == answer[half:] and self._numbered >= _NUMBERED:
             raise ValueError("the same answer, by its id, was given to another question before")
-        elif answer != about[0] or self._numbered < _NUMBERED:
+        else:
             self._off = True
             self._seen.clear()
+
+
+def _short_hash(content: bytes) -> str:
+    """Return half of a hash, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:

@@ -213,9 +213,9 @@ def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> R
     return replace(raw, text=raw.text[: max_tokens * MOST_CHARACTERS_PER_TOKEN], finish_reason="length")
 
 
-SCHEMA_VERSION = 3
-# of columns that stores of version 2 do not have
-_NEW = {"since": 3}
+SCHEMA_VERSION = 4
+# of columns that stores of version 2, or 3, do not have
+_NEW, _NEWEST = {"since": 3}, {"since": 4}
 METADATA = sa.MetaData()
 META = sa.Table("meta", METADATA, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.String(64)))
 REPLIES = sa.Table(
@@ -237,6 +237,7 @@ REPLIES = sa.Table(
     sa.Column("reasoning", sa.Text, info=_NEW),
     sa.Column("cached_tokens", sa.Integer, info=_NEW),
     sa.Column("reasoning_tokens", sa.Integer, info=_NEW),
+    sa.Column("answer", sa.String(40), info=_NEWEST),
     sa.Column("created", sa.String(40), nullable=False),
 )
 FAILURES = sa.Table(
@@ -543,6 +544,13 @@ def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, 
     return replies
 
 
+def find_answers(connection: sa.Connection, model: str, most: int) -> list[str]:
+    """Return the ``answer`` of a model's last replies, latest last."""
+    row = REPLIES.c
+    query = sa.select(row.answer).where(row.model == model, row.answer.is_not(None)).order_by(row.created.desc())
+    return list(connection.scalars(query.limit(most)))[::-1]
+
+
 def find_answered(connection: sa.Connection, keys: Collection[str]) -> set[str]:
     """Return those of the keys under which there is a reply."""
     query = sa.select(REPLIES.c.key)
@@ -599,8 +607,8 @@ def _raw(columns: dict[str, Any]) -> RawReply:
 
 
 _VERSION = META.c.name == "schema_version"
-# 1 kept no usage; 2 told no cached tokens and no thoughts
-_OLDER = ("1", "2")
+# 1 kept no usage; 2 told no cached tokens and no thoughts; 3 did not tell answers apart
+_OLDER = ("1", "2", "3")
 
 
 def bring_up_to_date(connection: sa.Connection) -> str:

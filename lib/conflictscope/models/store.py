@@ -56,6 +56,7 @@ from conflictscope.models.records import (
     charge_abandoned,
     columns_there,
     delete_replies,
+    find_answers,
     find_failures,
     find_on_wire,
     find_replies,
@@ -229,6 +230,10 @@ class CallStore:
         """Do something with the database, in one transaction, in which no other process applies anything."""
         return await self._do(_Job("apply", work))
 
+    async def find_answers(self, model: str, most: int) -> list[str]:
+        """Return ``RawReply.answer`` of a model's last replies, latest last."""
+        return await self._do(_Job("find_answers", (model, most)))
+
     async def discard(self, keys: Collection[str]) -> None:
         """Delete replies that turn out to be to something else than was asked; what they used stays counted."""
         await self._do(_Job("discard", keys))
@@ -364,6 +369,7 @@ class CallStore:
                 "apply": _apply,
                 "discard": delete_replies,
                 "find": find_replies,
+                "find_answers": lambda connection, about: find_answers(connection, *about),
                 "find_failures": find_failures,
                 "find_unanswered": find_unanswered,
                 "look_elsewhere": _look_elsewhere,
