@@ -19,9 +19,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from conflictscope.models.registry import Model, load_registry
+from conflictscope.models.registry import BATCHED, Model, load_registry
 from conflictscope.scenarios import load_value_set
-from conflictscope.study import bundle, command_line, plan
+from conflictscope.study import bundle, command_line, plan, side_by_side
 from conflictscope.study.parameters import check_parameters
 from conflictscope.study.stages import NOTEBOOKS
 
@@ -71,12 +71,20 @@ def offline(ground, tmp_path, monkeypatch):
         parameters = command_line._validated(file, settings, out)
         assert set(only) <= set(parameters.notebooks)
 
+    def stop_side_by_side(files, words, jobs, say):
+        for file in files:
+            command_line._validated(file, (), None)
+        return 0
+
     def open_only(file, root, out=None):
         opened = bundle.open_bundle(file, tmp_path)
         return bundle.Replay(opened.study, [*opened.tables, *opened.figures], [], [])
 
     monkeypatch.setattr(plan.open_tokenisers, "__defaults__", (refuse_tokeniser,))
     monkeypatch.setattr(command_line, "_run_study", stop_at_notebooks)
+    monkeypatch.setattr(side_by_side, "run_side_by_side", stop_side_by_side)
+    # what --batch sets is not left behind
+    monkeypatch.setenv(BATCHED, "")
     monkeypatch.setattr(bundle, "replay_bundle", open_only)
     return ground
 
