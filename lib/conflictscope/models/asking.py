@@ -329,7 +329,9 @@ class Models:
             known = stored.get(call.key), before.get(call.key)
             reply = await self._answer(asking, call, *known, wait=call.key in put_off)
             if reply is None:
-                # somebody else waits for it: the others first
+                # somebody else waits for it: the others first, from the other end, to meet in the middle
+                if not put_off:
+                    todo.reverse()
                 put_off.add(call.key)
                 todo.append(call)
                 return
