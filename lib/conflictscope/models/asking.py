@@ -7,10 +7,12 @@ the store takes nothing, all lists stop; what is on the wire then is stored firs
 """
 
 import asyncio
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +64,7 @@ from conflictscope.tables import NothingToCount
 
 T = TypeVar("T")
 TEXTS_A_CALL = 64
+_LOOK_S, _LOOKED_AHEAD = 0.2, 500
 HOPELESS = 20
 """A list stops after so many replies if none of them can be used."""
 
@@ -323,9 +326,15 @@ class Models:
             await self._make_ready(described, known=bool(stored))
         asking = self._begin(described, label, len(distinct), [call.request.prompt for call in unanswered])
 
-        todo, put_off = deque(unanswered), set[str]()
+        todo, put_off, next_look = deque(unanswered), set[str](), 0.0
 
         async def answer(call: Call) -> None:
+            nonlocal next_look
+            if put_off and time.monotonic() >= next_look:
+                # what the others have answered meanwhile, many at a time
+                next_look = time.monotonic() + _LOOK_S
+                ahead = [call.key, *(one.key for one in islice(todo, _LOOKED_AHEAD))]
+                stored.update(await self.store.find(set(ahead) - set(stored)))
             known = stored.get(call.key), before.get(call.key)
             reply = await self._answer(asking, call, *known, wait=call.key in put_off)
             if reply is None:
