@@ -83,6 +83,8 @@ STRUCTURES = ("side_effect", "means")
 SEVERITIES = ("mild", "strong")
 CHECKS = ("realistic", "specific", "feasible", "exclusive", "value_guided", "dilemma")
 CONDITIONS = ("multiple_choice", "open_ended")
+MAY_ABSTAIN = "may_abstain"
+"""The arm under which multiple choice has a third answer, to take neither action."""
 OUTCOMES = ("choice", "refusal", "neither", "invalid", "error")
 FAULTS = ("refusal", "assistant", "placeholder", "description", "artifact_alone", "tag")
 """What may be wrong with a message or an artifact that a simulated user wrote; see ``elicit.message_faults``."""
@@ -95,7 +97,7 @@ _TEMPLATE = (
     text("acting_value", "which of the two values the acting side serves; empty without a template", optional=True),
 )
 _TARGET = text("target", "name of the target model")
-_ARM = text("arm", "`default`, `placebo` or `steered:<target ranking>`")
+_ARM = text("arm", "`default`, `placebo`, `steered:<target ranking>` or `may_abstain`")
 _REPETITION = integer("repetition", "0 for the first time of asking")
 _FIRST_ACTION = integer("action_shown_first", "the action that was shown as A", allowed=(1, 2))
 _OUTCOME = text("outcome", "`choice`, or why there is none", allowed=OUTCOMES)
@@ -288,6 +290,12 @@ TABLES = {
                 _REASONING,
             ),
             ("scenario_id", "target", "arm", "repetition", "rated_action"),
+        ),
+        Table(
+            "abstaining_answers",
+            "as `answers`, with a third answer on offer, which is `neither`; empty unless the study asks for it",
+            _ANSWER_COLUMNS,
+            _ANSWER_KEY,
         ),
         Table(
             "opening_messages",

@@ -32,6 +32,7 @@ WRITTEN_BY_MODELS = {
     "check_value_guided": ("description", "action_a", "action_b"),
     "domain": ("description",),
     "choose": ("description", "action_a", "action_b"),
+    "choose_or_abstain": ("description", "action_a", "action_b"),
     "rate": ("description", "action"),
     "opening_message": ("description", "persona", "background", "goal"),
     "artifact": ("message", "request"),

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, create_model
 
 from conflictscope.elicit.conversations import NextMessage
 from conflictscope.elicit.judging import Verdict
-from conflictscope.elicit.multiple_choice import Answer, Rating
+from conflictscope.elicit.multiple_choice import Answer, FreeAnswer, Rating
 from conflictscope.elicit.opening_messages import OpeningMessage
 from conflictscope.models.requests import response_format
 from conflictscope.prompts import render
@@ -36,6 +36,7 @@ SCHEMAS = {
     "single_stage": Scenario,
     "check_value_guided": ValueGuidedResult,
     "choose": Answer,
+    "choose_or_abstain": FreeAnswer,
     "rate": Rating,
     "opening_message": OpeningMessage,
     "next_message": NextMessage,

@@ -64,7 +64,7 @@ def test_nothing_is_stale_where_nothing_has_changed(ran):
             "choice_temperature=1",
             "answers",
             "parameter choice_temperature was 0.0",
-            ["answers", "ratings", *FROM["choices"]],
+            ["answers", "ratings", "abstaining_answers", *FROM["choices"]],
         ),
         ("user_temperature=0", "opening_messages", "parameter user_temperature was 1.0", FROM["opening_messages"]),
         ("judge=simulated/first_label_judge", "verdicts", "parameter judge was", ["verdicts", *AFTER_VERDICTS]),

@@ -22,7 +22,7 @@ SHOWN_TABLES = (
 )
 SWAPPED = ", labels swapped"
 _MORE_ROWS = {
-    "answers": ("steered_answers",),
+    "answers": ("abstaining_answers", "steered_answers"),
     "conversations": ("steered_conversations",),
     "verdicts": ("steered_verdicts", "swapped_verdicts", "further_verdicts"),
 }

@@ -47,12 +47,17 @@ class _Conflict:
 
 
 def choose(task: Task, respondent: Respondent) -> Answer:
-    """Return the answer to the multiple-choice prompt: ``A`` or ``B``, a refusal, or something unreadable."""
+    """Return the answer to the multiple-choice prompts: a letter, a refusal, or something unreadable.
+
+    ``C``, which is neither action, is taken if it is on offer and the preference is weaker than ``abstention``.
+    """
     description, action_a, action_b = task.texts("description", "action a", "action b")
     if off := _off_answer(task, respondent, description, action_a, action_b):
         return off
     conflict = _read_conflict(description, action_a, action_b)
     toward_a = conflict.latent(respondent, MULTIPLE_CHOICE, task.system, listed_first=conflict.value)
+    if task.name == "choose_or_abstain" and abs(toward_a) < respondent.abstention:
+        return Answer("C")
     return Answer("A" if toward_a > 0 else "B", toward_a=toward_a)
 
 
@@ -141,10 +146,12 @@ def _off_answer(task: Task, respondent: Respondent, *sections: str) -> Answer | 
     about = (respondent.name, *sections)
     refusing = respondent.refusal.get(MULTIPLE_CHOICE, 0.0)
     garbling = respondent.malformed.get(MULTIPLE_CHOICE, 0.0)
-    draw = uniform("outcome", task.name, task.system, *about)
-    if task.name == "choose" and draw < refusing:
+    # whoever declines to choose does so whatever is on offer
+    asked = "rate" if task.name == "rate" else "choose"
+    draw = uniform("outcome", asked, task.system, *about)
+    if asked == "choose" and draw < refusing:
         return Answer(pick(_SAY["no_choice"], "declining", *about), refused=True)
     again = task.attempt > 0 and uniform("repaired", task.attempt, *about) < REPAIRED_RATE
     if refusing <= draw < refusing + garbling and not again:
-        return Answer(pick(_SAY["unreadable"][task.name], "unreadable", task.attempt, *about), readable=False)
+        return Answer(pick(_SAY["unreadable"][asked], "unreadable", task.attempt, *about), readable=False)
     return None

@@ -32,6 +32,7 @@ class Respondent:
     refusal: Mapping[str, float] = field(default_factory=dict)
     malformed: Mapping[str, float] = field(default_factory=dict)
     neither: Mapping[str, float] = field(default_factory=dict)
+    abstention: float = 0.0
 
     def utility(self, value: str, condition: str, priorities: Mapping[str, float] = _NO_SHIFT) -> float:
         """Return how much a value weighs in a condition (``multiple_choice``, ``open_ended``), in log-odds.

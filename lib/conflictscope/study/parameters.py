@@ -156,6 +156,9 @@ class Parameters(BaseModel):
     choice_temperature: Temperature = Field(
         0.0, description="sampling temperature of multiple choice and ratings; above 0, ask repeatedly"
     )
+    abstain: bool = Field(
+        False, description="True: multiple choice is asked once more with a third answer, neither action"
+    )
     simulated_user: Filled = Field("simulated/user", description="model that plays the user")
     judge: Filled = Field("simulated/judge", description="model that says which action a reply took")
     further_judges: Annotated[list[Filled], Once] = Field(

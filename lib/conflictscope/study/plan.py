@@ -208,6 +208,7 @@ def count_study(parameters: StudyParameters, known: Mapping[str, int] | None = N
         turns=values["max_turns"],
         targets=len(values["targets"]),
         arms=_arms_of_steering(value_set.names, values["target_rankings"]),
+        abstain=values["abstain"],
         by_choice="multiple_choice" in values["steered_conditions"],
         by_talk="open_ended" in values["steered_conditions"],
     )

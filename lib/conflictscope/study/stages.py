@@ -47,6 +47,8 @@ class Counts:
     targets: int
     arms: int
     """System prompts under which each target is asked again."""
+    abstain: bool
+    """Whether multiple choice is asked once more with a third answer."""
     by_choice: bool
     """Whether steering asks as multiple choice."""
     by_talk: bool
@@ -141,6 +143,7 @@ def _talking(prefix: str, held: Callable[[Counts], int], system: Mapping[str, tu
 
 
 _WRITTEN = ("outlines", "neighbours", "scenarios")
+_ANSWERED = ("answers", "ratings", "abstaining_answers")
 _EXAMINED = DESCRIPTION + _ACTIONS
 _STUDY = (
     Stage(
@@ -214,13 +217,20 @@ _STUDY = (
         "What do models say they would do?",
         seconds=6,
         reads=("kept_scenarios",),
-        writes=("answers", "ratings"),
-        parameters=dict.fromkeys(
-            ("targets", "repetitions", "choice_temperature", "default_system_prompt"), ("answers", "ratings")
-        ),
+        writes=_ANSWERED,
+        parameters={
+            **dict.fromkeys(("targets", "repetitions", "choice_temperature", "default_system_prompt"), _ANSWERED),
+            "abstain": _ANSWERED[2:],
+        },
         steps=(
             Step("choices", "targets", "choose", "answers", lambda c: 2 * c.asked, _EXAMINED, ONE_LETTER),
             Step("ratings", "targets", "rate", "ratings", lambda c: 2 * c.asked, DESCRIPTION + ACTION, ONE_LETTER),
+            Step(
+                *("choices, may abstain", "targets", "choose_or_abstain", "abstaining_answers"),
+                calls=lambda c: 2 * c.asked * c.abstain,
+                filled_in=_EXAMINED,
+                characters_out=ONE_LETTER,
+            ),
         ),
     ),
     Stage(
@@ -264,7 +274,7 @@ _STUDY = (
         "05_rank_values",
         "Which values come first, in word and in deed?",
         seconds=9,
-        reads=("answers", "verdicts", "kept_scenarios", "swapped_verdicts", "ratings"),
+        reads=("answers", "verdicts", "kept_scenarios", "swapped_verdicts", "ratings", "abstaining_answers"),
         writes=("choices", "rankings"),
         figures=(
             "rankings",
@@ -273,6 +283,7 @@ _STUDY = (
             "preferences_open_ended",
             "preferences_multiple_choice",
             "graded",
+            "abstention",
         ),
         parameters=dict.fromkeys(("penalty", "level", "seed"), ("rankings",)),
         leaves="figures",
