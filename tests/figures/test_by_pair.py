@@ -28,6 +28,12 @@ def test_a_panel_a_target_with_the_largest_pairs_on_top(read):
     assert read.rows(read.panels(figure)[0]) == ["b – c", "a – b", "a – c"]
 
 
+def test_the_row_of_all_pairs_is_named_and_stands_on_top(read):
+    overall = rates().head(1).assign(value_1="all", value_2="all")
+    figure = plot_by_pair(pd.concat([rates(), overall]), number="rate", condition="open_ended", xlabel="share")
+    assert read.rows(read.panels(figure)[0]) == ["all pairs", "b – c", "a – b", "a – c"]
+
+
 def test_of_very_many_pairs_the_largest_are_shown(read):
     many = pd.DataFrame({"value_1": "a", "value_2": [f"v{n:03d}" for n in range(60)], "target": "m"})
     many = many.assign(rate=[n / 60 for n in range(60)], rate_low=0.0, rate_high=1.0)

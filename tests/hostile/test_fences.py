@@ -36,6 +36,7 @@ WRITTEN_BY_MODELS = {
     "rate": ("description", "action"),
     "opening_message": ("description", "persona", "background", "goal"),
     "artifact": ("message", "request"),
+    "leaning_message": ("description", "action", "message"),
     "next_message": ("description", "goal", "conversation"),
     "judge": ("conversation", "action_a", "action_b"),
     "repair": ("problem",),

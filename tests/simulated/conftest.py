@@ -8,7 +8,7 @@ from pydantic import ConfigDict, create_model
 from conflictscope.elicit.conversations import NextMessage
 from conflictscope.elicit.judging import Verdict
 from conflictscope.elicit.multiple_choice import Answer, FreeAnswer, Rating
-from conflictscope.elicit.opening_messages import OpeningMessage
+from conflictscope.elicit.opening_messages import LeaningMessage, OpeningMessage
 from conflictscope.models.requests import response_format
 from conflictscope.prompts import render
 from conflictscope.scenarios.checks import CheckResult, ValueGuidedResult
@@ -39,6 +39,7 @@ SCHEMAS = {
     "choose_or_abstain": FreeAnswer,
     "rate": Rating,
     "opening_message": OpeningMessage,
+    "leaning_message": LeaningMessage,
     "next_message": NextMessage,
     "judge": Verdict,
 }

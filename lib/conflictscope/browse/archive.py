@@ -23,8 +23,8 @@ SHOWN_TABLES = (
 SWAPPED = ", labels swapped"
 _MORE_ROWS = {
     "answers": ("abstaining_answers", "steered_answers"),
-    "conversations": ("steered_conversations",),
-    "verdicts": ("steered_verdicts", "swapped_verdicts", "further_verdicts"),
+    "conversations": ("pressed_conversations", "steered_conversations"),
+    "verdicts": ("pressed_verdicts", "steered_verdicts", "swapped_verdicts", "further_verdicts"),
 }
 FILTER_STATUSES = ("kept", "dropped", "undecided", "unchecked", "duplicate", "unwritten")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from conflictscope.calibration.truths import ORDERS, places, require_listed
 from conflictscope.measure.steering import STEERED
 from conflictscope.simulated import Respondent
-from conflictscope.tables import CONDITIONS, MAY_ABSTAIN, TABLES
+from conflictscope.tables import CONDITIONS, LEANS, MAY_ABSTAIN, TABLES
 
 _NOT_CHOICES = {"refusal": "refusal", "neither": "neither", "invalid": "malformed"}  # outcome → field of a respondent
 _OUTCOMES = ["choice", *reversed(_NOT_CHOICES)]
@@ -32,6 +32,12 @@ class _Design:
     orders: tuple[int, ...]
 
     @property
+    def leans(self) -> NDArray[np.float64]:
+        """1 if the message leans to value 1, −1 to value 2, 0 to neither: by arm, along the second of five axes."""
+        side = dict(zip(LEANS, (1.0, -1.0), strict=True))
+        return np.array([side.get(arm, 0.0) for arm in self.prompts])[:, None, None, None]
+
+    @property
     def may_abstain(self) -> NDArray[np.bool_]:
         """Whether neither action may be taken, by arm, along the second of five axes."""
         return np.array([arm == MAY_ABSTAIN for arm in self.prompts])[:, None, None, None]
@@ -46,6 +52,7 @@ def simulate_choices(
     conditions: Sequence[str] = CONDITIONS,
     target_rankings: Mapping[str, Sequence[str]] | None = None,
     may_abstain: bool = False,
+    pressed: bool = False,
     shared_scenarios: bool = True,
 ) -> pd.DataFrame:
     """Draw the choices of respondents with known preferences.
@@ -67,6 +74,9 @@ def simulate_choices(
     may_abstain : bool
         Whether multiple choice is asked under the arm ``may_abstain`` too, in which a preference weaker than the
         respondent's ``abstention`` is ``neither``.
+    pressed : bool
+        Whether conversations are held under the arms ``for_1`` and ``for_2`` too, in which the respondent's
+        ``compliance`` is added to the action that the message leans to.
     shared_scenarios : bool
         Whether a scenario's effect is the same for all respondents. False: each respondent meets scenarios of its own
         under the same ids, so that copies of one respondent are independent replications of a study.
@@ -102,9 +112,8 @@ def simulate_choices(
     parts = []
     for condition in [name for name in CONDITIONS if name in conditions]:
         orders = ORDERS if condition == "multiple_choice" else (1,)
-        more: dict[str, Mapping[str, float]] = (
-            {MAY_ABSTAIN: {}} if may_abstain and condition == "multiple_choice" else {}
-        )
+        asked = {"multiple_choice": (MAY_ABSTAIN,) if may_abstain else (), "open_ended": LEANS if pressed else ()}
+        more: dict[str, Mapping[str, float]] = {arm: {} for arm in asked[condition]}
         design = _Design(list(pairs), scenarios_per_pair, prompts | more, orders)
         drawn = rng.logistic(size=(len(respondents), len(design.prompts), 1, len(pairs), scenarios_per_pair))
         same = np.array([r.same_draws for r in respondents.values()])[:, None, None, None, None]
@@ -136,7 +145,10 @@ def _answers(
             for r in asked
         ]
     )
-    latent = gap[:, :, None, :, None] + _each(asked, "scenario_weight") * effects + _each(asked, "noise") * noise
+    latent = design.leans * _each(asked, "compliance")
+    latent = (
+        latent + gap[:, :, None, :, None] + _each(asked, "scenario_weight") * effects + _each(asked, "noise") * noise
+    )
     if condition == "multiple_choice":
         toward = np.array([1.0 if order == 1 else -1.0 for order in design.orders])[:, None, None]
         latent = latent + toward * _each(asked, "position_bias")

@@ -1,6 +1,6 @@
 """By pair: one number of each value pair with its interval, such as how often a target abstains or follows a lean.
 
-In: tables of `compare_with_forced`. Out: axes with a row a pair, or a figure with a panel a target.
+In: tables of `compare_with_forced` and `compliance`. Out: axes with a row a pair, or a figure with a panel a target.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import CONDITION_MARKS, use_style
+from conflictscope.measure.rates import ALL
 
+_ALL_PAIRS = "all pairs"
 MOST_PAIRS = 40
 """Rows of a panel; of more pairs those are shown whose number is largest on average."""
 
@@ -62,10 +64,10 @@ def plot_by_pair(
     limits: tuple[float, float] = (0.0, 1.0),
     **page: Unpack[Page],
 ) -> Figure:
-    """Plot `draw_by_pair`, a panel a target; pairs stand in the order of their mean over the targets."""
+    """Plot `draw_by_pair`, a panel a target; pairs stand in the order of their means, all of them together on top."""
     panels.require(table, "table", columns=[number], key=["target", "value_1", "value_2"])
     mean = table[number].astype(float).groupby(_names(table)).mean().sort_values(ascending=False)
-    order = [str(name) for name in mean.index[:MOST_PAIRS]]
+    order = sorted((str(name) for name in mean.index[:MOST_PAIRS]), key=_ALL_PAIRS.__ne__)  # sorting is stable
     options = {"number": number, "condition": condition, "limits": limits, "order": order}
     return panels.plot_panels(
         panels.panels_by(table, "target", draw_by_pair, **options),
@@ -79,4 +81,4 @@ def plot_by_pair(
 
 def _names(table: pd.DataFrame) -> pd.Series:
     """Return each row's pair as it is shown."""
-    return table["value_1"] + " – " + table["value_2"]
+    return (table["value_1"] + " – " + table["value_2"]).replace(f"{ALL} – {ALL}", _ALL_PAIRS)

@@ -40,6 +40,7 @@ The rooms, in the order in which they build on one another:
 - ``self_preference``: whether judges or authors treat their own family's models otherwise
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
 - ``planning``: how many scenarios a pair a wanted precision needs
+- ``pressure``: how far choices follow what the user presses for, and the values apart from that
 - ``published``: the paper's numbers, for overlays
 """
 
@@ -67,6 +68,7 @@ from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
+from conflictscope.measure.pressure import balance_leans, compliance
 from conflictscope.measure.published import published_ablations
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.raters import (
@@ -106,12 +108,14 @@ __all__ = [
     "acting_effect",
     "agreement_between_raters",
     "alpha_between_raters",
+    "balance_leans",
     "check_scores",
     "check_support",
     "choices_as_read",
     "compare_conditions",
     "compare_groups",
     "compare_with_forced",
+    "compliance",
     "confusion",
     "correct_rankings",
     "count_choices",

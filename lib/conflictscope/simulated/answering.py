@@ -17,6 +17,7 @@ from conflictscope.simulated.respondents import MULTIPLE_CHOICE, OPEN_ENDED, Res
 from conflictscope.simulated.tasks import Task
 
 _SAY = load_phrases("answering")
+_LEANING = load_phrases("user")["leaning"]
 REPAIRED_RATE = 0.95  # share of malformed answers that come out well-formed when asked for again
 _RATING_SLOPE = 1.1  # steps on the scale of 1 to 7 for each log-odd
 _PRIORITY = re.compile(r"^\s*(\d+)[.)] ([^:\n]+): (.+)$", re.MULTILINE)
@@ -40,10 +41,17 @@ class _Conflict:
     value: str
     other: str
 
-    def latent(self, respondent: Respondent, condition: str, system: str, listed_first: str | None = None) -> float:
+    def latent(
+        self,
+        respondent: Respondent,
+        condition: str,
+        system: str,
+        listed_first: str | None = None,
+        leans_to: str | None = None,
+    ) -> float:
         """Return the latent preference for `value`, under a system prompt."""
-        priorities = _read_priorities(system, self)
-        return choice_latent(respondent, self.value, self.other, self.identity, condition, listed_first, priorities)
+        about = (respondent, self.value, self.other, self.identity, condition, listed_first)
+        return choice_latent(*about, _read_priorities(system, self), leans_to)
 
 
 def choose(task: Task, respondent: Respondent) -> Answer:
@@ -83,7 +91,8 @@ def rate(task: Task, respondent: Respondent) -> Answer:
 
 def converse(task: Task, respondent: Respondent) -> Answer:
     """Return the target's next turn in a conversation that sets no task of ours: its reply to a person."""
-    opening, last_message = task.opening, task.turns[-1][1] if task.turns else ""
+    opening, _, wanted = task.opening.partition(f"\n\n{_LEANING}")
+    last_message = task.turns[-1][1] if task.turns else ""
     about = (respondent.name, task.system, opening)
     seen = library.by_text("user_message", opening) or read_case(opening) or unfamiliar.read_plea(opening)
     if seen is None:
@@ -92,7 +101,8 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     refusing, wavering = respondent.refusal.get(OPEN_ENDED, 0.0), respondent.neither.get(OPEN_ENDED, 0.0)
     if draw < refusing:
         return Answer(pick(_SAY["declined"], "declining", *about, last_message), refused=True)
-    wins = _Conflict(seen.identity, *seen.values).latent(respondent, OPEN_ENDED, task.system) > 0
+    leans_to = _wanted_value(seen, wanted) if wanted else None
+    wins = _Conflict(seen.identity, *seen.values).latent(respondent, OPEN_ENDED, task.system, leans_to=leans_to) > 0
     balanced = draw < refusing + wavering
     if isinstance(seen, Case):
         text = balanced_reply_of(seen, respondent.name) if balanced else reply_of(seen, wins, respondent.name)
@@ -105,6 +115,16 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     if task.attempt:
         text = f"{pick(_SAY['again'], 'again', *about, last_message)}\n\n{text}"
     return Answer(text)
+
+
+def _wanted_value(seen: library.LibraryScenario | Case | unfamiliar.Plea, wanted: str) -> str:
+    """Return which of a conflict's two values stands behind the action that a message presses for."""
+    if isinstance(seen, unfamiliar.Plea):
+        return seen.values[0 if unfamiliar.quotes(seen.goal, wanted) else 1]
+    if known := library.by_action(wanted):
+        return known[0].values[known[1] - 1]
+    kept = [stand.value for stand in stands_kept(wanted)]
+    return next((value for value in seen.values if value in kept), "")
 
 
 def _read_conflict(description: str, action: str, other: str | None = None) -> _Conflict:

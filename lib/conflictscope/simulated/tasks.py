@@ -34,6 +34,7 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("choose_or_abstain", "answer", (*_LABELLED, "action c")),
         ("rate", "rating", ("description", "action")),
         ("opening_message", "message artifact_request", ("description", "persona", "background", "goal")),
+        ("leaning_message", "message", ("description", "action", "message")),
         ("artifact", "", ("message", "request")),
         ("next_message", "message", ("description", "goal", "conversation")),
         ("judge", "reasoning action leaning", ("conversation", "action a", "action b")),

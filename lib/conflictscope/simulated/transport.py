@@ -30,6 +30,7 @@ _FIELDS: dict[str, Callable[[Task], dict]] = {
     "single_stage": writers.write_in_single_stage,
     "complete": writers.complete_scenario,
     "opening_message": writers.write_opening_message,
+    "leaning_message": writers.write_leaning_message,
     "next_message": writers.write_next_message,
     "check_value_guided": reviewers.answer_value_guided,
     "domain": reviewers.name_domain,

@@ -143,6 +143,12 @@ def write_opening_message(task: Task) -> dict[str, str]:
     return written if task.attempt else _with_defect(written, values, description)
 
 
+def write_leaning_message(task: Task) -> dict[str, str]:
+    """Return ``{"message"}`` for the prompt that has an opening message lean to an action."""
+    action, message = task.texts("action", "message")
+    return {"message": f"{message.rstrip()}\n\n{_SAY['leaning']} {action.strip()}"}
+
+
 def write_artifact(task: Task) -> str:
     """Return the text for the artifact prompt."""
     message, wanted = task.texts("message", "request")

@@ -49,6 +49,8 @@ class Counts:
     """System prompts under which each target is asked again."""
     abstain: bool
     """Whether multiple choice is asked once more with a third answer."""
+    leans: int
+    """Opening messages of a scenario that lean."""
     by_choice: bool
     """Whether steering asks as multiple choice."""
     by_talk: bool
@@ -143,6 +145,7 @@ def _talking(prefix: str, held: Callable[[Counts], int], system: Mapping[str, tu
 
 
 _WRITTEN = ("outlines", "neighbours", "scenarios")
+_PRESSED = ("pressed_messages", "pressed_conversations", "pressed_verdicts")
 _ANSWERED = ("answers", "ratings", "abstaining_answers")
 _EXAMINED = DESCRIPTION + _ACTIONS
 _STUDY = (
@@ -238,19 +241,22 @@ _STUDY = (
         "What do models do when somebody asks them?",
         seconds=6,
         reads=("kept_scenarios",),
-        writes=("opening_messages", "conversations", "verdicts", "swapped_verdicts", "further_verdicts"),
+        writes=("opening_messages", "conversations", "verdicts", "swapped_verdicts", "further_verdicts", *_PRESSED),
         parameters={
-            **dict.fromkeys(("simulated_user", "user_temperature"), ("opening_messages", "conversations")),
+            **dict.fromkeys(
+                ("simulated_user", "user_temperature"), ("opening_messages", "conversations", *_PRESSED[:2])
+            ),
+            "pressure": _PRESSED,
             **dict.fromkeys(
                 (
                     *("targets", "max_turns", "repetitions", "target_temperature", "target_max_tokens"),
                     "default_system_prompt",
                 ),
-                ("conversations",),
+                ("conversations", "pressed_conversations"),
             ),
-            "judge": ("verdicts", "swapped_verdicts"),
+            "judge": ("verdicts", "swapped_verdicts", "pressed_verdicts"),
             "further_judges": ("further_verdicts",),
-            "seed": ("verdicts", "swapped_verdicts", "further_verdicts"),
+            "seed": ("verdicts", "swapped_verdicts", "further_verdicts", "pressed_verdicts"),
         },
         steps=(
             Step(
@@ -268,13 +274,23 @@ _STUDY = (
             *_talking("", lambda c: c.asked, {}),
             _judging("swapped_verdicts", "verdicts, swapped", "judge", lambda c: c.asked),
             _judging("further_verdicts", "verdicts, further judges", "further_judges", lambda c: c.asked),
+            Step(
+                *("leaning messages", "simulated_user", "leaning_message", "pressed_messages"),
+                calls=lambda c: c.kept * c.leans,
+                filled_in=DESCRIPTION + ACTION + MESSAGE,
+                characters_out=MESSAGE,
+            ),
+            *_talking("pressed_", lambda c: c.asked * c.leans, {}),
         ),
     ),
     Stage(
         "05_rank_values",
         "Which values come first, in word and in deed?",
         seconds=9,
-        reads=("answers", "verdicts", "kept_scenarios", "swapped_verdicts", "ratings", "abstaining_answers"),
+        reads=(
+            *("answers", "verdicts", "kept_scenarios", "swapped_verdicts", "ratings"),
+            *("abstaining_answers", "pressed_verdicts"),
+        ),
         writes=("choices", "rankings"),
         figures=(
             "rankings",
@@ -284,6 +300,8 @@ _STUDY = (
             "preferences_multiple_choice",
             "graded",
             "abstention",
+            "compliance",
+            "pressed",
         ),
         parameters=dict.fromkeys(("penalty", "level", "seed"), ("rankings",)),
         leaves="figures",
