@@ -10,6 +10,7 @@
 
 from conflictscope.calibration.grid import read_grid, run_grid, write_grid
 from conflictscope.calibration.recovery import (
+    abstention_and_compliance,
     naive_treatments,
     rank_recovery,
     strength_coverage,
@@ -21,6 +22,7 @@ from conflictscope.calibration.truths import abstention_chance, true_steering, t
 __all__ = [
     "ALL_VALUES",
     "Replications",
+    "abstention_and_compliance",
     "abstention_chance",
     "naive_treatments",
     "plant_change",

@@ -146,7 +146,7 @@ def _talking(prefix: str, held: Callable[[Counts], int], system: Mapping[str, tu
 
 _WRITTEN = ("outlines", "neighbours", "scenarios")
 _PRESSED = ("pressed_messages", "pressed_conversations", "pressed_verdicts")
-_ANSWERED = ("answers", "ratings", "abstaining_answers")
+_ANSWERED = ("answers", "abstaining_answers", "ratings")
 _EXAMINED = DESCRIPTION + _ACTIONS
 _STUDY = (
     Stage(
@@ -223,17 +223,17 @@ _STUDY = (
         writes=_ANSWERED,
         parameters={
             **dict.fromkeys(("targets", "repetitions", "choice_temperature", "default_system_prompt"), _ANSWERED),
-            "abstain": _ANSWERED[2:],
+            "abstain": _ANSWERED[1:2],
         },
         steps=(
             Step("choices", "targets", "choose", "answers", lambda c: 2 * c.asked, _EXAMINED, ONE_LETTER),
-            Step("ratings", "targets", "rate", "ratings", lambda c: 2 * c.asked, DESCRIPTION + ACTION, ONE_LETTER),
             Step(
                 *("choices, may abstain", "targets", "choose_or_abstain", "abstaining_answers"),
                 calls=lambda c: 2 * c.asked * c.abstain,
                 filled_in=_EXAMINED,
                 characters_out=ONE_LETTER,
             ),
+            Step("ratings", "targets", "rate", "ratings", lambda c: 2 * c.asked, DESCRIPTION + ACTION, ONE_LETTER),
         ),
     ),
     Stage(
@@ -241,7 +241,7 @@ _STUDY = (
         "What do models do when somebody asks them?",
         seconds=6,
         reads=("kept_scenarios",),
-        writes=("opening_messages", "conversations", "verdicts", "swapped_verdicts", "further_verdicts", *_PRESSED),
+        writes=("opening_messages", "conversations", "verdicts", *_PRESSED, "swapped_verdicts", "further_verdicts"),
         parameters={
             **dict.fromkeys(
                 ("simulated_user", "user_temperature"), ("opening_messages", "conversations", *_PRESSED[:2])
@@ -272,8 +272,6 @@ _STUDY = (
                 characters_out=ARTIFACT,
             ),
             *_talking("", lambda c: c.asked, {}),
-            _judging("swapped_verdicts", "verdicts, swapped", "judge", lambda c: c.asked),
-            _judging("further_verdicts", "verdicts, further judges", "further_judges", lambda c: c.asked),
             Step(
                 *("leaning messages", "simulated_user", "leaning_message", "pressed_messages"),
                 calls=lambda c: c.kept * c.leans,
@@ -281,6 +279,8 @@ _STUDY = (
                 characters_out=MESSAGE,
             ),
             *_talking("pressed_", lambda c: c.asked * c.leans, {}),
+            _judging("swapped_verdicts", "verdicts, swapped", "judge", lambda c: c.asked),
+            _judging("further_verdicts", "verdicts, further judges", "further_judges", lambda c: c.asked),
         ),
     ),
     Stage(
