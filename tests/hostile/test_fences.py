@@ -31,6 +31,7 @@ WRITTEN_BY_MODELS = {
     "check_dilemma": ("description", "action_1", "action_2"),
     "check_value_guided": ("description", "action_a", "action_b"),
     "domain": ("description",),
+    "tenets": ("passage",),
     "choose": ("description", "action_a", "action_b"),
     "choose_or_abstain": ("description", "action_a", "action_b"),
     "rate": ("description", "action"),

@@ -13,6 +13,7 @@ from conflictscope.models.requests import response_format
 from conflictscope.prompts import render
 from conflictscope.scenarios.checks import CheckResult, ValueGuidedResult
 from conflictscope.scenarios.outlines import Outlines
+from conflictscope.scenarios.tenets import Tenets
 from conflictscope.scenarios.writing import Scenario
 from conflictscope.simulated.transport import complete
 from conflictscope.tables import SEVERITIES, STRUCTURES
@@ -35,6 +36,7 @@ SCHEMAS = {
     "scenario": Scenario,
     "single_stage": Scenario,
     "check_value_guided": ValueGuidedResult,
+    "tenets": Tenets,
     "choose": Answer,
     "choose_or_abstain": FreeAnswer,
     "rate": Rating,

@@ -25,7 +25,7 @@ NOT_TASKS = {prompt for prompts in STEERING_PROMPTS.values() for prompt in promp
 }
 TASKS = sorted(set(prompt_hashes()) - NOT_TASKS)
 READERS = {
-    **dict.fromkeys(("outlines", "scenario", "single_stage", "complete"), "author"),
+    **dict.fromkeys(("outlines", "scenario", "single_stage", "complete", "tenets"), "author"),
     **dict.fromkeys(("opening_message", "artifact", "leaning_message", "next_message"), "user"),
     **dict.fromkeys(("choose", "choose_or_abstain", "rate"), "cautious"),
     "judge": "judge",

@@ -30,8 +30,10 @@ from conflictscope.figures.funnel import draw_funnel, draw_pass_rates, plot_funn
 from conflictscope.figures.heatmaps import (
     draw_confusion,
     draw_preference_heatmap,
+    draw_who_beats_whom,
     plot_confusion,
     plot_preference_heatmaps,
+    plot_who_beats_whom,
 )
 from conflictscope.figures.rankings import (
     draw_graded,
@@ -67,6 +69,7 @@ __all__ = [
     "draw_shift",
     "draw_steering",
     "draw_told_first",
+    "draw_who_beats_whom",
     "gather_effects",
     "plot_agreement",
     "plot_by_pair",
@@ -82,6 +85,7 @@ __all__ = [
     "plot_shift",
     "plot_steering",
     "plot_told_first",
+    "plot_who_beats_whom",
     "save_figure",
     "use_style",
     "value_colors",

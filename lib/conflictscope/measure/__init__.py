@@ -67,10 +67,10 @@ from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_ju
 from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
-from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
+from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan, widening
 from conflictscope.measure.pressure import balance_leans, compliance
 from conflictscope.measure.published import published_ablations
-from conflictscope.measure.rankings import rank_values
+from conflictscope.measure.rankings import compare_values, rank_values
 from conflictscope.measure.raters import (
     agreement_between_raters,
     alpha_between_raters,
@@ -114,6 +114,7 @@ __all__ = [
     "choices_as_read",
     "compare_conditions",
     "compare_groups",
+    "compare_values",
     "compare_with_forced",
     "compliance",
     "confusion",
@@ -159,6 +160,7 @@ __all__ = [
     "strength_differences",
     "told_first",
     "value_orders",
+    "widening",
     "wilson_interval",
     "win_graph_connected",
 ]

@@ -21,6 +21,7 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     name: (frozenset(fields.split()), frozenset(sections))
     for name, fields, sections in (
         ("outlines", "outlines", ()),
+        ("tenets", "tenets", ("passage",)),
         ("scenario", _SCENARIO, ("context", "action opportunity", "good", "harm")),
         ("single_stage", _SCENARIO, ()),
         ("check_realistic", "reason passes", ("description",)),

@@ -25,6 +25,7 @@ _UNTIL_MENDED_S = 86_400
 _CHARACTERS_A_TOKEN = 4
 
 _FIELDS: dict[str, Callable[[Task], dict]] = {
+    "tenets": writers.list_tenets,
     "outlines": writers.write_outlines,
     "scenario": writers.write_scenario,
     "single_stage": writers.write_in_single_stage,

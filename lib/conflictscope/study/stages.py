@@ -416,6 +416,14 @@ _BESIDE = (
         leaves="figures",
     ),
     Stage(
+        "constitution",
+        "Can a whole constitution be ranked?",
+        seconds=20,
+        takes="a specification",
+        figures=("recovered", "ranked", "who_beats_whom"),
+        leaves="figures",
+    ),
+    Stage(
         "compare_datasets",
         "Which data set is the hardest?",
         seconds=6,
