@@ -7,10 +7,11 @@
 - ``embeddings``: the same for vectors
 - ``records``, ``store``: attempts, tokens and tables; the cache of every reply that was paid for
 - ``patience``: retries and circuit breaker
+- ``rates``: calls and tokens a minute, kept by all processes together
 - ``wire``, ``client``: a connection for each request; one endpoint, its key and its limits
 - ``whole_prompts``: whether the server read whole prompts
 - ``spending``: budget and ledger
-- ``batches``: calls handed over in files, at half the price
+- ``batch_providers``, ``message_batches``, ``batches``: calls handed over in files, at half the price
 - ``progress``: how far a list is
 - ``probing``: what an endpoint takes, found out before a study is put to it
 - ``asking``: stored already? → allowed? → sent → stored → read
