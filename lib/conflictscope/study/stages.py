@@ -356,7 +356,7 @@ _BESIDE = (
         "Does the instrument find what is there?",
         seconds=60,
         takes="nothing: it simulates",
-        figures=("rank_recovery", "coverage"),
+        figures=("rank_recovery", "coverage", "compliance"),
         leaves="figures",
     ),
     Stage(
