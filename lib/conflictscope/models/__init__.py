@@ -18,12 +18,17 @@
 - ``rescue``: what can still be read of a damaged store
 """
 
-from conflictscope.models.asking import Models
-from conflictscope.models.batches import BatchesPending
-from conflictscope.models.registry import Model, Registry, load_registry
-from conflictscope.models.requests import Message, NonBlank, Reply, Request
-from conflictscope.models.spending import BudgetReached
-from conflictscope.models.store import CallStore
+from typing import TYPE_CHECKING
+
+from conflictscope.rooms import open_rooms
+
+if TYPE_CHECKING:
+    from conflictscope.models.asking import Models
+    from conflictscope.models.batches import BatchesPending
+    from conflictscope.models.registry import Model, Registry, load_registry
+    from conflictscope.models.requests import Message, NonBlank, Reply, Request
+    from conflictscope.models.spending import BudgetReached
+    from conflictscope.models.store import CallStore
 
 __all__ = [
     "BatchesPending",
@@ -38,3 +43,14 @@ __all__ = [
     "Request",
     "load_registry",
 ]
+__getattr__ = open_rooms(
+    __name__,
+    {
+        "asking": ("Models",),
+        "batches": ("BatchesPending",),
+        "registry": ("Model", "Registry", "load_registry"),
+        "requests": ("Message", "NonBlank", "Reply", "Request"),
+        "spending": ("BudgetReached",),
+        "store": ("CallStore",),
+    },
+)

@@ -25,6 +25,8 @@ BATCHED = "CONFLICTSCOPE_BATCHED"
 """Environment variable that is set if a run asks all models in batches whose entries do not say ``batch: false``."""
 BATCH_PRICE = 0.5
 """What a token costs in a batch, as a share of its price."""
+PROBES_FILE = "probes.json"
+"""Beside the file of models: what endpoints were found to take."""
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
 # embedders that are no models: they run on this machine
 LOCAL_EMBEDDERS = ("tfidf", "minilm")
