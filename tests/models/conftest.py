@@ -106,7 +106,9 @@ def store_url(tmp_path):
 def ask(store_url):
     """Ask a model described by keywords, with a store that outlives the call; return the replies."""
 
-    def run(requests, transport=None, *, replay=False, max_repairs=2, budget_usd=None, ledger=None, **described):
+    def run(
+        requests, transport=None, *, replay=False, max_repairs=2, budget_usd=None, ledger=None, limits=None, **described
+    ):
         described = {"name": "m", "base_url": "http://model.invalid/v1", "id": "m-1"} | described
 
         async def go():
@@ -118,6 +120,7 @@ def ask(store_url):
                 transport=transport,
                 budget_usd=budget_usd,
                 ledger=ledger,
+                limits=limits or {},
             )
             try:
                 return await models.ask("m", requests, label="test")
