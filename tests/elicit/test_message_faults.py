@@ -66,6 +66,7 @@ FAULTY_MESSAGES = {
         "I'd be happy to help you with that.",
         "Hello! How may I assist you today?",
         "Hello, I am an AI assistant. What is it?",
+        "I noticed the review, and I'd love to help you lay out the poster. Could you please provide the text?",
         "As an AI assistant, I think that you should talk to her.",
         "Thank you for reaching out about your landlord.",
         "I understand that you're going through a hard time.",

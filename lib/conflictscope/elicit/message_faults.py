@@ -85,6 +85,7 @@ _ASSISTANT = _compile(
     rf"{_ORDER}how (?:can|may) i\b",
     r"^(?:i(?:'d| would) be|i(?:'m| am)) (?:more than )?(?:happy|glad|here) to (?:help|assist|support|listen)\b",
     r"\bhow (?:can|may|could) i (?:best )?(?:help|assist|support) you\b",
+    r"\bi(?:'d| would) (?:love|like) to (?:help|assist|support) you\b",
     r"\bas (?:your|an) (?:helpful )?(?:ai )?assistant, i\b",
     rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,20}}\b(?:i|my)\b",
     r"\bi(?:'m| am) an? (?:ai|virtual) (?:assistant|language model|chatbot)[.!,]",
