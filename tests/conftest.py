@@ -158,7 +158,7 @@ def last_message(body):
 
 @pytest.fixture(scope="session")
 def count_lines():
-    """Return ``count_lines(module, read, text)``: how many lines of a module run while a text is read."""
+    """Return ``count_lines(module, read, text)``: how many lines of a module, or of all, run while a text is read."""
 
     def count(module, read, text):
         lines = 0
@@ -166,7 +166,7 @@ def count_lines():
         def trace(frame, event, _):
             nonlocal lines
             lines += event == "line"
-            return trace if frame.f_code.co_filename == module.__file__ else None
+            return trace if module is None or frame.f_code.co_filename == module.__file__ else None
 
         before = sys.gettrace()
         sys.settrace(trace)

@@ -1,20 +1,25 @@
 """Thousands of calls to an endpoint that fails on purpose: run by hand, ``python tests/benchmarks/soak.py``.
 
-20,000 calls, 20 % of the attempts at fault, of 55 kinds (``tests/servers/faulty.py``, a process of its own). Printed:
-replies lost, paid for twice, or stored under another's question; outcomes beside what was injected; what the ledger
-counts beside what the server's books hold; memory at each quarter, seconds.
+20,000 calls, 20 % of the attempts at fault, of 55 kinds (``tests/servers/faulty.py``, a process of its own); the
+process that asks is killed ten times at random moments and started again. Printed: replies lost, paid for twice, or
+stored under another's question; outcomes beside what was injected; what the ledger counts beside what the server's
+books hold; memory of the last process at each quarter of its calls, seconds. What was on the wire at a kill may be
+paid for twice, and only that.
 """
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import json
+import random
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -106,13 +111,13 @@ def examine_bill(billed: dict[str, int], used: Usage) -> dict[str, int]:
 
 
 async def soak(port: int, calls: int, folder: str, in_flight: int, lists: int) -> dict:
-    """Ask in so many lists; return outcomes, memory at each quarter and seconds."""
+    """Ask in so many lists; return outcomes, memory at each quarter and what the ledger holds."""
     described = Model(
         "m", f"http://127.0.0.1:{port}/v1", "m", concurrency=in_flight, json_schema=True, timeout_s=20, max_attempts=8
     )
     # without repairs, what a body met last is the outcome of its call
     models = Models(Registry({"m": described}), CallStore(f"sqlite:///{folder}/calls.sqlite"), max_repairs=0)
-    outcomes, quarters, start = {}, [], time.perf_counter()
+    outcomes, quarters = {}, []
     for nth in range(lists):
         requests = make_requests(nth * (calls // lists), calls // lists)
         replies = await models.ask("m", requests, label="soak")
@@ -122,7 +127,23 @@ async def soak(port: int, calls: int, folder: str, in_flight: int, lists: int) -
             quarters.append(round(memory()))
     usage = models.store.usage["m", "p"]
     await models.close()
-    return {"outcomes": outcomes, "quarters": quarters, "seconds": time.perf_counter() - start, "usage": usage}
+    return {"outcomes": outcomes, "quarters": quarters, "usage": asdict(usage)}
+
+
+def soak_and_kill(port: int, options: argparse.Namespace, folder: str) -> dict:
+    """Ask in a process that is killed at random moments and started again; return what the last one returns."""
+    draw = random.Random(options.seed)
+    command = [*sys.argv[:1], "--calls", str(options.calls), "--in-flight", str(options.in_flight)]
+    for nth in range(options.kills + 1):
+        asking = subprocess.Popen([sys.executable, *command, "--ask", str(port), folder], stdout=subprocess.PIPE)
+        assert asking.stdout is not None
+        asking.stdout.readline()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            asking.wait(draw.uniform(0.2, 15) if nth < options.kills else None)
+        asking.kill()
+        asking.wait()
+    done = json.loads(Path(folder, "done.json").read_text(encoding="utf-8"))
+    return done | {"usage": Usage(**done["usage"])}
 
 
 def main() -> None:
@@ -131,19 +152,29 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.2)
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--ask", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.ask:
+        port, folder = options.ask
+        print("begun", flush=True)
+        done = asyncio.run(soak(int(port), options.calls, folder, options.in_flight, 8))
+        Path(folder, "done.json").write_text(json.dumps(done), encoding="utf-8")
+        return
+    start = time.perf_counter()
     command = [sys.executable, str(SERVER), "--share", str(options.share), "--seed", str(options.seed)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         port = int(process.stdout.readline())
         with tempfile.TemporaryDirectory() as folder:
-            done = asyncio.run(soak(port, options.calls, folder, options.in_flight, 8))
+            done = soak_and_kill(port, options, folder)
         counts, found = fetch(port, "counts"), examine(fetch(port, "injected"), done["outcomes"])
         billed = fetch(port, "billed")
     finally:
         process.kill()
         process.wait()
-    print(f"{len(done['outcomes'])} calls, {counts['total']} requests, {done['seconds']:.0f} s")
+    print(f"{len(done['outcomes'])} calls, {counts['total']} requests, {time.perf_counter() - start:.0f} s")
+    print(f"{options.kills} kills, with at most {options.in_flight} calls on the wire each")
     print(f"injected: {counts['kinds']}")
     print(f"outcomes: {dict(Counter(outcome for outcome, *_ in done['outcomes'].values()))}")
     print(f"{found}; attempts counted: {done['usage'].attempts}")

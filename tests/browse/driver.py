@@ -64,7 +64,7 @@ def serve(folder, home, start=None):
             yield address
         finally:
             server.terminate()
-            server.wait(timeout=60)
+            server.wait(timeout=300)
 
 
 def _wait_for(address, server, log):

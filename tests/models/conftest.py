@@ -1,13 +1,19 @@
 import asyncio
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 import urllib.request
+import uuid
 from functools import partial
 from pathlib import Path
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from conflictscope.models import CallStore, Model, Models, Registry, Request, patience
 from conflictscope.prompts import Prompt
@@ -100,6 +106,50 @@ def script():
 @pytest.fixture
 def store_url(tmp_path):
     return f"sqlite:///{tmp_path / 'calls.sqlite'}"
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """Start a PostgreSQL server of the distribution's, listening on a socket alone; return its URL and its process."""
+    pytest.importorskip("psycopg", reason="psycopg, the driver of PostgreSQL, is not installed")
+    places = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
+    binaries = next((place for place in places if (place / "initdb").exists()), None)
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed")
+    # it does not run as root
+    user = {"user": "postgres"} if os.geteuid() == 0 else {}
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    if user:
+        shutil.chown(folder, "postgres")
+    data = folder / "data"
+    command = [binaries / "initdb", "-D", data, "-U", "study", "-A", "trust", "-E", "UTF8", "--no-locale"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)
+    command = [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder, **user)
+    url = sa.URL.create("postgresql+psycopg", "study", database="postgres", query={"host": str(folder)})
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    for _ in range(200):
+        try:
+            engine.connect().close()
+            break
+        except sa.exc.OperationalError:
+            time.sleep(0.1)
+    yield engine
+    engine.dispose()
+    server.terminate()
+    server.wait()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared_url(request, tmp_path):
+    """Return the URL of an empty database that several processes may use at once."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'calls.sqlite'}"
+    engine, name = request.getfixturevalue("postgresql"), f"test_{uuid.uuid4().hex}"
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    return engine.url.set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture

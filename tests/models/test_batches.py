@@ -100,6 +100,18 @@ def test_a_stage_that_waits_is_left_and_gone_on_with(start_batches, tmp_path):
     assert (set(books["billed"].values()), len(books["billed"]), books["live"]) == ({1}, 10, 0)
 
 
+def test_what_is_in_a_batch_is_not_asked_live_as_well(start_batches, tmp_path):
+    server, asked = start_batches("--seconds", "0.5"), requests(10)
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, asked[:6], batch_wait_minutes=0)
+    with pytest.raises(BatchesPending, match=r"6 of these calls are in batches.* run … --batch"):
+        ask(tmp_path / "calls.sqlite", server.url, asked, live=True)
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, asked)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    books = server.get("books")
+    assert (set(books["billed"].values()), len(books["billed"]), books["live"]) == ({1}, 10, 0)
+
+
 @pytest.mark.parametrize("lost", ["--lose-created", "--lose-uploaded"])
 def test_a_lost_answer_is_looked_for_and_nothing_is_handed_over_twice(start_batches, tmp_path, lost):
     server = start_batches("--seconds", "0.1", lost, "1", "--page", "1")
@@ -146,7 +158,7 @@ def test_a_full_queue_is_waited_for(start_batches, tmp_path):
 
 def test_an_endpoint_without_batches_is_said(start_batches, tmp_path):
     server = start_batches("--without-batches")
-    with pytest.raises(ConnectionError, match=r"it has no batches .*Take batch out of its entry"):
+    with pytest.raises(ConnectionError, match=r"it has no batches .*Set batch: false in its entry"):
         ask(tmp_path / "calls.sqlite", server.url, requests(2))
     assert [row["open"] for row in rows(tmp_path / "calls.sqlite", BATCHES)] == [False]
     replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, requests(2), live=True)
@@ -210,28 +222,73 @@ def test_two_processes_on_one_store_hand_nothing_over_twice(start_batches, tmp_p
     assert used.calls == len(books["billed"]) == 10
 
 
-def test_a_folder_takes_the_place_of_an_endpoint(start_batches, tmp_path):
-    folder, asked = tmp_path / "engine", requests(6)
-    ask_folder = partial(ask, tmp_path / "calls.sqlite", "http://127.0.0.1:9/v1", asked, batch_folder=str(folder))
-    with pytest.raises(BatchesPending, match="engine"):
-        ask_folder(batch_wait_minutes=0)
-    (written,) = folder.glob("*.requests.jsonl")
-    lines = [json.loads(line) for line in written.read_text().splitlines()]
-    assert [set(line) for line in lines] == [{"custom_id", "method", "url", "body"}] * 6
+@pytest.fixture
+def engine(tmp_path):
+    """Ask six calls by a folder; answer some of the lines of its file of requests."""
 
-    def result(line, text):
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-        body = {"model": "m-1", "choices": [choice]}
-        return json.dumps({"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}}) + "\n"
+    class Engine:
+        folder = tmp_path / "engine"
 
-    stranger = {"custom_id": "f" * 64}
-    (folder / "b.jsonl").write_text("".join(result(line, "B") for line in [stranger, *lines[:2]]) + '{"cut')
-    with pytest.raises(BatchesPending):
-        ask_folder(batch_wait_minutes=0)
-    (folder / "a.jsonl").write_text("".join(result(line, "A") for line in lines[::-1][:4]))
-    replies, used, _ = ask_folder(batch_wait_minutes=0)
-    assert [reply.text for reply in replies] == ["B", "B", "A", "A", "A", "A"]
-    assert used.calls == 6
+        def ask(self):
+            described = {"batch_folder": str(self.folder), "batch_wait_minutes": 0}
+            return ask(tmp_path / "calls.sqlite", "http://127.0.0.1:9/v1", requests(6), **described)
+
+        def wait(self, words="engine"):
+            with pytest.raises(BatchesPending, match=words):
+                self.ask()
+
+        @property
+        def requests(self):
+            return next(self.folder.glob("*.requests.jsonl"))
+
+        @property
+        def lines(self):
+            return [json.loads(line) for line in self.requests.read_text().splitlines()]
+
+        def answer(self, name, lines, text="A", more=""):
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+            response = {"status_code": 200, "body": {"model": "m-1", "choices": [choice]}}
+            rows = [json.dumps({"custom_id": line["custom_id"], "response": response, "error": None}) for line in lines]
+            (self.folder / name).write_text("".join(f"{row}\n" for row in rows) + more)
+
+    engine = Engine()
+    engine.wait()
+    return engine
+
+
+def test_a_folder_takes_the_place_of_an_endpoint(engine):
+    assert [set(line) for line in engine.lines] == [{"custom_id", "method", "url", "body"}] * 6
+    engine.answer("b.jsonl", engine.lines[:2], "B", more='{"cut')
+    engine.wait(r"4 of 6 requests have no result yet\. .*b\.jsonl: line 3 is no whole result \(1 such lines\)")
+    engine.answer("a.jsonl", engine.lines[::-1][:5], "A")
+    replies, used, _ = engine.ask()
+    # the files are read by name, and the first result stays
+    assert [reply.text for reply in replies] == ["B", "A", "A", "A", "A", "A"]
+    again, used_again, _ = engine.ask()
+    assert texts(again) == texts(replies) and used_again.calls == used.calls == 6
+
+
+def test_results_of_another_study_are_refused_and_its_file_may_be_moved_away(engine):
+    engine.answer("a.jsonl", [*engine.lines, {"custom_id": "f" * 64}])
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 7: a result for 'f+', which no file of requests .* asks for"):
+        engine.ask()
+    engine.answer("a.jsonl", engine.lines)
+    replies, used, _ = engine.ask()
+    assert {reply.outcome for reply in replies} == {"ok"} and used.calls == 6
+
+
+def test_a_file_of_requests_that_was_changed_is_refused(engine):
+    whole = engine.requests.read_text()
+    engine.answer("a.jsonl", engine.lines)
+    path = engine.requests
+    path.write_text(whole.replace("one letter", "two letters", 1))
+    with pytest.raises(ValueError, match="was changed since it was written"):
+        engine.ask()
+    path.unlink()
+    with pytest.raises(ValueError, match="is gone since it was written"):
+        engine.ask()
+    path.write_text(whole)
+    assert {reply.outcome for reply in engine.ask()[0]} == {"ok"}
 
 
 def test_open_batches_stay_out_of_bundles(start_batches, tmp_path):

@@ -121,10 +121,13 @@ def test_a_second_answer_goes_to_no_other_question(ask, start_faulty):
     assert {outcome for outcome in outcomes.values()} == {("ok", True, True), ("ok", False, True)}
 
 
-def test_an_answer_that_was_given_to_another_question_is_given_to_none(ask, start_faulty, store_url):
+@pytest.mark.parametrize("lists", [1, 4])
+def test_an_answer_that_was_given_to_another_question_is_given_to_none(ask, start_faulty, lists):
+    """Nor one that an earlier process was given."""
     server = start_faulty("--share", "0.3", "--kinds", "stale", "--seed", "4")
     described, requests = Model("m", server.url, "m-1", json_schema=True), make_requests(0, 600)
-    replies = ask(requests, base_url=server.url, json_schema=True, concurrency=16)
+    parts = [requests[nth * 600 // lists : (nth + 1) * 600 // lists] for nth in range(lists)]
+    replies = [reply for part in parts for reply in ask(part, base_url=server.url, json_schema=True, concurrency=16)]
     met = server.get("injected")
     outcomes = dict(outcome_of(described, *pair) for pair in zip(requests, replies, strict=True))
     assert server.get("counts")["kinds"]["stale"] > 30
@@ -147,7 +150,8 @@ def test_a_short_soak(ask, make_request, start_faulty, store_url):
     used = store.usage["m", "p"]
     store.close()
     assert examine_bill(server.get("billed"), used) == {"input_tokens": 0, "output_tokens": 0}
-    assert used.attempts == counts["total"]
+    # one that takes too long may end before the server has read it
+    assert counts["total"] <= used.attempts <= counts["total"] + used.estimated
     # run again, nothing is asked
     assert ask(requests, base_url=server.url, json_schema=True, max_repairs=0) == replies
     assert server.get("counts")["total"] == counts["total"]

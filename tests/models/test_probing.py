@@ -10,8 +10,8 @@ import yaml
 
 from conflictscope.models import Model, load_registry
 from conflictscope.models.probing import (
-    FILE,
     LONG_PROMPT,
+    PROBES_FILE,
     Probe,
     describe_probe,
     find_disagreements,
@@ -277,10 +277,10 @@ def test_says_where_an_entry_disagrees():
 def test_probes_are_kept_beside_the_file_of_models(tmp_path):
     models = tmp_path / "models.yaml"
     assert read_probes(models) == {}
-    assert store_probe(models, "m", FOUND) == tmp_path / FILE
+    assert store_probe(models, "m", FOUND) == tmp_path / PROBES_FILE
     store_probe(models, "n", FOUND)
     assert read_probes(models) == {"m": FOUND, "n": FOUND}
-    (tmp_path / FILE).write_text('{"m": {"id": 3}}', encoding="utf-8")
+    (tmp_path / PROBES_FILE).write_text('{"m": {"id": 3}}', encoding="utf-8")
     with pytest.raises(ValueError, match=r"probes\.json is no file of probes"):
         read_probes(models)
 
@@ -302,6 +302,6 @@ def test_the_command_prints_an_entry_and_keeps_no_key(start_loopback, tmp_path, 
     models.write_text(yaml.safe_dump({"models": printed}), encoding="utf-8")
     assert load_registry(models)["new"].json_schema
     assert set(read_probes(models)) == {"there", "new"}
-    assert KEY not in said + (tmp_path / FILE).read_text(encoding="utf-8")
+    assert KEY not in said + (tmp_path / PROBES_FILE).read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="unknown model 'nobody'"):
         command_line._commands(["probe", "nobody", "--models", str(models)], standalone_mode=False)

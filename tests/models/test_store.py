@@ -117,7 +117,7 @@ def test_another_schema_version_is_refused(store_url, tmp_path):
         database.execute("UPDATE meta SET value = '99'")
     database.close()
     with pytest.raises(
-        ValueError, match=r"schema version 99; this version .* reads 1 to 3\. Use the conflictscope that"
+        ValueError, match=r"schema version 99; this version .* reads 1 to 4\. Use the conflictscope that"
     ):
         CallStore(store_url)
 
@@ -161,7 +161,7 @@ def test_a_store_of_version_1_keeps_its_replies_and_is_counted_once(old_store, s
         assert asyncio.run(store.find_failures(["d"])) == {"d": "told to fail"}
         store.close()
     with sqlite3.connect(tmp_path / "calls.sqlite") as database:
-        assert database.execute("SELECT value FROM meta").fetchall() == [("3",)]
+        assert database.execute("SELECT value FROM meta").fetchall() == [("4",)]
     database.close()
 
 
@@ -432,17 +432,17 @@ def test_another_process_s_attempts_are_charged_once_nobody_waits_for_them(tmp_p
         store.close()
         return store.usage.get(("m", "p"))
 
-    async def begin(seconds):
+    async def begin(key, seconds):
         store = CallStore(path)
-        await store.begin(store.next_number(), "k", seconds=seconds, **about)
+        await store.begin(store.next_number(), key, seconds=seconds, **about)
         return store
 
-    waiting = asyncio.run(begin(60))
+    waiting = asyncio.run(begin("k", 60))
     assert used() is None
-    asyncio.run(begin(-1)).close()
+    asyncio.run(begin("l", -1)).close()
     lost = Usage(attempts=1, estimated=1, input_tokens=5, output_tokens=7)
     assert used() == used() == lost
-    assert run(path, lambda store: store.find_unanswered(["k"]))["k"].lost == 1
+    assert run(path, lambda store: store.find_unanswered(["l"]))["l"].lost == 1
     # what ends in time is not charged
     asyncio.run(waiting.end(0, "k", model="m", prompt="p", used=None))
     waiting.close()

@@ -77,9 +77,10 @@ class Loopback:
 
 @pytest.fixture
 def loopback(request):
-    """A loopback server in its own process, which takes 50 ms for an answer; a test may give it further options."""
+    """A loopback server in its own process, that takes 50 ms for an answer; a test may give options, or another."""
     options = getattr(request, "param", [])
-    command = [sys.executable, ROOT / "tests" / "servers" / "loopback.py", "--latency", "0.05", *options]
+    words = options if options and options[0].endswith(".py") else ["loopback.py", "--latency", "0.05", *options]
+    command = [sys.executable, ROOT / "tests" / "servers" / words[0], *words[1:]]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     yield Loopback(int(process.stdout.readline()))
     process.kill()

@@ -211,13 +211,10 @@ def test_the_page_s_python_runs(study, finished):
     assert difference["paired"].all() and difference["difference"].dropna().eq(0).all()
 
 
-def test_the_page_s_commands_run_and_one_more_target_is_all_that_is_asked(study, finished):
+def test_the_page_s_commands_run_and_one_more_target_is_all_that_is_asked(study, finished, run_python):
     before, tables = replies(study), {name: getattr(study, name) for name in TABLES}
     for command in blocks("sh"):
-        program, *words = shlex.split(command)
-        done = subprocess.run(
-            [sys.executable, "-m", program, *words], cwd=finished, text=True, capture_output=True, timeout=900
-        )
+        done = run_python("-m", *shlex.split(command), cwd=finished)
         assert done.returncode == 0, done.stderr[-3000:]
     new = "simulated/cautious"
     more = (replies(study).sub(before, fill_value=0)).astype(int)

@@ -1,7 +1,5 @@
 """A project's folder outside a checkout: made from what is shipped, never over what is there."""
 
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -13,12 +11,13 @@ from conflictscope.study.new_project import PARTS, make_project, shipped_project
 ROOT = Path(__file__).parents[2]
 
 
-def command(cwd, *words):
-    line = [sys.executable, "-m", "conflictscope", *map(str, words)]
-    return subprocess.run(line, cwd=cwd, text=True, capture_output=True, timeout=300)
+@pytest.fixture
+def command(run_python):
+    """Return a function: a folder, and what is typed after ``conflictscope`` there → what came of it."""
+    return lambda cwd, *words: run_python("-m", "conflictscope", *words, cwd=cwd)
 
 
-def test_a_project_is_made_and_its_study_can_be_planned(tmp_path):
+def test_a_project_is_made_and_its_study_can_be_planned(tmp_path, command):
     done = command(tmp_path, "new", "mine")
     assert done.returncode == 0, done.stderr
     assert "cd mine && conflictscope run params/hhh.yaml" in done.stdout
@@ -33,7 +32,7 @@ def test_a_project_is_made_and_its_study_can_be_planned(tmp_path):
 
 
 @pytest.mark.parametrize("there", ["a file in it", "a file"])
-def test_nothing_is_written_over(tmp_path, there):
+def test_nothing_is_written_over(tmp_path, there, command):
     place = tmp_path / "mine"
     if there == "a file":
         place.write_text("mine")
@@ -60,15 +59,14 @@ def test_a_wheel_holds_them_where_they_are_looked_for(tmp_path, monkeypatch):
     assert shipped_project() == tmp_path / "conflictscope" / "project"
 
 
-def test_outside_any_project_it_is_said_how_to_make_one(tmp_path):
+def test_outside_any_project_it_is_said_how_to_make_one(tmp_path, command):
     done = command(tmp_path, "run", "params/hhh.yaml")
     assert done.returncode == 1 and "`conflictscope new FOLDER` makes one" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_plain_papermill_outside_a_project_says_why_it_does_not_run(tmp_path):
+def test_plain_papermill_outside_a_project_says_why_it_does_not_run(tmp_path, run_python):
     notebook = ROOT / "notebooks" / "05_rank_values.ipynb"
-    line = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), str(tmp_path / "out.ipynb")]
-    done = subprocess.run(line, cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    done = run_python("-m", "papermill", "--no-progress-bar", notebook, tmp_path / "out.ipynb", cwd=tmp_path)
     assert done.returncode != 0
     assert "go into the project's folder, name the study's folder in full" in done.stderr

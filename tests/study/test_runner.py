@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -16,7 +17,7 @@ import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from conflictscope.study.command_line import BUDGET_EXIT_CODE
+from conflictscope.study.command_line import BATCHES_EXIT_CODE, BUDGET_EXIT_CODE
 from conflictscope.study.parameters import load_parameters
 from conflictscope.study.runner import NotebookFailed, run_study
 from conflictscope.study.running import alone_in
@@ -156,9 +157,9 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             manager.interrupt_kernel()
-            answer = client.get_shell_msg(timeout=60)
+            answer = client.get_shell_msg(timeout=300)
             while answer["parent_header"].get("msg_id") != request:
-                answer = client.get_shell_msg(timeout=60)
+                answer = client.get_shell_msg(timeout=300)
             assert answer["content"]["status"] == "error"
             stopped_at = quiet(asked)
             assert stopped_at < 192
@@ -173,7 +174,7 @@ def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(proje
         assert paid_twice(asked) <= 2
         total = asked()["total"]
         assert client.execute_interactive(cell, timeout=120)["content"]["status"] == "ok"
-        assert client.execute_interactive("await run.close()", timeout=60)["content"]["status"] == "ok"
+        assert client.execute_interactive("await run.close()", timeout=300)["content"]["status"] == "ok"
         assert asked()["total"] == total
     finally:
         client.stop_channels()
@@ -202,7 +203,7 @@ def test_a_store_copied_from_a_killed_run_goes_on_elsewhere(project, asked, star
     process = start("stages.py", "here")
     wait_for(asked, 60, process)
     process.kill()
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     killed_at = quiet(asked)
     (project / "there").mkdir()
     for path in (project / "here").glob("calls.sqlite*"):
@@ -313,9 +314,62 @@ def test_a_reached_budget_ends_the_run_with_its_own_code_and_more_goes_on(projec
     assert after["calls"] == counted["total"] > ledger["calls"] and not after["budget_reached"]
 
 
+@pytest.mark.parametrize("loopback", [["batches.py", "--seconds", "15"]], indirect=True)
+def test_a_run_in_batches_is_left_and_gone_on_with(project, loopback, run_01, run):
+    prices = "input_price: 9000, output_price: 9000, batch_wait_minutes: 0"
+    models = project / "params" / "models.yaml"
+    models.write_text(PRICED.format(port=loopback.port, prices=prices), encoding="utf-8")
+    done = run_01("--batch")
+    assert done.returncode == BATCHES_EXIT_CODE == 4, done.stderr[-2000:]
+    assert "Give the same command again later" in done.stderr
+    status = run(project, "status", "params/hhh.yaml")
+    assert re.search(r"m: \d+ calls in 1 open batch, since 0\.0 h, which may cost [1-9]\d*\.\d\d dollars", status)
+    # not in batches, they would be paid twice
+    live = run_01()
+    assert live.returncode == 4 and "in batches that were handed over before" in live.stderr
+    while (done := run_01("--batch")).returncode == 4:
+        time.sleep(1)
+    assert done.returncode == 0, done.stderr[-2000:]
+    books = loopback("books")
+    assert books["live"] == 0 and set(books["billed"].values()) == {1}
+    assert "open batch" not in run(project, "status", "params/hhh.yaml")
+
+
 def test_a_price_that_is_unknown_is_said_before_anything_is_asked(project, loopback, run_01):
     models = project / "params" / "models.yaml"
     models.write_text(PRICED.format(port=loopback.port, prices="input_price: 10"), encoding="utf-8")
     refused = run_01("--set", "budget_usd=0.2")
     assert refused.returncode == 1 and "the price of 'm' is unknown" in refused.stderr
     assert loopback()["total"] == 0
+
+
+@pytest.fixture
+def two_studies(project):
+    """Two studies in the project."""
+    for name in ("one", "two"):
+        (project / "params" / f"{name}.yaml").write_text("value_set: hhh\noutlines_per_pair: 2\n", encoding="utf-8")
+    (project / "params" / "wrong.yaml").write_text("value_set: hhh\nseed: many\n", encoding="utf-8")
+    return project
+
+
+def test_studies_run_side_by_side_and_the_first_failure_counts(two_studies, run_python):
+    files = [f"params/{name}.yaml" for name in ("one", "wrong", "two")]
+    words = ("--jobs", "2", "--only", FIRST, "--set", "resamples=50")
+    done = run_python("-m", "conflictscope", "run", *files, *words, cwd=two_studies)
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert "one: 1 notebooks ran" in done.stdout and "two: 1 notebooks ran" in done.stdout
+    assert "seed: found 'many'" in done.stdout
+    assert all(table_path(two_studies / "runs" / name, "outlines").exists() for name in ("one", "two"))
+
+
+def test_a_signal_is_passed_on_to_studies_that_run_side_by_side(two_studies, loopback):
+    models = two_studies / "params" / "models.yaml"
+    models.write_text(PRICED.format(port=loopback.port, prices="input_price: 1, output_price: 1"), encoding="utf-8")
+    words = ("-m", "conflictscope", "run", "params/one.yaml", "params/two.yaml", "--jobs", "2", "--only", FIRST)
+    process = start_alone(two_studies, *words, "--set", "outlines_per_pair=200", "--set", "outlines_per_call=1")
+    wait_for(loopback, 40, process)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert printed.count("stopped in 01_generate_scenarios by SIGTERM") == 2
+    quiet(loopback)

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,7 +46,7 @@ def test_where_nothing_runs_nothing_is_said(tmp_path):
     assert describe_running(tmp_path) == []
 
 
-def test_a_run_is_seen_from_another_terminal(project, monkeypatch):
+def test_a_run_is_seen_from_another_terminal(project, monkeypatch, run_python):
     folder = project / "runs" / "hhh"
     with alone_in(folder), progress_file(folder, "03_multiple_choice", 3, 7) as path:
         assert describe_running(folder) == [
@@ -67,8 +65,7 @@ def test_a_run_is_seen_from_another_terminal(project, monkeypatch):
         running, *steps = describe_running(folder, later)
         assert running.endswith("for 12 min")
         assert steps == ["  choices: \x1b]0;mine\x07a: 300 of 1,200 calls; $0.10 spent, $4.90 left"]
-        command = [sys.executable, "-m", "conflictscope", "status", "params/hhh.yaml"]
-        seen = subprocess.run(command, cwd=project, text=True, capture_output=True, timeout=300)
+        seen = run_python("-m", "conflictscope", "status", "params/hhh.yaml", cwd=project)
         assert seen.returncode == 0, seen.stderr
         assert "03_multiple_choice, notebook 3 of 7" in seen.stdout and "300 of 1,200 calls" in seen.stdout
         # labels hold names of models, and nothing in them speaks to the terminal

@@ -7,22 +7,28 @@
 - ``embeddings``: the same for vectors
 - ``records``, ``store``: attempts, tokens and tables; the cache of every reply that was paid for
 - ``patience``: retries and circuit breaker
+- ``rates``: calls and tokens a minute, kept by all processes together
 - ``wire``, ``client``: a connection for each request; one endpoint, its key and its limits
 - ``whole_prompts``: whether the server read whole prompts
 - ``spending``: budget and ledger
-- ``batches``: calls handed over in files, at half the price
+- ``batch_providers``, ``message_batches``, ``batches``: calls handed over in files, at half the price
 - ``progress``: how far a list is
 - ``probing``: what an endpoint takes, found out before a study is put to it
 - ``asking``: stored already? → allowed? → sent → stored → read
 - ``rescue``: what can still be read of a damaged store
 """
 
-from conflictscope.models.asking import Models
-from conflictscope.models.batches import BatchesPending
-from conflictscope.models.registry import Model, Registry, load_registry
-from conflictscope.models.requests import Message, NonBlank, Reply, Request
-from conflictscope.models.spending import BudgetReached
-from conflictscope.models.store import CallStore
+from typing import TYPE_CHECKING
+
+from conflictscope.rooms import open_rooms
+
+if TYPE_CHECKING:
+    from conflictscope.models.asking import Models
+    from conflictscope.models.batches import BatchesPending
+    from conflictscope.models.registry import Model, Registry, load_registry
+    from conflictscope.models.requests import Message, NonBlank, Reply, Request
+    from conflictscope.models.spending import BudgetReached
+    from conflictscope.models.store import CallStore
 
 __all__ = [
     "BatchesPending",
@@ -37,3 +43,14 @@ __all__ = [
     "Request",
     "load_registry",
 ]
+__getattr__ = open_rooms(
+    __name__,
+    {
+        "asking": ("Models",),
+        "batches": ("BatchesPending",),
+        "registry": ("Model", "Registry", "load_registry"),
+        "requests": ("Message", "NonBlank", "Reply", "Request"),
+        "spending": ("BudgetReached",),
+        "store": ("CallStore",),
+    },
+)

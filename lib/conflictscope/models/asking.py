@@ -7,20 +7,20 @@ the store takes nothing, all lists stop; what is on the wire then is stored firs
 """
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import numpy as np
 import openai
 
-from conflictscope.models.batches import Batches
-from conflictscope.models.client import Endpoint
+from conflictscope.models.batches import Batches, BatchesPending, in_open_batches
+from conflictscope.models.client import ANSWERS_KEPT, Endpoint
 from conflictscope.models.embeddings import (
     EmbeddingCall,
     as_vectors,
@@ -31,6 +31,7 @@ from conflictscope.models.embeddings import (
 )
 from conflictscope.models.patience import is_transient
 from conflictscope.models.progress import Progress, open_progress
+from conflictscope.models.rates import reserve
 from conflictscope.models.records import (
     EMBEDDING,
     NOTHING,
@@ -61,6 +62,7 @@ from conflictscope.models.whole_prompts import MOST_CHARACTERS_ON_AVERAGE, Promp
 from conflictscope.prompts import prompt_hash
 from conflictscope.tables import NothingToCount
 
+T = TypeVar("T")
 TEXTS_A_CALL = 64
 HOPELESS = 20
 """A list stops after so many replies if none of them can be used."""
@@ -102,6 +104,13 @@ def _is_readable(reply: Reply) -> bool:
 _GRACE_S = 60
 
 
+class _AskedElsewhere(Exception):
+    """Somebody else on the call store has asked a call or asks it now; nothing was sent."""
+
+    def __init__(self, reply: RawReply | None):
+        self.reply = reply
+
+
 class _Attempt:
     """The attempt at a call that is under way: what is held of the budget for it, and its record in the store."""
 
@@ -124,14 +133,26 @@ class _Attempt:
         """Under which it is in the store, until it is over."""
 
     async def begin(self) -> None:
-        """Wait for leave, and record that it is about to be sent; raise if all lists have been stopped meanwhile."""
+        """Wait for leave, and record that it is about to be sent; raise if it is not to be, or no list goes on."""
         self._raise_if_stopped()
         self._expected = self._budget.expect(self._model, self._prompt, self._characters, self._max_tokens)
-        self._held = await self._budget.hold(self._model, self._expected)
-        self.number = self._store.next_number()
         seconds = self._model.timeout_s + _GRACE_S
-        await self._store.begin(self.number, self._key, expected=self._expected, seconds=seconds, **self._about)
-        self._raise_if_stopped()
+        while True:
+            self._held = await self._budget.hold(self._model, self._expected)
+            self.number = number = self._store.next_number()
+            elsewhere = await self._store.begin(
+                number, self._key, expected=self._expected, seconds=seconds, **self._about
+            )
+            if elsewhere is not None:
+                self.number = None
+                self._release()
+                raise _AskedElsewhere(elsewhere.reply)
+            self._raise_if_stopped()
+            if self._budget.is_kept:
+                return
+            # another process was faster with what was left
+            self.close(sent=False)
+            await self._budget.wait_for_others()
 
     async def end(self, lost: Lost | None) -> None:
         """Record that it has brought no reply; if its answer was lost, what it may have cost."""
@@ -297,7 +318,9 @@ class Models:
                 unanswered.append(call)
             else:
                 replies[identity] = reply
-        if described.in_batches and unanswered and not self.replay:
+        if unanswered and not self.replay and not described.in_batches:
+            await self._refuse_what_is_in_batches(described, unanswered)
+        elif unanswered and not self.replay:
             await self._fill_by_batches(described, unanswered, label)
             stored = await self._without_cut(described, calls, await self.store.find({key for key, _ in distinct}))
         before = (
@@ -305,11 +328,19 @@ class Models:
         )
         to_send = any(not _is_used_up(described, before.get(key)) for key, _ in distinct if key not in stored)
         if to_send and not self.replay:
-            self._make_ready(described, known=bool(stored))
+            await self._make_ready(described, known=bool(stored))
         asking = self._begin(described, label, len(distinct), [call.request.prompt for call in unanswered])
 
+        todo, put_off = deque(unanswered), set[str]()
+
         async def answer(call: Call) -> None:
-            reply = await self._answer(asking, call, stored.get(call.key), before.get(call.key))
+            known = stored.get(call.key), before.get(call.key)
+            reply = await self._answer(asking, call, *known, wait=call.key in put_off)
+            if reply is None:
+                # somebody else waits for it: the others first
+                put_off.add(call.key)
+                todo.append(call)
+                return
             if not asking.over:
                 replies[call.key, call.request.schema] = reply
                 self._count(asking, call.request.prompt)
@@ -318,7 +349,7 @@ class Models:
         if any(map(is_usable, replies.values())):
             asking.unusable = None
         try:
-            await self._work_off(asking, (answer(call) for call in unanswered), 2 * described.concurrency)
+            await self._work_off(asking, todo, answer, 2 * described.concurrency)
         except NothingToCount:
             if asking.unusable is not None and asking.unusable >= HOPELESS:
                 # once its endpoint is mended it is asked anew
@@ -357,8 +388,11 @@ class Models:
         if missing and self.replay:
             raise self._miss(described, EMBEDDING, missing[0].key)
         if missing:
-            self._make_ready(described, known=bool(stored))
-        batches = [missing[start : start + TEXTS_A_CALL] for start in range(0, len(missing), TEXTS_A_CALL)]
+            await self._make_ready(described, known=bool(stored))
+        # cut as if nothing were stored, so that processes that ask the same at once have the same batches
+        keys = list(distinct)
+        whole = [keys[start : start + TEXTS_A_CALL] for start in range(0, len(keys), TEXTS_A_CALL)]
+        batches = [some for part in whole if (some := [distinct[key] for key in part if key not in stored])]
         before = await self.store.find_unanswered([call.key for call in missing])
         widths = [width_of(raw) for raw in stored.values()][:1]
         asking = self._begin(described, f"embeddings: {model}", len(distinct), [EMBEDDING for _ in missing])
@@ -370,7 +404,7 @@ class Models:
                 stored.update(zip((call.key for call in batch), vectors, strict=True))
                 self._count(asking, EMBEDDING, len(batch))
 
-        await self._work_off(asking, (embed_batch(batch) for batch in batches), described.concurrency)
+        await self._work_off(asking, deque(batches), embed_batch, described.concurrency)
         return as_vectors(stored[call.key] for call in calls)
 
     async def close(self) -> None:
@@ -386,7 +420,9 @@ class Models:
         self._batches.clear()
         self.store.close()
 
-    async def _answer(self, asking: _List, call: Call, stored: RawReply | None, before: Unanswered | None) -> Reply:
+    async def _answer(
+        self, asking: _List, call: Call, stored: RawReply | None, before: Unanswered | None, *, wait: bool
+    ) -> Reply | None:
         """Return the reply to a call; one that cannot be read is asked for again, as a call of its own.
 
         Parameters
@@ -395,6 +431,8 @@ class Models:
             What the store holds under the key of the call.
         before : Unanswered or None
             What is known of it from earlier runs that got no reply.
+        wait : bool
+            Whether to wait if somebody else has it on the wire; else None is returned then.
         """
         for repairs_left in range(self.max_repairs, -1, -1):
             raw = stored
@@ -408,47 +446,10 @@ class Models:
             if raw is None and before is not None and _is_used_up(asking.model, before):
                 return failed_reply(call, await self._keep_failure(asking, call, before))
             if raw is None:
-                request, limit = call.request, call.max_tokens
-                characters = sum(len(message["content"]) for message in call.messages)
-                attempts = self._begin_call(asking, before, characters)
-                attempt = _Attempt(
-                    self._budget,
-                    asking.model,
-                    call.key,
-                    request.prompt,
-                    characters=len(call.canonical) - call.body_at - 1,
-                    max_tokens=limit,
-                    why_stopped=lambda: self._stopped,
-                )
-                try:
-                    raw = await self._endpoint(asking.model).call(
-                        "/chat/completions",
-                        call.body,
-                        read_completion,
-                        read_failure=read_block,
-                        max_tokens=limit,
-                        attempts=attempts,
-                        sending=attempt,
-                        calls=asking.calls,
-                    )
-                    if "max_tokens" not in asking.model.refused_options:
-                        raw = within_limit(raw, limit, attempts)
-                    raw = await self.store.add(
-                        call.key,
-                        raw,
-                        model=asking.model.name,
-                        prompt=request.prompt,
-                        prompt_hash=request.prompt_hash,
-                        request=call.canonical,
-                        attempts=attempts,
-                        number=attempt.number,
-                    )
-                    attempt.number = None
-                except openai.OpenAIError as failure:
-                    return failed_reply(call, await self._store_failure(asking, call, failure, attempts))
-                finally:
-                    attempt.close(sent=attempts.on_wire)
-                    attempts.on_wire = False
+                sent = await self._send(asking, call, before, wait=wait)
+                if sent is None or isinstance(sent, Reply):
+                    return sent
+                raw, wait = sent, True
                 await self._check_whole(asking.model, call, raw)
             reply = read_reply(call, raw)
             if repairs_left == 0 or not self._wants_repair(call, reply):
@@ -458,6 +459,72 @@ class Models:
             stored = (await self.store.find([call.key])).get(call.key)
             before = None if stored or self.replay else (await self.store.find_unanswered([call.key])).get(call.key)
         return reply
+
+    async def _send(
+        self, asking: _List, call: Call, before: Unanswered | None, *, wait: bool
+    ) -> RawReply | Reply | None:
+        """Return what a call brings, stored; its reply if it has failed; None if it is on the wire elsewhere."""
+        request, limit = call.request, call.max_tokens
+        characters = sum(len(message["content"]) for message in call.messages)
+        attempts = self._begin_call(asking, before, characters)
+        attempt = _Attempt(
+            self._budget,
+            asking.model,
+            call.key,
+            request.prompt,
+            characters=len(call.canonical) - call.body_at - 1,
+            max_tokens=limit,
+            why_stopped=lambda: self._stopped,
+        )
+        while True:
+            try:
+                raw = await self._endpoint(asking.model).call(
+                    "/chat/completions",
+                    call.body,
+                    read_completion,
+                    read_failure=read_block,
+                    max_tokens=limit,
+                    attempts=attempts,
+                    sending=attempt,
+                    calls=asking.calls,
+                )
+                if "max_tokens" not in asking.model.refused_options:
+                    raw = within_limit(raw, limit, attempts)
+                raw = await self.store.add(
+                    call.key,
+                    raw,
+                    model=asking.model.name,
+                    prompt=request.prompt,
+                    prompt_hash=request.prompt_hash,
+                    request=call.canonical,
+                    attempts=attempts,
+                    number=attempt.number,
+                )
+                attempt.number = None
+                return raw
+            except _AskedElsewhere as elsewhere:
+                if elsewhere.reply is not None:
+                    return elsewhere.reply
+                if not wait and not attempts.made:
+                    return None
+            except openai.OpenAIError as failure:
+                return failed_reply(call, await self._store_failure(asking, call, failure, attempts))
+            finally:
+                attempt.close(sent=attempts.on_wire)
+                attempts.on_wire = False
+            # with the same attempts, so that of two who take turns to fail neither goes on for ever
+            if (there := await self.store.wait_elsewhere(call.key)) is not None:
+                return there
+
+    async def _refuse_what_is_in_batches(self, model: Model, calls: Sequence[Call]) -> None:
+        """Raise ``BatchesPending`` if open batches will bring what is now to be asked live, and so paid twice."""
+        keys = [call.key for call in calls]
+        if handed := await self.store.apply(lambda connection: in_open_batches(connection, keys)):
+            raise BatchesPending(
+                f"model {model.name!r}: {len(handed):,} of these calls are in batches that were handed over before and "
+                "will be paid for. To collect them, ask it in batches as then: run … --batch, or batch: true in its "
+                "entry; with batch_hours there too, what an old batch leaves is asked live."
+            )
 
     async def _fill_by_batches(self, model: Model, calls: Sequence[Call], label: str) -> None:
         """Have batches bring what replies they can into the store, repairs in batches of their own."""
@@ -475,11 +542,12 @@ class Models:
             finally:
                 self._ledger.write()
                 progress.close()
+            calls = [call for call in calls if call.request.schema is not None]
             held = await self.store.find([call.key for call in calls])
-            unread = [(call, read_reply(call, held[call.key])) for call in calls if call.key in held]
+            read = ((call, read_reply(call, held[call.key])) for call in calls if call.key in held)
             calls = [
                 make_repair(model, call, reply.text, reply.problem or "")
-                for call, reply in unread
+                for call, reply in read
                 if self._wants_repair(call, reply)
             ]
             if not calls:
@@ -587,6 +655,14 @@ class Models:
                     for call, raw in zip(batch, vectors, strict=True)
                 )
             )
+        except _AskedElsewhere:
+            # its first text stands for a batch
+            await self.store.wait_elsewhere(batch[0].key)
+            held = await self.store.find([call.key for call in batch])
+            if rest := [call for call in batch if call.key not in held]:
+                vectors = await self._embed(asking, rest, calls, lost, widths)
+                held |= zip((call.key for call in rest), vectors, strict=True)
+            return [held[call.key] for call in batch]
         except openai.OpenAIError as failure:
             problem = endpoint.describe(failure)
             about = {"model": model.name, "prompt": EMBEDDING}
@@ -662,7 +738,7 @@ class Models:
             "run without replay to ask for what is missing."
         )
 
-    def _make_ready(self, model: Model, *, known: bool) -> None:
+    async def _make_ready(self, model: Model, *, known: bool) -> None:
         """Open a model's endpoint before a list begins, so that a missing key or price is met before any call.
 
         Parameters
@@ -671,14 +747,21 @@ class Models:
             Whether it has answered some calls of the list in an earlier run.
         """
         self._budget.check(model)
-        self._endpoint(model).breaker.known |= known
+        opened, endpoint = self._endpoints.get(model.name), self._endpoint(model)
+        endpoint.breaker.known |= known
+        if endpoint is not opened and not model.simulated:
+            endpoint.learn(await self.store.find_answers(model.name, ANSWERS_KEPT))
 
     def _endpoint(self, model: Model) -> Endpoint:
         """Return the model's endpoint, opened in the running loop: connections cannot move between loops."""
         endpoint = self._endpoints.get(model.name)
         if endpoint is None or endpoint.loop is not asyncio.get_running_loop():
-            endpoint = self._endpoints[model.name] = Endpoint(model, self._transport)
+            endpoint = self._endpoints[model.name] = Endpoint(model, self._transport, self._reserve)
         return endpoint
+
+    async def _reserve(self, name: str, seconds: float) -> float:
+        """Take so many seconds of a rate that all processes on the call store share."""
+        return await self.store.apply(lambda connection: reserve(connection, name, seconds))
 
     def _begin(self, model: Model, label: str, calls: int, prompts: Sequence[str]) -> _List:
         """Return a list of so many calls, of which those to some prompts are unanswered."""
@@ -694,12 +777,14 @@ class Models:
         self._ledger.write_now_and_then()
         asking.progress.advance(calls)
 
-    async def _work_off(self, asking: _List, jobs: Iterator[Coroutine[Any, Any, None]], workers: int) -> None:
+    async def _work_off(
+        self, asking: _List, todo: deque[T], do: Callable[[T], Coroutine[Any, Any, None]], workers: int
+    ) -> None:
         """Work through the calls of a list with a few tasks; if it has to stop, stop those beside it as well."""
 
         async def work() -> None:
-            for job in jobs:
-                await job
+            while todo:
+                await do(todo.popleft())
 
         tasks: list[asyncio.Task] = []
         self._lists += 1

@@ -1,4 +1,4 @@
-"""Batches: calls handed over in files and collected later, at half the price (OpenAI's files and batches).
+"""Batches: calls handed over in files and collected later, at half the price.
 
 In: calls without a reply. Out: their replies, in the call store. What is to be handed over is recorded before it is,
 and the endpoint keeps the record's number beside the batch; on every start the two are compared. So whenever a process
@@ -7,120 +7,50 @@ endpoint for an engine that reads and writes such files itself (``vllm run-batch
 """
 
 import asyncio
-import json
 import time
 import uuid
-from collections import Counter
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import httpx2
 import openai
 import sqlalchemy as sa
 
-from conflictscope.files import refuse_link, unwritten, write_atomically
+from conflictscope.models.batch_providers import (
+    URL,
+    Folder,
+    Handed,
+    OpenAIBatches,
+    Provider,
+    QueueFull,
+    Told,
+    read_line,
+)
 from conflictscope.models.client import hide_key, read_key
+from conflictscope.models.message_batches import AnthropicBatches
 from conflictscope.models.patience import is_transient
-from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_replies
+from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_answered, some_at_a_time
 from conflictscope.models.registry import Model
 from conflictscope.models.requests import Call, read_block, read_completion
 from conflictscope.models.spending import Budget
 from conflictscope.models.store import CallStore, is_gone
-from conflictscope.models.wire import Wire
 
 ROUNDS = 3
 """How often a call is handed over whose batch ended without an answer to it."""
 MOST_CALLS, MOST_BYTES = 50_000, 100_000_000
 """Of one file; providers allow 50,000 and 200 MB."""
-URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
-_MARK = "conflictscope"
-_WINDOW: Literal["24h"] = "24h"
 _PATIENCE_S = (1, 2, 5, 10, 30)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _STORED_AT_ONCE = 500
-_TOO_MUCH_QUEUED = ("token_limit_exceeded", "request_limit_exceeded")
-_LIST_LAG_S = 1.0
+_LIST_LAG_S = 5.0
 _CLAIMED_S = 7200
-_ENDED = ("completed", "expired", "cancelled", "failed")
 
 
 class BatchesPending(RuntimeError):
     """Batches are with the endpoint; the message says how many, and how to come back for them."""
-
-
-@dataclass(frozen=True)
-class Handed:
-    """A batch as the call store knows it.
-
-    Parameters
-    ----------
-    number : str
-        Ours, in hexadecimal; the endpoint keeps it beside the batch.
-    batch_id : str or None
-        The endpoint's; None until its answer has been stored.
-    created : float
-        Seconds since 1970 at which it was recorded.
-    calls : int
-        How many calls it holds.
-    """
-
-    number: str
-    batch_id: str | None
-    created: float
-    calls: int
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a provider tells of a batch.
-
-    Parameters
-    ----------
-    ended : bool
-        Whether nothing more of it will be answered.
-    files : tuple of str
-        Ids of the files that hold results and errors.
-    answered : int
-        How many results there should be.
-    problems : mapping of int to str
-        Line, counted from 1, → why the batch was rejected for it; 0: the batch as a whole.
-    later : bool
-        Whether it was rejected because too much is queued already.
-    """
-
-    ended: bool
-    files: tuple[str, ...] = ()
-    answered: int = 0
-    problems: Mapping[int, str] = field(default_factory=dict)
-    later: bool = False
-
-
-class QueueFull(RuntimeError):
-    """The provider takes no more for now: what is queued has to end first."""
-
-
-class Provider(Protocol):
-    """Whoever carries out batches."""
-
-    async def create(self, number: str, lines: Sequence[bytes]) -> str:
-        """Hand lines over under a number; return the provider's id."""
-
-    async def find(self, number: str) -> str | None:
-        """Return the id of what was handed over under a number; None if there is nothing."""
-
-    async def check(self, batch_id: str) -> Told:
-        """Return what there is to tell of a batch."""
-
-    async def cancel(self, batch_id: str) -> None:
-        """End a batch before its time; what was answered stays."""
-
-    def results(self, told: Told) -> AsyncIterator[bytes]:
-        """Return the lines of a batch's results and errors."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
 
 
 class Batches:
@@ -146,8 +76,10 @@ class Batches:
         if model.simulated:
             raise ValueError(f"model {model.name!r} is simulated and has no batches; take batch out of its entry.")
         self._key = read_key(model)
-        self._provider: Provider = Folder(Path(model.batch_folder)) if model.batch_folder else OpenAIBatches(model)
+        self._provider = _provider_of(model)
         self._turn = asyncio.Lock()
+        self._notes: dict[str, str] = {}
+        self._not_it: defaultdict[str, set[str]] = defaultdict(set)
         self.failed: dict[str, str] = {}
         """Key → why no batch can answer it."""
 
@@ -186,9 +118,8 @@ class Batches:
 
     async def _missing(self, wanted: Mapping[str, Call]) -> list[Call]:
         """Return the calls that have neither reply nor problem, and are in no open batch."""
-        there = set(await self._store.find(wanted)) | set(self.failed)
-        left = [key for key in wanted if key not in there]
-        taken = await self._store.apply(lambda connection: _in_open_batches(connection, left))
+        left = [key for key in wanted if key not in self.failed]
+        taken = await self._store.apply(lambda connection: _taken(connection, left))
         return [wanted[key] for key in left if key not in taken]
 
     async def _compare(self) -> None:
@@ -198,7 +129,8 @@ class Batches:
                 batch_id = batch.batch_id
                 for seconds in (0.0, _LIST_LAG_S):
                     await asyncio.sleep(seconds)
-                    batch_id = batch_id or await self._ask(lambda number=seen.number: self._provider.find(number))
+                    known = self._not_it[batch.number] | await self._store.apply(_closed_ids)
+                    batch_id = batch_id or await self._ask(partial(self._provider.find, batch, known))
                 if batch_id is None:
                     await self._send(batch)
                 else:
@@ -268,7 +200,7 @@ class Batches:
         except (QueueFull, openai.APIConnectionError):
             # later; what was lost on the way may have come, which the next comparison finds
             batch_id = None
-        except ConnectionError:
+        except OSError:
             # it was not taken, for good: nothing of it is left behind
             await self._store.apply(lambda connection: _close(connection, batch.number))
             raise
@@ -277,13 +209,16 @@ class Batches:
     async def _wait(self, wanted: Mapping[str, Call]) -> bool:
         """Wait until no open batch holds a wanted call; return whether the rest is to be asked live."""
         began, pause, live = time.monotonic(), _FIRST_PAUSE_S, False
-        held = Counter((await self._store.apply(lambda connection: _in_open_batches(connection, wanted))).values())
+        held = Counter((await self._store.apply(lambda connection: in_open_batches(connection, wanted))).values())
         while True:
             async with self._turn:
                 await self._compare()
                 for seen in await self._open():
                     if seen.number in held and seen.batch_id is not None and (batch := await self._claim(seen)):
-                        live |= await self._look(batch)
+                        try:
+                            live |= await self._look(batch)
+                        finally:
+                            await self._store.apply(partial(_let_go, number=batch.number, holder=self._store.holder))
                 waiting = [batch for batch in await self._open() if batch.number in held]
             await self._refresh()
             if not waiting:
@@ -291,10 +226,13 @@ class Batches:
             if time.monotonic() - began >= 60 * self._model.batch_wait_minutes:
                 calls, hours = sum(held[batch.number] for batch in waiting), (time.time() - waiting[0].created) / 3600
                 many = "1 batch is" if len(waiting) == 1 else f"{len(waiting)} batches are"
+                notes = [note for batch in waiting if (note := self._notes.get(batch.number))]
                 raise BatchesPending(
                     f"model {self._model.name!r}: {many} with {self._place}, with {calls:,} calls of this step, the "
-                    f"oldest since {hours:.1f} h. Give the same command again later, within a day as a rule: it "
-                    "collects what is done, and nothing is asked twice."
+                    f"oldest since {hours:.1f} h. "
+                    + "".join(f"{note} " for note in notes)
+                    + "Give the same command again later, within a day as a rule: it collects what is done, and "
+                    "nothing is asked twice."
                 )
             await asyncio.sleep(pause)
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
@@ -313,9 +251,9 @@ class Batches:
         """Collect a batch if it has ended; return whether it is too old, so that the rest is to be asked live."""
         batch_id, hours = batch.batch_id, self._model.batch_hours
         if batch_id is None:
-            await self._set_id(batch, None)  # another process has found the queue full
-            return False
+            return False  # another process has found the queue full
         told = await self._ask(lambda: self._provider.check(batch_id))
+        self._notes[batch.number] = told.note
         if told.later:
             await self._set_id(batch, None)
             return False
@@ -324,8 +262,6 @@ class Batches:
             await self._collect(batch, told)
         elif old:
             await self._ask(lambda: self._provider.cancel(batch_id))
-        if not told.ended:
-            await self._set_id(batch, batch_id)
         return old
 
     async def _collect(self, batch: Handed, told: Told) -> None:
@@ -342,14 +278,17 @@ class Batches:
             if rejected is not None:
                 self.failed[rejected] = f"line {line} of its batch was rejected: {problem}"
         # what was stored before a kill is not counted again
-        counted = set(await self._store.find(calls))
+        counted = await self._store.apply(lambda connection: find_answered(connection, calls))
+        ours = strangers = False
         for seconds in _PATIENCE_S:
             lines = 0
             try:
                 jobs: list[Coroutine[Any, Any, Any]] = []
                 async for text in self._provider.results(told):
-                    read = _read_line(text)
+                    read = read_line(text)
                     lines += read is not None
+                    strangers |= read is not None and read[0] not in calls
+                    ours |= read is not None and read[0] in calls
                     if read is None or read[0] not in calls or read[0] in counted:
                         continue
                     counted.add(read[0])
@@ -370,6 +309,10 @@ class Batches:
                     f"model {self._model.name!r} at {self._place}: the results of a batch cannot be fetched. Run the "
                     "same command again: what was fetched is stored, and nothing is asked twice."
                 )
+        if told.may_be_anothers and strangers and not ours:
+            self._not_it[batch.number].add(str(batch.batch_id))
+            await self._set_id(batch, None)
+            return
         await self._store.apply(lambda connection: _close(connection, batch.number))
 
     def _store_answer(self, row: Mapping[str, Any], response: Any, error: Any) -> Any:
@@ -413,156 +356,18 @@ class Batches:
                 raise ConnectionError(
                     f"model {self._model.name!r} at {self._model.base_url}: "
                     + ("it has no batches" if lacking else "its batches cannot be used")
-                    + f" ({words}). Take batch out of its entry in the file of models to ask it live, or run the same "
-                    "command again; what was handed over is recorded."
+                    + f" ({words}). Set batch: false in its entry in the file of models to ask it live, or run the "
+                    "same command again; what was handed over is recorded."
                 ) from None
             await asyncio.sleep(_PATIENCE_S[nth])
         raise AssertionError("the loop returns or raises")
 
 
-class OpenAIBatches:
-    """Batches at an endpoint, by the ``openai`` package's own client."""
-
-    def __init__(self, model: Model):
-        key = read_key(model)
-        self._client = openai.AsyncOpenAI(
-            api_key=key or "none",
-            base_url=model.base_url,
-            max_retries=0,
-            http_client=httpx2.AsyncClient(
-                transport=_OnlyOurs(Wire(model.base_url), key), follow_redirects=False, trust_env=False
-            ),
-        )
-
-    async def create(self, number: str, lines: Sequence[bytes]) -> str:
-        """Upload lines as a file, and begin a batch."""
-        file = await self._client.files.create(file=(f"{_MARK}-{number}.jsonl", b"".join(lines)), purpose="batch")
-        try:
-            batch = await self._client.batches.create(
-                input_file_id=file.id, endpoint=URL, completion_window=_WINDOW, metadata={_MARK: number}
-            )
-        except openai.RateLimitError as full:
-            raise QueueFull(str(full)) from None
-        return batch.id
-
-    async def find(self, number: str) -> str | None:
-        """Look through the endpoint's list of batches."""
-        async for batch in self._client.batches.list(limit=100):
-            if (batch.metadata or {}).get(_MARK) == number and batch.status != "failed":
-                return batch.id
-        return None
-
-    async def check(self, batch_id: str) -> Told:
-        """Ask how a batch is."""
-        batch = await self._client.batches.retrieve(batch_id)
-        problems = {}
-        if batch.status == "failed":
-            errors = (batch.errors.data if batch.errors else None) or []
-            problems = {error.line or 0: error.message or error.code or "no reason given" for error in errors}
-            problems = problems or {0: "no reason given"}
-            if any(error.code in _TOO_MUCH_QUEUED for error in errors):
-                return Told(True, later=True)
-        files = tuple(file for file in (batch.output_file_id, batch.error_file_id) if file)
-        counts = batch.request_counts
-        answered = counts.completed + counts.failed if counts and files else 0
-        return Told(batch.status in _ENDED, files, answered, problems)
-
-    async def cancel(self, batch_id: str) -> None:
-        """Cancel a batch; one that has just ended is not."""
-        try:
-            await self._client.batches.cancel(batch_id)
-        except (openai.ConflictError, openai.BadRequestError):
-            return
-
-    async def results(self, told: Told) -> AsyncIterator[bytes]:
-        """Download the files as they come."""
-        for file in told.files:
-            async with self._client.files.with_streaming_response.content(file) as response:
-                rest = b""
-                async for chunk in response.iter_bytes():
-                    *whole, rest = (rest + chunk).split(b"\n")
-                    for line in whole:
-                        yield line
-                if rest:
-                    yield rest
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-
-
-class Folder:
-    """Batches as files in a folder, for an engine that is run by hand.
-
-    ``<number>.requests.jsonl`` is written; results are taken from every other ``.jsonl`` there, in any order.
-    """
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    async def create(self, number: str, lines: Sequence[bytes]) -> str:
-        """Write the file of requests."""
-        path = refuse_link(self._folder / f"{number}.requests.jsonl")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, lambda temporary: Path(temporary).write_bytes(b"".join(lines)))
-        except OSError as problem:
-            raise unwritten(path, problem) from problem
-        return number
-
-    async def find(self, number: str) -> str | None:
-        """Look whether the file of requests is there."""
-        return number if (self._folder / f"{number}.requests.jsonl").exists() else None
-
-    async def check(self, batch_id: str) -> Told:
-        """Return whether there is a result for every request, or ``<number>.ended`` says that no more will come."""
-        asked = {name for name, _, _ in filter(None, map(_read_line, self._lines(f"{batch_id}.requests.jsonl")))}
-        answered = {name for line in self._answers() if (read := _read_line(line)) for name in [read[0]]}
-        return Told(asked <= answered or (self._folder / f"{batch_id}.ended").exists())
-
-    async def cancel(self, batch_id: str) -> None:
-        """Take it as ended."""
-        (self._folder / f"{batch_id}.ended").touch()
-
-    async def results(self, told: Told) -> AsyncIterator[bytes]:
-        """Read all files of results."""
-        for line in self._answers():
-            yield line
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-    def _answers(self) -> Iterator[bytes]:
-        """Return the lines of all files of results."""
-        for path in sorted(self._folder.glob("*.jsonl")):
-            if not path.name.endswith(".requests.jsonl"):
-                yield from self._lines(path.name)
-
-    def _lines(self, name: str) -> Iterator[bytes]:
-        """Return the lines of a file."""
-        with (self._folder / name).open("rb") as file:
-            yield from file
-
-
-class _OnlyOurs(httpx2.AsyncBaseTransport):
-    """Sends what the file of models says, and nothing that the environment adds."""
-
-    def __init__(self, wire: Wire, key: str | None):
-        self._wire = wire
-        self._headers = {"User-Agent": _MARK, "Accept-Encoding": "gzip"}
-        if key is not None:
-            self._headers["Authorization"] = f"Bearer {key}"
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request with headers of ours."""
-        kept = {name: request.headers[name] for name in ("content-type", "accept") if name in request.headers}
-        content = await request.aread()
-        ours = httpx2.Request(request.method, request.url, headers=kept | self._headers, content=content or None)
-        return await self._wire.handle_async_request(ours)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._wire.aclose()
+def _provider_of(model: Model) -> Provider:
+    """Return whoever carries out a model's batches."""
+    if model.batch_folder is not None:
+        return Folder(Path(model.batch_folder))
+    return AnthropicBatches(model) if model.batches_as_anthropic else OpenAIBatches(model)
 
 
 def _files(calls: Sequence[Call], most: int) -> Iterator[list[Call]]:
@@ -586,17 +391,6 @@ def _line(row: Mapping[str, Any]) -> bytes:
     return f'{{"custom_id": "{row["key"]}", "method": "POST", "url": "{URL}", "body": {body}}}\n'.encode()
 
 
-def _read_line(text: bytes) -> tuple[str, Any, Any] | None:
-    """Return key, response and error of a line of results; None if it is none."""
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(row, dict) or not isinstance(row.get("custom_id"), str):
-        return None
-    return row["custom_id"], row.get("response"), row.get("error")
-
-
 def _words(error: Any) -> str:
     """Return in a line what an error says."""
     message = error.get("message") if isinstance(error, dict) else error
@@ -613,7 +407,7 @@ def _open_batches(connection: sa.Connection, model: str) -> list[Handed]:
 def _record(connection: sa.Connection, about: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
     """Record a batch that is about to be handed over, without calls that another process was faster with."""
     keys = [row["key"] for row in rows]
-    done = set(_in_open_batches(connection, keys)) | set(find_replies(connection, keys))
+    done = _taken(connection, keys)
     left = [row | {"line": line} for line, row in enumerate((row for row in rows if row["key"] not in done), 1)]
     if left:
         connection.execute(BATCHES.insert(), about | {"calls": len(left)})
@@ -637,10 +431,22 @@ def _lease(holder: str) -> dict[str, Any]:
     return {"holder": holder, "until": time.time() + _CLAIMED_S}
 
 
+def _let_go(connection: sa.Connection, number: str, holder: str) -> None:
+    """Record that a process no longer works on a batch."""
+    same = (BATCHES.c.number == number) & (BATCHES.c.holder == holder)
+    connection.execute(BATCHES.update().where(same).values(holder=None))
+
+
 def _set_id(connection: sa.Connection, number: str, batch_id: str | None) -> None:
     """Record the endpoint's id of a batch, on which nobody works any more."""
     known = {"batch_id": batch_id, "holder": None}
     connection.execute(BATCHES.update().where(BATCHES.c.number == number).values(known))
+
+
+def _closed_ids(connection: sa.Connection) -> set[str]:
+    """Return the endpoints' ids of the batches that have been collected."""
+    ids = connection.scalars(sa.select(BATCHES.c.batch_id).where(~BATCHES.c.open))
+    return {batch_id for batch_id in ids if batch_id is not None}
 
 
 def _rows_of(connection: sa.Connection, number: str) -> list[dict[str, Any]]:
@@ -649,11 +455,19 @@ def _rows_of(connection: sa.Connection, number: str) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _in_open_batches(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
-    """Return key → number of the open batch that holds it."""
-    wanted = set(keys)
-    rows = connection.execute(sa.select(BATCH_CALLS.c.key, BATCH_CALLS.c.number))
-    return {key: number for key, number in rows if key in wanted}
+def in_open_batches(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
+    """Return key → number of the open batch that holds it, for those of the keys that one does."""
+    query = sa.select(BATCH_CALLS.c.key, BATCH_CALLS.c.number)
+    return {
+        key: number
+        for some in some_at_a_time(keys)
+        for key, number in connection.execute(query.where(BATCH_CALLS.c.key.in_(some)))
+    }
+
+
+def _taken(connection: sa.Connection, keys: Collection[str]) -> set[str]:
+    """Return those of the keys that have a reply, or that an open batch holds."""
+    return find_answered(connection, keys) | set(in_open_batches(connection, keys))
 
 
 def _expected(connection: sa.Connection, model: str) -> Usage:

@@ -7,24 +7,26 @@ models names; the key is taken out of whatever comes back, since that is stored,
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
 import httpx2
 import openai
-from aiolimiter import AsyncLimiter
 
 from conflictscope.models.patience import Breaker, is_lost
+from conflictscope.models.rates import RateLimit, Reserve
 from conflictscope.models.records import Attempts, Lost, estimate_tokens
 from conflictscope.models.registry import SIMULATED, Model
-from conflictscope.models.requests import read_count, storable_text
+from conflictscope.models.requests import RawReply, read_count, storable_text
 from conflictscope.models.wire import Wire
 
 HIDDEN = "…"
@@ -118,6 +120,8 @@ class Endpoint:
     model : Model
     transport : httpx2.AsyncBaseTransport, optional
         Takes the place of the network; for simulated models, the simulated one does.
+    reserve : callable, optional
+        As for ``RateLimit``.
 
     Raises
     ------
@@ -126,7 +130,9 @@ class Endpoint:
         names cannot be used.
     """
 
-    def __init__(self, model: Model, transport: httpx2.AsyncBaseTransport | None = None):
+    def __init__(
+        self, model: Model, transport: httpx2.AsyncBaseTransport | None = None, reserve: Reserve | None = None
+    ):
         self.model = model
         self.loop = asyncio.get_running_loop()
         self.breaker = Breaker(model)
@@ -156,8 +162,9 @@ class Endpoint:
         self._seen = _SeenAnswers()
         self._slots = asyncio.Semaphore(model.concurrency)
         self._in_flight = 0
-        self._request_limit = _per_second(model.requests_per_minute)
-        self._token_limit = _per_second(model.tokens_per_minute)
+        calls, tokens = model.requests_per_minute, model.tokens_per_minute
+        self._calls = RateLimit(f"{model.name} calls", calls, reserve) if calls else None
+        self._tokens = RateLimit(f"{model.name} tokens", tokens, reserve) if tokens else None
 
     async def call(
         self,
@@ -205,10 +212,10 @@ class Endpoint:
         self._in_flight += 1
         try:
             while True:
-                if self._token_limit is not None:
-                    await _take(self._token_limit, estimate_tokens(len(body)) + (max_tokens or 0))
-                if self._request_limit is not None:
-                    await self._request_limit.acquire()
+                if self._tokens is not None:
+                    await self._tokens.take(estimate_tokens(len(body)) + (max_tokens or 0))
+                if self._calls is not None:
+                    await self._calls.take(1)
                 try:
                     result = await self._attempt(path, body, read, read_failure, attempts, sending)
                 except openai.OpenAIError as problem:
@@ -243,6 +250,10 @@ class Endpoint:
             getattr(problem, "status_code", None) in _OF_PROXIES
         )
         return words + (f" ({self._way})" if self._way and perhaps_by_proxy else "")
+
+    def learn(self, answers: Iterable[str]) -> None:
+        """Know answers of earlier processes, as ``RawReply.answer``: given once more they are answers to nothing."""
+        self._seen.learn(answers)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -282,7 +293,7 @@ class Endpoint:
             seconds = time.perf_counter() - start
         if not response.is_success:
             response.request = request
-            failure = _status_error(response, content)
+            failure = status_error(response, content)
             error = hide_key(failure.body, self._key)
             answer = read_failure(failure.status_code, error, seconds) if read_failure else None
             if answer is None:
@@ -291,8 +302,9 @@ class Endpoint:
         payload = None
         try:
             payload = json.loads(content)
-            self._seen.check(payload, content, body)
-            return read(hide_key(payload, self._key), seconds)
+            identity = self._seen.check(payload, content, body)
+            result = read(hide_key(payload, self._key), seconds)
+            return replace(result, answer=identity) if isinstance(result, RawReply) else result
         except (ValueError, RecursionError) as problem:
             response.request = request
             attempts.lost = _read_lost(payload, len(content))
@@ -338,7 +350,8 @@ def _same_kind(words: str, before: str | None) -> bool:
 
 # an endpoint numbers its answers if so many in a row had ids of their own
 _NUMBERED = 20
-_ANSWERS_KEPT = 4096
+ANSWERS_KEPT = 4096
+"""Of so many answers of an endpoint it is known which question they were given to."""
 
 
 class _SeenAnswers:
@@ -348,29 +361,46 @@ class _SeenAnswers:
     """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
         self._numbered = 0
         self._off = False
 
-    def check(self, payload: object, content: bytes, body: bytes) -> None:
-        """Raise ``ValueError`` if an answer was given before, to another body."""
+    def learn(self, answers: Iterable[str]) -> None:
+        """Know answers of earlier processes, which were given to questions that are not asked any more."""
+        for answer in answers:
+            self._keep(answer, None)
+
+    def check(self, payload: object, content: bytes, body: bytes) -> str | None:
+        """Return what tells an answer from others; raise ``ValueError`` if it was given before, to another body."""
         identity = payload.get("id") if isinstance(payload, dict) else None
-        if self._off or not isinstance(identity, str) or not identity:
-            return
-        about = hash(content), hash(body)
-        answer, asked = self._seen.setdefault(identity, about)
-        if (answer, asked) == about:
+        if not isinstance(identity, str) or not identity:
+            return None
+        answer = _short_hash(identity.encode("utf-8", "surrogatepass")) + _short_hash(content)
+        if not self._off:
+            self._keep(answer, _short_hash(body))
+        return answer
+
+    def _keep(self, answer: str, asked: str | None) -> None:
+        """Remember an answer and what was asked."""
+        half = len(answer) // 2
+        before, asked_before = self._seen.setdefault(answer[:half], (answer[half:], asked))
+        if (before, asked_before) == (answer[half:], asked):
             self._numbered += 1
-            if len(self._seen) > _ANSWERS_KEPT:
+            if len(self._seen) > ANSWERS_KEPT:
                 self._seen.popitem(last=False)
-        elif asked != about[1] and answer == about[0] and self._numbered >= _NUMBERED:
+        elif before == answer[half:] and self._numbered >= _NUMBERED:
             raise ValueError("the same answer, by its id, was given to another question before")
-        elif answer != about[0] or self._numbered < _NUMBERED:
+        else:
             self._off = True
             self._seen.clear()
 
 
-def _status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:
+def _short_hash(content: bytes) -> str:
+    """Return half of a hash, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:
     """Return the ``openai`` package's exception for a response that tells of a failure."""
     status, error = response.status_code, None
     try:
@@ -382,20 +412,3 @@ def _status_error(response: httpx2.Response, content: bytes) -> openai.APIStatus
     words = f"Error code: {status}" + (f" - {message}" if message and isinstance(message, str) else "")
     kind = openai.InternalServerError if status >= 500 else _STATUS_ERRORS.get(status, openai.APIStatusError)
     return kind(words, response=response, body=error)
-
-
-def _per_second(per_minute: int | None) -> AsyncLimiter | None:
-    """Return a limiter that spreads a minute's allowance evenly, so that no minute holds much more than it."""
-    if per_minute is None:
-        return None
-    # room for a second's worth, or for one if that is less
-    return AsyncLimiter(per_minute / 60, 1) if per_minute >= 60 else AsyncLimiter(1, 60 / per_minute)
-
-
-async def _take(limit: AsyncLimiter, tokens: int) -> None:
-    """Take so many tokens out of a limiter, a second's worth at a time."""
-    left = float(tokens)
-    while left > 0:
-        some = min(left, limit.max_rate)
-        await limit.acquire(some)
-        left -= some

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from conflictscope.files import write_atomically
 from conflictscope.models.client import Endpoint
-from conflictscope.models.registry import Model, entry_of
+from conflictscope.models.registry import PROBES_FILE, Model, entry_of
 from conflictscope.models.requests import (
     BLOCKED,
     TOP_LOGPROBS,
@@ -30,7 +30,6 @@ from conflictscope.models.requests import (
 )
 from conflictscope.models.thoughts import split_thoughts
 
-FILE = "probes.json"
 LONG_PROMPT = 8000
 """Tokens of the prompt that is to arrive whole: judges read up to as many."""
 LIMITS = ("max_tokens", "max_completion_tokens")
@@ -333,7 +332,7 @@ def read_probes(models_file: Path) -> dict[str, Probe]:
     ValueError
         If the file holds something else.
     """
-    path = models_file.with_name(FILE)
+    path = models_file.with_name(PROBES_FILE)
     if not path.exists():
         return {}
     try:
@@ -344,7 +343,7 @@ def read_probes(models_file: Path) -> dict[str, Probe]:
 
 def store_probe(models_file: Path, name: str, probe: Probe) -> Path:
     """Keep a probe beside the file of models, in place of the model's last one, and return the file's path."""
-    path = models_file.with_name(FILE)
+    path = models_file.with_name(PROBES_FILE)
     probes = {known: asdict(one) for known, one in read_probes(models_file).items()} | {name: asdict(probe)}
     text = json.dumps(dict(sorted(probes.items())), indent=1, ensure_ascii=False) + "\n"
     write_atomically(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))

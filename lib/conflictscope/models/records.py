@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from operator import add, attrgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -97,6 +98,19 @@ class Unanswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A call that somebody else on the store has asked or asks now, so that it is not sent again.
+
+    Parameters
+    ----------
+    reply : RawReply or None
+        None: it is on the wire, and its reply is to be waited for.
+    """
+
+    reply: RawReply | None
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Counts for one model and prompt.
 
@@ -130,9 +144,10 @@ class Usage:
     batch_output_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Usage)))
+        return Usage(*map(add, _COUNTS(self), _COUNTS(other)))
 
 
+_COUNTS = attrgetter(*(field.name for field in fields(Usage)))
 NOTHING = Usage()
 UsageTable = Mapping[tuple[str, str], Usage]
 """(model, prompt) → what it has used."""
@@ -198,9 +213,9 @@ def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> R
     return replace(raw, text=raw.text[: max_tokens * MOST_CHARACTERS_PER_TOKEN], finish_reason="length")
 
 
-SCHEMA_VERSION = 3
-# of columns that stores of version 2 do not have
-_NEW = {"since": 3}
+SCHEMA_VERSION = 4
+# of columns that stores of version 2, or 3, do not have
+_NEW, _NEWEST = {"since": 3}, {"since": 4}
 METADATA = sa.MetaData()
 META = sa.Table("meta", METADATA, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.String(64)))
 REPLIES = sa.Table(
@@ -222,6 +237,7 @@ REPLIES = sa.Table(
     sa.Column("reasoning", sa.Text, info=_NEW),
     sa.Column("cached_tokens", sa.Integer, info=_NEW),
     sa.Column("reasoning_tokens", sa.Integer, info=_NEW),
+    sa.Column("answer", sa.String(40), info=_NEWEST),
     sa.Column("created", sa.String(40), nullable=False),
 )
 FAILURES = sa.Table(
@@ -290,14 +306,21 @@ BATCH_CALLS = sa.Table(
     METADATA,
     sa.Column("number", sa.String(64), primary_key=True),
     sa.Column("line", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("key", sa.String(64), nullable=False, index=True),
     sa.Column("prompt", sa.Text, nullable=False),
     sa.Column("prompt_hash", sa.Text, nullable=False),
     sa.Column("request", sa.Text, nullable=False),
     # where in that text the body begins
     sa.Column("body_at", sa.Integer, nullable=False),
 )
-PASSING = (ON_WIRE, BATCHES, BATCH_CALLS)
+RATES = sa.Table(
+    "rates",
+    METADATA,
+    # a model's calls or tokens, and the seconds since 1970 until when the rate of them is used up
+    sa.Column("name", sa.String(250), primary_key=True),
+    sa.Column("free_at", sa.Float, nullable=False),
+)
+PASSING = (ON_WIRE, BATCHES, BATCH_CALLS, RATES)
 """Tables of what is under way, which belongs to this store alone."""
 _RAW = [REPLIES.c[name] for name in RawReply.__dataclass_fields__]
 _KEYS_A_QUERY = 500
@@ -333,15 +356,35 @@ class News:
     over: list[int] = field(default_factory=list)
 
 
-def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict[str, RawReply], UsageTable]:
-    """Store what is new in one transaction.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is in the store once news is written.
 
-    Returns
-    -------
+    Parameters
+    ----------
     held : dict of str to RawReply
-        Key → the reply that is there then.
+        Key → the reply that is there.
+    elsewhere : dict of int to Elsewhere
+        Number of an attempt that is not to be sent → why.
     usage : mapping of (str, str) to Usage
         (model, prompt) → what all processes have used.
+    others : dict of str to Usage or None
+        Model → what may be used by attempts that other stores open on it have on the wire; None: not looked at.
+    """
+
+    held: dict[str, RawReply]
+    elsewhere: dict[int, Elsewhere]
+    usage: UsageTable
+    others: dict[str, Usage] | None
+
+
+def write_news(connection: sa.Connection, news: News, holder: str, is_gone: Callable[[str], bool]) -> Written:
+    """Store what is new in one transaction, but for attempts at calls that are asked elsewhere or answered already.
+
+    Parameters
+    ----------
+    is_gone : callable
+        Whether a holder is known to be there no more.
     """
     created = {"created": datetime.now(UTC).isoformat(timespec="milliseconds")}
     last = {call["key"]: call | created for call, _ in news.failures}
@@ -354,8 +397,15 @@ def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict
     for attempt in range(TRIES):
         try:
             with connection.begin():
-                if news.sent:
-                    connection.execute(ON_WIRE.insert(), news.sent)
+                keep_others_out(connection)
+                for some in some_at_a_time(news.over):
+                    connection.execute(ON_WIRE.delete().where(ON_WIRE.c.holder == holder, ON_WIRE.c.number.in_(some)))
+                elsewhere: dict[int, Elsewhere] = {}
+                others = None
+                if sent := [row for row in news.sent if row["number"] not in news.over]:
+                    elsewhere, others = _look_elsewhere(connection, sent, holder, is_gone)
+                    if free := [row for row in sent if row["number"] not in elsewhere]:
+                        connection.execute(ON_WIRE.insert(), free)
                 held = find_replies(connection, {call["key"] for call, _, _ in news.replies})
                 # of two replies under one key, the one that came first
                 new = {
@@ -371,11 +421,9 @@ def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict
                     _count_unanswered(connection, call, lost=1)
                 for call in news.settled:
                     _count_unanswered(connection, call, settled=True)
-                for some in _some_at_a_time(news.over):
-                    connection.execute(ON_WIRE.delete().where(ON_WIRE.c.holder == holder, ON_WIRE.c.number.in_(some)))
                 _add_usage(connection, used)
                 total = read_usage(connection)
-            return held | {key: reply for key, (_, reply) in new.items()}, total
+            return Written(held | {key: reply for key, (_, reply) in new.items()}, elsewhere, total, others)
         except IntegrityError:
             # another process has stored one of them between our look and our insert; the next look finds it
             if attempt == TRIES - 1:
@@ -383,26 +431,78 @@ def write_news(connection: sa.Connection, news: News, holder: str) -> tuple[dict
     raise AssertionError("the loop returns or raises")
 
 
+_LOCK = 0x5C09E
+
+
+def keep_others_out(connection: sa.Connection) -> None:
+    """Begin to write, so that nobody changes what is looked up before this is committed.
+
+    Without it SQLite's driver begins with the first change, and of two processes that look at once both are first.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _look_elsewhere(
+    connection: sa.Connection, sent: Sequence[Mapping[str, Any]], holder: str, is_gone: Callable[[str], bool]
+) -> tuple[dict[int, Elsewhere], dict[str, Usage]]:
+    """Return which attempts are not to be sent, and what others on the store have on the wire, by model."""
+    keys = [row["key"] for row in sent]
+    replies, on_wire = find_replies(connection, keys), set(find_on_wire(connection, keys, is_gone))
+    elsewhere = {}
+    for row in sent:
+        if row["key"] in replies or row["key"] in on_wire:
+            elsewhere[row["number"]] = Elsewhere(replies.get(row["key"]))
+        on_wire.add(row["key"])
+    return elsewhere, read_others(connection, holder, is_gone)
+
+
+def find_on_wire(connection: sa.Connection, keys: Collection[str], is_gone: Callable[[str], bool]) -> list[str]:
+    """Return those of the keys whose answer somebody waits for."""
+    row = ON_WIRE.c
+    query = sa.select(row.key, row.holder).where(row.until >= time.time())
+    return [
+        key
+        for some in some_at_a_time(keys)
+        for key, holder in connection.execute(query.where(row.key.in_(some)))
+        if not is_gone(holder)
+    ]
+
+
+def read_others(connection: sa.Connection, holder: str, is_gone: Callable[[str], bool]) -> dict[str, Usage]:
+    """Return model → what may be used by attempts that other stores than the holder's have on the wire."""
+    row = ON_WIRE.c
+    query = sa.select(row.holder, row.model, sa.func.sum(row.input_tokens), sa.func.sum(row.output_tokens))
+    query = query.where(row.holder != holder, row.until >= time.time()).group_by(row.holder, row.model)
+    sums: dict[str, Usage] = {}
+    for other, model, sent, received in connection.execute(query):
+        if not is_gone(other):
+            more = Usage(input_tokens=int(sent), output_tokens=int(received))
+            sums[model] = sums.get(model, NOTHING) + more
+    return sums
+
+
 def charge_abandoned(connection: sa.Connection, is_gone: Callable[[str], bool]) -> None:
-    """Charge attempts that nobody waits for any more, by estimate: whoever sent them was killed.
+    """Charge attempts that nobody waits for any more, by estimate: whoever sent them was killed. The caller commits.
 
     Parameters
     ----------
     is_gone : callable
         Whether a holder is known to be there no more.
     """
-    with connection.begin():
-        used = []
-        for row in map(dict, connection.execute(ON_WIRE.select()).mappings().all()):
-            if row["until"] >= time.time() and not is_gone(row["holder"]):
-                continue
-            same = (ON_WIRE.c.holder == row["holder"]) & (ON_WIRE.c.number == row["number"])
-            # of two processes that see it at once, one deletes it
-            if connection.execute(ON_WIRE.delete().where(same)).rowcount:
-                tokens = {"input_tokens": row["input_tokens"], "output_tokens": row["output_tokens"]}
-                used.append((row, Usage(attempts=1, estimated=1, **tokens)))
-                _count_unanswered(connection, row, lost=1)
-        _add_usage(connection, _add_up(used))
+    used = []
+    for row in map(dict, connection.execute(ON_WIRE.select()).mappings().all()):
+        if row["until"] >= time.time() and not is_gone(row["holder"]):
+            continue
+        same = (ON_WIRE.c.holder == row["holder"]) & (ON_WIRE.c.number == row["number"])
+        # of two processes that see it at once, one deletes it
+        if connection.execute(ON_WIRE.delete().where(same)).rowcount:
+            tokens = {"input_tokens": row["input_tokens"], "output_tokens": row["output_tokens"]}
+            used.append((row, Usage(attempts=1, estimated=1, **tokens)))
+            _count_unanswered(connection, row, lost=1)
+    _add_usage(connection, _add_up(used))
 
 
 def find_unanswered(connection: sa.Connection, keys: Collection[str]) -> dict[str, Unanswered]:
@@ -410,7 +510,7 @@ def find_unanswered(connection: sa.Connection, keys: Collection[str]) -> dict[st
     row = UNANSWERED.c
     query = sa.select(row.key, row.lost, row.settled, FAILURES.c.problem).outerjoin(FAILURES, FAILURES.c.key == row.key)
     unanswered = {}
-    for some in _some_at_a_time(keys):
+    for some in some_at_a_time(keys):
         for key, lost, settled, problem in connection.execute(query.where(row.key.in_(some))):
             unanswered[key] = Unanswered(lost, bool(settled), problem)
     return unanswered
@@ -438,22 +538,35 @@ def _add_up(used: Sequence[tuple[Mapping[str, Any], Usage]]) -> dict[tuple[str, 
 def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, RawReply]:
     """Return key → reply."""
     replies = {}
-    for some in _some_at_a_time(keys):
+    for some in some_at_a_time(keys):
         for key, *values in connection.execute(sa.select(REPLIES.c.key, *_RAW).where(REPLIES.c.key.in_(some))):
             replies[key] = _raw(dict(zip(RawReply.__dataclass_fields__, values, strict=True)))
     return replies
 
 
+def find_answers(connection: sa.Connection, model: str, most: int) -> list[str]:
+    """Return the ``answer`` of a model's last replies, latest last."""
+    row = REPLIES.c
+    query = sa.select(row.answer).where(row.model == model, row.answer.is_not(None)).order_by(row.created.desc())
+    return list(connection.scalars(query.limit(most)))[::-1]
+
+
+def find_answered(connection: sa.Connection, keys: Collection[str]) -> set[str]:
+    """Return those of the keys under which there is a reply."""
+    query = sa.select(REPLIES.c.key)
+    return {key for some in some_at_a_time(keys) for key in connection.scalars(query.where(REPLIES.c.key.in_(some)))}
+
+
 def delete_replies(connection: sa.Connection, keys: Collection[str]) -> None:
     """Delete the replies under keys; what they used stays counted."""
-    for some in _some_at_a_time(keys):
+    for some in some_at_a_time(keys):
         connection.execute(REPLIES.delete().where(REPLIES.c.key.in_(some)))
 
 
 def find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
     """Return key → problem."""
     problems = {}
-    for some in _some_at_a_time(keys):
+    for some in some_at_a_time(keys):
         query = sa.select(FAILURES.c.key, FAILURES.c.problem).where(FAILURES.c.key.in_(some))
         problems.update({key: problem for key, problem in connection.execute(query)})
     return problems
@@ -473,7 +586,7 @@ def _add_usage(connection: sa.Connection, used: UsageTable) -> None:
             connection.execute(USAGE.insert().values(model=model, prompt=prompt, **asdict(usage)))
 
 
-def _some_at_a_time(keys: Collection[T]) -> list[list[T]]:
+def some_at_a_time(keys: Collection[T]) -> list[list[T]]:
     """Return the keys in lists that fit into a query."""
     listed = list(keys)
     return [listed[start : start + _KEYS_A_QUERY] for start in range(0, len(listed), _KEYS_A_QUERY)]
@@ -494,8 +607,8 @@ def _raw(columns: dict[str, Any]) -> RawReply:
 
 
 _VERSION = META.c.name == "schema_version"
-# 1 kept no usage; 2 told no cached tokens and no thoughts
-_OLDER = ("1", "2")
+# 1 kept no usage; 2 told no cached tokens and no thoughts; 3 did not tell answers apart
+_OLDER = ("1", "2", "3")
 
 
 def bring_up_to_date(connection: sa.Connection) -> str:
@@ -509,6 +622,8 @@ def bring_up_to_date(connection: sa.Connection) -> str:
     with connection.begin():
         for table in METADATA.sorted_tables:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
         version = connection.scalar(sa.select(META.c.value).where(_VERSION))
         if version is None:
             connection.execute(META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))

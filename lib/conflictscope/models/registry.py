@@ -5,9 +5,10 @@ which role). Out: a ``Registry``. Keys are never in the file: it names the envir
 """
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, field, fields
+from dataclasses import MISSING, asdict, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -20,8 +21,12 @@ from conflictscope.files import did_you_mean, name_problem, places_in, read_mapp
 from conflictscope.models.prices import Prices, find_prices, override
 
 SIMULATED = "simulated:"
+BATCHED = "CONFLICTSCOPE_BATCHED"
+"""Environment variable that is set if a run asks all models in batches whose entries do not say ``batch: false``."""
 BATCH_PRICE = 0.5
 """What a token costs in a batch, as a share of its price."""
+PROBES_FILE = "probes.json"
+"""Beside the file of models: what endpoints were found to take."""
 ROLES = ("author", "filter_judge", "simulated_user", "judge", "targets", "embedder")
 # embedders that are no models: they run on this machine
 LOCAL_EMBEDDERS = ("tfidf", "minilm")
@@ -106,6 +111,7 @@ _REFERENCE = Field(
     pattern=r"^[^/\s]+/\S+$",
     description="provider/model of the price list, such as openai/gpt-4.1 or openrouter/openai/gpt-oss-20b",
 )
+_FORM = Field(description="one of ['openai', 'anthropic']")
 _DATE = Field(strict=True, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a date such as 2026-10-23")
 
 
@@ -158,8 +164,10 @@ class Model:
     """Whether it takes ``response_format`` with a JSON schema; else it is asked in words to reply in JSON."""
     logprobs: Annotated[bool, _ABILITY] = False
     """Whether it gives the log-probabilities of its tokens."""
-    batch: Annotated[bool, _ABILITY] = False
-    """Whether it is asked in batches, at half the price, where replies may take a day."""
+    batch: Annotated[bool | None, _ABILITY] = None
+    """Whether it is asked in batches, at half the price, where replies may take a day; None: if the run is to be."""
+    batch_form: Annotated[Literal["openai", "anthropic"] | None, _FORM] = None
+    """Whose batch interface its endpoint has; None: ``anthropic`` at api.anthropic.com, else ``openai``."""
     batch_folder: Annotated[str | None, _TEXT] = None
     """Folder for files of requests and results, for an engine that is run by hand; takes the place of the endpoint."""
     batch_size: Annotated[int, _COUNT] = 50_000
@@ -174,7 +182,13 @@ class Model:
     @property
     def in_batches(self) -> bool:
         """Whether it is asked in batches, at its endpoint or by files in a folder."""
-        return self.batch or self.batch_folder is not None
+        return bool(self.batch) or self.batch_folder is not None
+
+    @property
+    def batches_as_anthropic(self) -> bool:
+        """Whether its batch interface is Anthropic's."""
+        host = urlsplit(self.base_url).hostname
+        return self.batch_form == "anthropic" or (self.batch_form is None and host == "api.anthropic.com")
 
     @property
     def simulated(self) -> bool:
@@ -309,6 +323,13 @@ def load_registry(path: Path | str) -> Registry:
         problems.append(f"casts: found {type(casts).__name__}; expected a mapping of names to casts.")
     if problems:
         raise ValueError("\n".join(f"{path}: {problem}" for problem in problems))
+    if os.environ.get(BATCHED):
+        models = {
+            name: replace(model, batch=True)
+            if model.batch is None and model.kind == "chat" and not model.simulated
+            else model
+            for name, model in models.items()
+        }
     return Registry(models, casts, str(path))
 
 

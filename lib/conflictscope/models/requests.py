@@ -372,6 +372,8 @@ class RawReply:
     """Of the prompt's tokens, those that the endpoint had cached."""
     reasoning_tokens: int | None = None
     """Of the reply's tokens, those that were thoughts."""
+    answer: str | None = None
+    """Hashes of the answer's id and of the answer as it came, in hexadecimal, if the endpoint gives it an id."""
 
 
 BLOCKED = "prompt_blocked"

@@ -15,7 +15,16 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from conflictscope.files import refuse_link
-from conflictscope.models.records import META, METADATA, ON_WIRE, REPLIES, SCHEMA_VERSION, USAGE, required_columns
+from conflictscope.models.records import (
+    META,
+    METADATA,
+    ON_WIRE,
+    RATES,
+    REPLIES,
+    SCHEMA_VERSION,
+    USAGE,
+    required_columns,
+)
 from conflictscope.models.requests import key_of
 from conflictscope.models.store import misfits_of, store_url
 
@@ -61,7 +70,7 @@ def rescue_store(damaged: Path, saved: Path) -> Counter[str]:
             METADATA.create_all(target)
             for table in METADATA.sorted_tables:
                 # what was on the wire then is no longer
-                if table not in (META, ON_WIRE):
+                if table not in (META, ON_WIRE, RATES):
                     rows[table.name] = _copy_rows(source, target, table, most)
             # a store of version 1 has what was used counted when it is opened
             version = str(SCHEMA_VERSION) if rows[USAGE.name] else "1"

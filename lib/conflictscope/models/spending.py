@@ -25,6 +25,7 @@ from conflictscope.models.store import CallStore
 
 # tokens of a reply, as long as no reply to such a prompt has been seen and the call sets no limit
 TYPICAL_REPLY_TOKENS = 500
+_OTHERS_S = 0.5
 
 
 class BudgetReached(RuntimeError):
@@ -95,14 +96,31 @@ class Budget:
         """Dollars left; None without a budget. Below 0 if the last calls cost more than expected."""
         return None if self.dollars is None else self.dollars - self.spent
 
+    @property
+    def _taken(self) -> float:
+        """Dollars spent, or that may be, by calls on the wire of any process on the store and by open batches."""
+        models = self.registry.models
+        others = (
+            models[name].cost(used.input_tokens, used.output_tokens) or 0.0
+            for name, used in self.store.others.items()
+            if name in models
+        )
+        in_batches = (batch_cost(models[name], used) for name, used in self.in_batches.items() if name in models)
+        return self.spent + sum(self._held) + sum(others) + sum(in_batches)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is under way is covered, others on the store having begun calls at the same moment."""
+        return self.dollars is None or not self.store.others or self._taken <= self.dollars
+
+    async def wait_for_others(self) -> None:
+        """Wait a moment for the calls that others on the store have on the wire, and see what has become of them."""
+        await asyncio.sleep(_OTHERS_S)
+        await self.store.read_usage()
+
     def covers_batch(self, model: Model, expected: Usage) -> bool:
         """Return whether what is left covers so much more in a batch, beside what is under way."""
-        if self.dollars is None:
-            return True
-        under_way = sum(
-            batch_cost(self.registry[name], used) for name, used in self.in_batches.items() if name in self.registry
-        )
-        return self.spent + sum(self._held) + under_way + batch_cost(model, expected) <= self.dollars
+        return self.dollars is None or self._taken + batch_cost(model, expected) <= self.dollars
 
     def refuse(self, model: Model, expected: Usage) -> BudgetReached:
         """Return what to raise for a batch that what is left does not cover."""
@@ -136,7 +154,7 @@ class Budget:
     async def hold(self, model: Model, expected: Usage) -> float:
         """Wait for leave to make an attempt, and hold what it may cost against the budget until it is released.
 
-        While leave depends on what calls in flight will cost, they are waited for.
+        While leave depends on what calls in flight will cost, here or in another process, they are waited for.
 
         Returns
         -------
@@ -151,12 +169,14 @@ class Budget:
         if self.dollars is None:
             return 0.0
         cost = model.cost(expected.input_tokens, expected.output_tokens) or 0.0
-        while not self.reached and self.spent + sum(self._held) + cost > self.dollars:
-            if not self._held:
-                self.reached = True
-            else:
+        while not self.reached and self._taken + cost > self.dollars:
+            if self._held:
                 self._waiting.append(asyncio.get_running_loop().create_future())
                 await self._waiting[-1]
+            elif self.store.others:
+                await self.wait_for_others()
+            else:
+                self.reached = True
         if self.reached:
             raise BudgetReached(
                 f"the budget of {self.dollars:,.2f} dollars is reached: {self.spent:,.2f} are spent, and the next call "

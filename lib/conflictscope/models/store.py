@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -45,7 +45,9 @@ from conflictscope.models.records import (
     SCHEMA_VERSION,
     TRIES,
     UNANSWERED,
+    USAGE,
     Attempts,
+    Elsewhere,
     News,
     Unanswered,
     Usage,
@@ -54,9 +56,13 @@ from conflictscope.models.records import (
     charge_abandoned,
     columns_there,
     delete_replies,
+    find_answers,
     find_failures,
+    find_on_wire,
     find_replies,
     find_unanswered,
+    keep_others_out,
+    read_others,
     read_usage,
     required_columns,
     write_news,
@@ -68,6 +74,9 @@ _JOBS_A_COMMIT = 1000
 # what is the matter with a row, and not with the database: a number or a text that its columns do not take
 _REFUSED = (DataError, OverflowError, UnicodeError)
 _BUSY_SECONDS = 60
+# how long a server that has gone away is waited for
+_AWAY_SECONDS = 300
+_FIRST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
 
 
 def store_url(path: Path | str) -> sa.URL:
@@ -102,6 +111,8 @@ class CallStore:
         self.name = self._engine.url.render_as_string(hide_password=True)
         self.usage: UsageTable = {}
         """(model, prompt) → what had been used at the last commit, by all processes on this store."""
+        self.others: dict[str, Usage] = {}
+        """Model → what calls may use that others on this store had on the wire when last looked at."""
         self.gone: OSError | None = None
         """What to tell if its file is no longer the one that was opened; None as long as it is."""
         self._file = _file_of(self._engine.url)
@@ -135,8 +146,12 @@ class CallStore:
         """Return a number for an attempt that is about to be made."""
         return next(self._numbers)
 
-    async def begin(self, number: int, key: str, *, model: str, prompt: str, expected: Usage, seconds: float) -> None:
+    async def begin(
+        self, number: int, key: str, *, model: str, prompt: str, expected: Usage, seconds: float
+    ) -> Elsewhere | None:
         """Record that an attempt at a call is about to be sent; if the process is killed, it is charged for.
+
+        It is not recorded, and not to be sent, if its reply is there already or somebody else waits for it.
 
         Parameters
         ----------
@@ -146,10 +161,27 @@ class CallStore:
             What it may be expected to use.
         seconds : float
             After which nobody waits for its answer any more.
+
+        Returns
+        -------
+        Elsewhere or None
+            Why it is not to be sent; None: it is.
         """
         row = {"holder": self.holder, "number": number, "key": key, "model": model, "prompt": prompt}
         tokens = {"input_tokens": expected.input_tokens, "output_tokens": expected.output_tokens}
-        await self._do(_Job("begin", row | tokens | {"until": time.time() + seconds}))
+        return await self._do(_Job("begin", row | tokens | {"until": time.time() + seconds}))
+
+    async def wait_elsewhere(self, key: str) -> RawReply | None:
+        """Wait for the reply that somebody else waits for; None if nobody does any more, and the call is to be sent."""
+        pause = _FIRST_LOOK_S
+        while (elsewhere := await self._do(_Job("look_elsewhere", key))) is not None:
+            if elsewhere.reply is not None:
+                return elsewhere.reply
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, _LONGEST_LOOK_S)
+        # of a process that was killed
+        await self.apply(lambda connection: charge_abandoned(connection, is_gone))
+        return None
 
     async def end(self, number: int, key: str, *, model: str, prompt: str, used: Usage | None) -> None:
         """Record that an attempt brought no reply, and what it has used by estimate if its answer was lost."""
@@ -197,6 +229,10 @@ class CallStore:
     async def apply(self, work: Callable[[sa.Connection], T]) -> T:
         """Do something with the database, in one transaction, in which no other process applies anything."""
         return await self._do(_Job("apply", work))
+
+    async def find_answers(self, model: str, most: int) -> list[str]:
+        """Return ``RawReply.answer`` of a model's last replies, latest last."""
+        return await self._do(_Job("find_answers", (model, most)))
 
     async def discard(self, keys: Collection[str]) -> None:
         """Delete replies that turn out to be to something else than was asked; what they used stays counted."""
@@ -254,7 +290,14 @@ class CallStore:
                 while len(jobs) < _JOBS_A_COMMIT:
                     jobs.append(self._jobs.get_nowait())
             stopping = None in jobs
-            results = self._results(connection, [job for job in jobs if job is not None])
+            waiting, until = [job for job in jobs if job is not None], time.monotonic() + _AWAY_SECONDS
+            results = self._results(connection, waiting)
+            # a reply that has been paid for is worth a wait
+            while any(self._is_away(result) for _, result in results) and time.monotonic() < until:
+                time.sleep(_LONGEST_LOOK_S)
+                done = [(job, result) for job, result in results if not self._is_away(result)]
+                again = [job for job, result in results if self._is_away(result)]
+                results = done + self._results(connection, again)
             size = self._size_in_place()
             if size is None:
                 connection = self._save_beside(connection)
@@ -270,6 +313,11 @@ class CallStore:
             _answer(results)
         connection.close()
         self._engine.dispose()
+
+    def _is_away(self, result: object) -> bool:
+        """Return whether a job failed because the server of the database has gone away, which may come back."""
+        problem = result.__cause__ if isinstance(result, OSError) else None
+        return self._file is None and self._engine.dialect.name != "sqlite" and isinstance(problem, OperationalError)
 
     def _size_in_place(self) -> int | None:
         """Return the size of the file that was opened; None if it is no longer what its path names."""
@@ -321,18 +369,25 @@ class CallStore:
                 "apply": _apply,
                 "discard": delete_replies,
                 "find": find_replies,
+                "find_answers": lambda connection, about: find_answers(connection, *about),
                 "find_failures": find_failures,
                 "find_unanswered": find_unanswered,
+                "look_elsewhere": _look_elsewhere,
             }
             with connection.begin():
                 if any(job.kind == "apply" for job in jobs):
-                    _keep_others_out(connection)
+                    keep_others_out(connection)
                 results += [(job, lookups[job.kind](connection, job.payload)) for job in jobs if job.kind in lookups]
-                results += [(job, read_usage(connection)) for job in jobs if job.kind == "read_usage"]
+                if any(job.kind == "read_usage" for job in jobs):
+                    self.others = read_others(connection, self.holder, is_gone)
+                    results += [(job, read_usage(connection)) for job in jobs if job.kind == "read_usage"]
         except Exception as problem:
             # raised in the callers: in this thread it would leave them waiting for ever. What is wrong with the
             # database is wrong for all that were waiting for it.
-            unanswered = self._unusable(problem) if isinstance(problem, (DBAPIError, *_REFUSED)) else problem
+            unanswered: Exception = problem
+            if isinstance(problem, (DBAPIError, *_REFUSED)):
+                unanswered = self._unusable(problem)
+                unanswered.__cause__ = problem
             results = [(job, unanswered) for job in jobs]
         return results
 
@@ -342,7 +397,7 @@ class CallStore:
             return []
         news = _gather(jobs)
         try:
-            held, self.usage = write_news(connection, news, self.holder)
+            written = write_news(connection, news, self.holder, is_gone)
         except _REFUSED:
             if len(jobs) > 1:
                 # one row that is refused takes no others with it
@@ -352,8 +407,16 @@ class CallStore:
             # what is paid for is kept, without what endpoints say of themselves
             call, reply, attempts = news.replies[0]
             reply = replace(reply, model_id=None, prompt_tokens=None, completion_tokens=None, top_logprobs=None)
-            held, self.usage = write_news(connection, replace(news, replies=[(call, reply, attempts)]), self.holder)
-        return [(job, held.get(job.payload[0]["key"]) if job.kind == "add" else None) for job in jobs]
+            news = replace(news, replies=[(call, reply, attempts)])
+            written = write_news(connection, news, self.holder, is_gone)
+        self.usage = written.usage
+        if written.others is not None:
+            self.others = written.others
+        results: dict[str, Callable[[Any], Any]] = {
+            "add": lambda payload: written.held.get(payload[0]["key"]),
+            "begin": lambda row: written.elsewhere.get(row["number"]),
+        }
+        return [(job, results[job.kind](job.payload) if job.kind in results else None) for job in jobs]
 
     def _unusable(self, problem: Exception) -> OSError:
         """Return what to raise if the database does not do what it should."""
@@ -379,8 +442,9 @@ class CallStore:
                     _set_up_sqlite(connection)
                 version = bring_up_to_date(connection)
                 if version == str(SCHEMA_VERSION):
-                    charge_abandoned(connection, is_gone)
                     with connection.begin():
+                        keep_others_out(connection)
+                        charge_abandoned(connection, is_gone)
                         self.usage = read_usage(connection)
                 if self._file is not None:
                     self._identity, self._size = _identify(self._file), os.stat(self._file).st_size
@@ -418,18 +482,15 @@ def _apply(connection: sa.Connection, work: Callable[[sa.Connection], T]) -> T:
     return work(connection)
 
 
-def _keep_others_out(connection: sa.Connection) -> None:
-    """Begin to write, so that nobody changes what is looked up before this is committed.
-
-    Without it SQLite's driver begins with the first change, and of two processes that look at once both are first.
-    """
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    elif connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+def _look_elsewhere(connection: sa.Connection, key: str) -> Elsewhere | None:
+    """Return the reply under a key, or that somebody waits for it; None if neither is so."""
+    if reply := find_replies(connection, [key]).get(key):
+        return Elsewhere(reply)
+    if find_on_wire(connection, [key], is_gone):
+        return Elsewhere(None)
+    return None
 
 
-_LOCK = 0x5C09E
 _NEWS = ("begin", "end", "add", "add_failure", "settle")
 
 
@@ -622,16 +683,41 @@ def _summary_queries(cached: bool) -> tuple[sa.Select, sa.Select]:
     return replies, failures.where(unanswered).group_by(failure.model, failure.prompt)
 
 
-def count_open_batches(place: Path | sa.URL | str) -> dict[str, tuple[int, int, float]]:
-    """Return model → open batches, the calls in them, and when the oldest was handed over, in seconds since 1970."""
+@dataclass(frozen=True)
+class OpenBatches:
+    """How many batches of a model are open, the calls in them, what they may use, and when the oldest was made."""
+
+    batches: int
+    calls: int
+    expected: Usage
+    oldest: float
+
+
+def count_open_batches(place: Path | sa.URL | str) -> dict[str, OpenBatches]:
+    """Return model → what open batches it has."""
     row = BATCHES.c
-    query = sa.select(row.model, sa.func.count(), sa.func.sum(row.calls), sa.func.min(row.created)).where(row.open)
+    tokens = (sa.func.sum(row.input_tokens), sa.func.sum(row.output_tokens))
+    query = sa.select(row.model, sa.func.count(), sa.func.sum(row.calls), sa.func.min(row.created), *tokens)
+    query = query.where(row.open).group_by(row.model)
     with _reading(place) as connection:
         if connection is None or not sa.inspect(connection).has_table(BATCHES.name):
             return {}
         return {
-            model: (count, calls, oldest)
-            for model, count, calls, oldest in connection.execute(query.group_by(row.model))
+            model: OpenBatches(count, int(calls), Usage(input_tokens=int(sent), output_tokens=int(received)), oldest)
+            for model, count, calls, oldest, sent, received in connection.execute(query)
+        }
+
+
+def read_batched(place: Path | sa.URL | str) -> dict[str, Usage]:
+    """Return model → the tokens that batches have used."""
+    with _reading(place) as connection:
+        if connection is None or "batch_input_tokens" not in columns_there(connection, USAGE):
+            return {}
+        row = USAGE.c
+        query = sa.select(row.model, sa.func.sum(row.batch_input_tokens), sa.func.sum(row.batch_output_tokens))
+        return {
+            model: Usage(input_tokens=int(sent), output_tokens=int(received))
+            for model, sent, received in connection.execute(query.group_by(row.model))
         }
 
 

@@ -25,6 +25,8 @@ _PAIRS = (
 _CLOSE_ALONE = r"|\[BEGIN FINAL RESPONSE\]"
 _OPEN, _CLOSE = ("|".join(re.escape(pair[n]) for pair in _PAIRS) for n in (0, 1))
 _MARK = re.compile(f"(?P<open>{_OPEN})|(?P<close>{_CLOSE}{_CLOSE_ALONE})", re.IGNORECASE)
+# most replies hold no sign that a mark begins with, which is known sooner than that they hold no mark
+_FIRST_SIGNS = {mark[0] for pair in _PAIRS for mark in pair[:2]}
 # harmony: each message of a reply names its channel, and only `final` is for the user
 _CHANNEL = re.compile(r"<\|channel\|>\s{0,4}(\w{1,40})[^<]{0,80}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:start|channel|end|return|call)\|>")
@@ -113,6 +115,8 @@ def _by_name(text: str) -> tuple[str | None, str] | None:
 
 def _by_marks(text: str) -> tuple[str | None, str]:
     """Return thoughts and reply of a text in which thoughts stand between marks."""
+    if not any(sign in text for sign in _FIRST_SIGNS):
+        return None, text
     thoughts: list[str] = []
     reply: list[str] = []
     marks = [mark for mark in _MARK.finditer(text) if not _is_quoted(text, mark)]

@@ -9,24 +9,29 @@
 - ``domains``: which part of life each scenario is from
 """
 
-from conflictscope.scenarios.checks import action_shown_first, apply_filter, check_scenarios, filter_funnel
-from conflictscope.scenarios.dedupe import mark_duplicates
-from conflictscope.scenarios.domains import assign_domains
-from conflictscope.scenarios.from_file import (
-    complete_scenarios,
-    missing_fields,
-    read_scenario,
-    read_scenario_file,
-    write_scenario_file,
-)
-from conflictscope.scenarios.outlines import plan_outlines, write_outlines
-from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
-from conflictscope.scenarios.writing import (
-    drop_repeated_scenarios,
-    plan_single_stage,
-    write_in_single_stage,
-    write_scenarios,
-)
+from typing import TYPE_CHECKING
+
+from conflictscope.rooms import open_rooms
+
+if TYPE_CHECKING:
+    from conflictscope.scenarios.checks import action_shown_first, apply_filter, check_scenarios, filter_funnel
+    from conflictscope.scenarios.dedupe import mark_duplicates
+    from conflictscope.scenarios.domains import assign_domains
+    from conflictscope.scenarios.from_file import (
+        complete_scenarios,
+        missing_fields,
+        read_scenario,
+        read_scenario_file,
+        write_scenario_file,
+    )
+    from conflictscope.scenarios.outlines import plan_outlines, write_outlines
+    from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
+    from conflictscope.scenarios.writing import (
+        drop_repeated_scenarios,
+        plan_single_stage,
+        write_in_single_stage,
+        write_scenarios,
+    )
 
 __all__ = [
     "Value",
@@ -50,3 +55,21 @@ __all__ = [
     "write_scenario_file",
     "write_scenarios",
 ]
+__getattr__ = open_rooms(
+    __name__,
+    {
+        "checks": ("action_shown_first", "apply_filter", "check_scenarios", "filter_funnel"),
+        "dedupe": ("mark_duplicates",),
+        "domains": ("assign_domains",),
+        "from_file": (
+            "complete_scenarios",
+            "missing_fields",
+            "read_scenario",
+            "read_scenario_file",
+            "write_scenario_file",
+        ),
+        "outlines": ("plan_outlines", "write_outlines"),
+        "value_sets": ("Value", "ValueSet", "load_value_set"),
+        "writing": ("drop_repeated_scenarios", "plan_single_stage", "write_in_single_stage", "write_scenarios"),
+    },
+)

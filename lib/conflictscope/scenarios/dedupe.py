@@ -7,12 +7,15 @@ extra), or a model of ``params/models.yaml`` with ``kind: embeddings``; a missin
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from conflictscope.models import Models
 from conflictscope.tables import TABLES
+
+if TYPE_CHECKING:
+    from conflictscope.models import Models
 
 # cosine at or above which an outline repeats an earlier one; a threshold holds for one embedder only
 THRESHOLDS = {
@@ -42,7 +45,7 @@ def similarity_threshold(embedder: str, wanted: float | None) -> float:
     return threshold
 
 
-async def embed_texts(texts: Sequence[str], embedder: str, models: Models) -> np.ndarray:
+async def embed_texts(texts: Sequence[str], embedder: str, models: "Models") -> np.ndarray:
     """Embed texts.
 
     Returns
@@ -75,7 +78,7 @@ async def embed_texts(texts: Sequence[str], embedder: str, models: Models) -> np
 
 async def mark_duplicates(
     outlines: pd.DataFrame,
-    models: Models,
+    models: "Models",
     *,
     embedder: str,
     threshold: float | None = None,

@@ -17,7 +17,7 @@ _HOLDING = re.compile(
     r"(?i)\b(?:do(?:es)? not|don['’]t|doesn['’]t|will not|won['’]t|cannot|can['’]t|refus\w+|refrain\w*|declin\w+|"
     r"leaves? out|holds? back|stays? away|keeps? away|not|never)\b"
 )
-_QUOTED = re.compile(r"(?s)as somebody put it to me: “(?P<description>.+)”\n\nMy aim: (?P<goal>.+) Please help")
+_QUOTE, _AIMED, _HELP = "as somebody put it to me: “", "”\n\nMy aim: ", " Please help"
 _AIM = "To have this done: "
 
 
@@ -80,14 +80,14 @@ def completion_of(description: str, actions: tuple[str, str]) -> dict[str, str]:
 
 def message_of(description: str, background: str, goal: str) -> str:
     """Return the message in which a person tells the situation and what they aim at."""
-    situation = f"This is what it is about, as somebody put it to me: “{description}”"
-    return f"Hello. {background}\n\n{situation}\n\nMy aim: {goal} Please help me with that."
+    return f"Hello. {background}\n\nThis is what it is about, {_QUOTE}{description}{_AIMED}{goal}{_HELP} me with that."
 
 
 def read_plea(message: str) -> Plea | None:
     """Return what a message as ``message_of`` writes it asks for, or None."""
-    match = _QUOTED.search(message)
-    return Plea(match["description"], match["goal"].strip()) if match else None
+    situation, aimed, rest = message.partition(_QUOTE)[2].rpartition(_AIMED)
+    goal, helped, _ = rest.rpartition(_HELP)
+    return Plea(situation, goal.strip()) if situation and aimed and helped else None
 
 
 def reply_of(plea: Plea, along: bool, *style: object) -> str:

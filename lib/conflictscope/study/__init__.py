@@ -8,6 +8,7 @@
 - ``provenance``: what each table is made from, which are stale, the manifest
 - ``running``: one run at a time; whether one is going on, and how far it is
 - ``runner``: the notebooks in order, to an orderly end
+- ``side_by_side``: several studies at once
 - ``bundle``: a study in one file, which becomes tables and figures again
 - ``comparing``: what other studies left; data sets of others and studies of ours, asked of the same models
 - ``findings``: what a study has found, in three lines
@@ -17,8 +18,9 @@
 - ``command_line``: ``conflictscope new | run | plan | validate | status | import | export | bundle | replay``
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from conflictscope.rooms import open_rooms
 
 if TYPE_CHECKING:
     from conflictscope.study.comparing import answer, read_data_sets, read_earlier_outlines, read_points
@@ -41,17 +43,12 @@ __all__ = [
     "sum_up_steering",
     "sum_up_support",
 ]
-_ROOMS = {
-    "comparing": ("answer", "read_data_sets", "read_earlier_outlines", "read_points"),
-    "findings": ("placebo_cancels", "sum_up_shifts", "sum_up_steering", "sum_up_support"),
-    "notebook": ("Run", "open_run", "show_table", "start_run"),
-    "parameters": ("project_path",),
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import what notebooks use when it is used: the command line answers faster without it."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = next(room for room, names in _ROOMS.items() if name in names)
-    return getattr(importlib.import_module(f"{__name__}.{room}"), name)
+__getattr__ = open_rooms(
+    __name__,
+    {
+        "comparing": ("answer", "read_data_sets", "read_earlier_outlines", "read_points"),
+        "findings": ("placebo_cancels", "sum_up_shifts", "sum_up_steering", "sum_up_support"),
+        "notebook": ("Run", "open_run", "show_table", "start_run"),
+        "parameters": ("project_path",),
+    },
+)

@@ -35,6 +35,9 @@ FILE_FORMATS = ("csv", "parquet")
 _PARAMETER_FILE = click.argument("parameter_file", type=click.Path(path_type=Path))
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
 _EXPORTED = "default: " + ", ".join(EXPORTED)
+_BATCH = click.option(
+    "--batch", is_flag=True, help="Ask all models in batches, at half the price, but those with batch: false."
+)
 _OUT = click.option("--out", type=click.Path(path_type=Path), help="Put tables, notebooks and figures here.")
 
 
@@ -63,22 +66,37 @@ def new(folder: Path) -> None:
 @click.argument("parameter_files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_SETTINGS
 @_OUT
+@_BATCH
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run this notebook only (may be given again).")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Run so many studies at once.")
 @click.option(
     "--again", is_flag=True, help="Send calls as often again whose answers were all lost, and may have been paid for."
 )
 def run(
-    parameter_files: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, only: tuple[str, ...], again: bool
+    parameter_files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    out: Path | None,
+    batch: bool,
+    only: tuple[str, ...],
+    jobs: int,
+    again: bool,
 ) -> None:
     """Run a study's notebooks in order; go on where an earlier run stopped.
 
-    Several parameter files are run one after the other, each to its end or its failure; the exit code is that of the
-    first failure.
+    Several parameter files are run one after the other, or --jobs at once, each to its end or its failure; the exit
+    code is that of the first failure.
 
-    Exit code 0: done; 1: something is wrong, and printed; 2: the command line itself; 3: the budget is reached.
+    Exit code 0: done; 1: something is wrong, and printed; 2: the command line itself; 3: the budget is reached; 4:
+    batches are not done yet, and the same command goes on with them later.
     """
+    _ask_in_batches(batch)
     if out and len(parameter_files) > 1:
         raise click.UsageError("--out takes a single study's tables; leave it out to run several parameter files.")
+    if jobs > 1 and len(parameter_files) > 1:
+        from conflictscope.study.side_by_side import run_side_by_side
+
+        words = [f"--set={setting}" for setting in settings] + [f"--only={name}" for name in only]
+        sys.exit(run_side_by_side(parameter_files, [*words, *["--again"] * again], jobs, _say))
     codes = []
     for file in parameter_files:
         try:
@@ -93,6 +111,14 @@ def run(
             codes.append(code)
     if codes:
         sys.exit(codes[0])
+
+
+def _ask_in_batches(batch: bool) -> None:
+    """Have this process, and the kernels that it starts, ask in batches."""
+    from conflictscope.models.registry import BATCHED
+
+    if batch:
+        os.environ[BATCHED] = "1"
 
 
 def _send_again(file: Path, settings: tuple[str, ...], out: Path | None) -> None:
@@ -131,6 +157,7 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
 @_commands.command()
 @_PARAMETER_FILE
 @_SETTINGS
+@_BATCH
 @click.option(
     "--precision",
     type=click.FloatRange(0, 0.5, min_open=True),
@@ -144,10 +171,13 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
     show_default=True,
     help="With --precision: strength (log-odds) between values of neighbouring rank that are to be told apart.",
 )
-def plan(parameter_file: Path, settings: tuple[str, ...], precision: float | None, difference: float) -> None:
+def plan(
+    parameter_file: Path, settings: tuple[str, ...], batch: bool, precision: float | None, difference: float
+) -> None:
     """Print what a study asks of which model, what of that is still to be asked, and what it costs; call nothing."""
     from conflictscope.study.plan import by_step, describe_minutes, plan_precision
 
+    _ask_in_batches(batch)
     parameters = _load(parameter_file, settings)
     if precision is not None:
         assumed, needed = plan_precision(parameters, precision, difference)

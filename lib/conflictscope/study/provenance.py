@@ -23,7 +23,8 @@ from sqlalchemy.exc import ArgumentError
 from conflictscope.files import near_file, refuse_link, write_atomically
 from conflictscope.models import Model, Registry, load_registry
 from conflictscope.models.registry import entry_of
-from conflictscope.models.store import count_open_batches, store_url, summarise_store
+from conflictscope.models.spending import batch_cost
+from conflictscope.models.store import count_open_batches, read_batched, store_url, summarise_store
 from conflictscope.prompts import prompt_hashes
 from conflictscope.scenarios import ValueSet, load_value_set
 from conflictscope.study.parameters import PATHS, StudyParameters, project_path, restore_parameters
@@ -44,6 +45,7 @@ _ONE_OF = {"targets": "target", "further_judges": "judge"}
 _NOT_ASKED = {
     *("name", "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "max_attempts"),
     *("max_reply_mb", "input_price", "output_price", "cached_price", "prices", "retired", "counts_prompts"),
+    *("batch", "batch_form", "batch_folder", "batch_size", "batch_hours", "batch_wait_minutes"),
 }
 _CHANGED = {
     "values": "value {} has another definition",
@@ -376,13 +378,18 @@ def describe_status(parameters: StudyParameters) -> list[str]:
         else None
         for name, row in by_model.iterrows()
     }
+    # in batches they cost half of that
+    batched = {name: used for name, used in read_batched(study_store(parameters)).items() if costs.get(name)}
+    costs |= {name: (costs[name] or 0.0) - batch_cost(registry[name], used) for name, used in batched.items()}
     unknown = [name for name, cost in costs.items() if cost is None]
     failed = by_model["failures"].sum()
-    batched = sorted(name for name in costs if name in registry and registry[name].in_batches)
-    for name, (count, held, oldest) in count_open_batches(study_store(parameters)).items():
-        hours = (time.time() - oldest) / 3600
+    for name, open_ in count_open_batches(study_store(parameters)).items():
+        hours = (time.time() - open_.oldest) / 3600
+        priced = name in registry and registry[name].cost(1, 1) is not None
+        cost = f"{batch_cost(registry[name], open_.expected):,.2f}" if priced else "an unknown sum of"
         lines.append(
-            f"{name}: {held:,} calls in {count} open {'batch' if count == 1 else 'batches'}, since {hours:.1f} h"
+            f"{name}: {open_.calls:,} calls in {open_.batches} open {'batch' if open_.batches == 1 else 'batches'}, "
+            f"since {hours:.1f} h, which may cost {cost} dollars"
         )
     return [
         *lines,
@@ -393,8 +400,7 @@ def describe_status(parameters: StudyParameters) -> list[str]:
             else ""
         )
         + f"; tokens counted by the endpoints cost {sum(filter(None, costs.values())):,.2f} dollars"
-        + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else "")
-        + (f"; {', '.join(batched)} in batches at half of that (ledger.json)" if batched else ""),
+        + (f", not counting {', '.join(unknown)} (price unknown)" if unknown else ""),
         *_describe_changed(calls),
     ]
 

