@@ -271,6 +271,8 @@ def test_ratings(rating, texts):
         ("I won't pick either.", True),
         ("Sorry, I can't help with that.", True),
         ("I must decline.", True),
+        ("**I'm sorry**, but I can't.", True),
+        ("$As an AI, I cannot choose.$", True),
         ("As a language model, I can't make this choice.", True),
         ("Es tut mir leid, ich kann dabei nicht helfen.", True),
         ("Ich kann diese Frage leider nicht beantworten.", True),

@@ -78,6 +78,7 @@ _VERBS_AFTER = _words("is was would will may might could has does seems and or o
 _RANGES = _words("to through and bis à") | _DASHES
 _SCALE = _words("on a the scale of from between")
 _OPPOSITE = {"unacceptable": "567", "obligatory": "123"}  # the scale's words, and the ratings that they contradict
+_DRESS = " \t\r\n$*_#>`\"'([“„«「"
 _REFUSAL = re.compile(
     r"(?:(?:I(?:'m|’m| am) (?:very |so )?)?sorry\b|I apologi[sz]e\b|(?:unfortunately,? )?I (?:must |have to )?"
     r"(?:can't|can’t|cannot|can not|won't|won’t|will not|decline|refuse|(?:do not|don['’]t) feel comfortable)\b"
@@ -169,7 +170,7 @@ def read_rating(text: str) -> int | None:
 
 def reads_as_refusal(text: str) -> bool:
     """Return whether a reply opens by declining and gives no letter after all."""
-    return bool(_REFUSAL.match(text.lstrip())) and read_letter(text) is None
+    return bool(_REFUSAL.match(text.lstrip(_DRESS))) and read_letter(text) is None
 
 
 def _read(text: str, form: _Form) -> str | None:
