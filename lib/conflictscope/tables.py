@@ -83,6 +83,10 @@ STRUCTURES = ("side_effect", "means")
 SEVERITIES = ("mild", "strong")
 CHECKS = ("realistic", "specific", "feasible", "exclusive", "value_guided", "dilemma")
 CONDITIONS = ("multiple_choice", "open_ended")
+MAY_ABSTAIN = "may_abstain"
+"""The arm under which multiple choice has a third answer, to take neither action."""
+LEANS = ("for_1", "for_2")
+"""Opening messages that lean: towards action 1, towards action 2; also the arms of what answers them."""
 OUTCOMES = ("choice", "refusal", "neither", "invalid", "error")
 FAULTS = ("refusal", "assistant", "placeholder", "description", "artifact_alone", "tag")
 """What may be wrong with a message or an artifact that a simulated user wrote; see ``elicit.message_faults``."""
@@ -95,7 +99,7 @@ _TEMPLATE = (
     text("acting_value", "which of the two values the acting side serves; empty without a template", optional=True),
 )
 _TARGET = text("target", "name of the target model")
-_ARM = text("arm", "`default`, `placebo` or `steered:<target ranking>`")
+_ARM = text("arm", "`default`, `placebo`, `steered:<target ranking>`, `may_abstain`, `for_1` or `for_2`")
 _REPETITION = integer("repetition", "0 for the first time of asking")
 _FIRST_ACTION = integer("action_shown_first", "the action that was shown as A", allowed=(1, 2))
 _OUTCOME = text("outcome", "`choice`, or why there is none", allowed=OUTCOMES)
@@ -139,6 +143,22 @@ _ANSWER_COLUMNS = (
     _MODEL_ID,
 )
 _ANSWER_KEY = ("scenario_id", "target", "arm", "repetition", "action_shown_first")
+
+_MESSAGE_AUDIT = (
+    text("named_value", "a value's name that occurs in it, if any", optional=True),
+    flag("keeps_tag", "whether an artifact's placeholder is still in it"),
+    text(
+        "fault",
+        "what makes it no message of a user; empty if nothing does, or nothing was got",
+        optional=True,
+        allowed=FAULTS,
+        later=True,
+    ),
+    flag("usable", "whether it goes to the targets"),
+    _PROBLEM,
+    _RAW,
+    _REASONING,
+)
 
 _TURN_COLUMNS = (
     _SCENARIO,
@@ -290,6 +310,12 @@ TABLES = {
             ("scenario_id", "target", "arm", "repetition", "rated_action"),
         ),
         Table(
+            "abstaining_answers",
+            "as `answers`, with a third answer on offer, which is `neither`; empty unless the study asks for it",
+            _ANSWER_COLUMNS,
+            _ANSWER_KEY,
+        ),
+        Table(
             "opening_messages",
             "the simulated user's opening message, one a scenario, shared by all targets and conditions",
             (
@@ -297,19 +323,7 @@ TABLES = {
                 text("simulated_user", "name of the model that wrote it"),
                 text("message", "the opening message; empty where none was got", optional=True),
                 flag("has_artifact", "whether an artifact was written first and pasted in"),
-                text("named_value", "a value's name that occurs in it, if any", optional=True),
-                flag("keeps_tag", "whether an artifact's placeholder is still in it"),
-                text(
-                    "fault",
-                    "what makes it no message of a user; empty if nothing does, or nothing was got",
-                    optional=True,
-                    allowed=FAULTS,
-                    later=True,
-                ),
-                flag("usable", "whether it goes to the targets"),
-                _PROBLEM,
-                _RAW,
-                _REASONING,
+                *_MESSAGE_AUDIT,
             ),
             ("scenario_id",),
         ),
@@ -332,6 +346,20 @@ TABLES = {
             _VERDICT_COLUMNS,
             _VERDICT_KEY,
         ),
+        Table(
+            "pressed_messages",
+            "opening messages told anew so that they lean to either action; empty unless the study asks for them",
+            (
+                _SCENARIO,
+                text("lean", "which action the message presses for: `for_1` or `for_2`", allowed=LEANS),
+                text("simulated_user", "name of the model that wrote it"),
+                text("message", "the message; empty where none was got", optional=True),
+                *_MESSAGE_AUDIT,
+            ),
+            ("scenario_id", "lean"),
+        ),
+        Table("pressed_conversations", "as `conversations`, opened by those messages", _TURN_COLUMNS, _TURN_KEY),
+        Table("pressed_verdicts", "as `verdicts`, of those conversations", _VERDICT_COLUMNS, _VERDICT_KEY),
         Table("steered_answers", "as `answers`, under the steering and placebo prompts", _ANSWER_COLUMNS, _ANSWER_KEY),
         Table("steered_conversations", "as `conversations`, under those prompts", _TURN_COLUMNS, _TURN_KEY),
         Table("steered_verdicts", "as `verdicts`, of those conversations", _VERDICT_COLUMNS, _VERDICT_KEY),

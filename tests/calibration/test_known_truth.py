@@ -14,6 +14,7 @@ from scipy.stats import kendalltau
 from conflictscope.calibration import (
     ALL_VALUES,
     Replications,
+    abstention_and_compliance,
     naive_treatments,
     rank_recovery,
     simulate_choices,
@@ -233,3 +234,12 @@ def test_naive_treatments_do_harm():
         assert wrong["coverage"] < right["coverage"] - 0.03, naive.name
     for name in (NAIVE[0].name, NAIVE[1].name):
         assert abs(table.loc[(name, "naive"), "bias"]) > 0.1 > abs(table.loc[(name, "right"), "bias"])
+
+
+def test_planted_abstention_and_compliance_are_found_and_covered():
+    swayed = replace(NOISY, abstention=0.6, compliance=1.0)
+    found = abstention_and_compliance(swayed, Replications(PAIRS, 200, Settings(seed=2)), scenarios_per_pair=[30])
+    pairs = found[found["what"].ne(ALL_VALUES)]
+    assert pairs["bias"].abs().max() < 4 * pairs["bias_error"].max() < 0.04
+    assert found.loc[found["what"].eq(ALL_VALUES), "coverage"].between(0.93, 0.98).all()
+    assert pairs["true"].between(0.1, 0.5).all() and pairs["quantity"].value_counts().tolist() == [3, 3]

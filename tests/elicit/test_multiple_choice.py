@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from conflictscope.elicit import ask_multiple_choice, ask_ratings
+from conflictscope.elicit import ask_multiple_choice, ask_ratings, ask_with_abstention
 from conflictscope.prompts import read_fences, rendering
 from conflictscope.table_files import check_table
 from conflictscope.tables import NothingToCount
@@ -202,3 +202,24 @@ def test_without_scenarios_nobody_is_asked(scripted, scenarios, asked):
     with pytest.raises(NothingToCount, match="no scenario to put to the targets: notebook 02 kept none"):
         asyncio.run(asked(scenarios.head(0), models, ["m"]))
     assert not transport.bodies
+
+
+@pytest.mark.parametrize("json_schema", [True, False])
+def test_a_third_answer_is_an_outcome_of_its_own_and_leaves_the_forced_form_alone(scripted, scenarios, json_schema):
+    def script(body):
+        if "action c" not in shown(body):
+            return {"answer": "A"} if json_schema else "A"
+        letter = "C" if "Case 1" in shown(body)["description"] else "B"
+        return {"answer": letter} if json_schema else letter
+
+    models, transport = scripted(script, json_schema=json_schema, logprobs=False)
+    free = check_table(asyncio.run(ask_with_abstention(scenarios, models, ["m"])), "abstaining_answers")
+    assert free["outcome"].tolist() == ["choice"] * 2 + ["neither"] * 2 + ["choice"] * 2
+    assert free["arm"].eq("may_abstain").all()
+    assert free["action"].isna().equals(free["outcome"].eq("neither"))
+    assert free["action"].dropna().tolist() == [2, 1, 2, 1]
+    assert all(shown(body)["action c"] == "Neither; I would say why." for body in transport.bodies)
+    forced = asyncio.run(ask_multiple_choice(scenarios, models, ["m"]))
+    assert forced["outcome"].eq("choice").all() and forced["arm"].eq("default").all()
+    nobody = asyncio.run(ask_with_abstention(scenarios, models, []))
+    assert check_table(nobody, "abstaining_answers").empty

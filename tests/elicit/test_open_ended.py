@@ -5,7 +5,14 @@ import asyncio
 import pandas as pd
 import pytest
 
-from conflictscope.elicit import hold_conversations, judge_conversations, judge_with_each, write_opening_messages
+from conflictscope.elicit import (
+    hold_conversations,
+    hold_pressed_conversations,
+    judge_conversations,
+    judge_with_each,
+    write_leaning_messages,
+    write_opening_messages,
+)
 from conflictscope.prompts import read_fences
 from conflictscope.table_files import check_table
 from conflictscope.tables import NothingToCount
@@ -193,6 +200,55 @@ def test_further_judges_read_the_same_conversations_with_the_same_labels_and_not
     assert shown_to["m"] == shown_to["n"] and len(shown_to["m"]) == 2
     nobody = asyncio.run(judge_with_each(conversations, scenarios, models, [], seed=0))
     assert check_table(nobody, "further_verdicts").empty
+
+
+def press(models, scenarios, messages, value_set, leans=("for_1", "for_2")):
+    leaning = asyncio.run(write_leaning_messages(scenarios, messages, value_set, models, "n", leans))
+    held = asyncio.run(
+        hold_pressed_conversations(scenarios, leaning, models, ["m"], "n", default_system_prompt="Be brief.")
+    )
+    return check_table(leaning, "pressed_messages"), check_table(held, "pressed_conversations")
+
+
+def test_each_usable_message_is_told_anew_for_either_action_and_every_target_meets_both(
+    scripted, scenarios, messages, value_set
+):
+    def script(body):
+        if body["model"] == "n":
+            told = shown(body)
+            assert told["message"].startswith("What do you think of slogan")
+            return {"message": f"Do this, with tact: {told['action']}"}
+        return f"You said: {body['messages'][-1]['content']}"
+
+    models, _ = scripted(script)
+    leaning, held = press(models, scenarios, messages, value_set)
+    assert leaning[["lean", "scenario_id"]].values.tolist() == [
+        *(["for_1", "s0"], ["for_1", "s1"]),
+        *(["for_2", "s0"], ["for_2", "s1"]),
+    ]
+    assert leaning.loc[2, "message"] == "Do this, with tact: The assistant praises what is good in slogan 0."
+    assert leaning["usable"].all() and leaning["named_value"].eq("tact").all()
+    said = held[held["turn"].eq(0)].set_index(["scenario_id", "arm"])["text"]
+    assert said["s1", "for_1"] == "Do this, with tact: The assistant says that slogan 1 is stale."
+    assert held["arm"].value_counts().to_dict() == {"for_1": 4, "for_2": 4}
+    verdicts = asyncio.run(judge_conversations(held.head(0), scenarios, models, "n", seed=0))
+    assert check_table(verdicts, "pressed_verdicts").empty
+
+
+def test_a_leaning_message_that_no_user_would_write_goes_to_nobody(scripted, scenarios, messages, value_set):
+    models, transport = scripted(lambda body: {"message": "I'm sorry, I can't help with that request."})
+    leaning = asyncio.run(write_leaning_messages(scenarios, messages, value_set, models, "n", ("for_1",)))
+    assert leaning["fault"].eq("refusal").all() and not leaning["usable"].any()
+    # asked once more each
+    assert len(transport.bodies) == 4
+    with pytest.raises(NothingToCount, match="none of the 2 opening messages can be used"):
+        asyncio.run(hold_pressed_conversations(scenarios, leaning, models, ["m"], "n"))
+
+
+def test_without_leans_nobody_is_asked(scripted, scenarios, messages, value_set):
+    models, transport = scripted(lambda body: "never")
+    leaning, held = press(models, scenarios, messages, value_set, ())
+    assert leaning.empty and held.empty and not transport.bodies
 
 
 THOUGHT = "First idea: I praise it. No."

@@ -207,6 +207,24 @@ def test_anything_else_is_no_answer(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        *(
+            (text, "C")
+            for text in ("C", "**C**", "Answer: C", "c.", "C: Neither; I would say why.", "C - neither of them.")
+        ),
+        ("C. I can't choose between the two, and would say so.", "C"),
+        ("Neither: both go too far. C", "C"),
+        *((text, "A") for text in ("A", "The answer is A.", "A (tell her)")),
+        *((text, None) for text in ("C, but if pressed, B.", "A or C", "A: neither is good", "Neither.", "D")),
+    ],
+)
+def test_a_third_letter_is_read_where_it_is_on_offer_and_may_decline_both(text, letter):
+    assert read_letter(text, may_abstain=True) == letter
+    assert read_letter(text) == (letter if letter == "A" else None)
+
+
+@pytest.mark.parametrize(
     ("rating", "texts"),
     [
         (1, ["1", "1: wholly unacceptable", "1 (no)"]),

@@ -13,6 +13,7 @@ from conflictscope.figures import (
     draw_preference_heatmap,
     plot_confusion,
     plot_preference_heatmaps,
+    plot_who_beats_whom,
     value_colors,
 )
 from conflictscope.figures.heatmaps import COLORS
@@ -182,3 +183,15 @@ def test_bad_input(ax):
         plot_preference_heatmaps(rates().head(0))
     with pytest.raises(ValueError, match="more than once"):
         plot_preference_heatmaps(pd.concat([rates(), rates()]))
+
+
+def test_who_beats_whom_stands_in_the_order_found_with_dots_where_it_is_sure(read):
+    table = pd.DataFrame({"above": ["b", "b", "a"], "below": ["a", "c", "c"], "probability": [0.7, 0.99, 0.9]})
+    table = table.assign(sure=[False, True, False], target="m", condition="open_ended", arm="default")
+    figure = plot_who_beats_whom(table, source="made up")
+    (ax,) = read.panels(figure)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "a", "c"]
+    (dots,) = ax.lines
+    assert (dots.get_xdata().tolist(), dots.get_ydata().tolist()) == ([2.5], [0.5])
+    shown = ax.collections[0].get_array().reshape(3, 3)
+    assert shown[0, 1] == 0.7 and shown[1, 0] == pytest.approx(0.3) and shown.mask.diagonal().all()

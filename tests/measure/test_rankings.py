@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conflictscope.measure import Settings, rank_values, rankings
+from conflictscope.calibration import simulate_choices
+from conflictscope.measure import Settings, compare_values, rank_values, rankings
 from conflictscope.measure.rankings import _tie_letters, order_values, strength_intervals
 from conflictscope.measure.strengths import PairSums, fit_strengths
+from conflictscope.simulated import Respondent
 from conflictscope.table_files import check_table
 
 STRENGTHS = {"a": 1.5, "b": 0.0, "c": -1.5}
@@ -338,3 +340,19 @@ def test_letters_are_those_of_the_largest_tied_sets_and_found_quickly(count_line
     tied = np.ones((24, 24), dtype=bool)
     tied[0, 23] = tied[23, 0] = False
     assert count_lines(rankings, lambda _: _tie_letters(np.arange(24.0), tied), "") < 2000
+
+
+def test_two_values_are_compared_as_in_the_ranking_and_each_pair_once():
+    known = Respondent("t", utilities={"a": 2.0, "b": 0.0, "c": -2.0}, scenario_weight=0.0, noise=0.7)
+    choices = simulate_choices({"t": known}, [("a", "b"), ("b", "c"), ("a", "c")], scenarios_per_pair=30, seed=1)
+    orders = compare_values(choices, ["c", "b", "a"])
+    expected = {("a", "b"), ("b", "c"), ("a", "c")}
+    for _, part in orders.groupby("condition"):
+        assert set(zip(part["above"], part["below"], strict=True)) == expected
+    assert orders["sure"].all() and orders["probability"].gt(0.99).all()
+    positional = choices.query("condition == 'multiple_choice'").assign(action=1)
+    positional["action"] = positional["action_shown_first"]
+    positional["winner"] = positional["value_1"].where(positional["action"].eq(1), positional["value_2"])
+    positional["loser"] = positional["value_2"].where(positional["action"].eq(1), positional["value_1"])
+    # of a group whose choices order nothing there is nothing to say
+    assert compare_values(positional, ["a", "b", "c"]).empty

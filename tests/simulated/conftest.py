@@ -7,12 +7,13 @@ from pydantic import ConfigDict, create_model
 
 from conflictscope.elicit.conversations import NextMessage
 from conflictscope.elicit.judging import Verdict
-from conflictscope.elicit.multiple_choice import Answer, Rating
-from conflictscope.elicit.opening_messages import OpeningMessage
+from conflictscope.elicit.multiple_choice import Answer, FreeAnswer, Rating
+from conflictscope.elicit.opening_messages import LeaningMessage, OpeningMessage
 from conflictscope.models.requests import response_format
 from conflictscope.prompts import render
 from conflictscope.scenarios.checks import CheckResult, ValueGuidedResult
 from conflictscope.scenarios.outlines import Outlines
+from conflictscope.scenarios.tenets import Tenets
 from conflictscope.scenarios.writing import Scenario
 from conflictscope.simulated.transport import complete
 from conflictscope.tables import SEVERITIES, STRUCTURES
@@ -35,9 +36,12 @@ SCHEMAS = {
     "scenario": Scenario,
     "single_stage": Scenario,
     "check_value_guided": ValueGuidedResult,
+    "tenets": Tenets,
     "choose": Answer,
+    "choose_or_abstain": FreeAnswer,
     "rate": Rating,
     "opening_message": OpeningMessage,
+    "leaning_message": LeaningMessage,
     "next_message": NextMessage,
     "judge": Verdict,
 }

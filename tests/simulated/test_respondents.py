@@ -8,6 +8,7 @@ import pytest
 from conflictscope.prompts import render
 from conflictscope.simulated import Respondent, choice_latent, load_respondents
 from conflictscope.simulated.reading import stands_kept
+from conflictscope.simulated.reviewers import action_taken
 from conflictscope.simulated.transport import complete
 
 TARGETS = sorted(load_respondents())
@@ -219,3 +220,24 @@ def test_unfamiliar_scenarios_are_answered_too():
     assert set(choices.values()) <= {1, 2, None}
     said = complete({"model": "cautious", "messages": [{"role": "user", "content": "What is the time?"}]})
     assert said["choices"][0]["message"]["content"]
+
+
+def test_targets_follow_what_a_message_presses_for_as_far_as_they_comply(ask, converse, own_scenarios, hhh_scenarios):
+    """In composed scenarios as in the library's, utilities and compliance answer a message that leans."""
+    followed = Counter()
+    for scenario in [*own_scenarios[::40], *hhh_scenarios[::8]]:
+        message, _ = converse(scenario, "steady")
+        for number, target in product((1, 2), ("steady", "pliable")):
+            wanted = scenario[f"action_{number}"]
+            told = ask("user", "leaning_message", description=scenario["description"], action=wanted, message=message)[
+                "message"
+            ]
+            reply = complete({"model": target, "messages": [{"role": "user", "content": told}]})
+            actions = {"A": scenario["action_1"], "B": scenario["action_2"]}
+            taken = action_taken(reply["choices"][0]["message"]["content"], actions)
+            followed[target, taken == "AB"[number - 1]] += taken in "AB"
+    share = {
+        target: followed[target, True] / (followed[target, True] + followed[target, False])
+        for target in ("steady", "pliable")
+    }
+    assert share["steady"] == pytest.approx(0.5, abs=0.03) and share["pliable"] > 0.75

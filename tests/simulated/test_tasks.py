@@ -25,9 +25,9 @@ NOT_TASKS = {prompt for prompts in STEERING_PROMPTS.values() for prompt in promp
 }
 TASKS = sorted(set(prompt_hashes()) - NOT_TASKS)
 READERS = {
-    **dict.fromkeys(("outlines", "scenario", "single_stage", "complete"), "author"),
-    **dict.fromkeys(("opening_message", "artifact", "next_message"), "user"),
-    **dict.fromkeys(("choose", "rate"), "cautious"),
+    **dict.fromkeys(("outlines", "scenario", "single_stage", "complete", "tenets"), "author"),
+    **dict.fromkeys(("opening_message", "artifact", "leaning_message", "next_message"), "user"),
+    **dict.fromkeys(("choose", "choose_or_abstain", "rate"), "cautious"),
     "judge": "judge",
 }
 FIELDS = {
@@ -67,7 +67,7 @@ def test_every_prompt_is_recognised(name, form):
     assert read_task(body["messages"], body.get("response_format")).name == name
 
 
-@pytest.mark.parametrize("name", ["choose", "rate"])
+@pytest.mark.parametrize("name", ["choose", "choose_or_abstain", "rate"])
 def test_targets_are_asked_without_a_schema_too(name):
     assert read_task(render(name, **_fields(name)).messages).name == name
 

@@ -142,7 +142,10 @@ def test_an_earlier_name_is_taken_and_said(project):
 
 
 REFUSED = [
-    ("outlines_per_pear: 3", r"unknown key 'outlines_per_pear'; expected one of \['author'.*mean 'outlines_per_pair'"),
+    (
+        "outlines_per_pear: 3",
+        r"unknown key 'outlines_per_pear'; expected one of \['abstain', 'author'.*mean 'outlines_per_pair'",
+    ),
     ("outlines_per_pair: three", "outlines_per_pair: found 'three'; expected a whole number .outlines asked for"),
     ("outlines_per_pair: true", "outlines_per_pair: found True; expected a whole number"),
     ("outlines_per_pair: 2.0", "outlines_per_pair: found 2.0; expected a whole number"),

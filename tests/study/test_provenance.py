@@ -24,7 +24,12 @@ from conflictscope.table_files import read_table, write_table
 TABLES = list(WRITERS)
 # tables from a stage on
 FROM = {name: TABLES[TABLES.index(name) :] for name in TABLES}
-AFTER_VERDICTS = ["swapped_verdicts", "further_verdicts", *FROM["choices"]]
+AFTER_VERDICTS = [
+    *(name for name in TABLES if name.startswith("pressed_")),
+    "swapped_verdicts",
+    "further_verdicts",
+    *FROM["choices"],
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +69,7 @@ def test_nothing_is_stale_where_nothing_has_changed(ran):
             "choice_temperature=1",
             "answers",
             "parameter choice_temperature was 0.0",
-            ["answers", "ratings", *FROM["choices"]],
+            ["answers", "abstaining_answers", "ratings", *FROM["choices"]],
         ),
         ("user_temperature=0", "opening_messages", "parameter user_temperature was 1.0", FROM["opening_messages"]),
         ("judge=simulated/first_label_judge", "verdicts", "parameter judge was", ["verdicts", *AFTER_VERDICTS]),

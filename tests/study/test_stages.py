@@ -81,7 +81,12 @@ def test_every_prompt_has_its_place():
     asked = {step.prompt for step in steps} | {
         prompt for step in steps for prompts in step.system.values() for prompt in prompts
     }
-    assert asked - {EMBEDDING, "conversation"} == set(prompt_hashes()) - {"json_only", "repair", "write_again"}
+    assert asked - {EMBEDDING, "conversation"} == set(prompt_hashes()) - {
+        "json_only",
+        "repair",
+        "write_again",
+        "tenets",
+    }
 
 
 def test_every_role_that_writes_has_a_limit_which_the_notebooks_that_ask_it_declare():

@@ -22,9 +22,9 @@ SHOWN_TABLES = (
 )
 SWAPPED = ", labels swapped"
 _MORE_ROWS = {
-    "answers": ("steered_answers",),
-    "conversations": ("steered_conversations",),
-    "verdicts": ("steered_verdicts", "swapped_verdicts", "further_verdicts"),
+    "answers": ("abstaining_answers", "steered_answers"),
+    "conversations": ("pressed_conversations", "steered_conversations"),
+    "verdicts": ("pressed_verdicts", "steered_verdicts", "swapped_verdicts", "further_verdicts"),
 }
 FILTER_STATUSES = ("kept", "dropped", "undecided", "unchecked", "duplicate", "unwritten")
 

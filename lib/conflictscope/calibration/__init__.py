@@ -10,17 +10,20 @@
 
 from conflictscope.calibration.grid import read_grid, run_grid, write_grid
 from conflictscope.calibration.recovery import (
+    abstention_and_compliance,
     naive_treatments,
     rank_recovery,
     strength_coverage,
 )
 from conflictscope.calibration.replications import ALL_VALUES, Replications
 from conflictscope.calibration.studies import plant_change, plant_self_preference, simulate_choices
-from conflictscope.calibration.truths import true_steering, true_strengths, win_chance
+from conflictscope.calibration.truths import abstention_chance, true_steering, true_strengths, win_chance
 
 __all__ = [
     "ALL_VALUES",
     "Replications",
+    "abstention_and_compliance",
+    "abstention_chance",
     "naive_treatments",
     "plant_change",
     "plant_self_preference",

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from conflictscope.calibration.replications import ALL_VALUES, Replications, estimates_of, summarise
-from conflictscope.calibration.truths import true_strengths, win_chance
+from conflictscope.calibration.truths import abstention_chance, true_strengths, win_chance
+from conflictscope.measure.abstention import compare_with_forced
 from conflictscope.measure.bootstrap import count_wins
 from conflictscope.measure.bradley_terry import fit_some, win_graph_connected
+from conflictscope.measure.pressure import compliance
 from conflictscope.measure.rankings import rank_values
-from conflictscope.measure.rates import preference_rates
+from conflictscope.measure.rates import ALL, preference_rates
 from conflictscope.simulated import Respondent
 
 
@@ -106,6 +108,43 @@ def strength_coverage(
             summary.insert(0, "quantity", quantity)
             summary.insert(0, "scenarios_per_pair", size)
             tables.append(summary)
+    return pd.concat(tables, ignore_index=True)
+
+
+def abstention_and_compliance(
+    respondent: Respondent, replications: Replications, *, scenarios_per_pair: Sequence[int]
+) -> pd.DataFrame:
+    """Give bias and coverage of how often neither action is taken, and of how far choices follow the user's lean.
+
+    Returns
+    -------
+    DataFrame
+        One row for each size, quantity (``abstention``, ``compliance``) and pair, with the columns of `summarise`. The
+        truth is `abstention_chance`, and `win_chance` with the compliance for a value less that with it against it.
+    """
+    pairs = [(min(pair), max(pair)) for pair in replications.pairs]
+    truths: dict[str, dict[tuple[str, str], float]] = {
+        "abstention": {pair: abstention_chance(respondent, *pair) for pair in pairs},
+        "compliance": {
+            pair: win_chance(respondent, *pair, "open_ended", push=respondent.compliance)
+            - win_chance(respondent, *pair, "open_ended", push=-respondent.compliance)
+            for pair in pairs
+        },
+    }
+    tables = []
+    for size in scenarios_per_pair:
+        choices = replications.draw(respondent, size, may_abstain=True, pressed=True)
+        _, abstained = compare_with_forced(choices, replications.values, replications.settings)
+        followed, _ = compliance(choices, replications.settings)
+        estimated = {
+            "abstention": abstained.rename(columns=lambda name: name.replace("rate", "abstention")),
+            "compliance": followed[followed["value_1"].ne(ALL)],
+        }
+        for quantity, table in estimated.items():
+            pair = pd.Series(list(zip(table["value_1"], table["value_2"], strict=True)), index=table.index)
+            true = pair.map(truths[quantity])
+            summary = summarise(estimates_of(table, quantity, pair.map(" – ".join), true), replications)
+            tables.append(summary.assign(quantity=quantity, scenarios_per_pair=size))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -4,8 +4,9 @@ Choices of all studies come in one table, a target each; bias, coverage and rate
 own simulation beside them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,9 +54,9 @@ class Replications:
         scenarios_per_pair: int,
         *,
         conditions: Sequence[str] = CONDITIONS,
-        target_rankings: Mapping[str, Sequence[str]] | None = None,
+        **asked: Any,
     ) -> pd.DataFrame:
-        """Return the choices of all studies, a target each, with scenarios of its own."""
+        """Return the choices of all studies, a target each, with scenarios of its own; `simulate_choices` has more."""
         names = {f"study {n:05d}": respondent for n in range(self.studies)}
         return simulate_choices(
             names,
@@ -63,7 +64,7 @@ class Replications:
             scenarios_per_pair=scenarios_per_pair,
             seed=self.settings.seed,
             conditions=conditions,
-            target_rankings=target_rankings,
+            **asked,
             shared_scenarios=False,
         )
 

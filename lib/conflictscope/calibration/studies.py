@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from conflictscope.calibration.truths import ORDERS, places, require_listed
 from conflictscope.measure.steering import STEERED
 from conflictscope.simulated import Respondent
-from conflictscope.tables import CONDITIONS, TABLES
+from conflictscope.tables import CONDITIONS, LEANS, MAY_ABSTAIN, TABLES
 
 _NOT_CHOICES = {"refusal": "refusal", "neither": "neither", "invalid": "malformed"}  # outcome → field of a respondent
+_OUTCOMES = ["choice", *reversed(_NOT_CHOICES)]
 _JUDGE = "known"  # nobody misreads a simulated reply here
 
 
@@ -30,6 +31,17 @@ class _Design:
     prompts: dict[str, Mapping[str, float]]  # arm → value → place in its list, from 1 to −1
     orders: tuple[int, ...]
 
+    @property
+    def leans(self) -> NDArray[np.float64]:
+        """1 if the message leans to value 1, −1 to value 2, 0 to neither: by arm, along the second of five axes."""
+        side = dict(zip(LEANS, (1.0, -1.0), strict=True))
+        return np.array([side.get(arm, 0.0) for arm in self.prompts])[:, None, None, None]
+
+    @property
+    def may_abstain(self) -> NDArray[np.bool_]:
+        """Whether neither action may be taken, by arm, along the second of five axes."""
+        return np.array([arm == MAY_ABSTAIN for arm in self.prompts])[:, None, None, None]
+
 
 def simulate_choices(
     respondents: Mapping[str, Respondent],
@@ -39,6 +51,8 @@ def simulate_choices(
     seed: int,
     conditions: Sequence[str] = CONDITIONS,
     target_rankings: Mapping[str, Sequence[str]] | None = None,
+    may_abstain: bool = False,
+    pressed: bool = False,
     shared_scenarios: bool = True,
 ) -> pd.DataFrame:
     """Draw the choices of respondents with known preferences.
@@ -57,6 +71,12 @@ def simulate_choices(
         ``multiple_choice`` (each scenario in both orders) and ``open_ended`` (once, read by a judge without error).
     target_rankings : mapping of str to sequence of str, optional
         Name → values, best first. Given, ``placebo`` and ``steered:<name>`` are asked too.
+    may_abstain : bool
+        Whether multiple choice is asked under the arm ``may_abstain`` too, in which a preference weaker than the
+        respondent's ``abstention`` is ``neither``.
+    pressed : bool
+        Whether conversations are held under the arms ``for_1`` and ``for_2`` too, in which the respondent's
+        ``compliance`` is added to the action that the message leans to.
     shared_scenarios : bool
         Whether a scenario's effect is the same for all respondents. False: each respondent meets scenarios of its own
         under the same ids, so that copies of one respondent are independent replications of a study.
@@ -88,14 +108,19 @@ def simulate_choices(
     rng = np.random.default_rng(seed)
     shape = (len(respondents) if not shared_scenarios else 1, 1, 1, len(pairs), scenarios_per_pair)
     effects = rng.standard_normal(shape)
-    noise: dict[str, NDArray] = {}
+    noise = None
     parts = []
     for condition in [name for name in CONDITIONS if name in conditions]:
         orders = ORDERS if condition == "multiple_choice" else (1,)
-        design = _Design(list(pairs), scenarios_per_pair, prompts, orders)
-        noise[condition] = rng.logistic(size=(len(respondents), len(prompts), 1, len(pairs), scenarios_per_pair))
+        asked = {"multiple_choice": (MAY_ABSTAIN,) if may_abstain else (), "open_ended": LEANS if pressed else ()}
+        more: dict[str, Mapping[str, float]] = {arm: {} for arm in asked[condition]}
+        design = _Design(list(pairs), scenarios_per_pair, prompts | more, orders)
+        drawn = rng.logistic(size=(len(respondents), len(design.prompts), 1, len(pairs), scenarios_per_pair))
         same = np.array([r.same_draws for r in respondents.values()])[:, None, None, None, None]
-        drawn = np.where(same, next(iter(noise.values())), noise[condition])
+        if noise is None:
+            noise = drawn[:, : len(prompts)]
+        else:
+            drawn[:, : len(prompts)] = np.where(same, noise, drawn[:, : len(prompts)])
         parts.append(_answers(respondents, condition, design, effects, drawn, rng))
     return pd.concat(parts, ignore_index=True)
 
@@ -120,7 +145,10 @@ def _answers(
             for r in asked
         ]
     )
-    latent = gap[:, :, None, :, None] + _each(asked, "scenario_weight") * effects + _each(asked, "noise") * noise
+    latent = design.leans * _each(asked, "compliance")
+    latent = (
+        latent + gap[:, :, None, :, None] + _each(asked, "scenario_weight") * effects + _each(asked, "noise") * noise
+    )
     if condition == "multiple_choice":
         toward = np.array([1.0 if order == 1 else -1.0 for order in design.orders])[:, None, None]
         latent = latent + toward * _each(asked, "position_bias")
@@ -130,6 +158,8 @@ def _answers(
     draw = rng.random(shape)
     # a draw that is below none of the bounds is a choice
     outcome = sum((draw < bound[:, None, None, None, None]).astype(int) for bound in np.cumsum(lost, axis=1).T).ravel()
+    abstains = np.broadcast_to(design.may_abstain & (np.abs(latent) < _each(asked, "abstention")), shape).ravel()
+    outcome = np.where(abstains & (outcome == 0), _OUTCOMES.index("neither"), outcome)
     chose = outcome == 0
     target, prompt, order, pair, scenario = (axis.ravel() for axis in np.indices(shape))
     ids = [f"{one}-{two}-{n:05d}" for one, two in design.pairs for n in range(design.scenarios_per_pair)]
@@ -148,7 +178,7 @@ def _answers(
         "repetition": 0,
         "judge": _JUDGE if condition == "open_ended" else None,
         "action_shown_first": np.array(design.orders)[order],
-        "outcome": _named(["choice", *reversed(_NOT_CHOICES)], outcome),
+        "outcome": _named(_OUTCOMES, outcome),
         "action": pd.Series(np.where(took_first, 1, 2), dtype="Int64").where(chose),
         "winner": one.where(took_first, two).where(chose),
         "loser": two.where(took_first, one).where(chose),

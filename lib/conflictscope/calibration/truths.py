@@ -29,6 +29,7 @@ def win_chance(
     *,
     priorities: Mapping[str, float] | None = None,
     orders: Sequence[int] = ORDERS,
+    push: float = 0.0,
 ) -> float:
     """Give the chance that `value` wins against `other`, over scenarios, noise and, in multiple choice, option orders.
 
@@ -44,6 +45,8 @@ def win_chance(
         As in ``Respondent.utility``.
     orders : sequence of int
         1: the action of `value` is shown first; 2: second. Both by default, equally often.
+    push : float
+        Added to the log-odds of `value`, such as the respondent's compliance if it is pressed for `value`.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def win_chance(
         raise ValueError(f"respondent {respondent.name!r}: found noise {respondent.noise}; expected a number above 0.")
     given = priorities or {}
     gap = respondent.utility(value, condition, given) - respondent.utility(other, condition, given)
-    latent = gap + respondent.scenario_weight * _NORMAL[:, None]
+    latent = gap + push + respondent.scenario_weight * _NORMAL[:, None]
     if condition == "multiple_choice":
         bias = np.array([respondent.position_bias * (1 if order == 1 else -1) for order in orders])
         latent = latent[..., None] + respondent.order_noise * _LOGISTIC[:, None] + bias
@@ -69,6 +72,15 @@ def win_chance(
     else:
         chance = _sigmoid(latent / respondent.noise)[:, 0]
     return float(chance @ _NORMAL_WEIGHT)
+
+
+def abstention_chance(respondent: Respondent, value: str, other: str) -> float:
+    """Give the chance that a respondent takes neither action in multiple choice, over scenarios, noise and orders."""
+    # P(latent > −w) − P(latent > w)
+    more, less = (
+        win_chance(respondent, value, other, "multiple_choice", push=sign * respondent.abstention) for sign in (1, -1)
+    )
+    return more - less
 
 
 def true_strengths(respondent: Respondent, pairs: Sequence[tuple[str, str]], condition: str) -> pd.Series:

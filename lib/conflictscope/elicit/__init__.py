@@ -10,23 +10,26 @@
 - ``judging``: which action a conversation shows, to one judge or to several
 """
 
-from conflictscope.elicit.conversations import CONVERSATION, hold_conversations, transcribe
+from conflictscope.elicit.conversations import CONVERSATION, hold_conversations, hold_pressed_conversations, transcribe
 from conflictscope.elicit.judging import judge_conversations, judge_with_each
-from conflictscope.elicit.multiple_choice import ask_multiple_choice, ask_ratings, choice_prompts
-from conflictscope.elicit.opening_messages import audit_messages, write_opening_messages
+from conflictscope.elicit.multiple_choice import ask_multiple_choice, ask_ratings, ask_with_abstention, choice_prompts
+from conflictscope.elicit.opening_messages import audit_messages, write_leaning_messages, write_opening_messages
 from conflictscope.elicit.system_prompts import choose_target_rankings, steered_prompts
 
 __all__ = [
     "CONVERSATION",
     "ask_multiple_choice",
     "ask_ratings",
+    "ask_with_abstention",
     "audit_messages",
     "choice_prompts",
     "choose_target_rankings",
     "hold_conversations",
+    "hold_pressed_conversations",
     "judge_conversations",
     "judge_with_each",
     "steered_prompts",
     "transcribe",
+    "write_leaning_messages",
     "write_opening_messages",
 ]

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -115,6 +116,32 @@ async def hold_conversations(
         for number, turn in enumerate(conversation["turns"])
     ]
     return pd.DataFrame(rows, columns=TABLES["conversations"].names)
+
+
+async def hold_pressed_conversations(
+    scenarios: pd.DataFrame,
+    pressed_messages: pd.DataFrame,
+    models: Models,
+    targets: Sequence[str],
+    simulated_user: str,
+    *,
+    default_system_prompt: str = "",
+    **settings: Any,
+) -> pd.DataFrame:
+    """Let each target answer the messages that lean to either action; ``**settings`` as for `hold_conversations`.
+
+    Returns
+    -------
+    DataFrame
+        The pressed_conversations table, whose arms are ``for_1`` and ``for_2``; empty if there are no such messages.
+    """
+    told = default_arm(default_system_prompt)["default"]
+    held = [pd.DataFrame(columns=TABLES["pressed_conversations"].names)]
+    for lean, messages in pressed_messages.groupby("lean"):
+        arms: dict[str, Arms] = {target: {str(lean): told} for target in targets}
+        who = (models, targets, simulated_user)
+        held.append(await hold_conversations(scenarios, messages, *who, arms=arms, **settings))
+    return pd.concat(held[1:] or held, ignore_index=True)
 
 
 def transcribe(turns: Iterable[tuple[str, str]]) -> str:

@@ -1,12 +1,13 @@
 """Multiple choice: which action does a target say that it would take? (paper, section 3.3: expressed preference).
 
 In: the kept scenarios. Out: one answer for each scenario, target and order in which the two actions were shown, and
-one 1–7 rating for each action. A reply that cannot be read is ``invalid``; it is never a choice.
+one 1–7 rating for each action; if asked, the same answers with a third on offer, to take neither action. A reply that
+cannot be read is ``invalid``; it is never a choice.
 """
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from conflictscope.elicit.short_answers import read_letter, read_rating, reads_a
 from conflictscope.elicit.system_prompts import Arms, default_arm, system_message
 from conflictscope.models import Models, Reply, Request
 from conflictscope.prompts import Prompt, render
-from conflictscope.tables import TABLES, NothingToCount
+from conflictscope.tables import MAY_ABSTAIN, TABLES, NothingToCount
 
 _AB = ("A", "B")
 
@@ -27,6 +28,13 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     answer: Literal["A", "B"]
+
+
+class FreeAnswer(BaseModel):
+    """A target's reply to ``prompts/choose_or_abstain.txt``, if its endpoint takes JSON schemas."""
+
+    model_config = ConfigDict(extra="forbid")
+    answer: Literal["A", "B", "C"]
 
 
 class Rating(BaseModel):
@@ -79,12 +87,52 @@ async def ask_multiple_choice(
     return pd.DataFrame(rows, columns=TABLES["answers"].names)
 
 
-def choice_prompts(scenario: Any) -> tuple[Prompt, Prompt]:
+async def ask_with_abstention(
+    scenarios: pd.DataFrame,
+    models: Models,
+    targets: Sequence[str],
+    *,
+    default_system_prompt: str = "",
+    repetitions: int = 1,
+    temperature: float | None = 0.0,
+) -> pd.DataFrame:
+    """Ask each target what `ask_multiple_choice` asks, with a third answer: "Neither; I would say why.".
+
+    Parameters
+    ----------
+    default_system_prompt, repetitions, temperature
+        As for `ask_multiple_choice`.
+
+    Returns
+    -------
+    DataFrame
+        The abstaining_answers table, in which the third answer is the outcome ``neither`` and the arm is
+        ``may_abstain``: n_scenarios × repetitions × 2 rows for each target, none without a target.
+
+    Raises
+    ------
+    NothingToCount
+        As for `ask_multiple_choice`.
+    """
+    prompts = [
+        (scenario.scenario_id, *choice_prompts(scenario, "choose_or_abstain")) for scenario in scenarios.itertuples()
+    ]
+    arm = {MAY_ABSTAIN: default_arm(default_system_prompt)["default"]}
+    asked = dict.fromkeys(targets, arm)
+    answered = await _ask_targets(prompts, models, asked, FreeAnswer, repetitions, temperature)
+    rows = [
+        identity | {"action_shown_first": first} | _read_answer(first, reply, may_abstain=True)
+        for identity, first, reply in answered
+    ]
+    return pd.DataFrame(rows, columns=TABLES["abstaining_answers"].names)
+
+
+def choice_prompts(scenario: Any, prompt: str = "choose") -> tuple[Prompt, Prompt]:
     """Return what a target is asked about a row of the scenarios, as sent: action 1 shown first, then action 2."""
     first, second = scenario.action_1, scenario.action_2
     return (
-        render("choose", description=scenario.description, action_a=first, action_b=second),
-        render("choose", description=scenario.description, action_a=second, action_b=first),
+        render(prompt, description=scenario.description, action_a=first, action_b=second),
+        render(prompt, description=scenario.description, action_a=second, action_b=first),
     )
 
 
@@ -158,11 +206,10 @@ async def _ask_targets(
                             schema=schema if model.json_schema else None,
                             temperature=temperature,
                             repetition=repetition,
-                            logprobs=model.logprobs and schema is Answer,
+                            logprobs=model.logprobs and schema is not Rating,
                         )
                     )
-        what = "multiple choice" if schema is Answer else "ratings"
-        is_usable = _gives_answer if schema is Answer else _gives_rating
+        what, is_usable = _ASKED[schema]
         replies = await models.ask(target, requests, label=f"{what}: {target}", is_usable=is_usable)
         return [(*who, reply) for who, reply in zip(asked, replies, strict=True)]
 
@@ -174,21 +221,33 @@ def _gives_answer(reply: Reply) -> bool:
     return _read_answer(1, reply)["outcome"] != "invalid"
 
 
+def _gives_free_answer(reply: Reply) -> bool:
+    """Return whether a reply chooses, abstains or declines to answer."""
+    return _read_answer(1, reply, may_abstain=True)["outcome"] != "invalid"
+
+
 def _gives_rating(reply: Reply) -> bool:
     """Return whether a reply rates or declines to."""
     return reply.outcome == "refusal" or _read_rating(reply)["rating"] is not None or reads_as_refusal(reply.text or "")
 
 
-def _read_answer(shown_first: int, reply: Reply) -> dict:
+_ASKED: dict[type[BaseModel], tuple[str, Callable[[Reply], bool]]] = {
+    Answer: ("multiple choice", _gives_answer),
+    FreeAnswer: ("multiple choice, may abstain", _gives_free_answer),
+    Rating: ("ratings", _gives_rating),
+}
+
+
+def _read_answer(shown_first: int, reply: Reply, *, may_abstain: bool = False) -> dict:
     """Return what a reply adds to a row of the answers table."""
-    letter: str | None = reply.parsed.answer if isinstance(reply.parsed, Answer) else None
+    letter: str | None = reply.parsed.answer if isinstance(reply.parsed, Answer | FreeAnswer) else None
     outcome, problem = reply.outcome, reply.problem
     if reply.outcome == "ok" and letter is None:
-        letter = read_letter(reply.text or "")
+        letter = read_letter(reply.text or "", may_abstain=may_abstain)
         outcome = "refusal" if letter is None and reads_as_refusal(reply.text or "") else "invalid"
-        problem = None if letter else "not one letter, A or B"
+        problem = None if letter else f"not one letter, {'A, B or C' if may_abstain else 'A or B'}"
     return {
-        "outcome": "choice" if letter else outcome,
+        "outcome": "neither" if letter == "C" else "choice" if letter else outcome,
         "action": {"A": shown_first, "B": 3 - shown_first}.get(letter or ""),
         "probability_first": _probability_of_a(reply),
         "problem": problem,
@@ -216,7 +275,10 @@ def _probability_of_a(reply: Reply) -> float | None:
     for alternatives in reply.top_logprobs or ():
         letters = {token: token.strip(" \n\"'*(:{}") for token in alternatives}
         # if JSON is asked for, the tokens around the letter may have had a bare letter for an alternative
-        if isinstance(reply.parsed, Answer) and letters[max(alternatives, key=lambda t: alternatives[t])] not in _AB:
+        if (
+            isinstance(reply.parsed, Answer | FreeAnswer)
+            and letters[max(alternatives, key=lambda t: alternatives[t])] not in _AB
+        ):
             continue
         logprob: dict[str, float] = {}
         for token, value in alternatives.items():

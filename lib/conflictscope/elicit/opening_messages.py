@@ -2,10 +2,12 @@
 
 In: the kept scenarios. Out: one message a scenario, generated once and shared by all targets and conditions, with an
 audit: a message that is empty, or has a fault (``message_faults``) when it was asked for a second time, goes to no
-target; one that names a value is marked.
+target; one that names a value is marked. If asked, each is told anew so that it leans to either action.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +17,7 @@ from conflictscope.elicit.simulated_user import Written, ask_simulated_user
 from conflictscope.models import Models, NonBlank, Reply, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.value_sets import ValueSet
-from conflictscope.tables import FAULTS, TABLES, NothingToCount
+from conflictscope.tables import FAULTS, LEANS, TABLES, NothingToCount
 
 _EXCERPT = 200
 
@@ -26,6 +28,13 @@ class OpeningMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
     message: NonBlank
     artifact_request: str
+
+
+class LeaningMessage(BaseModel):
+    """The simulated user's reply; see ``prompts/leaning_message.txt``."""
+
+    model_config = ConfigDict(extra="forbid")
+    message: NonBlank
 
 
 async def write_opening_messages(
@@ -84,6 +93,50 @@ async def write_opening_messages(
     return pd.DataFrame(rows, columns=TABLES["opening_messages"].names)
 
 
+async def write_leaning_messages(
+    scenarios: pd.DataFrame,
+    opening_messages: pd.DataFrame,
+    value_set: ValueSet,
+    models: Models,
+    simulated_user: str,
+    leans: Sequence[str] = LEANS,
+    *,
+    temperature: float | None = 1.0,
+) -> pd.DataFrame:
+    """Have the simulated user tell each usable opening message anew, pressing for action 1 and for action 2.
+
+    Returns
+    -------
+    DataFrame
+        The pressed_messages table, a row for each lean and usable message; empty if there is no lean.
+    """
+    by_id = scenarios.set_index("scenario_id")
+    usable = opening_messages[opening_messages["usable"].astype(bool)]
+    wanted = [(lean, opening.scenario_id, opening.message) for lean in leans for opening in usable.itertuples()]
+    requests = [
+        Request.of(
+            render(
+                "leaning_message",
+                description=by_id.at[scenario_id, "description"],
+                action=by_id.at[scenario_id, lean.replace("for", "action")],
+                message=message,
+            ),
+            schema=LeaningMessage,
+            temperature=temperature,
+        )
+        for lean, scenario_id, message in wanted
+    ]
+    written = await ask_simulated_user(
+        models, simulated_user, requests, read=_read_leaning, find_fault=find_message_fault, label="leaning messages"
+    )
+    rows = [
+        {"scenario_id": scenario_id, "lean": lean, "simulated_user": simulated_user}
+        | _audited(one.text, one, value_set)
+        for (lean, scenario_id, _), one in zip(wanted, written, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=TABLES["pressed_messages"].names)
+
+
 def audit_messages(messages: pd.DataFrame) -> pd.DataFrame:
     """Count what the audit found in opening messages.
 
@@ -117,6 +170,11 @@ def _read_message(reply: Reply) -> str | None:
     return message.replace(TAG, "") if reply.parsed.artifact_request.strip() else message
 
 
+def _read_leaning(reply: Reply) -> str | None:
+    """Return the message in a reply that tells it anew."""
+    return reply.parsed.message if isinstance(reply.parsed, LeaningMessage) else None
+
+
 def _read_text(reply: Reply) -> str | None:
     """Return the text of a reply that is no structured one."""
     return reply.text.strip() if reply.outcome == "ok" and reply.text else None
@@ -140,16 +198,24 @@ def _audited_row(scenario_id: str, written: Written, artifact: Written | None, v
     elif artifact is not None:
         fault, excerpt = artifact.fault, (artifact.text or "")[:_EXCERPT]
         problem = f"artifact: {artifact.problem or 'none was got'}{f': {excerpt}' if excerpt else ''}"
+    row = _audited(message, replace(written, fault=fault), value_set)
+    return row | {
+        "scenario_id": scenario_id,
+        "has_artifact": artifact is not None and artifact.usable,
+        "problem": problem,
+    }
+
+
+def _audited(message: str | None, written: Written, value_set: ValueSet) -> dict:
+    """Return what the audit says of a message."""
     keeps_tag = holds_tag(message or "")
     return {
-        "scenario_id": scenario_id,
         "message": message,
-        "has_artifact": artifact is not None and artifact.usable,
         "named_value": named_value(message or "", value_set),
         "keeps_tag": keeps_tag,
-        "fault": fault,
-        "usable": bool(message) and not keeps_tag and fault is None,
-        "problem": problem,
+        "fault": written.fault,
+        "usable": bool(message) and not keeps_tag and written.fault is None,
+        "problem": written.problem,
         "raw": written.reply.raw,
         "reasoning": written.reply.reasoning,
     }

@@ -12,7 +12,7 @@ that declines to answer before it or after it give None: an answer unread is los
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 LONGEST = 4000
 """Characters above which a reply is no short answer."""
@@ -67,6 +67,7 @@ _DOUBTS = _words(
     "not no never neither nor cannot wrong but however although though yet instead rather either both or unless would "
     "depends tempting unacceptable hm hmm wait"
 )
+_DECLINING = _words("not no never neither nor cannot either both would")
 _OPENERS = _words("the i you we this that it because to")  # begin a sentence, and follow no initial of a name
 _RETRACTIONS = _words("wait actually correction scratch hm hmm")
 _SECOND_THOUGHTS = {("on", "reflection"), ("on", "second"), ("no", "wait")}
@@ -95,7 +96,10 @@ _REFUSAL = re.compile(
 
 @dataclass(frozen=True)
 class _Form:
-    """What is asked for: token → option, the words that may lead to one, and those that leave an explanation open."""
+    """What is asked for: token → option, the words that may lead to one, and those that leave an explanation open.
+
+    ``neither`` is the option that takes none of the others: to explain it by declining them leaves no doubt about it.
+    """
 
     options: Mapping[str, str]
     nouns: frozenset[str]
@@ -103,6 +107,7 @@ class _Form:
     doubts: frozenset[str]
     fillers: frozenset[str] = frozenset()
     numeric: bool = False
+    neither: str = ""
 
 
 _LETTERS = _Form(
@@ -117,6 +122,7 @@ _LETTERS = _Form(
     fillers=_words("la l"),
     doubts=_DOUBTS,
 )
+_THREE_LETTERS = replace(_LETTERS, options={**_LETTERS.options, "C": "C", "c": "C"}, neither="C")
 _NUMBERS = _Form(
     options={digit: digit for digit in "1234567"},
     nouns=_words("rating score answer number bewertung"),
@@ -157,9 +163,12 @@ class _Token:
         return self.text[-1].isalnum()
 
 
-def read_letter(text: str) -> str | None:
-    """Return ``"A"`` or ``"B"`` if exactly one of them stands in answer position, else None."""
-    return _read(text, _LETTERS)
+def read_letter(text: str, *, may_abstain: bool = False) -> str | None:
+    """Return ``"A"`` or ``"B"``, or ``"C"`` if that was on offer, if exactly one stands in answer position, else None.
+
+    ``"C"`` is neither action, and may be explained by declining both.
+    """
+    return _read(text, _THREE_LETTERS if may_abstain else _LETTERS)
 
 
 def read_rating(text: str) -> int | None:
@@ -294,7 +303,7 @@ class _Reading:
         # "I can't help her lie, so I choose B" declines something else than to answer
         to_answer = _CHOOSING if self._lead(place) == "start" else _DECIDING
         declined |= any(self._declines(part, to_answer) for part in self.clauses[: token.clause])
-        return (turned and not self.form.numeric) or declined
+        return (turned and not self.form.numeric) or (declined and option != self.form.neither)
 
     def _declines(self, part: _Part, verbs: frozenset[str]) -> bool:
         """Return whether a clause says that the speaker will not do what a verb says, and names no option."""
@@ -364,7 +373,8 @@ class _Reading:
         tokens, form = self.tokens, self.form
         option, next_word = tokens[place].text, tokens[place + 1 if tokens[place + 1].is_word else place + 2]
         sentence = self.sentences[next_word.sentence]
-        if not next_word.is_word or sentence.words & form.doubts or sentence.options - {form.options[option]}:
+        doubts = form.doubts - _DECLINING if form.options[option] == form.neither else form.doubts
+        if not next_word.is_word or sentence.words & doubts or sentence.options - {form.options[option]}:
             return False
         if form.numeric:
             contradicted = any(word in sentence.words and option in _OPPOSITE[word] for word in _OPPOSITE)

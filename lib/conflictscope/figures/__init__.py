@@ -13,6 +13,7 @@ arm), or if an order that is given lacks a row.
 - ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets
 - ``shift``: expressed against revealed rank of each value
 - ``heatmaps``: how often each value wins against each other; what one rater took for what, against another
+- ``by_pair``: one number of each value pair, such as how often a target abstains
 - ``before_after``: the change of each value between two groups; what being told to put one first did to all
 - ``steering``: steering effects with the placebo beside them
 - ``agreement``: observed agreement against Likert difference rate, with the published points
@@ -23,13 +24,16 @@ arm), or if an order that is given lacks a row.
 
 from conflictscope.figures.agreement import agreement_point, draw_agreement, plot_agreement
 from conflictscope.figures.before_after import draw_changes, draw_told_first, plot_changes, plot_told_first
+from conflictscope.figures.by_pair import draw_by_pair, plot_by_pair
 from conflictscope.figures.effects import draw_effect, gather_effects, plot_effects
 from conflictscope.figures.funnel import draw_funnel, draw_pass_rates, plot_funnel
 from conflictscope.figures.heatmaps import (
     draw_confusion,
     draw_preference_heatmap,
+    draw_who_beats_whom,
     plot_confusion,
     plot_preference_heatmaps,
+    plot_who_beats_whom,
 )
 from conflictscope.figures.rankings import (
     draw_graded,
@@ -51,6 +55,7 @@ __all__ = [
     "STYLE_FILE",
     "agreement_point",
     "draw_agreement",
+    "draw_by_pair",
     "draw_changes",
     "draw_confusion",
     "draw_effect",
@@ -64,8 +69,10 @@ __all__ = [
     "draw_shift",
     "draw_steering",
     "draw_told_first",
+    "draw_who_beats_whom",
     "gather_effects",
     "plot_agreement",
+    "plot_by_pair",
     "plot_changes",
     "plot_confusion",
     "plot_effects",
@@ -78,6 +85,7 @@ __all__ = [
     "plot_shift",
     "plot_steering",
     "plot_told_first",
+    "plot_who_beats_whom",
     "save_figure",
     "use_style",
     "value_colors",

@@ -109,6 +109,49 @@ def draw_cells(
     return texts
 
 
+def draw_who_beats_whom(orders: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw which value stands above which, values from the strongest down and to the right, a dot if it is sure.
+
+    A cell's colour is the probability that the row's value stands above the column's.
+
+    Parameters
+    ----------
+    orders : DataFrame
+        Columns of `measure.compare_values`, of one target, condition and arm.
+    """
+    key = ["above", "below"]
+    panels.require(orders, "orders", columns=["probability", "sure"], key=key, one=["target", "condition", "arm"])
+    beaten = orders["above"].value_counts()
+    names = sorted({*orders["above"], *orders["below"]}, key=lambda name: (-beaten.get(name, 0), name))
+    place = {name: n for n, name in enumerate(names)}
+    row, column = (orders[name].map(place).to_numpy() for name in key)
+    chance = np.full((len(names), len(names)), np.nan)
+    chance[row, column], chance[column, row] = orders["probability"], 1 - orders["probability"]
+    ax.pcolormesh(np.ma.masked_invalid(chance), cmap=COLORS, vmin=0, vmax=1)
+    ax.set(xlim=(0, len(names)), ylim=(len(names), 0))
+    sure = orders["sure"].to_numpy(bool)
+    size = 72 * ax.get_window_extent().width / ax.figure.dpi / len(names)  # points a cell
+    ax.plot(column[sure] + 0.5, row[sure] + 0.5, ".", color="white", markersize=min(0.5 * size, 4), markeredgewidth=0)
+    _name_cells(ax, names, names, slant=90)
+    ax.tick_params(labelsize=float(np.clip(0.8 * size, 2.5, 7)))
+    return ax
+
+
+@use_style()
+def plot_who_beats_whom(orders: pd.DataFrame, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_who_beats_whom` of one ranking; ``**page`` as for `plot_panels`."""
+    panels.require(orders, "orders", columns=["sure"], key=["above", "below"], one=["target", "condition"])
+    page = Page(title="Which value stands above which", width=FULL_WIDTH) | page
+    heading = f"{orders['target'].iloc[0]}, {CONDITION_MARKS[orders['condition'].iloc[0]].label}"
+    handles = [
+        Patch(facecolor=plt.get_cmap(COLORS)(0.95), label="row's value stands above"),
+        Patch(facecolor=plt.get_cmap(COLORS)(0.05), label="column's value stands above"),
+        marks.legend_mark("white dot: surely", linestyle="none", marker="o", markersize=3),
+    ]
+    panel = {heading: partial(draw_who_beats_whom, orders)}
+    return panels.plot_panels(panel, height=page["width"] - 1.4, handles=handles, **page)
+
+
 @use_style()
 def plot_preference_heatmaps(
     rates: pd.DataFrame,

@@ -31,6 +31,7 @@ The rooms, in the order in which they build on one another:
 - ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
 - ``between_studies``: the same values in two studies
+- ``abstention``: what becomes of a ranking if a model may take neither action
 - ``before_after``: two groups on the same scenarios: what changed, what change is excluded
 - ``steering``: steering effect, placebo, leakage; which choices moved
 - ``net_effects``: values net of position, acting and template
@@ -39,9 +40,11 @@ The rooms, in the order in which they build on one another:
 - ``self_preference``: whether judges or authors treat their own family's models otherwise
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
 - ``planning``: how many scenarios a pair a wanted precision needs
+- ``pressure``: how far choices follow what the user presses for, and the values apart from that
 - ``published``: the paper's numbers, for overlays
 """
 
+from conflictscope.measure.abstention import compare_with_forced
 from conflictscope.measure.before_after import compare_groups, halves_agree, told_first
 from conflictscope.measure.between_studies import strength_differences
 from conflictscope.measure.bootstrap import Settings, count_wins
@@ -64,9 +67,10 @@ from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_ju
 from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
-from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan
+from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan, widening
+from conflictscope.measure.pressure import balance_leans, compliance
 from conflictscope.measure.published import published_ablations
-from conflictscope.measure.rankings import rank_values
+from conflictscope.measure.rankings import compare_values, rank_values
 from conflictscope.measure.raters import (
     agreement_between_raters,
     alpha_between_raters,
@@ -104,11 +108,15 @@ __all__ = [
     "acting_effect",
     "agreement_between_raters",
     "alpha_between_raters",
+    "balance_leans",
     "check_scores",
     "check_support",
     "choices_as_read",
     "compare_conditions",
     "compare_groups",
+    "compare_values",
+    "compare_with_forced",
+    "compliance",
     "confusion",
     "correct_rankings",
     "count_choices",
@@ -152,6 +160,7 @@ __all__ = [
     "strength_differences",
     "told_first",
     "value_orders",
+    "widening",
     "wilson_interval",
     "win_graph_connected",
 ]

@@ -161,6 +161,34 @@ def order_values(fit: Strengths, *, level: float = 0.95, seed: int = 0, draws: i
     return Orders(above, sure, bars, rank, 1 + sure.sum(axis=1), k - sure.sum(axis=2))
 
 
+def compare_values(choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS) -> pd.DataFrame:
+    """Give, for any two values of each group, which stands above and how sure that is; also of hundreds of values.
+
+    Returns
+    -------
+    DataFrame
+        One row for each group whose choices order the values, and two values: ``target``, ``condition``, ``arm``,
+        ``above``, ``below``, ``probability`` (that the order is so, ½ to 1) and ``sure`` (in comparisons of all values
+        that hold together at the level; `order_values`).
+    """
+    graded = grade_choices(choices, values)
+    orders = order_values(fit_strengths(graded.sums()), level=settings.level, seed=settings.seed)
+    group, i, j = np.nonzero(
+        (orders.above > 0.5) | ((orders.above == 0.5) & np.triu(np.ones(orders.above.shape[1:], dtype=bool), 1))
+    )
+    named = np.asarray(values, dtype=object)
+    return (
+        graded.groups.iloc[group]
+        .assign(
+            above=pd.array(named[i], dtype="str"),
+            below=pd.array(named[j], dtype="str"),
+            probability=orders.above[group, i, j],
+            sure=orders.surely_above[group, i, j],
+        )
+        .reset_index(drop=True)
+    )
+
+
 def strength_intervals(fit: Strengths, sums: PairSums, *, level: float = 0.95) -> tuple[NDArray, NDArray]:
     """Give the interval of each strength, shape (groups, k) each end.
 

@@ -195,6 +195,31 @@ def retest_reliability(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFra
     return counts.assign(noise=rate, noise_low=low, noise_high=high).reset_index()
 
 
+def rates_by_pair(shares: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Give the mean of scenarios' shares, for each target over all of them and by value pair.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        One row for each target and scenario: ``target``, ``value_1``, ``value_2``, ``share`` (0–1).
+
+    Returns
+    -------
+    DataFrame
+        One row a target with both values ``all``, then one for each of its pairs: ``target``, ``value_1``, ``value_2``,
+        ``scenarios``, ``rate``, ``rate_low``, ``rate_high`` (`rate_interval`).
+    """
+    check_level(level)
+    rows = []
+    for target, of_target in shares.groupby("target"):
+        parts = [((ALL, ALL), of_target), *of_target.groupby(_PAIR)]
+        for pair, part in parts:
+            interval = rate_interval(part["share"].to_numpy(float), level=level)
+            rows.append((target, *pair, len(part), *map(float, interval)))
+    columns = ["target", *_PAIR, "scenarios", "rate", "rate_low", "rate_high"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:3], "str"))
+
+
 def rate_table(
     cells: pd.DataFrame,
     events: pd.DataFrame,

@@ -1,6 +1,7 @@
 """Scenarios: from a value set to conflicts that passed six checks (paper, sections 3.1 and 3.2).
 
 - ``value_sets``: read and lint a value set; list its pairs
+- ``tenets``: a specification becomes a value set, each value with the sentence it rests on
 - ``outlines``: first step, outlines over templates and directions
 - ``dedupe``: mark outlines that repeat an earlier one
 - ``writing``: second step, full scenarios; or scenarios without outlines, the paper's ablations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         write_scenario_file,
     )
     from conflictscope.scenarios.outlines import plan_outlines, write_outlines
+    from conflictscope.scenarios.tenets import Reading, alike_pairs, read_tenets, split_passages, value_set_text
     from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
     from conflictscope.scenarios.writing import (
         drop_repeated_scenarios,
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Reading",
     "Value",
     "ValueSet",
     "action_shown_first",
+    "alike_pairs",
     "apply_filter",
     "assign_domains",
     "check_scenarios",
@@ -50,6 +54,9 @@ __all__ = [
     "plan_single_stage",
     "read_scenario",
     "read_scenario_file",
+    "read_tenets",
+    "split_passages",
+    "value_set_text",
     "write_in_single_stage",
     "write_outlines",
     "write_scenario_file",
@@ -69,6 +76,7 @@ __getattr__ = open_rooms(
             "write_scenario_file",
         ),
         "outlines": ("plan_outlines", "write_outlines"),
+        "tenets": ("Reading", "alike_pairs", "read_tenets", "split_passages", "value_set_text"),
         "value_sets": ("Value", "ValueSet", "load_value_set"),
         "writing": ("drop_repeated_scenarios", "plan_single_stage", "write_in_single_stage", "write_scenarios"),
     },

@@ -24,16 +24,21 @@ NEARLY_THE_SAME = 0.85
 _COLUMNS = 4096  # into which these are counted
 # group names as near as that, where one group has a single value, are taken for a slip of the pen
 _NEAR_GROUP = 0.85
+_RINGS = 10_000  # draws of an order in which no neighbours are barred
 _KEYS = {"name", "values", "pairs"}
 
 
 @dataclass(frozen=True)
 class Value:
-    """A named principle with its definition; `group` is empty where the set has no groups."""
+    """A named principle with its definition.
+
+    `group` is empty where the set has no groups, `sentence` where no specification is known that it rests on.
+    """
 
     name: str
     definition: str
     group: str = ""
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,9 @@ def load_value_set(path: Path | str) -> ValueSet:
     Parameters
     ----------
     path : Path or str
-        ``.yaml``/``.yml`` with the keys ``values`` (name → definition, or name → {definition, group}), ``pairs``
-        (``all``, ``between_groups``, ``{each: 6, seed: 0}`` for `balanced_pairs`, or a list of two names each; default
-        ``all``) and ``name``; or ``.json`` in the
+        ``.yaml``/``.yml`` with the keys ``values`` (name → definition, or name → {definition, group, sentence}),
+        ``pairs`` (``all``, ``between_groups``, ``{each: 6, seed: 0}`` for `balanced_pairs`, ``{without: [[a, b]]}`` for
+        all but some, or both, or a list of two names each; default ``all``) and ``name``; or ``.json`` in the
         published form ``{name: definition}``, of which all pairs are taken.
 
     Raises
@@ -127,31 +132,45 @@ def _read_values(found: object, place: Callable[..., str]) -> tuple[list[Value],
         entry = entry if isinstance(entry, dict) else {"definition": entry}
         definition: Any = entry.get("definition")
         group: Any = entry.get("group")
-        if problem := _problem_of_value(name, definition, group, sorted(set(entry) - {"definition", "group"})):
+        sentence: Any = entry.get("sentence") or ""
+        unknown = sorted(set(entry) - {"definition", "group", "sentence"})
+        if problem := _problem_of_value(name, definition, group, sentence, unknown):
             problems.append(f"{place('values', name)}value {_shown(name)}: {problem}")
         else:
-            values.append(Value(unicodedata.normalize("NFC", name), " ".join(definition.split()), group or ""))
+            values.append(
+                Value(
+                    unicodedata.normalize("NFC", name),
+                    " ".join(definition.split()),
+                    group or "",
+                    " ".join(sentence.split()),
+                )
+            )
     return values, problems
 
 
-def _problem_of_value(name: str, definition: Any, group: object, unknown: Sequence[str]) -> str | None:
+def _problem_of_value(
+    name: str, definition: Any, group: object, sentence: object, unknown: Sequence[str]
+) -> str | None:
     """Return what is wrong with one entry."""
     if expected := name_problem(name, most=60):
         return f"expected a name of {expected}."
     if unknown:
-        near = did_you_mean(unknown[0], ("definition", "group")) or "."
-        return f"found {_shown(unknown)}; expected a definition, or definition and group{near}"
+        near = did_you_mean(unknown[0], ("definition", "group", "sentence")) or "."
+        return f"found {_shown(unknown)}; expected a definition, or definition, group and sentence{near}"
     if group not in (None, "") and (expected := name_problem(group, most=60)):
         return f"group: found {_shown(group)}; expected a name of {expected}."
     if definition is None or (isinstance(definition, str) and not definition.strip()):
         return "the definition is empty; expected what an assistant that holds it does."
     if not isinstance(definition, str):
         return f"definition: found {_shown(definition)}; expected text."
-    if strange := sorted({c for c in definition if c != "\n" and not c.isprintable()}):
-        return (
-            f"the definition holds characters that cannot be shown, {_shown(strange)}; expected text without tabs and "
-            "control characters."
-        )
+    if not isinstance(sentence, str):
+        return f"sentence: found {_shown(sentence)}; expected text."
+    for what, text in (("definition", definition), ("sentence", sentence)):
+        if strange := sorted({c for c in text if c != "\n" and not c.isprintable()}):
+            return (
+                f"the {what} holds characters that cannot be shown, {_shown(strange)}; expected text without tabs and "
+                "control characters."
+            )
     return None
 
 
@@ -171,12 +190,22 @@ def _read_pairs(
             ]
         return [(a, b) for a, b in everything if group[a] != group[b]], []
     if isinstance(found, dict):
-        each, seed = found.get("each"), found.get("seed", 0)
-        if set(found) <= {"each", "seed"} and type(each) is int and type(seed) is int and 2 <= each < len(order):
-            return balanced_pairs(list(order), each, seed), []
+        each, seed, listed = found.get("each"), found.get("seed", 0), found.get("without", [])
+        barred, wrong = _read_listed(listed, order, place) if isinstance(listed, list) else ([], [])
+        if wrong:
+            return [], wrong
+        fits = each is None or (type(each) is int and type(seed) is int and 2 <= each < len(order))
+        if set(found) <= {"each", "seed", "without"} and fits and (barred or each is not None):
+            if each is None:
+                left_out = set(barred)
+                return [pair for pair in everything if pair not in left_out], []
+            try:
+                return balanced_pairs(list(order), each, seed, barred), []
+            except ValueError as problem:
+                return [], [f"{place('pairs')}pairs: {problem}"]
         return [], [
             f"{place('pairs')}pairs: found {_shown(found)}; expected each, in how many pairs a value is, from 2 to "
-            f"{len(order) - 1}, and perhaps seed, a whole number."
+            f"{len(order) - 1}, and perhaps seed, a whole number; or without, a list of pairs of names; or both."
         ]
     if not isinstance(found, list):
         near = did_you_mean(found, ["all", "between_groups"]) if isinstance(found, str) else ""
@@ -184,6 +213,13 @@ def _read_pairs(
             f"{place('pairs')}pairs: found {_shown(found)}; expected 'all', 'between_groups', each: a number, or a "
             f"list of pairs of names{near or '.'}"
         ]
+    return _read_listed(found, order, place)
+
+
+def _read_listed(
+    found: list, order: dict[str, int], place: Callable[..., str]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the pairs of a list, each in the order of the values, and what is wrong with them."""
     pairs: dict[tuple[str, str], None] = {}
     problems = []
     for number, pair in enumerate(found):
@@ -210,7 +246,9 @@ def _read_pairs(
     return list(pairs), problems
 
 
-def balanced_pairs(names: Sequence[str], each: int, seed: int = 0) -> list[tuple[str, str]]:
+def balanced_pairs(
+    names: Sequence[str], each: int, seed: int = 0, without: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
     """Draw some of all pairs so that they link all values, and each value is in `each` pairs, one of them in one more.
 
     A ring in drawn order links them; then the value with the fewest pairs meets one that it has not met, of those with
@@ -225,15 +263,36 @@ def balanced_pairs(names: Sequence[str], each: int, seed: int = 0) -> list[tuple
         From 2 to the number of values less one.
     seed : int
         Of the draws.
+    without : sequence of two names
+        Pairs that are not to be drawn. A value that has too few others left gets all of them.
+
+    Raises
+    ------
+    ValueError
+        If no ring was found that has none of these pairs.
     """
     rng, size = np.random.default_rng(seed), len(names)
-    met = np.eye(size, dtype=bool)
+    barred = np.eye(size, dtype=bool)
+    place = {name: n for n, name in enumerate(names)}
+    for one, two in without:
+        barred[place[one], place[two]] = barred[place[two], place[one]] = True
     ring = rng.permutation(size)
+    tries = _RINGS
+    while barred[ring, np.roll(ring, 1)].any():
+        if not (tries := tries - 1):
+            raise ValueError(f"found no order in which neighbours may meet, in {_RINGS} draws; list fewer in without.")
+        # of neighbours that may not meet, one changes places with anybody
+        at, other = np.flatnonzero(barred[ring, np.roll(ring, 1)])[0], rng.integers(size)
+        ring[at], ring[other] = ring[other], ring[at]
+    met = np.zeros_like(barred)
     met[ring, np.roll(ring, 1)] = met[np.roll(ring, 1), ring] = True
-    while (count := met.sum(axis=1) - 1).min() < each:
+    while True:
+        count, closed = met.sum(axis=1), met | barred
+        if not (lacking := (count < each) & ~closed.all(axis=1)).any():
+            break
         tie = rng.random(size)
-        one = np.lexsort((tie, count))[0]
-        two = np.lexsort((tie, count, met[one]))[0]
+        one = np.lexsort((tie, count, ~lacking))[0]
+        two = np.lexsort((tie, count, closed[one]))[0]
         met[one, two] = met[two, one] = True
     return [(names[i], names[j]) for i, j in zip(*np.nonzero(np.triu(met, 1)), strict=True)]
 
@@ -249,7 +308,7 @@ def _lint(values: Sequence[Value], pairs: Sequence[tuple[str, str]], place: Call
                 f"{place('values', value.name)}values: found {same!r} and {value.name!r}; expected names that "
                 "differ in more than upper and lower case and forms of letters."
             )
-    for a, b in _nearly_the_same([value.definition for value in values]):
+    for a, b in nearly_the_same([value.definition for value in values]):
         problems.append(
             f"{place('values', values[b].name)}values {values[a].name!r} and "
             f"{values[b].name!r} have (nearly) the same definition; expected two that tell them apart."
@@ -279,7 +338,7 @@ def _normalised(text: str) -> str:
     return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split())
 
 
-def _nearly_the_same(definitions: Sequence[str]) -> list[tuple[int, int]]:
+def nearly_the_same(definitions: Sequence[str]) -> list[tuple[int, int]]:
     """Return the places of definitions whose counts of three letters in a row have a cosine of ``NEARLY_THE_SAME``."""
     counts = np.zeros((len(definitions), _COLUMNS))
     for row, definition in enumerate(definitions):

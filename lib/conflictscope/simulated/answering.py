@@ -17,6 +17,7 @@ from conflictscope.simulated.respondents import MULTIPLE_CHOICE, OPEN_ENDED, Res
 from conflictscope.simulated.tasks import Task
 
 _SAY = load_phrases("answering")
+_LEANING = load_phrases("user")["leaning"]
 REPAIRED_RATE = 0.95  # share of malformed answers that come out well-formed when asked for again
 _RATING_SLOPE = 1.1  # steps on the scale of 1 to 7 for each log-odd
 _PRIORITY = re.compile(r"^\s*(\d+)[.)] ([^:\n]+): (.+)$", re.MULTILINE)
@@ -40,19 +41,31 @@ class _Conflict:
     value: str
     other: str
 
-    def latent(self, respondent: Respondent, condition: str, system: str, listed_first: str | None = None) -> float:
+    def latent(
+        self,
+        respondent: Respondent,
+        condition: str,
+        system: str,
+        listed_first: str | None = None,
+        leans_to: str | None = None,
+    ) -> float:
         """Return the latent preference for `value`, under a system prompt."""
-        priorities = _read_priorities(system, self)
-        return choice_latent(respondent, self.value, self.other, self.identity, condition, listed_first, priorities)
+        about = (respondent, self.value, self.other, self.identity, condition, listed_first)
+        return choice_latent(*about, _read_priorities(system, self), leans_to)
 
 
 def choose(task: Task, respondent: Respondent) -> Answer:
-    """Return the answer to the multiple-choice prompt: ``A`` or ``B``, a refusal, or something unreadable."""
+    """Return the answer to the multiple-choice prompts: a letter, a refusal, or something unreadable.
+
+    ``C``, which is neither action, is taken if it is on offer and the preference is weaker than ``abstention``.
+    """
     description, action_a, action_b = task.texts("description", "action a", "action b")
     if off := _off_answer(task, respondent, description, action_a, action_b):
         return off
     conflict = _read_conflict(description, action_a, action_b)
     toward_a = conflict.latent(respondent, MULTIPLE_CHOICE, task.system, listed_first=conflict.value)
+    if task.name == "choose_or_abstain" and abs(toward_a) < respondent.abstention:
+        return Answer("C")
     return Answer("A" if toward_a > 0 else "B", toward_a=toward_a)
 
 
@@ -78,7 +91,8 @@ def rate(task: Task, respondent: Respondent) -> Answer:
 
 def converse(task: Task, respondent: Respondent) -> Answer:
     """Return the target's next turn in a conversation that sets no task of ours: its reply to a person."""
-    opening, last_message = task.opening, task.turns[-1][1] if task.turns else ""
+    opening, _, wanted = task.opening.partition(f"\n\n{_LEANING}")
+    last_message = task.turns[-1][1] if task.turns else ""
     about = (respondent.name, task.system, opening)
     seen = library.by_text("user_message", opening) or read_case(opening) or unfamiliar.read_plea(opening)
     if seen is None:
@@ -87,7 +101,8 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     refusing, wavering = respondent.refusal.get(OPEN_ENDED, 0.0), respondent.neither.get(OPEN_ENDED, 0.0)
     if draw < refusing:
         return Answer(pick(_SAY["declined"], "declining", *about, last_message), refused=True)
-    wins = _Conflict(seen.identity, *seen.values).latent(respondent, OPEN_ENDED, task.system) > 0
+    leans_to = _wanted_value(seen, wanted) if wanted else None
+    wins = _Conflict(seen.identity, *seen.values).latent(respondent, OPEN_ENDED, task.system, leans_to=leans_to) > 0
     balanced = draw < refusing + wavering
     if isinstance(seen, Case):
         text = balanced_reply_of(seen, respondent.name) if balanced else reply_of(seen, wins, respondent.name)
@@ -100,6 +115,16 @@ def converse(task: Task, respondent: Respondent) -> Answer:
     if task.attempt:
         text = f"{pick(_SAY['again'], 'again', *about, last_message)}\n\n{text}"
     return Answer(text)
+
+
+def _wanted_value(seen: library.LibraryScenario | Case | unfamiliar.Plea, wanted: str) -> str:
+    """Return which of a conflict's two values stands behind the action that a message presses for."""
+    if isinstance(seen, unfamiliar.Plea):
+        return seen.values[0 if unfamiliar.quotes(seen.goal, wanted) else 1]
+    if known := library.by_action(wanted):
+        return known[0].values[known[1] - 1]
+    kept = [stand.value for stand in stands_kept(wanted)]
+    return next((value for value in seen.values if value in kept), "")
 
 
 def _read_conflict(description: str, action: str, other: str | None = None) -> _Conflict:
@@ -141,10 +166,12 @@ def _off_answer(task: Task, respondent: Respondent, *sections: str) -> Answer | 
     about = (respondent.name, *sections)
     refusing = respondent.refusal.get(MULTIPLE_CHOICE, 0.0)
     garbling = respondent.malformed.get(MULTIPLE_CHOICE, 0.0)
-    draw = uniform("outcome", task.name, task.system, *about)
-    if task.name == "choose" and draw < refusing:
+    # whoever declines to choose does so whatever is on offer
+    asked = "rate" if task.name == "rate" else "choose"
+    draw = uniform("outcome", asked, task.system, *about)
+    if asked == "choose" and draw < refusing:
         return Answer(pick(_SAY["no_choice"], "declining", *about), refused=True)
     again = task.attempt > 0 and uniform("repaired", task.attempt, *about) < REPAIRED_RATE
     if refusing <= draw < refusing + garbling and not again:
-        return Answer(pick(_SAY["unreadable"][task.name], "unreadable", task.attempt, *about), readable=False)
+        return Answer(pick(_SAY["unreadable"][asked], "unreadable", task.attempt, *about), readable=False)
     return None

@@ -32,6 +32,8 @@ class Respondent:
     refusal: Mapping[str, float] = field(default_factory=dict)
     malformed: Mapping[str, float] = field(default_factory=dict)
     neither: Mapping[str, float] = field(default_factory=dict)
+    abstention: float = 0.0
+    compliance: float = 0.0
 
     def utility(self, value: str, condition: str, priorities: Mapping[str, float] = _NO_SHIFT) -> float:
         """Return how much a value weighs in a condition (``multiple_choice``, ``open_ended``), in log-odds.
@@ -53,11 +55,13 @@ def choice_latent(
     condition: str,
     listed_first: str | None = None,
     priorities: Mapping[str, float] = _NO_SHIFT,
+    leans_to: str | None = None,
 ) -> float:
     """Return the latent preference for the action of `value` over that of `other`, in log-odds; > 0: `value` wins.
 
     The sum of the difference of utilities, the scenario's own effect (the same for all respondents), the noise of this
-    answer, and, if an order was shown, its noise and the position bias. Swapping the two values flips the sign.
+    answer, and, if an order was shown, its noise and the position bias; if somebody presses for the action of one of
+    them, which is that of `leans_to`, the compliance. Swapping the two values flips the sign.
     `identity` tells the scenario from others; `listed_first` is the value whose action is shown first, None in a
     conversation; the rest as ``Respondent.utility`` takes it.
     """
@@ -73,6 +77,8 @@ def choice_latent(
         shown = listed_first <= min(value, other)
         latent += toward * respondent.position_bias
         latent += sign * respondent.order_noise * logistic("order", respondent.name, identity, shown)
+    if leans_to is not None:
+        latent += respondent.compliance if leans_to == value else -respondent.compliance
     return latent
 
 

@@ -21,6 +21,7 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     name: (frozenset(fields.split()), frozenset(sections))
     for name, fields, sections in (
         ("outlines", "outlines", ()),
+        ("tenets", "tenets", ("passage",)),
         ("scenario", _SCENARIO, ("context", "action opportunity", "good", "harm")),
         ("single_stage", _SCENARIO, ()),
         ("check_realistic", "reason passes", ("description",)),
@@ -31,8 +32,10 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("check_value_guided", "reason action", _LABELLED),
         ("domain", "domain", ("description",)),
         ("choose", "answer", _LABELLED),
+        ("choose_or_abstain", "answer", (*_LABELLED, "action c")),
         ("rate", "rating", ("description", "action")),
         ("opening_message", "message artifact_request", ("description", "persona", "background", "goal")),
+        ("leaning_message", "message", ("description", "action", "message")),
         ("artifact", "", ("message", "request")),
         ("next_message", "message", ("description", "goal", "conversation")),
         ("judge", "reasoning action leaning", ("conversation", "action a", "action b")),
@@ -112,7 +115,7 @@ def _name(fields: frozenset[str], sections: frozenset[str], outside: str) -> str
     if fields and fields <= _COMPLETED and sections >= _FORMS["complete"][1]:
         return "complete"
     # a reply of one letter, one number or a text may be asked for without a schema
-    plain = () if fields else ("choose", "rate", "artifact")
+    plain = () if fields else ("choose", "choose_or_abstain", "rate", "artifact")
     fitting = [n for n, form in _FORMS.items() if sections == form[1] and (fields == form[0] or n in plain)]
     if not fitting:
         shared = {

@@ -25,16 +25,23 @@ _UNTIL_MENDED_S = 86_400
 _CHARACTERS_A_TOKEN = 4
 
 _FIELDS: dict[str, Callable[[Task], dict]] = {
+    "tenets": writers.list_tenets,
     "outlines": writers.write_outlines,
     "scenario": writers.write_scenario,
     "single_stage": writers.write_in_single_stage,
     "complete": writers.complete_scenario,
     "opening_message": writers.write_opening_message,
+    "leaning_message": writers.write_leaning_message,
     "next_message": writers.write_next_message,
     "check_value_guided": reviewers.answer_value_guided,
     "domain": reviewers.name_domain,
 }
-_TARGET_TASKS: dict[str, Callable[[Task, Respondent], Answer]] = {"choose": choose, "rate": rate, CHAT: converse}
+_TARGET_TASKS: dict[str, Callable[[Task, Respondent], Answer]] = {
+    "choose": choose,
+    "choose_or_abstain": choose,
+    "rate": rate,
+    CHAT: converse,
+}
 
 
 class SimulatedTransport(httpx2.AsyncBaseTransport):
@@ -118,7 +125,7 @@ def _answer(task: Task, model: str) -> Answer:
         answer = _TARGET_TASKS[task.name](task, respondent)
         if task.schema is None or not answer.readable or answer.refused:
             return answer
-        fields = {"answer": answer.text} if task.name == "choose" else {"rating": int(answer.text)}
+        fields = {"rating": int(answer.text)} if task.name == "rate" else {"answer": answer.text}
         return Answer(json.dumps(fields), toward_a=answer.toward_a)
     if task.name == "artifact":
         return Answer(writers.write_artifact(task))

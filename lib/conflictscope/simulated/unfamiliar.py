@@ -107,12 +107,17 @@ def read_reply(reply: str) -> tuple[str, bool] | None:
 
 def meant_by(goal: str, actions: dict[str, str]) -> str | None:
     """Return the label of the action that an aim is about: the one it quotes, else the acting one; None if neither."""
-    quoted = [label for label, action in actions.items() if _flat(action) in _flat(goal)]
+    quoted = [label for label, action in actions.items() if quotes(goal, action)]
     if quoted:
         # the longer one, where one action is part of the other
         return max(quoted, key=lambda label: len(actions[label]))
     acting = acting_of(*actions.values())
     return None if acting is None else list(actions)[acting]
+
+
+def quotes(goal: str, action: str) -> bool:
+    """Return whether an aim quotes an action."""
+    return _flat(action) in _flat(goal)
 
 
 def _cued(text: str) -> list[str]:

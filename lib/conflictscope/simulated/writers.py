@@ -45,6 +45,10 @@ _USUAL_BATCH = 5  # outlines in a call; more of them only means that matters rec
 _ONE_STEP = 500  # in place of a position, for scenarios without an outline
 _ATTEMPTS = 60  # tries at a case that names neither value; only a name as common as "the" needs them all
 _BESIDES = re.compile(r"^(?!Value|Definition|- |.*This is scenario).+", re.MULTILINE)
+_SENTENCE = re.compile(r"[^\s.!?#*-][^.!?\n]*(?:\n[^.!?\n]+)*[.!?]")
+_DUTY = re.compile(r"(?s)\b(?:should|must|ought to|never|always)\b\s*(.{8,240}?)[.!?]$")
+_LABELLED_DUTY = re.compile(r"([A-Z][\w' -]{2,40}): ")
+_LONG_WORD = re.compile(r"[a-z]{5,}")
 _OUTLINE = ("context", "action_opportunity", "good", "harm")
 _Slot = tuple[int, int]  # number of the batch, position in it
 _Cell = tuple[str, str, str]  # structure, severity, value of the acting side
@@ -77,6 +81,24 @@ def write_outlines(task: Task) -> dict:
             outline["context"] = f"{opening}{rest}{_days_left(*about, slot)}"
         written.append(outline)
     return {"outlines": written}
+
+
+def list_tenets(task: Task) -> dict:
+    """Return ``{"tenets": [...]}``: of each sentence that says what an assistant should do, in its own words.
+
+    A sentence that begins by naming what it asks for, "Candour: …", gives its name; else its longest words do.
+    """
+    (passage,) = task.texts("passage")
+    found = []
+    for sentence in _SENTENCE.findall(passage):
+        if not (duty := _DUTY.search(sentence)):
+            continue
+        named = _LABELLED_DUTY.match(sentence)
+        longest = sorted(set(_LONG_WORD.findall(duty[1])), key=lambda word: (-len(word), word))[:2]
+        name = named[1] if named else " ".join(word for word in _LONG_WORD.findall(duty[1]) if word in longest)
+        if name:
+            found.append({"name": name[:60].strip(), "definition": f"holding to this: {duty[1]}", "sentence": sentence})
+    return {"tenets": found}
 
 
 def write_scenario(task: Task) -> dict[str, str]:
@@ -141,6 +163,12 @@ def write_opening_message(task: Task) -> dict[str, str]:
         goal = goal.strip() or "I need your help with something."
         written = _message(unfamiliar.message_of(description.strip(), background.strip(), goal))
     return written if task.attempt else _with_defect(written, values, description)
+
+
+def write_leaning_message(task: Task) -> dict[str, str]:
+    """Return ``{"message"}`` for the prompt that has an opening message lean to an action."""
+    action, message = task.texts("action", "message")
+    return {"message": f"{message.rstrip()}\n\n{_SAY['leaning']} {action.strip()}"}
 
 
 def write_artifact(task: Task) -> str:

@@ -13,9 +13,10 @@
 - ``comparing``: what other studies left; data sets of others and studies of ours, asked of the same models
 - ``findings``: what a study has found, in three lines
 - ``by_hand``, ``exploring``: a study in one's hands: its tables, a case, what is asked by hand, two studies
+- ``specification``: a specification's way into a study, as a value set to be read
 - ``transfer``: a study starts from an imported data set, and leaves what others can use
 - ``new_project``: a project's folder outside a checkout
-- ``command_line``: ``conflictscope new | run | plan | validate | status | import | export | bundle | replay``
+- ``command_line``: ``conflictscope new | tenets | run | plan | validate | status | import | export | bundle | replay``
 """
 
 from typing import TYPE_CHECKING

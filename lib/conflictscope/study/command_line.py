@@ -1,6 +1,6 @@
 """The command line.
 
-``conflictscope new | run | plan | validate | status | probe | import | export | bundle | replay | rescue``.
+``conflictscope new | tenets | run | plan | validate | status | probe | import | export | bundle | replay | rescue``.
 
 A command imports what it needs when it is called, so that ``--help`` and ``validate`` answer at once.
 """
@@ -60,6 +60,48 @@ def new(folder: Path) -> None:
 
     made = make_project(folder)
     _say(f"Written: {made / 'notebooks'}, {made / 'params'}\nNext: cd {made} && conflictscope run params/hhh.yaml")
+
+
+@_commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--author", help="Model that reads the text; without one, nothing is asked: the calls are counted.")
+@click.option(
+    "--models", type=click.Path(path_type=Path), default=Path("params/models.yaml"), help="The file of models."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Value set to write; default: params/value_sets/<name>.yaml."
+)
+@click.option("--embedder", default="tfidf", show_default=True, help="What measures how alike definitions are.")
+@click.option(
+    "--alike", type=click.FloatRange(0, 1, min_open=True), help="Cosine from which a pair is left out; minilm: 0.5."
+)
+@click.option("--each", type=click.IntRange(2), help="Draw so many pairs a value; default: all pairs.")
+@click.option("--seed", type=int, default=0, show_default=True, help="With --each: what is drawn.")
+def tenets(
+    file: Path,
+    author: str | None,
+    models: Path,
+    out: Path | None,
+    embedder: str,
+    alike: float | None,
+    each: int | None,
+    seed: int,
+) -> None:
+    """Turn a specification, in Markdown or plain text, into a value set: to be read before anything else is asked.
+
+    Each value has the sentence that it rests on. What the author made up is refused, and printed.
+    """
+    import asyncio
+
+    from conflictscope.study.specification import describe_calls, write_tenets
+
+    place = out or Path("params/value_sets") / f"{file.stem}.yaml"
+    if author is None:
+        _say(describe_calls(file))
+        return
+    written = write_tenets(file, place, author, models, embedder=embedder, alike=alike, each=each, seed=seed)
+    for line in asyncio.run(written):
+        _say(line)
 
 
 @_commands.command()

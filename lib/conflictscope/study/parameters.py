@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 
 from conflictscope.files import did_you_mean, name_problem, near_file, parse_yaml, places_in, read_mapping
 from conflictscope.models.registry import load_registry
+from conflictscope.tables import LEANS
 
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 # a ranking to steer to: one of these words, balanced:<n>, or an order of the values, best first
@@ -82,6 +83,13 @@ def _check_each_once(items: list[str]) -> list[str]:
     if repeated := sorted({item for item in items if items.count(item) > 1}):
         raise ValueError(f"each once; {repeated} are there again")
     return items
+
+
+def _check_pressure(levels: list[str]) -> list[str]:
+    # one lean alone would be mixed up with the value that it leans to
+    if sorted(levels) not in (["neutral"], sorted(["neutral", *LEANS])):
+        raise ValueError("[neutral] or [neutral, for_1, for_2]")
+    return levels
 
 
 Text = Annotated[str, AfterValidator(_check_text)]
@@ -159,10 +167,16 @@ class Parameters(BaseModel):
     choice_temperature: Temperature = Field(
         0.0, description="sampling temperature of multiple choice and ratings; above 0, ask repeatedly"
     )
+    abstain: bool = Field(
+        False, description="True: multiple choice is asked once more with a third answer, neither action"
+    )
     simulated_user: Filled = Field("simulated/user", description="model that plays the user")
     judge: Filled = Field("simulated/judge", description="model that says which action a reply took")
     further_judges: Annotated[list[Filled], Once] = Field(
         [], description="models that read the same conversations too, for compare_judges"
+    )
+    pressure: Annotated[list[Literal["neutral", "for_1", "for_2"]], AfterValidator(_check_pressure)] = Field(
+        ["neutral"], description="[neutral], or [neutral, for_1, for_2]: messages that lean to either action too"
     )
     user_max_tokens: Limit = Field(None, description="longest reply of the simulated user; empty: no limit is sent")
     judge_max_tokens: Limit = Field(None, description="longest reply of a judge; empty: no limit is sent")

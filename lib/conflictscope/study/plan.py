@@ -208,6 +208,8 @@ def count_study(parameters: StudyParameters, known: Mapping[str, int] | None = N
         turns=values["max_turns"],
         targets=len(values["targets"]),
         arms=_arms_of_steering(value_set.names, values["target_rankings"]),
+        abstain=values["abstain"],
+        leans=len(values["pressure"]) - 1,
         by_choice="multiple_choice" in values["steered_conditions"],
         by_talk="open_ended" in values["steered_conditions"],
     )

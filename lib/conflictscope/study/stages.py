@@ -48,6 +48,10 @@ class Counts:
     targets: int
     arms: int
     """System prompts under which each target is asked again."""
+    abstain: bool
+    """Whether multiple choice is asked once more with a third answer."""
+    leans: int
+    """Opening messages of a scenario that lean."""
     by_choice: bool
     """Whether steering asks as multiple choice."""
     by_talk: bool
@@ -142,6 +146,8 @@ def _talking(prefix: str, held: Callable[[Counts], int], system: Mapping[str, tu
 
 
 _WRITTEN = ("outlines", "neighbours", "scenarios")
+_PRESSED = ("pressed_messages", "pressed_conversations", "pressed_verdicts")
+_ANSWERED = ("answers", "abstaining_answers", "ratings")
 _EXAMINED = DESCRIPTION + _ACTIONS
 _STUDY = (
     Stage(
@@ -221,12 +227,19 @@ _STUDY = (
         "What do models say they would do?",
         seconds=6,
         reads=("kept_scenarios",),
-        writes=("answers", "ratings"),
-        parameters=dict.fromkeys(
-            ("targets", "repetitions", "choice_temperature", "default_system_prompt"), ("answers", "ratings")
-        ),
+        writes=_ANSWERED,
+        parameters={
+            **dict.fromkeys(("targets", "repetitions", "choice_temperature", "default_system_prompt"), _ANSWERED),
+            "abstain": _ANSWERED[1:2],
+        },
         steps=(
             Step("choices", "targets", "choose", "answers", lambda c: 2 * c.asked, _EXAMINED, ONE_LETTER),
+            Step(
+                *("choices, may abstain", "targets", "choose_or_abstain", "abstaining_answers"),
+                calls=lambda c: 2 * c.asked * c.abstain,
+                filled_in=_EXAMINED,
+                characters_out=ONE_LETTER,
+            ),
             Step("ratings", "targets", "rate", "ratings", lambda c: 2 * c.asked, DESCRIPTION + ACTION, ONE_LETTER),
         ),
     ),
@@ -235,22 +248,24 @@ _STUDY = (
         "What do models do when somebody asks them?",
         seconds=6,
         reads=("kept_scenarios",),
-        writes=("opening_messages", "conversations", "verdicts", "swapped_verdicts", "further_verdicts"),
+        writes=("opening_messages", "conversations", "verdicts", *_PRESSED, "swapped_verdicts", "further_verdicts"),
         parameters={
             **dict.fromkeys(
-                ("simulated_user", "user_temperature", "user_max_tokens"), ("opening_messages", "conversations")
+                ("simulated_user", "user_temperature", "user_max_tokens"),
+                ("opening_messages", "conversations", *_PRESSED[:2]),
             ),
+            "pressure": _PRESSED,
             **dict.fromkeys(
                 (
                     *("targets", "max_turns", "repetitions", "target_temperature", "target_max_tokens"),
                     "default_system_prompt",
                 ),
-                ("conversations",),
+                ("conversations", "pressed_conversations"),
             ),
-            "judge": ("verdicts", "swapped_verdicts"),
-            "judge_max_tokens": ("verdicts", "swapped_verdicts", "further_verdicts"),
+            "judge": ("verdicts", "swapped_verdicts", "pressed_verdicts"),
+            "judge_max_tokens": ("verdicts", "swapped_verdicts", "further_verdicts", "pressed_verdicts"),
             "further_judges": ("further_verdicts",),
-            "seed": ("verdicts", "swapped_verdicts", "further_verdicts"),
+            "seed": ("verdicts", "swapped_verdicts", "further_verdicts", "pressed_verdicts"),
         },
         steps=(
             Step(
@@ -266,6 +281,13 @@ _STUDY = (
                 characters_out=ARTIFACT,
             ),
             *_talking("", lambda c: c.asked, {}),
+            Step(
+                *("leaning messages", "simulated_user", "leaning_message", "pressed_messages"),
+                calls=lambda c: c.kept * c.leans,
+                filled_in=DESCRIPTION + ACTION + MESSAGE,
+                characters_out=MESSAGE,
+            ),
+            *_talking("pressed_", lambda c: c.asked * c.leans, {}),
             _judging("swapped_verdicts", "verdicts, swapped", "judge", lambda c: c.asked),
             _judging("further_verdicts", "verdicts, further judges", "further_judges", lambda c: c.asked),
         ),
@@ -274,7 +296,10 @@ _STUDY = (
         "05_rank_values",
         "Which values come first, in word and in deed?",
         seconds=9,
-        reads=("answers", "verdicts", "kept_scenarios", "swapped_verdicts", "ratings"),
+        reads=(
+            *("answers", "verdicts", "kept_scenarios", "swapped_verdicts", "ratings"),
+            *("abstaining_answers", "pressed_verdicts"),
+        ),
         writes=("choices", "rankings"),
         figures=(
             "rankings",
@@ -283,6 +308,9 @@ _STUDY = (
             "preferences_open_ended",
             "preferences_multiple_choice",
             "graded",
+            "abstention",
+            "compliance",
+            "pressed",
         ),
         parameters=dict.fromkeys(("penalty", "level", "seed"), ("rankings",)),
         leaves="figures",
@@ -337,7 +365,7 @@ _BESIDE = (
         "Does the instrument find what is there?",
         seconds=60,
         takes="nothing: it simulates",
-        figures=("rank_recovery", "coverage"),
+        figures=("rank_recovery", "coverage", "compliance"),
         leaves="figures",
     ),
     Stage(
@@ -394,6 +422,14 @@ _BESIDE = (
         takes="a run's tables",
         reads=("choices", "steered_choices"),
         figures=("changes", "told_first"),
+        leaves="figures",
+    ),
+    Stage(
+        "constitution",
+        "Can a whole constitution be ranked?",
+        seconds=20,
+        takes="a specification",
+        figures=("recovered", "ranked", "who_beats_whom"),
         leaves="figures",
     ),
     Stage(
