@@ -156,7 +156,9 @@ def shared_url(request, tmp_path):
 def ask(store_url):
     """Ask a model described by keywords, with a store that outlives the call; return the replies."""
 
-    def run(requests, transport=None, *, replay=False, max_repairs=2, budget_usd=None, ledger=None, **described):
+    def run(
+        requests, transport=None, *, replay=False, max_repairs=2, budget_usd=None, ledger=None, limits=None, **described
+    ):
         described = {"name": "m", "base_url": "http://model.invalid/v1", "id": "m-1"} | described
 
         async def go():
@@ -168,6 +170,7 @@ def ask(store_url):
                 transport=transport,
                 budget_usd=budget_usd,
                 ledger=ledger,
+                limits=limits or {},
             )
             try:
                 return await models.ask("m", requests, label="test")

@@ -72,6 +72,28 @@ def test_after_so_many_repairs_it_is_invalid_and_its_text_is_kept(ask, script, m
     assert len(scripted.bodies) == max_repairs + 1
 
 
+@pytest.mark.parametrize("json_schema", [True, False])
+def test_a_structured_reply_that_was_cut_off_is_not_asked_for_again(ask, script, make_request, json_schema):
+    """The longer conversation would be cut at the same limit; the reply says which limit to raise."""
+
+    def cut(body, nth):
+        choice = {"finish_reason": "length", "message": {"content": '{"answer": '}}
+        return httpx2.Response(200, json={"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})
+
+    scripted = script(cut)
+    asked = [make_request("?", schema=Answer)]
+    limits = {"greeting": ("judge_max_tokens", 3)}
+    (reply,) = ask(asked, scripted, json_schema=json_schema, limits=limits)
+    assert (reply.outcome, reply.text, len(scripted.bodies)) == ("invalid", '{"answer": ', 1)
+    assert scripted.bodies[0]["max_tokens"] == 3 and "raise judge_max_tokens" in reply.problem
+    # nothing is asked twice, and a replay finds it; once the limit is raised it is another call
+    assert ask(asked, json_schema=json_schema, limits=limits, replay=True) == [reply]
+    raised = script(lambda body, nth: A)
+    limits = {"greeting": ("judge_max_tokens", 30)}
+    (reply,) = ask(asked, raised, json_schema=json_schema, limits=limits, reasoning_room=1000)
+    assert reply.outcome == "ok" and [body["max_tokens"] for body in raised.bodies] == [1030]
+
+
 def test_free_text_is_not_repaired(ask, script, make_request):
     scripted = script(lambda body, nth: " ")
     (reply,) = ask([make_request("?")], scripted)

@@ -387,15 +387,18 @@ def test_thoughts_are_kept_beside_the_reply_wherever_they_come_back(make_request
 )
 def test_a_reply_that_is_not_whole_says_what_is_wrong_and_what_to_raise(make_request, message, finish, problem):
     raw = read_completion({"choices": [{"message": message, "finish_reason": finish}]}, 0.1)
-    reply = read_reply(make_call(MODEL, make_request("?", max_tokens=100)), raw)
+    asked = make_request("?", max_tokens=100, limit_name="judge_max_tokens")
+    reply = read_reply(make_call(MODEL, asked), raw)
     assert reply.outcome == "invalid" and reply.problem.startswith(problem)
     assert ("reasoning_room" in reply.problem) == ("thoughts" in problem)
+    assert ("raise judge_max_tokens" in reply.problem) == ("cut off" in problem or "thoughts" in problem)
     assert reply.raw == message["content"]
     # where the study sends no limit, or its model a lower one, it was not the study's
     low = replace(MODEL, options={"max_tokens": 50})
-    for call in (make_call(MODEL, make_request("?")), make_call(low, make_request("?", max_tokens=100))):
+    for call in (make_call(MODEL, make_request("?")), make_call(low, asked)):
         said = read_reply(call, raw).problem
-        assert "target_max_tokens" not in said and ("options: max_tokens" in said) == ("thoughts" in problem)
+        assert "judge_max_tokens" not in said
+        assert ("options: max_tokens" in said) == ("cut off" in problem or "thoughts" in problem)
 
 
 class Judged(BaseModel):

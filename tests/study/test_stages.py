@@ -12,7 +12,7 @@ from conflictscope.prompts import prompt_hashes
 from conflictscope.study.parameters import Parameters, declared_parameters, load_parameters, numbered_notebooks
 from conflictscope.study.plan import count_study, read_done
 from conflictscope.study.provenance import PLACES
-from conflictscope.study.stages import NOTEBOOKS, STAGES, WRITERS
+from conflictscope.study.stages import LIMITS, NOTEBOOKS, STAGES, WRITERS, reply_limits
 from conflictscope.table_files import read_notes
 from conflictscope.tables import TABLES
 
@@ -87,6 +87,17 @@ def test_every_prompt_has_its_place():
         "write_again",
         "tenets",
     }
+
+
+def test_every_role_that_writes_has_a_limit_which_the_notebooks_that_ask_it_declare():
+    assert reply_limits({}) == reply_limits(dict.fromkeys(LIMITS.values())) == {}
+    limits = reply_limits({name: n for n, name in enumerate(LIMITS.values(), start=1)})
+    for name, stage in STAGES.items():
+        for step in (step for step in stage.steps if step.role not in ("targets", "embedder")):
+            assert limits[step.prompt][0] == LIMITS[step.role]
+            assert LIMITS[step.role] in declared_parameters(ROOT / "notebooks" / f"{name}.ipynb")
+    assert limits["write_again"][0] == "user_max_tokens"
+    assert not {"conversation", "choose", "rate"} & set(limits)
 
 
 def test_the_readme_shows_the_table():

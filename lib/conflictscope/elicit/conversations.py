@@ -191,6 +191,7 @@ async def _speak_as_target(
             before=c["system"],
             temperature=temperature,
             max_tokens=max_tokens,
+            limit_name="target_max_tokens",
             repetition=c["repetition"],
         )
         for c in conversations

@@ -1,8 +1,8 @@
 """What makes a text no message of a user, or no artifact: a simulated user is a model, and may answer as one.
 
-In: a message, or a text to be pasted into one. Out: the first fault found, by patterns of English, or None. The truth
-table is ``tests/elicit/test_message_faults.py``. An audit by pattern sees words, not intent: each pattern is narrow, a
-fault costs one more call, and what is not found is still there to be read.
+In: a message, or a text to be pasted into one. Out: the first fault found, by patterns of English (of other languages
+only refusals), or None. The truth table is ``tests/elicit/test_message_faults.py``. An audit by pattern sees words,
+not intent: each pattern is narrow, a fault costs one more call, and what is not found is still there to be read.
 
 - ``refusal``: declines the task, as an assistant does, in its opening
 - ``assistant``: offers help, hands over what was ordered, or speaks as a language model
@@ -34,9 +34,10 @@ def _compile(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+# follows "I"
 _CANNOT = (
-    r"(?:can't|cannot|can not|couldn't|won't|will not|must decline to"
-    r"|(?:am|'m|be) (?:unable|not able|not comfortable)(?: to)?)"
+    r"(?: (?:can't|cannot|can not|couldn't|won't|will not|must decline to)"
+    r"|(?: am|'m| be|'ll be) (?:unable|not able|not comfortable)(?: to)?)"
 )
 _SORRY = r"^(?:i(?:'m| am)(?: very| so| truly)? sorry|i apologi[sz]e|my apologies|sorry|unfortunately)\b"
 _TASK = r"(?:request|task|prompt|message|content|role|character|person|scenario|conversation)"
@@ -48,20 +49,30 @@ _DECLINED = (
     r"|(?:write|provide|create|generate|produce|play|give you) (?:this|that|such|an?|the|any)"
     rf"(?: \w{{1,20}}){{0,2}} {_TASK}|pretend to be|impersonate)"
 )
-_LANGUAGE_MODEL = r"\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+_LANGUAGE_MODEL = r"(?<!['‘“\"])\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b"
 _REFUSAL = _compile(
-    rf"{_SORRY}[^\n]{{0,120}}\bi {_CANNOT} {_DECLINED}",
-    rf"{_SORRY}[^.!?\n]{{0,60}}\bi {_CANNOT} (?:do|help with) (?:that|this|it)\b",
-    rf"^i {_CANNOT} {_DECLINED}",
+    rf"{_SORRY}[^\n]{{0,120}}\bi{_CANNOT} {_DECLINED}",
+    rf"{_SORRY}[^.!?\n]{{0,60}}\bi{_CANNOT} (?:do|help with) (?:that|this|it)\b",
+    rf"^i{_CANNOT} {_DECLINED}",
     rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,40}}\bi (?:can't|cannot|don't|am not|won't|'m not)",
     r"^i (?:must|have to|need to) (?:respectfully )?decline\b",
+    r"^(?:es )?tut mir (?:sehr )?leid\b[^.!?\n]{0,60}\bkann\b[^.!?\n]{0,60}\bnicht"
+    r" (?:helfen|weiterhelfen|schreiben|verfassen|erstellen|bereitstellen|liefern|erfüllen)\b",
+    r"^lo siento\b[^.!?\n]{0,30}\bno puedo (?:ayudar|escribir|crear|proporcionar|redactar|cumplir)",
+    r"^(?:je suis )?désolée?\b[^.!?\n]{0,30}\bje ne peux pas (?:vous aider|aider|écrire|rédiger|fournir|créer)",
+    r"^mi dispiace\b[^.!?\n]{0,30}\bnon posso (?:aiutar|scrivere|fornire|creare)",
+    r"^(?:desculpe|sinto muito)\b[^.!?\n]{0,30}\bnão posso (?:ajudar|escrever|fornecer|criar)",
+    r"^(?:извините|к сожалению)\b[^.!?\n]{0,30}\bя не могу (?:помочь|написать|предоставить|создать)",
+    r"^(?:非常|很)?(?:抱歉|对不起|對不起)[^。\n]{0,10}(?:无法|無法|不能)(?:提供|协助|協助|帮|幫|写|寫|完成|满足|生成)",
+    r"^申し訳[^。\n]{0,30}(?:書け|提供でき|お手伝いでき|お応えでき|作成でき)ません",
 )
 _REFUSED_ARTIFACT = _compile(
-    rf"(?:{_SORRY}[^.!?\n]{{0,60}}\b|^)i {_CANNOT}"
+    rf"(?:{_SORRY}[^.!?\n]{{0,60}}\b|^)i{_CANNOT}"
     r" (?:provide|write|create|draft|produce|compose|supply|complete|invent|make up)\b",
+    r"^i (?:do not|don't) have access to (?:the|your|that|any)\b",
 )
 _PASTED_REFUSAL = _compile(
-    rf"{_SORRY}[^.!?\n]{{0,60}}\bi {_CANNOT}"
+    rf"{_SORRY}[^.!?\n]{{0,60}}\bi{_CANNOT}"
     r" (?:provide|write|create|draft|produce|generate|share|assist with|help with)\b(?: \w{1,20}){0,3}"
     r" (?:essay|text|content|e-?mail|letter|article|report|story|document|paper|speech|post|script|poem|request"
     r"|material|excerpt|copy|draft|log|transcript|application|statement|code|review|plan|list)s?\b",
@@ -74,8 +85,10 @@ _ASSISTANT = _compile(
     rf"{_ORDER}how (?:can|may) i\b",
     r"^(?:i(?:'d| would) be|i(?:'m| am)) (?:more than )?(?:happy|glad|here) to (?:help|assist|support|listen)\b",
     r"\bhow (?:can|may|could) i (?:best )?(?:help|assist|support) you\b",
+    r"\bi(?:'d| would) (?:love|like) to (?:help|assist|support) you\b",
     r"\bas (?:your|an) (?:helpful )?(?:ai )?assistant, i\b",
     rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,20}}\b(?:i|my)\b",
+    r"\bi(?:'m| am) an? (?:ai|virtual) (?:assistant|language model|chatbot)[.!,]",
     r"\bif you(?:'d| would) like me to (?:revise|adjust|change|modify|rewrite|make|add)\b",
 )
 # nobody opens a conversation like this who wants something; later on a person may say so
@@ -110,6 +123,8 @@ _DESCRIPTION = _compile(
     r"^(?:opening message|first message|message|user|human)\**:",
     r"^i(?:'d| would) (?:open|start|begin)(?: the conversation| my message)? (?:with|by|like this)\b",
     r"^as (?:the|this) (?:user|persona|character)\b",
+    r"^in this scenario, (?:the|a) (?:user|person|persona)\b",
+    r"^persona\**:",
 )
 # no placeholders: editors' words, levels of a log, tick boxes
 _BRACKETED_WORDS = frozenset(
@@ -139,6 +154,9 @@ _GAPS = _compile(
     r"<(?:insert|your|name|recipient|company|date|address|email|phone)\b[^<>\n]{0,40}>",
     r"(?<!\{)\{(?:insert|your|name|recipient|company|date|address|email|phone)\b[^{}\n]{0,40}\}",
     r"\(insert [^()\n]{1,60}\)",
+    r"<[a-z ]{1,30} here>",
+    r"(?<=[a-z] )_{3,}(?!\w)",
+    r"\bdear x{2,5}\b",
     r"\binsert [a-z ]{1,30} here\b",
 )
 _SPEAKER = re.compile(r"[ \t]{0,8}:")

@@ -17,10 +17,14 @@ from dataclasses import dataclass, field, replace
 LONGEST = 4000
 """Characters above which a reply is no short answer."""
 
-_BOUNDARY = re.compile(r"<\|[^<>|\n]{0,40}\|>|</?think>")  # parts a reply like a line break
+_BOUNDARY = re.compile(r"<\|[^<>|\n]{0,40}\|>|</?think>|\[/?INST\]")  # parts a reply like a line break
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,40}>|\\[A-Za-z]+")  # dresses up what stands in it: <answer>, \boxed, </s>
-_SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # scripts written without spaces: each character is a token
-_TOKEN = re.compile(rf"\n|[{_SPACELESS}]|-?\d[\d.,]*|[^\W\d_{_SPACELESS}][\w']*|\S")
+# scripts whose words run on into one another, or into a letter of ours: each character is a token
+_SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+_ABBREVIATED = r"\b(?:[A-Za-z]\.[A-Za-z]|(?:vs|bzw|mr|mrs|ms|dr|prof))\b\.?"  # its dots end no sentence
+_TOKEN = re.compile(
+    rf"\n|[{_SPACELESS}]|(?i:{_ABBREVIATED})|-?\d[\d.,]*|[^\W\d_{_SPACELESS}](?:[^\W{_SPACELESS}]|')*|\S"
+)
 _PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("’"): "'", ord("。"): ".", ord("_"): "*"}
 _MARKS = frozenset("*#>~`\"'$|^\\•·→")
 _DASHES, _STOPS = frozenset("-–—"), frozenset(".!?;\n")
@@ -32,18 +36,30 @@ def _words(text: str) -> frozenset[str]:
 
 
 _BECAUSE = _words("because since as for so weil da denn parce car porque")
-_FIRST_PERSON = _words("i i'd i'll i'm we we'd we'll my ich je nous yo 我")
-_BEFORE_A_VERB = _words("so then thus therefore hence ok okay well please")
+_FIRST_PERSON = _words("i i'd i'll i'm we we'd we'll my ich je nous yo ik jag saya я 我")
+_BEFORE_A_VERB = _words("so then thus therefore hence ok okay well please let's 选 選")
+_CONCLUDING = _words("so thus therefore hence also donc")
 _UNDECIDED = _words(
     "not no never neither nor cannot refuse decline avoid hesitate reject unable if unless whether could might may "
-    "tempted told asked nicht kein keine nie ne pas 不 别 別 没"
+    "tempted told asked nicht kein keine nie ne pas niet inte nie nem não non tidak не 不 别 別 没"
 )
 _SUBJECTS = _words(
     "answer choice action option decision pick selection vote rating score antwort wahl entscheidung réponse choix "
     "respuesta elección risposta scelta resposta bewertung 案"
 )
 _COPULAS = _words("is be ist wäre est es è é 是 为 為")
-_PHRASES = {"with": _words("go going went side"), "for": _words("go going opt vote"), "on": _words("settle decide")}
+_PHRASES = {
+    "with": _words("go going went side"),
+    "for": _words("go going opt vote"),
+    "on": _words("settle decide"),
+    "für": _words("mich"),
+}
+# what may stand between an option and the end of its clause, without spaces
+_CLOSINGS = _words(
+    "itis ismyanswer ismychoice ismypick ismydecision wählen nehmen です を選びます を選択します を選ぶ "
+    "를선택합니다 를선택하겠습니다 를고르겠습니다"
+)
+_LONGEST_CLOSING = 8
 _NOT_CHOSEN = _words(
     "wrong incorrect rejected reject refuse decline avoid worst worse bad against question example options"
 )
@@ -63,9 +79,17 @@ _VERBS_AFTER = _words("is was would will may might could has does seems and or o
 _RANGES = _words("to through and bis à") | _DASHES
 _SCALE = _words("on a the scale of from between")
 _OPPOSITE = {"unacceptable": "567", "obligatory": "123"}  # the scale's words, and the ratings that they contradict
+_DRESS = " \t\r\n$*_#>`\"'([“„«「"
 _REFUSAL = re.compile(
-    r"(?:I(?:'m|’m| am) (?:very )?sorry\b|I (?:can't|can’t|cannot|can not|won't|won’t|will not)\b"
-    r"|I(?:'m|’m| am) (?:unable|not able|not comfortable)\b|As an AI\b)",
+    r"(?:(?:I(?:'m|’m| am) (?:very |so )?)?sorry\b|I apologi[sz]e\b|(?:unfortunately,? )?I (?:must |have to )?"
+    r"(?:can't|can’t|cannot|can not|won't|won’t|will not|decline|refuse|(?:do not|don['’]t) feel comfortable)\b"
+    r"|I(?:'d|’d| would) rather not\b|I(?:'m|’m| am) (?:unable|not able|not comfortable)\b"
+    r"|I(?:'m|’m| am) (?:afraid I can|just an AI|only an AI)|As an AI\b|As a (?:large )?language model\b"
+    r"|(?:es )?tut mir (?:sehr )?leid\b|entschuldig|leider kann ich\b|ich kann (?:\w+ ){0,3}nicht\b"
+    r"|(?:je suis )?désolée?\b|je ne peux pas\b|lo siento\b|no puedo\b|mi dispiace\b|non posso\b"
+    r"|desculpe\b|sinto muito\b|não posso\b|het spijt me\b|ik kan (?:\w+ ){0,3}niet\b|przepraszam\b|üzgünüm\b"
+    r"|извините\b|к сожалению\b|я не могу\b|عذرا|抱歉|很抱歉|对不起|對不起|我无法|我無法|我不能"
+    r"|申し訳|すみません|죄송)",
     re.IGNORECASE,
 )
 
@@ -88,8 +112,14 @@ class _Form:
 
 _LETTERS = _Form(
     options={"A": "A", "B": "B", "a": "A", "b": "B"},
-    nouns=_words("action option choice answer letter aktion antwort"),
-    verbs=_words("choose pick take select prefer wähle nehme choisis prends elijo elegiría scelgo escolho 选 择 選 擇"),
+    nouns=_words(
+        "action option choice answer letter aktion antwort l'action l'option opción acción opção ação opzione"
+    ),
+    verbs=_words(
+        "choose choosing pick take select prefer say wähle nehme würde choisis prends prendrais elijo elegiría scelgo "
+        "escolho kies väljer wybieram выбираю memilih 选 择 選 擇"
+    ),
+    fillers=_words("la l"),
     doubts=_DOUBTS,
 )
 _THREE_LETTERS = replace(_LETTERS, options={**_LETTERS.options, "C": "C", "c": "C"}, neither="C")
@@ -149,7 +179,7 @@ def read_rating(text: str) -> int | None:
 
 def reads_as_refusal(text: str) -> bool:
     """Return whether a reply opens by declining and gives no letter after all."""
-    return bool(_REFUSAL.match(text.lstrip())) and read_letter(text) is None
+    return bool(_REFUSAL.match(text.lstrip(_DRESS))) and read_letter(text) is None
 
 
 def _read(text: str, form: _Form) -> str | None:
@@ -182,7 +212,7 @@ def _tokenise(text: str, form: _Form) -> list[_Token]:
     tokens, before = [_Token("\n", "")], ""
     for match in _TOKEN.finditer(_TAG.sub(" ", _BOUNDARY.sub("\n", lines)) + "\n"):
         piece = match[0].rstrip("'") or match[0]
-        if piece[-1] in ".," and len(piece) > 1:  # a number at the end of a clause
+        if piece[-1] in ".," and piece.lstrip("-")[0].isdigit():  # a number at the end of a clause
             number = piece.rstrip(".,")
             tokens += [_Token(number, before), _Token(piece[len(number)], "")]
             before = ""
@@ -289,6 +319,7 @@ class _Reading:
             at -= 1
         if tokens[at].lower in form.nouns:
             at -= 1
+            at -= tokens[at].lower in form.fillers
         last, word = tokens[at], tokens[at].lower
         if last.text in _STOPS or (last.text in _DASHES and tokens[at - 1].text == "\n"):
             return "start"
@@ -302,6 +333,8 @@ class _Reading:
             return None
         if word in _COPULAS:
             return "led" if clause.words & _SUBJECTS else None
+        if word in _CONCLUDING and at == clause.start:
+            return "led"
         verb = at - 1 if word in _PHRASES and tokens[at - 1].lower in _PHRASES[word] else at
         if verb == at and word not in form.verbs:
             return None
@@ -315,7 +348,10 @@ class _Reading:
         if after.text in ("\n", "!", ";") or (after.text == "." and beyond.text == "\n"):
             return "end"
         if after.text == ".":
-            return "dot"
+            # "A. B." is two letters
+            return "end" if self._names_option(min(place + 2, len(self.tokens) - 1)) else "dot"
+        if self._closes(place):
+            return "end"
         if after.text == "," or after.lower == "because":
             return "because" if after.lower == "because" or beyond.lower in _BECAUSE else None
         if after.text == ":" or after.text in _DASHES:
@@ -325,6 +361,12 @@ class _Reading:
         if any(sign in after.before for sign in "([{"):
             return "bracket"
         return "label" if any(sign in after.before for sign in ")]}") else None
+
+    def _closes(self, place: int) -> bool:
+        """Return whether all that follows an option in its clause is one of the words that close an answer."""
+        following = self.tokens[place + 1 : place + 1 + _LONGEST_CLOSING + 1]
+        end = next((n for n, token in enumerate(following) if token.text in _STOPS), 0)
+        return "".join(token.lower for token in following[:end]) in _CLOSINGS
 
     def _explains(self, place: int, lead: str, follow: str) -> bool:
         """Return whether a line goes on to explain the option at its head, and leaves no doubt about it."""

@@ -9,11 +9,12 @@ the store takes nothing, all lists stop; what is on the wire then is stored firs
 import asyncio
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import httpx2
@@ -49,6 +50,7 @@ from conflictscope.models.requests import (
     Reply,
     Request,
     failed_reply,
+    is_cut,
     make_call,
     make_repair,
     read_block,
@@ -202,7 +204,11 @@ class Models:
     replay : bool
         Answer from the store alone.
     max_repairs : int
-        How often a structured reply that cannot be read is asked for again.
+        How often a structured reply that cannot be read is asked for again; one that was cut off is not, since the
+        longer conversation would be cut at the same limit.
+    limits : mapping, optional
+        Prompt → the study's parameter that limits its replies' length, and that many tokens. Other prompts have the
+        limit of their request.
     progress : callable
         ``progress(label, total, note)`` returns a ``Progress``; ``note()`` returns what has been spent.
     transport : httpx2.AsyncBaseTransport, optional
@@ -232,8 +238,10 @@ class Models:
         budget_usd: float | None = None,
         ledger: Path | None = None,
         planned: Planned | None = None,
+        limits: Mapping[str, tuple[str, int]] = MappingProxyType({}),
     ):
         self.registry, self.store, self.replay, self.max_repairs = registry, store, replay, max_repairs
+        self._limits = limits
         self.asked: set[tuple[str, str, str]] = set()
         """(model, prompt, prompt's hash, "" if it has no text of ours) of all that was asked, stored already or not."""
         self._progress, self._transport = progress, transport
@@ -296,7 +304,7 @@ class Models:
             In a replay, if the store does not hold a reply.
         """
         described = self.registry[model]
-        calls = [make_call(described, request) for request in requests]
+        calls = [make_call(described, self._with_limit(request)) for request in requests]
         self.asked |= {(model, request.prompt, request.prompt_hash) for request in requests}
         if not described.json_schema and any(request.schema is not None for request in requests):
             self.asked.add((model, "json_only", prompt_hash("json_only")))
@@ -719,7 +727,19 @@ class Models:
 
     def _wants_repair(self, call: Call, reply: Reply) -> bool:
         """Return whether a reply is to be asked for again."""
-        return reply.outcome == "invalid" and call.request.schema is not None and self.max_repairs > 0
+        return (
+            reply.outcome == "invalid"
+            and call.request.schema is not None
+            and self.max_repairs > 0
+            and not is_cut(reply)
+        )
+
+    def _with_limit(self, request: Request) -> Request:
+        """Return a request with the study's limit for its prompt, if there is one."""
+        if request.prompt not in self._limits:
+            return request
+        limit_name, max_tokens = self._limits[request.prompt]
+        return replace(request, max_tokens=max_tokens, limit_name=limit_name)
 
     def _miss(self, model: Model, prompt: str, key: str) -> LookupError:
         """Return the error for a replay that lacks a reply."""

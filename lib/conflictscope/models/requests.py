@@ -57,6 +57,8 @@ class Request:
         The form of a structured reply; its class forbids extra fields and requires all of its own. None: free text.
     temperature, max_tokens : optional
         Sampling; not sent if None or if the model refuses the option.
+    limit_name : str, optional
+        The study's parameter that ``max_tokens`` is from, as whoever has to raise it is told.
     repetition : int
         0 for the first time of asking; another number asks the same again.
     logprobs : bool
@@ -71,6 +73,7 @@ class Request:
     max_tokens: int | None = None
     repetition: int = 0
     logprobs: bool = False
+    limit_name: str | None = None
 
     @classmethod
     def of(
@@ -83,11 +86,11 @@ class Request:
         max_tokens: int | None = None,
         repetition: int = 0,
         logprobs: bool = False,
+        limit_name: str | None = None,
     ) -> "Request":
         """Return the request that sends a filled-in prompt, after the messages in `before`."""
-        return cls(
-            (*before, *prompt.messages), prompt.name, prompt.hash, schema, temperature, max_tokens, repetition, logprobs
-        )
+        sampling = (schema, temperature, max_tokens, repetition, logprobs, limit_name)
+        return cls((*before, *prompt.messages), prompt.name, prompt.hash, *sampling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,10 +403,10 @@ _OF_THE_ACCOUNT = re.compile(
     re.IGNORECASE,
 )
 _MODERATED = (400, 403, 422, 451)
-_RAISE_OURS = "raise target_max_tokens, or reasoning_room in its entry in the file of models"
 _RAISE_THEIRS = "raise its limit in its entry in the file of models (options: max_tokens)"
 _REASONS = frozenset({"reason", "reasoning"})
 _ECHOED_WORDS = 5
+_GIVE_ROOM = "or reasoning_room in its entry in the file of models"
 _THINK_LESS = "or have it think less there (options: reasoning_effort)"
 
 
@@ -588,7 +591,8 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
     finish = (raw.finish_reason or "").lower()
     # a lower limit among the model's options goes before the study's
     ours = call.request.max_tokens is not None and (call.max_tokens or 0) >= call.request.max_tokens
-    advice = f"{_RAISE_OURS if ours else _RAISE_THEIRS}, {_THINK_LESS}"
+    limit = f"raise {call.request.limit_name or 'its limit'}" if ours else _RAISE_THEIRS
+    advice = f"{limit}, {f'{_GIVE_ROOM}, ' if ours else ''}{_THINK_LESS}"
 
     def read(outcome: Outcome, problem: str | None = None, parsed: BaseModel | None = None) -> Reply:
         return Reply(
@@ -615,8 +619,7 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
     if finish in _CUT:
         if reasoning and _is_blank(text):
             return read("invalid", f"cut off within its thoughts, before any reply: {advice}")
-        limit = "target_max_tokens" if ours else "its entry's or the endpoint's own"
-        return read("invalid", f"cut off before its end, at the limit of its length ({limit})")
+        return read("invalid", f"cut off before its end, at the limit of its length: {limit}")
     if finish not in _WHOLE:
         return read("invalid", f"not whole: the endpoint says that it ended with {raw.finish_reason!r}")
     if _is_blank(text):
@@ -638,6 +641,11 @@ def _check_reasons(parsed: BaseModel, messages: Sequence[Mapping[str, str]]) -> 
         words = getattr(parsed, name).lower().strip(" .;:\"'").split()
         if len(words) >= _ECHOED_WORDS and " ".join(words) in " ".join(told.lower().split()):
             raise ValueError(f"{name}: repeats the instruction, and gives no reason")
+
+
+def is_cut(reply: Reply) -> bool:
+    """Return whether a reply ended at the limit of its length."""
+    return (reply.finish_reason or "").lower() in _CUT
 
 
 def failed_reply(call: Call, problem: str) -> Reply:

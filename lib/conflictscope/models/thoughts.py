@@ -7,21 +7,24 @@ and do not end leave no reply, and a text without marks is all reply.
 
 import re
 
+_NAMES = (
+    *("think", "thinking", "thought", "thoughts", "reasoning", "seed:think", "mm:think", "longcat_think"),
+    *("scratchpad", "inner_thoughts", "inner_monologue", "internal_monologue"),
+)
 _PAIRS = (
-    *((f"<{name}>", f"</{name}>") for name in ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think")),
+    *((f"<{name}>", f"</{name}>") for name in _NAMES),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("<unused94>", "<unused95>"),
     ("<|channel>thought", "<channel|>"),
 )
-_MARK = re.compile(
-    "|".join(
-        f"(?P<{side}>{'|'.join(re.escape(pair[n]) for pair in _PAIRS)})" for n, side in enumerate(("open", "close"))
-    ),
-    re.IGNORECASE,
-)
+# Apriel's: what comes before has no mark at its beginning
+_CLOSE_ALONE = r"|\[BEGIN FINAL RESPONSE\]"
+_OPEN, _CLOSE = ("|".join(re.escape(pair[n]) for pair in _PAIRS) for n in (0, 1))
+_MARK = re.compile(f"(?P<open>{_OPEN})|(?P<close>{_CLOSE}{_CLOSE_ALONE})", re.IGNORECASE)
 # most replies hold no sign that a mark begins with, which is known sooner than that they hold no mark
 _FIRST_SIGNS = {mark[0] for pair in _PAIRS for mark in pair[:2]}
 # harmony: each message of a reply names its channel, and only `final` is for the user
@@ -35,8 +38,8 @@ _BARE_REPLY = re.compile(
     r"^(?:response|answer|final answer|final|reply|output):?[ \t]{0,4}$", re.IGNORECASE | re.MULTILINE
 )
 _END = re.compile(
-    r"<\|(?:im_end|eot_id|eom_id|end|return|endoftext|end_of_text|end_of_turn|END_OF_TURN_TOKEN)\|>"
-    r"|<end_of_turn>|</s>|<eos>",
+    r"<\|(?:im_end|eot_id|eom_id|end|return|endoftext|end_of_text|end_of_turn|END_OF_TURN_TOKEN|END_RESPONSE)\|>"
+    r"|<\|end_of_solution\|>|\[END FINAL RESPONSE\]|<end_of_turn>|</s>|<eos>",
     re.IGNORECASE,
 )
 _PIECE = re.compile(
@@ -45,7 +48,8 @@ _PIECE = re.compile(
     r"|[^\s<\[]+|[<\[]",
     re.IGNORECASE,
 )
-_WRAPPED = re.compile(r"<(answer|response)>(.*)</\1>", re.IGNORECASE | re.DOTALL)
+_WRAPPED = re.compile(r"<(answer|response|output|final|solution)>(.*)</\1>", re.IGNORECASE | re.DOTALL)
+_BEGIN = re.compile(r"\s{0,4}<\|(?:START_RESPONSE|begin_of_solution)\|>", re.IGNORECASE)
 
 
 def split_thoughts(text: str) -> tuple[str | None, str]:
@@ -73,7 +77,7 @@ def split_thoughts(text: str) -> tuple[str | None, str]:
         not of the reply.
     """
     thoughts, reply = _by_channel(text) or _by_name(text) or _by_marks(text)
-    reply = _without_end_marks(reply)
+    reply = _without_end_marks(_BEGIN.sub("", reply, count=1) if _BEGIN.match(reply) else reply)
     if thoughts is None:
         return None, reply
     reply = reply.strip()

@@ -25,14 +25,14 @@ from conflictscope.study.findings import sum_up
 from conflictscope.study.notebook import Run, TitledTable, open_run, show_columns, show_table
 from conflictscope.study.parameters import Parameters, check_parameters
 from conflictscope.study.provenance import FILE, read_manifest, read_origin
-from conflictscope.study.stages import WRITERS
+from conflictscope.study.stages import LIMITS, WRITERS
 from conflictscope.table_files import table_path
 from conflictscope.tables import CONDITIONS, TABLES
 
 # what of a study's parameters is needed to ask and to count as it did
 _SETTINGS = (
     *("author", "targets", "judge", "simulated_user", "max_turns", "seed", "budget_usd"),
-    *("choice_temperature", "target_temperature", "user_temperature", "target_max_tokens"),
+    *("choice_temperature", "target_temperature", "user_temperature", "target_max_tokens", *LIMITS.values()),
     *("penalty", "resamples", "level"),
 )
 
@@ -313,7 +313,8 @@ def open_study(folder: Path | str, *, budget_usd: float | None = None, replay: b
         told |= (read_origin(table, started.folder) or {}).get("parameters", {})
     own: dict[str, object] = {name: told[name] for name in _SETTINGS if name in told}
     settings = check_parameters(own | ({"budget_usd": budget_usd} if budget_usd else {}), str(started.folder / FILE))
-    run = open_run(started.folder, {"replay": replay, "budget_usd": settings.budget_usd})
+    limits = {name: getattr(settings, name) for name in LIMITS.values()}
+    run = open_run(started.folder, {"replay": replay, "budget_usd": settings.budget_usd, **limits})
     return Study(run, settings)
 
 

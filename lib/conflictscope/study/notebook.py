@@ -29,7 +29,7 @@ from conflictscope.study.provenance import (
     read_places,
     record_places,
 )
-from conflictscope.study.stages import WRITERS, Stage
+from conflictscope.study.stages import WRITERS, Stage, reply_limits
 from conflictscope.table_files import read_table, write_table
 from conflictscope.tables import TABLES
 
@@ -79,6 +79,7 @@ class Run:
                 budget_usd=self.parameters.get("budget_usd"),
                 ledger=self.folder / LEDGER,
                 planned=read_planned(self.folder),
+                limits=reply_limits(self.parameters),
             )
         except ValueError:
             store.close()

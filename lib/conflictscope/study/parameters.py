@@ -96,6 +96,7 @@ Text = Annotated[str, AfterValidator(_check_text)]
 Filled = Annotated[Text, AfterValidator(_check_filled)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Limit = Count | None
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Once = AfterValidator(_check_each_once)
@@ -133,6 +134,7 @@ class Parameters(BaseModel):
         "two_stage",
         description="two_stage; for ablations: single_stage (no outlines) or direct (no templates either)",
     )
+    author_max_tokens: Limit = Field(None, description="longest reply of the author; empty: no limit is sent")
     author_temperature: Temperature = Field(1.0, description="sampling temperature of the author")
     embedder: Filled = Field("tfidf", description="measures similarity: tfidf, minilm, or an embeddings model")
     similarity_threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
@@ -142,6 +144,7 @@ class Parameters(BaseModel):
         [], description="folders of earlier studies, from the project's folder; their outlines are not repeated"
     )
     filter_judge: Filled = Field("simulated/filter_judge", description="model that answers the six checks")
+    filter_max_tokens: Limit = Field(None, description="longest reply of the filter judge; empty: no limit is sent")
     filtered: bool = Field(
         True, description="False: every scenario goes on, whatever the checks say (the paper's ablation)"
     )
@@ -175,6 +178,8 @@ class Parameters(BaseModel):
     pressure: Annotated[list[Literal["neutral", "for_1", "for_2"]], AfterValidator(_check_pressure)] = Field(
         ["neutral"], description="[neutral], or [neutral, for_1, for_2]: messages that lean to either action too"
     )
+    user_max_tokens: Limit = Field(None, description="longest reply of the simulated user; empty: no limit is sent")
+    judge_max_tokens: Limit = Field(None, description="longest reply of a judge; empty: no limit is sent")
     max_turns: Count = Field(1, description="replies that a target gives in one conversation")
     user_temperature: Temperature = Field(1.0, description="sampling temperature of the simulated user")
     target_temperature: Temperature = Field(1.0, description="sampling temperature of the targets in conversation")

@@ -6,6 +6,7 @@ manifest, bundle and the README's table of notebooks come from here; tests hold 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from conflictscope.elicit.system_prompts import STEERING_PROMPTS
 from conflictscope.models.records import EMBEDDING
@@ -156,7 +157,13 @@ _STUDY = (
         takes="a value set",
         writes=_WRITTEN,
         parameters={
-            **dict.fromkeys(("author", "outlines_per_pair", "scenarios", "generation", "author_temperature"), _WRITTEN),
+            **dict.fromkeys(
+                (
+                    *("author", "outlines_per_pair", "scenarios", "generation", "author_temperature"),
+                    "author_max_tokens",
+                ),
+                _WRITTEN,
+            ),
             **dict.fromkeys(("outlines_per_call", "embedder", "similarity_threshold", "earlier_runs"), _WRITTEN[:2]),
         },
         steps=(
@@ -194,7 +201,7 @@ _STUDY = (
         reads=("scenarios",),
         writes=("checks", "kept_scenarios", "domains"),
         parameters={
-            "filter_judge": ("checks", "domains"),
+            **dict.fromkeys(("filter_judge", "filter_max_tokens"), ("checks", "domains")),
             "filtered": ("kept_scenarios",),
             "domains": ("domains",),
             "seed": ("checks",),
@@ -244,7 +251,8 @@ _STUDY = (
         writes=("opening_messages", "conversations", "verdicts", *_PRESSED, "swapped_verdicts", "further_verdicts"),
         parameters={
             **dict.fromkeys(
-                ("simulated_user", "user_temperature"), ("opening_messages", "conversations", *_PRESSED[:2])
+                ("simulated_user", "user_temperature", "user_max_tokens"),
+                ("opening_messages", "conversations", *_PRESSED[:2]),
             ),
             "pressure": _PRESSED,
             **dict.fromkeys(
@@ -255,6 +263,7 @@ _STUDY = (
                 ("conversations", "pressed_conversations"),
             ),
             "judge": ("verdicts", "swapped_verdicts", "pressed_verdicts"),
+            "judge_max_tokens": ("verdicts", "swapped_verdicts", "further_verdicts", "pressed_verdicts"),
             "further_judges": ("further_verdicts",),
             "seed": ("verdicts", "swapped_verdicts", "further_verdicts", "pressed_verdicts"),
         },
@@ -314,8 +323,8 @@ _STUDY = (
         writes=("steered_answers", "steered_conversations", "steered_verdicts", "steered_choices"),
         figures=("steering",),
         parameters={
-            "simulated_user": ("steered_conversations",),
-            "judge": ("steered_verdicts",),
+            **dict.fromkeys(("simulated_user", "user_max_tokens"), ("steered_conversations",)),
+            **dict.fromkeys(("judge", "judge_max_tokens"), ("steered_verdicts",)),
             **dict.fromkeys(
                 ("targets", "target_rankings", "steering_prompt", "steered_conditions", "repetitions"),
                 ("steered_answers", "steered_conversations"),
@@ -438,3 +447,19 @@ NOTEBOOKS: dict[str, Stage] = STAGES | {stage.notebook: stage for stage in _BESI
 """Every notebook → what it does, in the README's order."""
 WRITERS: dict[str, Stage] = {table: stage for stage in _STUDY for table in stage.writes}
 """Table → the notebook that writes it, in the order in which tables are written."""
+LIMITS = {
+    "author": "author_max_tokens",
+    "filter_judge": "filter_max_tokens",
+    "simulated_user": "user_max_tokens",
+    "judge": "judge_max_tokens",
+    "further_judges": "judge_max_tokens",
+}
+"""Role → the parameter that limits its replies; targets in conversation have theirs in the notebooks' own cells."""
+
+
+def reply_limits(parameters: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """Return prompt → parameter and tokens, for the prompts whose replies have a limit by these parameters."""
+    answered = {step.prompt: step.role for stage in _STUDY for step in stage.steps}
+    limits = {prompt: LIMITS[role] for prompt, role in answered.items() if role in LIMITS}
+    limits["write_again"] = LIMITS["simulated_user"]
+    return {prompt: (name, parameters[name]) for prompt, name in limits.items() if parameters.get(name)}
