@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -136,7 +137,8 @@ def postgresql():
             time.sleep(0.1)
     yield engine
     engine.dispose()
-    server.terminate()
+    # the fast shutdown, which waits for nobody
+    server.send_signal(signal.SIGINT)
     server.wait()
     shutil.rmtree(folder)
 
