@@ -51,8 +51,8 @@ WRONG = [
     (
         load_value_set,
         SET + "  care: {definitions: x}\n",
-        "line 4, column 3: value 'care': found ['definitions']; expected a definition, or definition and group; "
-        "did you mean 'definition'?",
+        "line 4, column 3: value 'care': found ['definitions']; "
+        "expected a definition, or definition, group and sentence; did you mean 'definition'?",
     ),
     (load_value_set, SET + "pears: all\n", "line 4, column 1: unknown keys ['pears']"),
     (load_registry, MODELS + "    input_prices: 1\n", "line 5, column 5: models: m: unknown key 'input_prices'"),

@@ -194,7 +194,8 @@ def test_the_manifest_says_what_answered_and_that_it_changed(study):
 
 def test_status_on_the_command_line_needs_no_key(study):
     said = study.call("status", "params/mine.yaml", key=None).stdout
-    assert "03_multiple_choice\n  answers, ratings: up to date" in said and "07_figures\n  figures: not run" in said
+    assert "03_multiple_choice\n  answers, abstaining_answers, ratings: up to date" in said
+    assert "07_figures\n  figures: not run" in said
     assert "replies in the call store" in said and "not counting loopback (price unknown)" in said
 
 
@@ -203,7 +204,7 @@ def test_a_bundle_is_replayed_without_key_and_endpoint(study):
     done = study.call("replay", "runs/mine.bundle.zip", key=None, hashes="2")
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert Echo.calls == before
-    assert "8 of 8 tables and figures are the same" in done.stdout
+    assert "9 of 9 tables and figures are the same" in done.stdout
 
 
 def test_a_reply_that_was_tampered_with_shows_in_the_tables_that_rest_on_it(study):
@@ -219,7 +220,7 @@ def test_a_reply_that_was_tampered_with_shows_in_the_tables_that_rest_on_it(stud
             copy.writestr(name, content)
     done = study.call("replay", str(altered), key=None)
     assert done.returncode == 1, done.stderr[-2000:]
-    assert "ratings differs" in done.stdout and "7 of 8 tables and figures are the same" in done.stdout
+    assert "ratings differs" in done.stdout and "8 of 9 tables and figures are the same" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ OWN = {
     "browse_scenarios": {"run_folder"},
     "compare_datasets": {"study", "run_folder", "value_set", "targets", "budget_usd", "seed"},
     "compare_judges": {"run_folder", "further_judges", "budget_usd", "seed"},
+    "constitution": {"figures_folder", "seed"},
     "recover_known_rankings": {"figures_folder", "level", "seed"},
     "validate_judges": {"run_folder", "budget_usd", "seed"},
     "04_open_ended": {"repetitions"},

@@ -45,8 +45,8 @@ _USUAL_BATCH = 5  # outlines in a call; more of them only means that matters rec
 _ONE_STEP = 500  # in place of a position, for scenarios without an outline
 _ATTEMPTS = 60  # tries at a case that names neither value; only a name as common as "the" needs them all
 _BESIDES = re.compile(r"^(?!Value|Definition|- |.*This is scenario).+", re.MULTILINE)
-_SENTENCE = re.compile(r"[^\s.!?#*-][^.!?\n]*(?:\n[^.!?\n]+)*[.!?]")
-_DUTY = re.compile(r"(?s)\b(?:should|must|ought to|never|always)\b\s*(.{8,240}?)[.!?]$")
+_SENTENCE = re.compile(r"[^.!?\n]+(?:\n[^.!?\n]+)*[.!?]?")
+_DUTY = re.compile(r"(?s)\b(?:should|must|ought to|never|always)\b\s{0,9}(.{8,240}?)[.!?]$")
 _LABELLED_DUTY = re.compile(r"([A-Z][\w' -]{2,40}): ")
 _LONG_WORD = re.compile(r"[a-z]{5,}")
 _OUTLINE = ("context", "action_opportunity", "good", "harm")
@@ -90,7 +90,8 @@ def list_tenets(task: Task) -> dict:
     """
     (passage,) = task.texts("passage")
     found = []
-    for sentence in _SENTENCE.findall(passage):
+    for part in _SENTENCE.findall(passage):
+        sentence = part.lstrip(" \t\r#*-")
         if not (duty := _DUTY.search(sentence)):
             continue
         named = _LABELLED_DUTY.match(sentence)
