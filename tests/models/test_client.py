@@ -313,3 +313,22 @@ def test_a_file_of_certificates_that_is_not_there_is_named(no_proxy, monkeypatch
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     with pytest.raises(ValueError, match=r"the certificates that SSL_CERT_FILE.* names cannot be read"):
         asyncio.run(ask_once(Model("m", "https://127.0.0.1:8/v1", "m-1")))
+
+
+def test_an_answer_out_of_a_gateway_s_cache_is_one_if_the_question_is_the_same(ask, script, make_request):
+    """In another process too: the same body may be asked under another key, such as a repetition's."""
+    late = []
+
+    def answer(body, nth):
+        asked = late[0] if late else body["messages"][-1]["content"]
+        choices = [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": asked}}]
+        return httpx2.Response(200, json={"id": f"cached-{asked}", "model": "m-1", "choices": choices})
+
+    gateway = script(answer)
+    numbered = [make_request(str(i)) for i in range(30)]
+    assert {reply.outcome for reply in ask(numbered, gateway)} == {"ok"}
+    (repeated,) = ask([make_request("7", repetition=1)], gateway)
+    assert (repeated.outcome, repeated.text) == ("ok", "7")
+    late.append("7")
+    with pytest.raises(ConnectionError, match="given to another question"):
+        ask([make_request("another question")], gateway, max_attempts=1)

@@ -350,6 +350,7 @@ def _same_kind(words: str, before: str | None) -> bool:
 
 # an endpoint numbers its answers if so many in a row had ids of their own
 _NUMBERED = 20
+_HASH = 16
 ANSWERS_KEPT = 4096
 """Of so many answers of an endpoint it is known which question they were given to."""
 
@@ -361,43 +362,46 @@ class _SeenAnswers:
     """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._numbered = 0
         self._off = False
 
     def learn(self, answers: Iterable[str]) -> None:
-        """Know answers of earlier processes, which were given to questions that are not asked any more."""
+        """Know answers that were given to earlier processes."""
         for answer in answers:
-            self._keep(answer, None)
+            self._look(answer)
 
     def check(self, payload: object, content: bytes, body: bytes) -> str | None:
         """Return what tells an answer from others; raise ``ValueError`` if it was given before, to another body."""
         identity = payload.get("id") if isinstance(payload, dict) else None
         if not isinstance(identity, str) or not identity:
             return None
-        answer = _short_hash(identity.encode("utf-8", "surrogatepass")) + _short_hash(content)
-        if not self._off:
-            self._keep(answer, _short_hash(body))
+        answer = "".join(map(_short_hash, (identity.encode("utf-8", "surrogatepass"), content, body)))
+        if not self._look(answer):
+            raise ValueError("the same answer, by its id, was given to another question before")
         return answer
 
-    def _keep(self, answer: str, asked: str | None) -> None:
-        """Remember an answer and what was asked."""
-        half = len(answer) // 2
-        before, asked_before = self._seen.setdefault(answer[:half], (answer[half:], asked))
-        if (before, asked_before) == (answer[half:], asked):
+    def _look(self, answer: str) -> bool:
+        """Remember an answer; return whether it is new, or was given to the same question before."""
+        if self._off:
+            return True
+        identity, content, body = (answer[start : start + _HASH] for start in range(0, 3 * _HASH, _HASH))
+        content_before, body_before = self._seen.setdefault(identity, (content, body))
+        if (content_before, body_before) == (content, body):
             self._numbered += 1
             if len(self._seen) > ANSWERS_KEPT:
                 self._seen.popitem(last=False)
-        elif before == answer[half:] and self._numbered >= _NUMBERED:
-            raise ValueError("the same answer, by its id, was given to another question before")
-        else:
-            self._off = True
-            self._seen.clear()
+            return True
+        if content_before == content and self._numbered >= _NUMBERED:
+            return False
+        self._off = True
+        self._seen.clear()
+        return True
 
 
 def _short_hash(content: bytes) -> str:
-    """Return half of a hash, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()[:16]
+    """Return the first characters of a hash, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()[:_HASH]
 
 
 def status_error(response: httpx2.Response, content: bytes) -> openai.APIStatusError:

@@ -237,7 +237,7 @@ REPLIES = sa.Table(
     sa.Column("reasoning", sa.Text, info=_NEW),
     sa.Column("cached_tokens", sa.Integer, info=_NEW),
     sa.Column("reasoning_tokens", sa.Integer, info=_NEW),
-    sa.Column("answer", sa.String(40), info=_NEWEST),
+    sa.Column("answer", sa.String(64), info=_NEWEST),
     sa.Column("created", sa.String(40), nullable=False),
 )
 FAILURES = sa.Table(

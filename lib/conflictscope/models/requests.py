@@ -373,7 +373,8 @@ class RawReply:
     reasoning_tokens: int | None = None
     """Of the reply's tokens, those that were thoughts."""
     answer: str | None = None
-    """Hashes of the answer's id and of the answer as it came, in hexadecimal, if the endpoint gives it an id."""
+    """Hashes of the answer's id, of the answer as it came and of the body it was given to, one after the other in
+    hexadecimal; None if the endpoint gives it no id."""
 
 
 BLOCKED = "prompt_blocked"

@@ -84,6 +84,10 @@ def store_url(path: Path | str) -> sa.URL:
     return sa.URL.create("sqlite", database=str(path))
 
 
+class _ServerAway(OSError):
+    """The server of the database has gone away, and may come back."""
+
+
 class CallStore:
     """A call store; give it to ``Models``, which closes it.
 
@@ -293,10 +297,10 @@ class CallStore:
             waiting, until = [job for job in jobs if job is not None], time.monotonic() + _AWAY_SECONDS
             results = self._results(connection, waiting)
             # a reply that has been paid for is worth a wait
-            while any(self._is_away(result) for _, result in results) and time.monotonic() < until:
+            while any(isinstance(result, _ServerAway) for _, result in results) and time.monotonic() < until:
                 time.sleep(_LONGEST_LOOK_S)
-                done = [(job, result) for job, result in results if not self._is_away(result)]
-                again = [job for job, result in results if self._is_away(result)]
+                done = [(job, result) for job, result in results if not isinstance(result, _ServerAway)]
+                again = [job for job, result in results if isinstance(result, _ServerAway)]
                 results = done + self._results(connection, again)
             size = self._size_in_place()
             if size is None:
@@ -313,11 +317,6 @@ class CallStore:
             _answer(results)
         connection.close()
         self._engine.dispose()
-
-    def _is_away(self, result: object) -> bool:
-        """Return whether a job failed because the server of the database has gone away, which may come back."""
-        problem = result.__cause__ if isinstance(result, OSError) else None
-        return self._file is None and self._engine.dialect.name != "sqlite" and isinstance(problem, OperationalError)
 
     def _size_in_place(self) -> int | None:
         """Return the size of the file that was opened; None if it is no longer what its path names."""
@@ -384,10 +383,7 @@ class CallStore:
         except Exception as problem:
             # raised in the callers: in this thread it would leave them waiting for ever. What is wrong with the
             # database is wrong for all that were waiting for it.
-            unanswered: Exception = problem
-            if isinstance(problem, (DBAPIError, *_REFUSED)):
-                unanswered = self._unusable(problem)
-                unanswered.__cause__ = problem
+            unanswered = self._unusable(problem) if isinstance(problem, (DBAPIError, *_REFUSED)) else problem
             results = [(job, unanswered) for job in jobs]
         return results
 
@@ -420,7 +416,8 @@ class CallStore:
 
     def _unusable(self, problem: Exception) -> OSError:
         """Return what to raise if the database does not do what it should."""
-        return OSError(
+        away = self._engine.dialect.name != "sqlite" and isinstance(problem, OperationalError)
+        return (_ServerAway if away else OSError)(
             f"the call store {self.name} cannot be used: {getattr(problem, 'orig', problem)}. "
             + ("If the disk is full, free disk space and run the same command again. " if _FULL in str(problem) else "")
             + (
