@@ -233,16 +233,27 @@ def refuse_link(path: Path) -> Path:
     return path
 
 
-def _read(path: Path) -> Any:
-    """Return what a YAML or JSON file holds."""
+def read_text(path: Path) -> str:
+    """Return the text of a file that a person wrote.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If it is too large or no UTF-8; if it is not there.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there, or is no file{near_file(path) or '.'}")
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise ValueError(f"{path} has {size:,} bytes; expected a file that a person wrote, {_MOST_BYTES:,} at most.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as problem:
         raise ValueError(f"{path} cannot be read: it is not UTF-8 ({problem.reason}).") from None
+
+
+def _read(path: Path) -> Any:
+    """Return what a YAML or JSON file holds."""
+    text = read_text(path)
     return _parse_json(text, path) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))
 
 

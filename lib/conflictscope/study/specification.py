@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from conflictscope.files import write_atomically
+from conflictscope.files import read_text, write_atomically
 from conflictscope.models import CallStore, Models
 from conflictscope.models.registry import load_registry
 from conflictscope.scenarios import Reading, alike_pairs, load_value_set, read_tenets, split_passages, value_set_text
@@ -17,7 +17,7 @@ from conflictscope.scenarios.tenets import ALIKE
 
 def describe_calls(file: Path) -> str:
     """Return how many calls reading a specification takes."""
-    passages = split_passages(_read(file))
+    passages = split_passages(read_text(file))
     letters, more = sum(map(len, passages)), "s" * (len(passages) > 1)
     return f"{file}: {len(passages)} passage{more}, {letters:,} characters, one call each; name an --author to ask."
 
@@ -62,7 +62,7 @@ async def write_tenets(
     """
     if place.exists():
         raise FileExistsError(f"{place} is there; nothing is written over. Name another file with --out, or move it.")
-    text = _read(file)
+    text = read_text(file)
     place.parent.mkdir(parents=True, exist_ok=True)
     models = Models(load_registry(models_file), CallStore(place.with_suffix(".calls.sqlite")))
     reading, dropped = await _ask(text, models, author, embedder, alike)
@@ -92,11 +92,3 @@ async def _ask(
         return reading, await alike_pairs(reading.values, models, embedder, alike)
     finally:
         await models.close()
-
-
-def _read(file: Path) -> str:
-    """Return a text file's content."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{file}: found bytes that are no UTF-8; expected a text or Markdown file.") from None
