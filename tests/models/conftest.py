@@ -16,7 +16,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from conflictscope.models import CallStore, Model, Models, Registry, Request, patience
+from conflictscope.models import CallStore, Model, Models, Registry, Request, batches, patience
 from conflictscope.prompts import Prompt
 
 SERVERS = Path(__file__).parents[1] / "servers"
@@ -77,6 +77,15 @@ def hurry(monkeypatch):
     """Make waits before another attempt twenty times as short; the time to give an endpoint up is 1.5 s."""
     monkeypatch.setattr(patience, "_FIRST_WAIT_S", 0.05)
     monkeypatch.setattr(patience, "DOWN_S", 1.5)
+
+
+@pytest.fixture
+def hurry_batches(monkeypatch):
+    """Wait a tenth of a second where a minute would be waited."""
+    monkeypatch.setattr(batches, "_FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(batches, "_LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr(batches, "_LIST_LAG_S", 0.05)
+    monkeypatch.setattr(batches, "_PATIENCE_S", (0.05, 0.05, 0.05))
 
 
 class Script(httpx2.AsyncBaseTransport):

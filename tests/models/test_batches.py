@@ -13,26 +13,19 @@ import pytest
 import sqlalchemy as sa
 from openai.types import Batch, FileObject
 
-from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request, batches
+from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request
 from conflictscope.models.batches import BatchesPending
 from conflictscope.models.records import BATCH_CALLS, BATCHES
 from conflictscope.models.store import read_rows
 from conflictscope.prompts import Prompt
+
+pytestmark = pytest.mark.usefixtures("hurry_batches")
 
 
 @pytest.fixture
 def start_batches(start_server):
     """Start an endpoint with batches."""
     return partial(start_server, "batches.py")
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    """Wait a tenth of a second where a minute would be waited."""
-    monkeypatch.setattr(batches, "_FIRST_PAUSE_S", 0.05)
-    monkeypatch.setattr(batches, "_LONGEST_PAUSE_S", 0.1)
-    monkeypatch.setattr(batches, "_LIST_LAG_S", 0.05)
-    monkeypatch.setattr(batches, "_PATIENCE_S", (0.05, 0.05, 0.05))
 
 
 def requests(many: int, words: str = "Reply with one letter."):

@@ -8,8 +8,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from tests.models.test_batches import ask, requests, texts
 
-from conflictscope.models import BatchesPending, Request, batches
+from conflictscope.models import BatchesPending, Request
 from conflictscope.prompts import Prompt
+
+pytestmark = pytest.mark.usefixtures("hurry_batches")
 
 
 class Letter(BaseModel):
@@ -22,15 +24,6 @@ class Letter(BaseModel):
 def start(start_server):
     """Start an endpoint with message batches."""
     return partial(start_server, "message_batches.py")
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    """Wait a tenth of a second where a minute would be waited."""
-    monkeypatch.setattr(batches, "_FIRST_PAUSE_S", 0.05)
-    monkeypatch.setattr(batches, "_LONGEST_PAUSE_S", 0.1)
-    monkeypatch.setattr(batches, "_LIST_LAG_S", 0.05)
-    monkeypatch.setattr(batches, "_PATIENCE_S", (0.05, 0.05, 0.05))
 
 
 def ask_them(tmp_path, server, asked, **described):

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 
 from aiohttp import web
-from loopback import completion
+from loopback import completion, serve
 
 WINDOW_S = 24 * 3600
 OPEN = ("validating", "in_progress", "finalizing", "cancelling")
@@ -272,11 +272,7 @@ async def main() -> None:
     app.router.add_post("/v1/batches/{batch}/cancel", provider.cancel)
     app.router.add_post("/v1/chat/completions", provider.chat)
     app.router.add_get("/books", provider.books)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", provider.options.port, backlog=1024).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+    await serve(app, provider.options.port)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from collections import Counter, defaultdict
 
 import broken_http
 from aiohttp import web
-from loopback import completion, sentence
+from loopback import completion, sentence, serve
 
 # a reply was not got: the same body is sent again
 UNANSWERED = (
@@ -280,12 +280,7 @@ async def main() -> None:
     app.router.add_get("/injected", desk.injected)
     app.router.add_get("/counts", desk.counts)
     app.router.add_get("/billed", desk.books)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", desk.options.port, backlog=1024)
-    await site.start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+    await serve(app, desk.options.port, shutdown_timeout=0.1)
 
 
 if __name__ == "__main__":

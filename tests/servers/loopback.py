@@ -151,6 +151,15 @@ def embeddings(body: dict) -> dict:
     return {"object": "list", "model": body["model"], "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
 
 
+async def serve(app: web.Application, port: int, **options: float) -> None:
+    """Answer on a port of this machine for ever, and print it; 0: a free one."""
+    runner = web.AppRunner(app, access_log=None, **options)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: a free one, printed")
@@ -167,12 +176,7 @@ async def main() -> None:
     app.router.add_post("/v1/embeddings", desk.serve)
     app.router.add_get("/count", desk.count)
     app.router.add_get("/requests", desk.requests)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", options.port, backlog=1024)
-    await site.start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+    await serve(app, options.port)
 
 
 if __name__ == "__main__":

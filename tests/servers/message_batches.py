@@ -15,7 +15,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from aiohttp import web
-from loopback import completion
+from loopback import completion, serve
 
 NOTHING = {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
 
@@ -204,11 +204,7 @@ async def main() -> None:
     app.router.add_post("/v1/messages/batches/{batch}/cancel", provider.cancel)
     app.router.add_get("/v1/messages/batches/{batch}/results", provider.results)
     app.router.add_get("/books", provider.books)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", provider.options.port, backlog=1024).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+    await serve(app, provider.options.port)
 
 
 if __name__ == "__main__":
