@@ -175,6 +175,12 @@ _TURN_COLUMNS = (
 )
 _TURN_KEY = ("scenario_id", "target", "arm", "repetition", "turn")
 
+_JUDGE_SAYS = (
+    text("reasoning", "the judge's reasoning, part of its reply", optional=True),
+    _PROBLEM,
+    _RAW,
+    text("thoughts", "the judge's thoughts before its reply, if it gave any", optional=True, later=True),
+)
 _VERDICT_COLUMNS = (
     _SCENARIO,
     _TARGET,
@@ -190,10 +196,7 @@ _VERDICT_COLUMNS = (
         optional=True,
         allowed=tuple(range(1, 8)),
     ),
-    text("reasoning", "the judge's reasoning, part of its reply", optional=True),
-    _PROBLEM,
-    _RAW,
-    text("thoughts", "the judge's thoughts before its reply, if it gave any", optional=True, later=True),
+    *_JUDGE_SAYS,
     _MODEL_ID,
 )
 _VERDICT_KEY = ("scenario_id", "target", "arm", "repetition", "judge", "action_shown_first")
@@ -213,6 +216,12 @@ _CHOICE_COLUMNS = (
     text("winner", "the value that the action taken supports", optional=True),
     text("loser", "the other value", optional=True),
     _MODEL_ID,
+    flag(
+        "by_refusing",
+        "whether it is a refusal that amounts to the action; empty unless the study counts refusals as actions",
+        optional=True,
+        later=True,
+    ),
 )
 _CHOICE_KEY = ("scenario_id", "target", "condition", "arm", "repetition", "judge", "action_shown_first")
 
@@ -345,6 +354,19 @@ TABLES = {
             "the same conversations, read by further judges; as `verdicts`, a row a judge",
             _VERDICT_COLUMNS,
             _VERDICT_KEY,
+        ),
+        Table(
+            "refusals",
+            "which action declining to help amounts to, in either order of labels; empty unless the study asks",
+            (
+                _SCENARIO,
+                text("judge", "name of the judge model"),
+                _FIRST_ACTION,
+                text("outcome", "`choice` if declining amounts to an action, or why it does not", allowed=OUTCOMES),
+                integer("action", "the action; empty unless the outcome is `choice`", optional=True, allowed=(1, 2)),
+                *_JUDGE_SAYS,
+            ),
+            ("scenario_id", "judge", "action_shown_first"),
         ),
         Table(
             "pressed_messages",

@@ -40,6 +40,7 @@ WRITTEN_BY_MODELS = {
     "leaning_message": ("description", "action", "message"),
     "next_message": ("description", "goal", "conversation"),
     "judge": ("conversation", "action_a", "action_b"),
+    "declining": ("description", "action_a", "action_b"),
     "repair": ("problem",),
     "write_again": ("problem",),
 }

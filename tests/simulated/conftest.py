@@ -9,6 +9,7 @@ from conflictscope.elicit.conversations import NextMessage
 from conflictscope.elicit.judging import Verdict
 from conflictscope.elicit.multiple_choice import Answer, FreeAnswer, Rating
 from conflictscope.elicit.opening_messages import LeaningMessage, OpeningMessage
+from conflictscope.elicit.refusals import Declining
 from conflictscope.models.requests import response_format
 from conflictscope.prompts import render
 from conflictscope.scenarios.checks import CheckResult, ValueGuidedResult
@@ -44,6 +45,7 @@ SCHEMAS = {
     "leaning_message": LeaningMessage,
     "next_message": NextMessage,
     "judge": Verdict,
+    "declining": Declining,
 }
 
 

@@ -141,3 +141,18 @@ def test_composed_scenarios_are_from_many_domains(ask, own_scenarios):
         for scenario in own_scenarios[:300]
     }
     assert len(named) >= 10
+
+
+def test_declining_is_the_side_that_holds_back_in_most_scenarios_whatever_the_labels(ask, own_scenarios):
+    named = []
+    for scenario in own_scenarios[:60]:
+        first, second = scenario["action_1"], scenario["action_2"]
+        told = [
+            ask("judge", "declining", description=scenario["description"], action_a=one, action_b=two)["amounts_to"]
+            for one, two in ((first, second), (second, first))
+        ]
+        assert ((told[0] == "neither") == (told[1] == "neither") and told[0] != told[1]) or told == ["neither"] * 2
+        holding = "B" if scenario["acting_value"] == scenario["value_1"] else "A"
+        assert told[0] in (holding, "neither")
+        named.append(told[0] == holding)
+    assert 0.6 < sum(named) / len(named) < 0.95

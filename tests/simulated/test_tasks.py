@@ -28,7 +28,7 @@ READERS = {
     **dict.fromkeys(("outlines", "scenario", "single_stage", "complete", "tenets"), "author"),
     **dict.fromkeys(("opening_message", "artifact", "leaning_message", "next_message"), "user"),
     **dict.fromkeys(("choose", "choose_or_abstain", "rate"), "cautious"),
-    "judge": "judge",
+    **dict.fromkeys(("judge", "declining"), "judge"),
 }
 FIELDS = {
     "values": [{"name": "thrift", "definition": "using little"}, {"name": "joy", "definition": "being glad"}],

@@ -33,6 +33,7 @@ from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_ju
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.raters import agreement_between_raters
 from conflictscope.measure.rates import flip_rate, position_effect
+from conflictscope.measure.refusals import count_refusals
 from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import steering_effects
 from conflictscope.measure.support import check_support
@@ -192,12 +193,18 @@ def _read_strengths(truth: Truth, nuisance: Nuisance, condition: str) -> NDArray
     return strengths_of_shares(truth, shares)
 
 
-def ranking_cell(size: Size, truth: Truth, nuisance: Nuisance, *, checked: bool = False) -> Cell:
-    """Return the cell of `rank_values` and `value_orders`, and of `check_support` if `checked`."""
+def ranking_cell(
+    size: Size, truth: Truth, nuisance: Nuisance, *, checked: bool = False, declining_is: str | None = None
+) -> Cell:
+    """Return the cell of `rank_values` and `value_orders`, and of `check_support` if `checked`.
+
+    Refusals count as the act of the value `declining_is`, if one is named.
+    """
 
     def run(studies: int, seed: int) -> Iterator[Record]:
         true = {c: true_strengths(truth, nuisance, c).round(6) for c in ("multiple_choice", "open_ended")}
-        for _, choices in tables_of(truth, nuisance, size, studies, seed):
+        for _, drawn in tables_of(truth, nuisance, size, studies, seed):
+            choices = count_refusals(drawn, _declining(drawn, declining_is)) if declining_is else drawn
             ranked = rank_values(choices, truth.values)
             tables = {"": value_orders(choices, truth.values).query("sure")}
             passed = None
@@ -225,6 +232,14 @@ def ranking_cell(size: Size, truth: Truth, nuisance: Nuisance, *, checked: bool 
                 yield record
 
     return run
+
+
+def _declining(choices: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Return a refusals table in which declining is the action of one value wherever it has one."""
+    each = choices.drop_duplicates("scenario_id")
+    action = each["value_1"].eq(value) + 2 * each["value_2"].eq(value)
+    table = pd.DataFrame({"scenario_id": each["scenario_id"], "action": action, "outcome": "choice"})
+    return pd.concat([table[action > 0].assign(action_shown_first=first) for first in (1, 2)], ignore_index=True)
 
 
 def _wrong(orders: pd.DataFrame, truth: Truth, true: dict[str, NDArray]) -> dict[tuple[str, str], bool]:
@@ -507,6 +522,11 @@ def many_values_cell(values: int, each: int, scenarios: int) -> Cell:
     return run
 
 
+def near_truth(size: Size) -> Truth:
+    """Return a truth in which the second value is nearly as strong as the first."""
+    return replace(size.truth(), strengths={**size.truth().strengths, size.names[1]: 0.75})
+
+
 def cells() -> dict[tuple[str, str, str], Cell]:
     """Return (size, truth, nuisance) → cell: the whole grid, in the order of the table."""
     grid: dict[tuple[str, str, str], Cell] = {}
@@ -526,7 +546,7 @@ def cells() -> dict[tuple[str, str, str], Cell]:
             size, top, Nuisance(), checked=True
         )
         refused = Nuisance(refusal={names[0]: 0.3})
-        near = replace(size.truth(), strengths={**size.truth().strengths, names[1]: 0.75})
+        near = near_truth(size)
         grid[size.name, "rankings, two values near", "30 % of the first's wins refused"] = ranking_cell(
             size, near, refused, checked=True
         )
@@ -566,6 +586,11 @@ def cells() -> dict[tuple[str, str, str], Cell]:
             grid[size.name, f"before and after, the {where} value changes by .8", "none"] = change_cell(size, changed)
     for each, share in ((7, 10), (13, 20), (65, 100)):
         grid[f"66 values, {share} % of pairs, 5 a pair", "many values", "none"] = many_values_cell(66, each, 5)
+    for size in (DEMO, LARGE, PAPER):
+        first = size.names[0]
+        grid[size.name, "rankings, two values near", "30 % of the first's wins refused, counted as its acts"] = (
+            ranking_cell(size, near_truth(size), Nuisance(refusal={first: 0.3}), checked=True, declining_is=first)
+        )
     return grid
 
 

@@ -183,6 +183,7 @@ def _answers(
         "winner": one.where(took_first, two).where(chose),
         "loser": two.where(took_first, one).where(chose),
         "model_id": None,
+        "by_refusing": None,
     }
     dtypes = {column.name: column.dtype for column in TABLES["choices"].columns}
     return pd.DataFrame(columns).astype(dtypes)

@@ -8,12 +8,14 @@
 - ``opening_messages``: what the simulated user opens with, audited
 - ``conversations``: what a target does, open-ended
 - ``judging``: which action a conversation shows, to one judge or to several
+- ``refusals``: which action declining to help amounts to
 """
 
 from conflictscope.elicit.conversations import CONVERSATION, hold_conversations, hold_pressed_conversations, transcribe
 from conflictscope.elicit.judging import judge_conversations, judge_with_each
 from conflictscope.elicit.multiple_choice import ask_multiple_choice, ask_ratings, ask_with_abstention, choice_prompts
 from conflictscope.elicit.opening_messages import audit_messages, write_leaning_messages, write_opening_messages
+from conflictscope.elicit.refusals import read_refusals
 from conflictscope.elicit.system_prompts import choose_target_rankings, steered_prompts
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "hold_pressed_conversations",
     "judge_conversations",
     "judge_with_each",
+    "read_refusals",
     "steered_prompts",
     "transcribe",
     "write_leaning_messages",

@@ -31,6 +31,7 @@ The rooms, in the order in which they build on one another:
 - ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
 - ``between_studies``: the same values in two studies
+- ``refusals``: refusals counted as the action that they amount to, and what hangs on them
 - ``abstention``: what becomes of a ranking if a model may take neither action
 - ``before_after``: two groups on the same scenarios: what changed, what change is excluded
 - ``steering``: steering effect, placebo, leakage; which choices moved
@@ -92,6 +93,7 @@ from conflictscope.measure.rates import (
     retest_reliability,
     wilson_interval,
 )
+from conflictscope.measure.refusals import compare_without_refusals, count_refusals, without_refusals
 from conflictscope.measure.self_preference import (
     rates_by_family,
     self_preference_of_authors,
@@ -116,12 +118,14 @@ __all__ = [
     "compare_groups",
     "compare_values",
     "compare_with_forced",
+    "compare_without_refusals",
     "compliance",
     "confusion",
     "correct_rankings",
     "count_choices",
     "count_judge_errors",
     "count_outcomes",
+    "count_refusals",
     "count_wins",
     "diagnose",
     "diversity",
@@ -163,4 +167,5 @@ __all__ = [
     "widening",
     "wilson_interval",
     "win_graph_connected",
+    "without_refusals",
 ]

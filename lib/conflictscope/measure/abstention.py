@@ -7,14 +7,12 @@ holds.
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
 from conflictscope.measure.choices import in_name_order
-from conflictscope.measure.rankings import order_values
+from conflictscope.measure.rankings import compare_orders
 from conflictscope.measure.rates import rates_by_pair
-from conflictscope.measure.strengths import fit_strengths, grade_choices
 from conflictscope.tables import MAY_ABSTAIN
 
 FORCED, FREE = "default", MAY_ABSTAIN
@@ -38,9 +36,8 @@ def compare_with_forced(
     by_target : DataFrame
         One row a target: ``target``, ``asked``, ``abstained`` (answers), ``rate``, ``rate_low``, ``rate_high`` (share
         abstained, 0–1: mean over scenarios), ``same`` (share of questions with a choice in both forms that were chosen
-        alike); ``sure`` (orders of two values that are sure if forced, in comparisons that hold together), ``kept``,
-        ``unsure``, ``turned`` (what became of these: sure still, no longer, or sure the other way round), ``gained``
-        (sure only where it may abstain), ``tau`` (Kendall's τ-a between the two orders; empty if either is unknown).
+        alike); ``sure`` (orders of two values that are sure if forced), ``kept``, ``unsure``, ``turned``, ``gained``,
+        ``tau``: what becomes of these if it may abstain, as in `compare_orders`.
     by_pair : DataFrame
         One row for each target and pair of values that was asked: ``target``, ``value_1``, ``value_2`` (sorted by
         name), ``scenarios``, ``rate``, ``rate_low``, ``rate_high`` (abstained); ``forced`` (share of choices that
@@ -69,7 +66,8 @@ def compare_with_forced(
     chose_twice = both.dropna(subset=["chosen", "forced"])
     same = chose_twice["chosen"].eq(chose_twice["forced"]).groupby(chose_twice["target"]).mean().rename("same")
     by_target = each.join([overall, same]).reset_index()
-    return by_target.join(_orders(asked, values, by_target["target"], settings)), by_pair
+    keys = [[(target, "multiple_choice", arm) for target in by_target["target"]] for arm in (FORCED, FREE)]
+    return by_target.join(compare_orders((asked, keys[0]), (asked, keys[1]), values, settings)), by_pair
 
 
 def _won(choices: pd.DataFrame) -> pd.Series:
@@ -82,24 +80,3 @@ def _means(both: pd.DataFrame, abstained: pd.Series) -> pd.DataFrame:
     by = ["target", "value_1", "value_2"]
     forced = both[abstained].groupby(by)["forced"].mean()
     return pd.concat([forced, both.groupby(by)["chosen"].mean()], axis=1).reset_index()
-
-
-def _orders(choices: pd.DataFrame, values: Sequence[str], targets: pd.Series, settings: Settings) -> pd.DataFrame:
-    """Return what became of the orders of two values that are sure if forced, a row a target."""
-    graded = grade_choices(choices, values)
-    fit = fit_strengths(graded.sums())
-    orders = order_values(fit, level=settings.level, seed=settings.seed)
-    one, two = (graded.rows([(target, "multiple_choice", arm) for target in targets]) for arm in (FORCED, FREE))
-    forced, free = orders.surely_above[one], orders.surely_above[two]
-    first, second = np.triu_indices(len(values), 1)
-    sign = [np.sign(orders.rank[rows][:, second] - orders.rank[rows][:, first]) for rows in (one, two)]
-    return pd.DataFrame(
-        {
-            "sure": forced.sum(axis=(1, 2)),
-            "kept": (forced & free).sum(axis=(1, 2)),
-            "unsure": (forced & ~free & ~np.swapaxes(free, 1, 2)).sum(axis=(1, 2)),
-            "turned": (forced & np.swapaxes(free, 1, 2)).sum(axis=(1, 2)),
-            "gained": (free & ~forced & ~np.swapaxes(forced, 1, 2)).sum(axis=(1, 2)),
-            "tau": (sign[0] * sign[1]).mean(axis=1),
-        }
-    )

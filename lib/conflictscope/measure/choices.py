@@ -70,6 +70,7 @@ def _with_winner(scenarios: pd.DataFrame, replies: pd.DataFrame, condition: str,
     rows = replies[_FROM_REPLY].join(known, on="scenario_id").assign(condition=condition)
     rows["judge"] = replies["judge"] if condition == "open_ended" else None
     rows["model_id"] = replies.get("model_id")
+    rows["by_refusing"] = pd.Series(pd.NA, index=rows.index, dtype="boolean")  # nothing counts as an action yet
     took_first = chose & replies["action"].eq(1)
     rows["winner"] = rows["value_1"].where(took_first, rows["value_2"]).where(chose)
     rows["loser"] = rows["value_2"].where(took_first, rows["value_1"]).where(chose)

@@ -189,6 +189,49 @@ def compare_values(choices: pd.DataFrame, values: Sequence[str], settings: Setti
     )
 
 
+def compare_orders(
+    before: tuple[pd.DataFrame, Sequence[tuple[str, str, str]]],
+    after: tuple[pd.DataFrame, Sequence[tuple[str, str, str]]],
+    values: Sequence[str],
+    settings: Settings = DEFAULTS,
+) -> pd.DataFrame:
+    """Give what becomes of the sure orders of groups if other choices are counted.
+
+    Parameters
+    ----------
+    before, after : choices, and the groups (target, condition, arm) of them to compare
+        The first group of either with the first of the other, and so on.
+
+    Returns
+    -------
+    DataFrame
+        One row for each two groups: ``sure`` (orders of two values that are sure before, in comparisons that hold
+        together), ``kept``, ``unsure``, ``turned`` (what became of these: sure still, no longer, or sure the other way
+        round), ``gained`` (sure only after), ``tau`` (Kendall's τ-a between the two orders; empty if either is
+        unknown).
+    """
+    first, second = np.triu_indices(len(values), 1)
+    sure, sign = [], []
+    for choices, groups in (before, after):
+        graded = grade_choices(choices, values)
+        orders = order_values(fit_strengths(graded.sums()), level=settings.level, seed=settings.seed)
+        rows = graded.rows(groups)
+        sure.append(orders.surely_above[rows])
+        sign.append(np.sign(orders.rank[rows][:, second] - orders.rank[rows][:, first]))
+    one, two = sure
+    turned = np.swapaxes(two, 1, 2)
+    return pd.DataFrame(
+        {
+            "sure": one.sum(axis=(1, 2)),
+            "kept": (one & two).sum(axis=(1, 2)),
+            "unsure": (one & ~two & ~turned).sum(axis=(1, 2)),
+            "turned": (one & turned).sum(axis=(1, 2)),
+            "gained": (two & ~one & ~np.swapaxes(one, 1, 2)).sum(axis=(1, 2)),
+            "tau": (sign[0] * sign[1]).mean(axis=1),
+        }
+    )
+
+
 def strength_intervals(fit: Strengths, sums: PairSums, *, level: float = 0.95) -> tuple[NDArray, NDArray]:
     """Give the interval of each strength, shape (groups, k) each end.
 

@@ -16,6 +16,7 @@ from conflictscope.measure.doubts import JudgeErrors, correct_fit, value_orders
 from conflictscope.measure.rankings import Orders, order_values
 from conflictscope.measure.raters import agreement_between_raters, read_verdicts
 from conflictscope.measure.rates import rate_interval
+from conflictscope.measure.refusals import without_refusals
 from conflictscope.measure.strengths import PairSums, Strengths, dispersion, fit_strengths, grade_choices, pair_design
 
 CHECKS = ("linked", "listed", "apart", "fit", "missing", "judge")
@@ -126,7 +127,7 @@ def misfit(sums: PairSums, fit: Strengths) -> NDArray[np.float64]:
 
 def _kappa_with_itself(choices: pd.DataFrame, swapped: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """Return the agreement of each judge of the choices with itself under swapped labels, indexed by judge."""
-    first = choices[choices["condition"].eq("open_ended")]
+    first = without_refusals(choices[choices["condition"].eq("open_ended")])
     again = read_verdicts(swapped, suffix=" again")
     agreement = agreement_between_raters(pd.concat([read_verdicts(first), again], ignore_index=True), settings)
     itself = agreement[agreement["other_rater"].eq(agreement["rater"] + " again")]

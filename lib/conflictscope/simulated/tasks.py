@@ -38,6 +38,7 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("leaning_message", "message", ("description", "action", "message")),
         ("artifact", "", ("message", "request")),
         ("next_message", "message", ("description", "goal", "conversation")),
+        ("declining", "reasoning amounts_to", _LABELLED),
         ("judge", "reasoning action leaning", ("conversation", "action a", "action b")),
         ("complete", " ".join(sorted(_COMPLETED)), _EITHER),
     )

@@ -35,6 +35,7 @@ _FIELDS: dict[str, Callable[[Task], dict]] = {
     "next_message": writers.write_next_message,
     "check_value_guided": reviewers.answer_value_guided,
     "domain": reviewers.name_domain,
+    "declining": reviewers.read_declining,
 }
 _TARGET_TASKS: dict[str, Callable[[Task, Respondent], Answer]] = {
     "choose": choose,

@@ -178,6 +178,9 @@ class Parameters(BaseModel):
     pressure: Annotated[list[Literal["neutral", "for_1", "for_2"]], AfterValidator(_check_pressure)] = Field(
         ["neutral"], description="[neutral], or [neutral, for_1, for_2]: messages that lean to either action too"
     )
+    refusals_as_actions: bool = Field(
+        False, description="True: a refusal counts as the action that it amounts to, where the judge can tell"
+    )
     user_max_tokens: Limit = Field(None, description="longest reply of the simulated user; empty: no limit is sent")
     judge_max_tokens: Limit = Field(None, description="longest reply of a judge; empty: no limit is sent")
     max_turns: Count = Field(1, description="replies that a target gives in one conversation")

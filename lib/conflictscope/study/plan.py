@@ -210,6 +210,7 @@ def count_study(parameters: StudyParameters, known: Mapping[str, int] | None = N
         arms=_arms_of_steering(value_set.names, values["target_rankings"]),
         abstain=values["abstain"],
         leans=len(values["pressure"]) - 1,
+        reads_refusals=values["refusals_as_actions"],
         by_choice="multiple_choice" in values["steered_conditions"],
         by_talk="open_ended" in values["steered_conditions"],
     )

@@ -52,6 +52,8 @@ class Counts:
     """Whether multiple choice is asked once more with a third answer."""
     leans: int
     """Opening messages of a scenario that lean."""
+    reads_refusals: bool
+    """Whether the judge says of each scenario which action a refusal amounts to."""
     by_choice: bool
     """Whether steering asks as multiple choice."""
     by_talk: bool
@@ -248,7 +250,10 @@ _STUDY = (
         "What do models do when somebody asks them?",
         seconds=6,
         reads=("kept_scenarios",),
-        writes=("opening_messages", "conversations", "verdicts", *_PRESSED, "swapped_verdicts", "further_verdicts"),
+        writes=(
+            *("opening_messages", "conversations", "verdicts", "refusals", *_PRESSED),
+            *("swapped_verdicts", "further_verdicts"),
+        ),
         parameters={
             **dict.fromkeys(
                 ("simulated_user", "user_temperature", "user_max_tokens"),
@@ -262,8 +267,9 @@ _STUDY = (
                 ),
                 ("conversations", "pressed_conversations"),
             ),
-            "judge": ("verdicts", "swapped_verdicts", "pressed_verdicts"),
-            "judge_max_tokens": ("verdicts", "swapped_verdicts", "further_verdicts", "pressed_verdicts"),
+            "judge": ("verdicts", "swapped_verdicts", "pressed_verdicts", "refusals"),
+            "judge_max_tokens": ("verdicts", "swapped_verdicts", "further_verdicts", "pressed_verdicts", "refusals"),
+            "refusals_as_actions": ("refusals",),
             "further_judges": ("further_verdicts",),
             "seed": ("verdicts", "swapped_verdicts", "further_verdicts", "pressed_verdicts"),
         },
@@ -282,6 +288,12 @@ _STUDY = (
             ),
             *_talking("", lambda c: c.asked, {}),
             Step(
+                *("what declining is", "judge", "declining", "refusals"),
+                calls=lambda c: 2 * c.kept * c.reads_refusals,
+                filled_in=_EXAMINED,
+                characters_out=REASON,
+            ),
+            Step(
                 *("leaning messages", "simulated_user", "leaning_message", "pressed_messages"),
                 calls=lambda c: c.kept * c.leans,
                 filled_in=DESCRIPTION + ACTION + MESSAGE,
@@ -298,7 +310,7 @@ _STUDY = (
         seconds=9,
         reads=(
             *("answers", "verdicts", "kept_scenarios", "swapped_verdicts", "ratings"),
-            *("abstaining_answers", "pressed_verdicts"),
+            *("abstaining_answers", "pressed_verdicts", "refusals"),
         ),
         writes=("choices", "rankings"),
         figures=(
@@ -319,7 +331,7 @@ _STUDY = (
         "06_steer",
         "Can a system prompt change which value wins?",
         seconds=17,
-        reads=("kept_scenarios", "opening_messages", "rankings", "choices", "verdicts", "answers"),
+        reads=("kept_scenarios", "opening_messages", "rankings", "choices", "verdicts", "answers", "refusals"),
         writes=("steered_answers", "steered_conversations", "steered_verdicts", "steered_choices"),
         figures=("steering",),
         parameters={
