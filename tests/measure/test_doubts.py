@@ -13,6 +13,7 @@ from conflictscope.measure.doubts import (
     correct_rankings,
     count_judge_errors,
     judge_tipping_points,
+    missing_curve,
     missing_tipping_points,
     orders_that_hold,
     value_orders,
@@ -164,3 +165,53 @@ def test_corrected_strengths_are_those_without_misreading():
     assert (found["corrected"] - clean.set_index("value")["strength"]).abs().max() < 0.25
     assert (found["strength"] - clean.set_index("value")["strength"]).abs().max() > 0.4
     assert (found["corrected_high"] - found["corrected_low"] > found["strength_high"] - found["strength_low"]).all()
+
+
+def lossy(truth, lost, scenarios, studies, seed):
+    """Return many studies in which a share of one value's wins is lost."""
+    drawn = draw_studies(truth, Nuisance(refusal=lost), scenarios=scenarios, studies=studies, seed=seed)
+    choices = choices_table(drawn, one_target_a_study=True)
+    return choices[choices["condition"].eq("open_ended")]
+
+
+def test_an_order_is_unsure_before_it_falls_and_both_are_found_by_hand():
+    given = sums([100], [66], np.array([0]), np.array([1]), 2)
+    missing, bar = np.array([[40.0]]), np.array([2.0])
+    unsure, falls = (missing_tipping_points(given, missing, at)[0, 0, 1] for at in (bar, None))
+    assert falls == pytest.approx(0.9, abs=1e-3)  # 66 + 4 against 34 + 36
+    won = 66 + 40 * (1 - unsure)
+    assert np.log(won / (140 - won)) == pytest.approx(2 * np.sqrt(140 / (won * (140 - won))), abs=0.03)
+    assert missing_tipping_points(given, missing, np.array([9.0]))[0, 0, 1] == 0
+
+
+def test_the_curve_falls_with_the_share_against_and_meets_the_tipping_points():
+    near = Truth({"a": 0.5, "b": 0.0, "c": -0.9}, [("a", "b"), ("a", "c"), ("b", "c")])
+    choices = lossy(near, {"a": 0.3}, 200, 1, seed=2)
+    values = ["a", "b", "c"]
+    orders = value_orders(choices, values).set_index(["above", "below"])
+    shares = np.linspace(0, 1, 101)
+    curve = missing_curve(choices, values, shares=shares)
+    assert set(zip(curve["above"], curve["below"], strict=True)) == set(orders.index[orders["neighbours"]])
+    for pair, line in curve.groupby(["above", "below"]):
+        assert (np.diff(line["difference"]) < 0).all() and line["missing"].eq(orders.loc[pair, "missing"]).all()
+        for end, tip in (("difference", "missing_tips"), ("difference_low", "missing_unsure")):
+            positive = (line[end] > 0).to_numpy()
+            crossed = np.inf if positive.all() else shares[positive.argmin()]
+            if orders.loc[pair, tip] > 0:
+                assert crossed == pytest.approx(orders.loc[pair, tip], abs=0.011)
+            else:
+                assert tip == "missing_unsure" and not orders.loc[pair, "sure"]
+    assert missing_curve(choices[choices["outcome"].eq("choice")], values).empty
+
+
+def test_where_one_value_s_wins_are_lost_the_curve_at_their_share_holds_the_truth():
+    """All that is lost was for b: the end of the curve, at which all of it went against a, has the true difference."""
+    near = Truth({"a": 0.4, "b": 0.3, "c": -0.7}, [("a", "b"), ("a", "c"), ("b", "c")])
+    choices = lossy(near, {"b": 0.3}, 300, 100, seed=5)
+    curve = missing_curve(choices, ["a", "b", "c"], shares=[1.0]).query("above == 'a' and below == 'b'")
+    assert len(curve) > 80, "as read, a stands above b"
+    true = 0.1
+    assert curve["difference"].mean() == pytest.approx(true, abs=0.05)
+    assert ((curve["difference_low"] <= true) & (true <= curve["difference_high"])).mean() > 0.95
+    orders = value_orders(choices, ["a", "b", "c"]).query("above == 'a' and below == 'b' and sure")
+    assert len(orders) > 80 and orders["holds"].mean() < 0.2, "the difference that is left is hardly ever sure"

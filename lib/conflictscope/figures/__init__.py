@@ -14,6 +14,7 @@ arm), or if an order that is given lacks a row.
 - ``shift``: expressed against revealed rank of each value
 - ``heatmaps``: how often each value wins against each other; what one rater took for what, against another
 - ``by_pair``: one number of each value pair, such as how often a target abstains
+- ``tipping``: how many lost answers would have to have gone one way until an order turns
 - ``before_after``: the change of each value between two groups; what being told to put one first did to all
 - ``steering``: steering effects with the placebo beside them
 - ``agreement``: observed agreement against Likert difference rate, with the published points
@@ -48,6 +49,7 @@ from conflictscope.figures.rankings import (
 from conflictscope.figures.shift import draw_shift, plot_shift
 from conflictscope.figures.steering import draw_steering, plot_steering
 from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, save_figure, use_style, value_colors
+from conflictscope.figures.tipping import draw_tipping, plot_tipping
 
 __all__ = [
     "COLUMN_WIDTH",
@@ -68,6 +70,7 @@ __all__ = [
     "draw_rankings",
     "draw_shift",
     "draw_steering",
+    "draw_tipping",
     "draw_told_first",
     "draw_who_beats_whom",
     "gather_effects",
@@ -84,6 +87,7 @@ __all__ = [
     "plot_rankings",
     "plot_shift",
     "plot_steering",
+    "plot_tipping",
     "plot_told_first",
     "plot_who_beats_whom",
     "save_figure",

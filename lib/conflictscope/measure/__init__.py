@@ -64,7 +64,13 @@ from conflictscope.measure.difficulty import (
     observed_agreement,
     pass_rates,
 )
-from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_judge_errors, value_orders
+from conflictscope.measure.doubts import (
+    JudgeErrors,
+    correct_rankings,
+    count_judge_errors,
+    missing_curve,
+    value_orders,
+)
 from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
@@ -142,6 +148,7 @@ __all__ = [
     "jury_verdicts",
     "likert_difference_rate",
     "mark_front",
+    "missing_curve",
     "moved_choices",
     "net_value_effects",
     "observed_agreement",

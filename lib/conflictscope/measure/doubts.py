@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
-from conflictscope.measure.rankings import order_values
+from conflictscope.measure.rankings import Orders, order_values
 from conflictscope.measure.raters import CONVERSATION
 from conflictscope.measure.strengths import PairSums, Strengths, fit_points, fit_strengths, grade_choices
 
@@ -168,13 +168,15 @@ def judge_tipping_points(sums: PairSums) -> NDArray[np.float64]:
     return _tipping(sums, wrong)
 
 
-def missing_tipping_points(sums: PairSums, missing: NDArray) -> NDArray[np.float64]:
+def missing_tipping_points(sums: PairSums, missing: NDArray, bar: NDArray | None = None) -> NDArray[np.float64]:
     """Give how large a share of the missing answers would have to have gone against an order for it to fall.
 
     Parameters
     ----------
     missing : ndarray, shape (groups, pairs)
         Scenarios without a choice.
+    bar : ndarray, shape (groups,), optional
+        An order falls once it stands by less than that many standard errors; default: once it does not stand.
 
     Returns
     -------
@@ -185,18 +187,52 @@ def missing_tipping_points(sums: PairSums, missing: NDArray) -> NDArray[np.float
     """
 
     def against(g: NDArray, i: NDArray, j: NDArray, share: NDArray) -> PairSums:
-        n, y, yy = sums.n[g], sums.y[g], sums.yy[g]
-        one_sided = np.zeros_like(n)  # share of the missing that goes to the pair's first value
-        touched = np.zeros(n.shape, dtype=bool)
-        for value, won in ((i, 1 - share), (j, share)):
-            for side, flipped in ((sums.first, False), (sums.second, True)):
-                mine = side == value[:, None]
-                one_sided = np.where(mine, (1 - won if flipped else won)[:, None], one_sided)
-                touched |= mine
-        lost = np.where(touched, missing[g], 0)
-        return replace(sums, n=n + lost, y=y + lost * one_sided, yy=yy + lost * one_sided)
+        return _against(sums, missing, g, i, j, share)
 
-    return _tipping(sums, against)
+    return _tipping(sums, against, bar)
+
+
+def missing_curve(
+    choices: pd.DataFrame,
+    values: Sequence[str],
+    settings: Settings = DEFAULTS,
+    shares: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+) -> pd.DataFrame:
+    """Give how the difference of two neighbours in rank hangs on how the missing answers would have gone.
+
+    Returns
+    -------
+    DataFrame
+        One row for each group with missing answers, two values of neighbouring rank and share: ``target``,
+        ``condition``, ``arm``, ``above``, ``below``, ``missing`` (scenarios without a choice in the pairs of the two),
+        ``share`` (of these that went against the one above or for the one below, 0–1), ``difference``,
+        ``difference_low``, ``difference_high`` (log-odds; the interval holds together for all differences of a group).
+    """
+    graded = grade_choices(choices, values)
+    sums, missing = graded.sums(), graded.missing
+    orders = order_values(fit_strengths(sums), level=settings.level, seed=settings.seed)
+    g, i, j, neighbours = _ranked(orders)
+    lost = _touching(sums, missing, g, i, j)
+    g, i, j, lost = (part[neighbours & (lost > 0)] for part in (g, i, j, lost))
+    each = np.tile(np.asarray(shares, dtype=float), len(g))
+    g, i, j, lost = (np.repeat(part, len(shares)) for part in (g, i, j, lost))
+    difference, error = np.zeros(len(g)), np.zeros(len(g))
+    if len(g):
+        difference, error = _gap(fit_strengths(_against(sums, missing, g, i, j, each)), i, j)
+    names = np.asarray(values, dtype=object)
+    return (
+        graded.groups.iloc[g]
+        .reset_index(drop=True)
+        .assign(
+            above=pd.Series(names[i], dtype="str"),
+            below=pd.Series(names[j], dtype="str"),
+            missing=lost.astype(int),
+            share=each,
+            difference=difference,
+            difference_low=difference - orders.bar[g] * error,
+            difference_high=difference + orders.bar[g] * error,
+        )
+    )
 
 
 def orders_that_hold(sums: PairSums, missing: NDArray, bar: NDArray | None = None) -> NDArray[np.bool_]:
@@ -224,9 +260,7 @@ def orders_that_hold(sums: PairSums, missing: NDArray, bar: NDArray | None = Non
         y, yy = sums.y[at] + gained, sums.yy[at] + gained
         fit = fit_strengths(replace(sums, n=sums.n[at] + missing[at], y=y, yy=yy))
         rows = np.arange(len(at))
-        gap = fit.strengths[rows, one] - fit.strengths[rows, other]
-        c = fit.covariance
-        error = np.sqrt(c[rows, one, one] + c[rows, other, other] - 2 * c[rows, one, other])
+        gap, error = _gap(fit, one, other)
         holds[at, one, other] = gap > np.maximum(asked[at] * error, 1e-9)
         worst = (fit.influence[rows, one] < fit.influence[rows, other]).astype(float)
         changed = ((worst != to_first[open_rows]) & (missing[at] > 0)).any(axis=1)
@@ -246,34 +280,30 @@ def value_orders(choices: pd.DataFrame, values: Sequence[str], settings: Setting
         ``arm``, ``above``, ``below``; ``neighbours`` (no value stands between them); ``probability`` that the order is
         so (`order_values`); ``sure`` (it is in comparisons of all values that hold together at the level);
         ``judge_tips`` (share of verdicts that would have to be wrong, all in favour of the order, for it to fall, 0–1;
-        ``open_ended`` alone); ``missing_tips`` (share of the missing answers in the pairs of the two that would have to
-        have gone against it; infinite if it stands even so) and ``holds`` (it is sure however all the missing answers
-        went, in all pairs at once). Groups whose choices order nothing are left out.
+        ``open_ended`` alone); ``missing`` (scenarios without a choice in the pairs of the two), ``missing_unsure`` and
+        ``missing_tips`` (shares of these that would have to have gone against the order until it is no longer sure, and
+        until it falls; infinite if it stands even so) and ``holds`` (it is sure however all the missing answers went,
+        in all pairs at once). Groups whose choices order nothing are left out.
     """
     graded = grade_choices(choices, values)
     sums, missing = graded.sums(), graded.missing
-    fit = fit_strengths(sums)
-    orders = order_values(fit, level=settings.level, seed=settings.seed)
+    orders = order_values(fit_strengths(sums), level=settings.level, seed=settings.seed)
     judged, lost = judge_tipping_points(sums), missing_tipping_points(sums, missing)
+    unsure = missing_tipping_points(sums, missing, orders.bar)
     holds = orders_that_hold(sums, missing, orders.bar) & orders.surely_above
-    g, i, j = _ordered(sums)
-    known = ~np.isnan(orders.rank[g, i])
-    above = orders.above[g, i, j] > 0.5
-    g, i, j = (part[known & above] for part in (g, i, j))
-    by_rank = np.lexsort((orders.rank[g, j], orders.rank[g, i], g))
-    g, i, j = g[by_rank], i[by_rank], j[by_rank]
+    g, i, j, neighbours = _ranked(orders)
     names = np.asarray(values, dtype=object)
-    rank = orders.rank
-    between = (rank[g] > rank[g, i][:, None]) & (rank[g] < rank[g, j][:, None])
     table = graded.groups.iloc[g].reset_index(drop=True)
     talked = table["condition"].eq("open_ended").to_numpy()
     return table.assign(
         above=pd.Series(names[i], dtype="str"),
         below=pd.Series(names[j], dtype="str"),
-        neighbours=~between.any(axis=1),
+        neighbours=neighbours,
         probability=orders.above[g, i, j],
         sure=orders.surely_above[g, i, j],
         judge_tips=np.where(talked, judged[g, i, j], np.nan),
+        missing=_touching(sums, missing, g, i, j).astype(int),
+        missing_unsure=np.where(orders.surely_above[g, i, j], unsure[g, i, j], 0.0),
         missing_tips=lost[g, i, j],
         holds=holds[g, i, j],
     )
@@ -328,22 +358,65 @@ def _ordered(sums: PairSums) -> tuple[NDArray, NDArray, NDArray]:
     return g, i, j
 
 
-def _tipping(sums: PairSums, assign: Assignment) -> NDArray[np.float64]:
-    """Return the smallest share at which θ_i ≤ θ_j, by halving; inf where even 1 does not do it."""
+def _ranked(orders: Orders) -> tuple[NDArray, NDArray, NDArray, NDArray[np.bool_]]:
+    """Return group, value above and value below of every known order, by rank, and whether none stands between."""
+    g, i, j = np.nonzero(orders.above > 0.5)
+    rank = orders.rank
+    by_rank = np.lexsort((rank[g, j], rank[g, i], g))
+    g, i, j = g[by_rank], i[by_rank], j[by_rank]
+    between = (rank[g] > rank[g, i][:, None]) & (rank[g] < rank[g, j][:, None])
+    return g, i, j, np.asarray(~between.any(axis=1))
+
+
+def _gap(fit: Strengths, i: NDArray, j: NDArray) -> tuple[NDArray, NDArray]:
+    """Return, a row a group, how far value i stands above value j, and the standard error of that."""
+    rows, c = np.arange(len(i)), fit.covariance
+    error = np.sqrt(np.maximum(c[rows, i, i] + c[rows, j, j] - 2 * c[rows, i, j], 0))
+    return fit.strengths[rows, i] - fit.strengths[rows, j], error
+
+
+def _touching(sums: PairSums, missing: NDArray, g: NDArray, i: NDArray, j: NDArray) -> NDArray[np.float64]:
+    """Return how much is missing in the pairs of value i or j, a row an order."""
+    touched = [(sums.first == value[:, None]) | (sums.second == value[:, None]) for value in (i, j)]
+    return np.where(touched[0] | touched[1], missing[g], 0).sum(axis=1)
+
+
+def _against(sums: PairSums, missing: NDArray, g: NDArray, i: NDArray, j: NDArray, share: NDArray) -> PairSums:
+    """Return the sums with the answers missing in the pairs of i and j added, a share of them against i and for j."""
+    n, y, yy = sums.n[g], sums.y[g], sums.yy[g]
+    one_sided = np.zeros_like(n)  # share of the missing that goes to the pair's first value
+    touched = np.zeros(n.shape, dtype=bool)
+    for value, won in ((i, 1 - share), (j, share)):
+        for side, flipped in ((sums.first, False), (sums.second, True)):
+            mine = side == value[:, None]
+            one_sided = np.where(mine, (1 - won if flipped else won)[:, None], one_sided)
+            touched |= mine
+    lost = np.where(touched, missing[g], 0)
+    return replace(sums, n=n + lost, y=y + lost * one_sided, yy=yy + lost * one_sided)
+
+
+def _tipping(sums: PairSums, assign: Assignment, bar: NDArray | None = None) -> NDArray[np.float64]:
+    """Return the smallest share at which θ_i ≤ θ_j, or surely above no more, by halving; inf where 1 does not do it."""
     fit = fit_strengths(sums)
     g, i, j = _ordered(sums)
     stands = fit.strengths[g, i] > fit.strengths[g, j]
+    if bar is not None:
+        gap, error = _gap(replace(fit, strengths=fit.strengths[g], covariance=fit.covariance[g]), i, j)
+        stands &= gap > np.nan_to_num(bar[g], nan=np.inf) * error
     g, i, j = g[stands], i[stands], j[stands]
     tips = np.zeros((len(sums.n), sums.k, sums.k))
     if not len(g):
         return tips
-    rows = np.arange(len(g))
-
     near = fit.strengths[g]
+    rows = np.arange(len(g))
 
     def holds(share: NDArray) -> NDArray[np.bool_]:
         nonlocal near
-        near = fit_points(assign(g, i, j, share), near)
+        assigned = assign(g, i, j, share)
+        if bar is not None:
+            gap, error = _gap(fit_strengths(assigned), i, j)
+            return gap > bar[g] * error
+        near = fit_points(assigned, near)
         return near[rows, i] > near[rows, j] + 1e-9
 
     low, high = np.zeros(len(g)), np.ones(len(g))

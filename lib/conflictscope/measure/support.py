@@ -40,8 +40,9 @@ def check_support(
     - ``apart``: some value surely stands above another, in comparisons of all that hold together at the level.
     - ``fit``: the pairs' rates are off what one number a value says by at most .10 (root mean square, sampling error
       taken off). Its size decides, not its p-value, which any small misfit passes with enough scenarios.
-    - ``missing``: every sure order stays sure however the answers without a choice would have gone. A refusal can be
-      the very act that one value asks for, so that refusals are not missing at random.
+    - ``missing``: every sure order stays sure however the answers without a choice would have gone; if one does not,
+      ``why_not`` has the share of them from which on it is unsure. A refusal can be the very act that one value asks
+      for, so that refusals are not missing at random.
     - ``judge``: open-ended alone. The judge agrees with itself under swapped labels (the interval of κ lies above .4),
       and no sure order is lost when its errors, if labels say them, are taken out. Empty if there are neither.
 
@@ -90,7 +91,7 @@ def check_support(
         if off[g] > LARGEST_MISFIT:
             reasons["fit"] = f"pairs are off by {off[g]:.2f}"
         if not told["holds"].all():
-            reasons["missing"] = f"{(~told['holds']).sum()} of {len(told)} sure orders hang on answers without a choice"
+            reasons["missing"] = _hanging(told)
         reasons["judge"], applies["judge"] = _judge(group, g, kappa, lost, bool(linked[g]))
         failed = [name for name in CHECKS if applies[name] and reasons[name]]
         rows.append(
@@ -139,6 +140,19 @@ def _lost_when_corrected(sums: PairSums, orders: Orders, errors: JudgeErrors, se
     corrected = order_values(correct_fit(sums, errors)[0], level=settings.level, seed=settings.seed)
     beyond = np.nan_to_num(corrected.above) > (1 + settings.level) / 2
     return (orders.surely_above & ~beyond).sum(axis=(1, 2))
+
+
+def _hanging(sure: pd.DataFrame) -> str:
+    """Return how many sure orders hang on answers without a choice, and from which share of them on."""
+    hanging = sure[~sure["holds"]]
+    weakest = hanging.loc[hanging["missing_unsure"].idxmin()]
+    told = f"{len(hanging)} of {len(sure)} sure orders hang on answers without a choice"
+    if not np.isfinite(weakest["missing_unsure"]):
+        return told  # only those of other pairs, all at once, make it unsure
+    return (
+        f"{told}: {weakest['above']} > {weakest['below']} if more than {weakest['missing_unsure']:.0%} of "
+        f"{weakest['missing']} went against it"
+    )
 
 
 def _judge(

@@ -316,6 +316,7 @@ _STUDY = (
         figures=(
             "rankings",
             "mean_rankings",
+            "tipping",
             "shift",
             "preferences_open_ended",
             "preferences_multiple_choice",
