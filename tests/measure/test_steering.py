@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import t as t_distribution
 
 from conflictscope.measure import Settings
-from conflictscope.measure.steering import headroom_gained, moved_choices, steering_effects
+from conflictscope.measure.doubts import JudgeErrors
+from conflictscope.measure.steering import correct_steering, headroom_gained, moved_choices, steering_effects
 from conflictscope.table_files import check_table
 
 MEASURES = ("effect", "placebo", "over_placebo", "leakage")
@@ -282,3 +283,60 @@ def test_fiellers_interval_holds_just_the_ratios_that_are_not_rejected():
 def test_little_headroom_leaves_the_lower_end_open():
     before = np.r_[1.0, np.zeros(50)]
     assert np.isneginf(headroom_gained(before, np.roll(before, 3)).low)
+
+
+def misread(choices, rates, seed):
+    """Return open-ended choices as a judge reads them that takes so large a share of a value's wins for the other's."""
+    rng = np.random.default_rng([seed, 99])  # not the draws behind the choices
+    wrong = rng.random(len(choices)) < choices["winner"].map(rates).fillna(0.0).to_numpy()
+    return choices.assign(
+        winner=choices["winner"].mask(wrong, choices["loser"]),
+        loser=choices["loser"].mask(wrong, choices["winner"]),
+        action=choices["action"].mask(wrong, 3 - choices["action"]),
+    )
+
+
+def judge_errors(rates, labels):
+    counts = np.zeros((3, 3, 2, 2))
+    for i, j in itertools.combinations(range(3), 2):
+        for side, value in enumerate((i, j)):
+            wrong = rates.get("abc"[value], 0.0)
+            counts[i, j, side, side], counts[i, j, side, 1 - side] = labels * (1 - wrong), labels * wrong
+    return JudgeErrors(counts)
+
+
+def test_a_judge_s_errors_are_taken_out_of_the_effect_and_its_labels_widen_the_interval():
+    rates = {"a": 0.3, "b": 0.05, "c": 0.05}
+    clean, read = [], []
+    for seed in range(12):
+        truly = planted(seed, scenarios=600).assign(condition="open_ended", judge="j")
+        orders = {name.removeprefix("steered:"): "cba" for name in truly["arm"].unique() if name.startswith("steered:")}
+        clean.append(steering_effects(truly, orders)[1]["effect"].iloc[0])
+        wrong = misread(truly, rates, seed)
+        many, few = (correct_steering(wrong, orders, "abc", judge_errors(rates, n)).iloc[0] for n in (1e7, 60))
+        assert many["effect"] == pytest.approx(steering_effects(wrong, orders)[1]["effect"].iloc[0])
+        assert few["corrected_high"] - few["corrected_low"] > many["corrected_high"] - many["corrected_low"]
+        read.append((many["effect"], many["corrected"]))
+    as_read, corrected = np.mean(read, axis=0)
+    assert corrected == pytest.approx(np.mean(clean), abs=0.03)
+    assert abs(as_read - np.mean(clean)) > 0.04
+
+
+def test_without_errors_the_corrected_effect_is_the_effect_whichever_value_comes_first():
+    choices = planted(1).assign(condition="open_ended", judge="j")
+    orders = {name.removeprefix("steered:"): "cba" for name in choices["arm"].unique() if name.startswith("steered:")}
+    for values in ("abc", "cba"):
+        table = correct_steering(choices, orders, values, judge_errors({}, 1e9))
+        assert table["target_ranking"].tolist() == ["all", *orders]
+        assert table["corrected"].to_numpy(float) == pytest.approx(table["effect"].to_numpy(float), abs=0.01)
+        for end in ("low", "high"):
+            assert table[f"corrected_{end}"].to_numpy(float) == pytest.approx(
+                table[f"effect_{end}"].to_numpy(float), abs=0.02
+            )
+
+
+def test_readings_that_hang_on_nothing_correct_nothing():
+    choices = planted(1).assign(condition="open_ended", judge="j")
+    orders = {name.removeprefix("steered:"): "cba" for name in choices["arm"].unique() if name.startswith("steered:")}
+    table = correct_steering(choices, orders, "abc", judge_errors(dict.fromkeys("abc", 0.5), 1000))
+    assert table["corrected"].isna().all() and table["problem"].str.contains("hardly depend").all()

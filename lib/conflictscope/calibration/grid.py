@@ -35,7 +35,7 @@ from conflictscope.measure.raters import agreement_between_raters
 from conflictscope.measure.rates import flip_rate, position_effect
 from conflictscope.measure.refusals import count_refusals
 from conflictscope.measure.shift import compare_conditions, group_strengths
-from conflictscope.measure.steering import steering_effects
+from conflictscope.measure.steering import correct_steering, steering_effects
 from conflictscope.measure.support import check_support
 from conflictscope.scenarios.value_sets import balanced_pairs
 from conflictscope.simulated import Respondent
@@ -83,6 +83,10 @@ WANTED = {
     "over placebo: covered": ("level", 0.95),
     "over all orders: error": ("about", 0.0),
     "over all orders: covered": ("level", 0.95),
+    "over all orders, as read: error": ("", np.nan),
+    "over all orders, as read: covered": ("", np.nan),
+    "over all orders, corrected: error": ("about", 0.0),
+    "over all orders, corrected: covered": ("level", 0.95),
     "flip rate: covered": ("level", 0.95),
     "position effect: covered": ("level", 0.95),
     "κ: covered": ("at least", 0.95),
@@ -375,33 +379,9 @@ def steering_cell(scenarios: int, steerability: float) -> Cell:
     """Return the cell of `steering_effects`, toward an order that the respondent is .9 of the way to by default."""
 
     def run(studies: int, seed: int) -> Iterator[Record]:
-        respondent = Respondent(
-            "known",
-            utilities={"a": 2.2, "b": 0.0, "c": -2.2},
-            scenario_weight=0.6,
-            noise=1.0,
-            steerability=steerability,
-        )
-        pairs = list(combinations("abc", 2))
-        orders = {
-            "kept": ["a", "b", "c"],
-            "turned": ["c", "b", "a"],
-            "middle": ["b", "a", "c"],
-            "last": ["c", "a", "b"],
-        }
-        truths = {name: true_steering(respondent, pairs, "open_ended", order) for name, order in orders.items()}
-        gained = sum(t["after"] - t["before"] for t in truths.values())
-        everything = gained / sum(1 - t["before"] for t in truths.values())
-        names = {f"study {n:05d}": respondent for n in range(studies)}
-        choices = simulate_choices(
-            names,
-            pairs,
-            scenarios_per_pair=scenarios,
-            seed=seed,
-            conditions=["open_ended"],
-            target_rankings=orders,
-            shared_scenarios=False,
-        )
+        choices, truths = _steered(scenarios, steerability, studies, seed)
+        orders = STEERED_TO
+        everything = _over_all(truths)
         by_ranking, averages = steering_effects(choices, orders)
         kept = by_ranking[by_ranking["target_ranking"].eq("kept")].set_index("target")
         for row in averages.itertuples():
@@ -418,6 +398,66 @@ def steering_cell(scenarios: int, steerability: float) -> Cell:
                 "over placebo: covered": _covered(one, "over_placebo", np.array(true))[0],
                 "over all orders: error": mean["effect"].iloc[0] - everything,
                 "over all orders: covered": _covered(mean, "effect", np.array(everything))[0],
+            }
+
+    return run
+
+
+STEERED_TO = {"kept": ["a", "b", "c"], "turned": ["c", "b", "a"], "middle": ["b", "a", "c"], "last": ["c", "a", "b"]}
+
+
+def _steered(scenarios: int, steerability: float, studies: int, seed: int) -> tuple[pd.DataFrame, dict[str, dict]]:
+    """Return steered choices of a respondent that is .9 of the way to one of the orders, and what is true of each."""
+    respondent = Respondent(
+        "known", utilities={"a": 2.2, "b": 0.0, "c": -2.2}, scenario_weight=0.6, noise=1.0, steerability=steerability
+    )
+    pairs = list(combinations("abc", 2))
+    truths = {name: true_steering(respondent, pairs, "open_ended", order) for name, order in STEERED_TO.items()}
+    choices = simulate_choices(
+        {f"study {n:05d}": respondent for n in range(studies)},
+        pairs,
+        scenarios_per_pair=scenarios,
+        seed=seed,
+        conditions=["open_ended"],
+        target_rankings=STEERED_TO,
+        shared_scenarios=False,
+    )
+    return choices, truths
+
+
+def _over_all(truths: dict[str, dict]) -> float:
+    """Return the share of all orders' headroom that is gained."""
+    return sum(t["after"] - t["before"] for t in truths.values()) / sum(1 - t["before"] for t in truths.values())
+
+
+def misread_steering_cell(scenarios: int, steerability: float, labels: int) -> Cell:
+    """Return the cell of `correct_steering`: the judge misreads one value more, `labels` blind labels a pair."""
+
+    def run(studies: int, seed: int) -> Iterator[Record]:
+        choices, truths = _steered(scenarios, steerability, studies, seed)
+        everything = _over_all(truths)
+        rng = np.random.default_rng([seed, 1])
+        wrong = rng.random(len(choices)) < np.where(choices["winner"].eq("a"), 0.25, 0.05)
+        read = choices.assign(
+            winner=choices["winner"].mask(wrong, choices["loser"]),
+            loser=choices["loser"].mask(wrong, choices["winner"]),
+            action=choices["action"].mask(wrong, 3 - choices["action"]),
+        )
+        truly = choices["action"]
+        for _, of_study in read.groupby("target"):
+            shuffled = of_study.iloc[rng.permutation(len(of_study))]
+            picked = shuffled.groupby(["value_1", "value_2"]).head(labels)
+            readings = picked[["scenario_id", "target", "arm", "repetition"]].assign(rater="judge")
+            readings["reading"] = "action_" + picked["action"].astype(str)
+            people = readings.assign(rater="people", reading="action_" + truly[picked.index].astype(str))
+            both = pd.concat([readings, people], ignore_index=True)
+            errors = count_judge_errors(both, of_study.drop_duplicates("scenario_id"), list("abc"), "judge", ["people"])
+            row = correct_steering(of_study, STEERED_TO, list("abc"), errors).iloc[[0]]
+            yield {
+                "over all orders, as read: error": row["effect"].iloc[0] - everything,
+                "over all orders, as read: covered": _covered(row, "effect", np.array(everything))[0],
+                "over all orders, corrected: error": row["corrected"].iloc[0] - everything,
+                "over all orders, corrected: covered": _covered(row, "corrected", np.array(everything))[0],
             }
 
     return run
@@ -590,6 +630,11 @@ def cells() -> dict[tuple[str, str, str], Cell]:
         first = size.names[0]
         grid[size.name, "rankings, two values near", "30 % of the first's wins refused, counted as its acts"] = (
             ranking_cell(size, near_truth(size), Nuisance(refusal={first: 0.3}), checked=True, declining_is=first)
+        )
+    for scenarios, steerability in ((74, 0.0), (74, 0.6)):
+        truth = f"steerability {steerability}, 60 labels a pair"
+        grid[f"3 values, {scenarios} a pair", truth, "judge misreads 25 % of one value"] = misread_steering_cell(
+            scenarios, steerability, 60
         )
     return grid
 

@@ -26,6 +26,7 @@ The rooms, in the order in which they build on one another:
 - ``strengths``: both orders of a question as one graded share → strengths and their covariance, clustered by scenario
 - ``rankings``: strengths, ranks, intervals and tie groups of the values
 - ``raters``: what judges and people made of conversations and checks, and how far they agree
+- ``filter_errors``: how many scenarios a filter keeps or drops that people would not
 - ``doubts``: what misread and missing answers could do to an order; strengths corrected for a judge's errors
 - ``support``: which order a ranking can stand for, by named checks
 - ``scale_shift``: two conditions compared up to a common scale
@@ -71,6 +72,7 @@ from conflictscope.measure.doubts import (
     missing_curve,
     value_orders,
 )
+from conflictscope.measure.filter_errors import filter_errors
 from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
@@ -106,7 +108,7 @@ from conflictscope.measure.self_preference import (
     self_preference_of_judges,
 )
 from conflictscope.measure.shift import compare_conditions, group_strengths
-from conflictscope.measure.steering import moved_choices, steering_effects
+from conflictscope.measure.steering import correct_steering, moved_choices, steering_effects
 from conflictscope.measure.support import check_support
 
 __all__ = [
@@ -128,6 +130,7 @@ __all__ = [
     "compliance",
     "confusion",
     "correct_rankings",
+    "correct_steering",
     "count_choices",
     "count_judge_errors",
     "count_outcomes",
@@ -137,6 +140,7 @@ __all__ = [
     "diversity",
     "effects_by",
     "expected_precision",
+    "filter_errors",
     "fit_bradley_terry",
     "flip_rate",
     "gather_choices",

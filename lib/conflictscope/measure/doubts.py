@@ -20,7 +20,7 @@ from conflictscope.measure.strengths import PairSums, Strengths, fit_points, fit
 
 _HALVINGS = 10
 _PRIOR = 2.0  # labels of the true value's other pairs that count in each pair, so that a rare reading is not 0
-_LEAST_USE = 0.05  # of a judge: P(read 1 | 1) − P(read 1 | 2)
+LEAST_USE = 0.05  # of a judge: P(read 1 | 1) − P(read 1 | 2)
 
 Assignment = Callable[[NDArray, NDArray, NDArray, NDArray], PairSums]
 
@@ -38,9 +38,23 @@ class JudgeErrors:
 
     counts: NDArray[np.float64]
 
-    def of_pairs(self, first: NDArray, second: NDArray) -> NDArray[np.float64]:
-        """Return the counts of pairs, shape (pairs, 2, 2)."""
-        return self.counts[first, second]
+    def reading_chances(self, first: NDArray, second: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Return P(read first | first), P(read first | second) and the labels behind each, by pair of values.
+
+        Shapes (pairs,), (pairs,), (pairs, 2). Each chance is drawn a little toward that of its true value in all pairs.
+        """
+        labels = self.counts[first, second]
+        correct = np.stack([labels[..., 0, 0], labels[..., 1, 1]], axis=-1)
+        trials = labels.sum(axis=-1)
+        value = np.stack([first, second], axis=-1)
+        pooled = np.empty(correct.shape)
+        everywhere = (correct.sum(axis=(-1, -2)) + 0.5) / (trials.sum(axis=(-1, -2)) + 1)
+        for v in range(len(self.counts)):
+            of_value = value == v
+            mean = ((correct * of_value).sum(axis=(-1, -2)) + everywhere) / ((trials * of_value).sum(axis=(-1, -2)) + 1)
+            pooled = np.where(of_value, mean[..., None, None], pooled)
+        accuracy = (correct + _PRIOR * pooled) / (trials + _PRIOR)
+        return accuracy[..., 0], 1 - accuracy[..., 1], trials + _PRIOR
 
     @property
     def total(self) -> int:
@@ -130,10 +144,10 @@ def correct_fit(sums: PairSums, errors: JudgeErrors) -> tuple[Strengths, Correct
     is true (Rogan and Gladen 1978, *Am. J. Epidemiology* 107), drawn a little toward the chances that hold for the true
     value in all its pairs. The labels' binomial variance is added by the delta method to that of each pair's share.
     """
-    right, wrong, trials = _reading_chances(errors.of_pairs(sums.first, sums.second), sums)
+    right, wrong, trials = errors.reading_chances(sums.first, sums.second)
     use = right - wrong
-    useless = bool((use < _LEAST_USE).any())
-    use = np.maximum(use, _LEAST_USE)
+    useless = bool((use < LEAST_USE).any())
+    use = np.maximum(use, LEAST_USE)
     n = np.maximum(sums.n, 1)
     read = sums.y / n
     share = np.clip((read - wrong) / use, 0, 1)
@@ -333,21 +347,6 @@ def correct_rankings(
         value=pd.Series(np.tile(np.asarray(values, dtype=object), len(graded.groups)), dtype="str"),
         **{name: column.ravel() for name, column in columns.items()},
     )
-
-
-def _reading_chances(labels: NDArray, sums: PairSums) -> tuple[NDArray, NDArray, NDArray]:
-    """Return P(read first | first), P(read first | second) and the labels behind each, by pair."""
-    correct = np.stack([labels[..., 0, 0], labels[..., 1, 1]], axis=-1)
-    trials = labels.sum(axis=-1)
-    value = np.stack([sums.first, sums.second], axis=-1)
-    pooled = np.empty(correct.shape)
-    everywhere = (correct.sum(axis=(-1, -2)) + 0.5) / (trials.sum(axis=(-1, -2)) + 1)
-    for v in range(sums.k):
-        of_value = value == v
-        mean = ((correct * of_value).sum(axis=(-1, -2)) + everywhere) / ((trials * of_value).sum(axis=(-1, -2)) + 1)
-        pooled = np.where(of_value, mean[..., None, None], pooled)
-    accuracy = (correct + _PRIOR * pooled) / (trials + _PRIOR)
-    return accuracy[..., 0], 1 - accuracy[..., 1], trials + _PRIOR
 
 
 def _ordered(sums: PairSums) -> tuple[NDArray, NDArray, NDArray]:

@@ -14,6 +14,8 @@ from scipy.stats import t as t_distribution
 
 from conflictscope.measure.bootstrap import DEFAULTS, ScenarioCounts, Settings, count_by_scenario
 from conflictscope.measure.choices import GROUP
+from conflictscope.measure.doubts import LEAST_USE, JudgeErrors
+from conflictscope.measure.rates import ALL
 from conflictscope.measure.strengths import fit_strengths, grade_choices
 
 STEERED = "steered:"
@@ -342,6 +344,103 @@ def _fieller_of_any(top: float, bottom: float, vtt: float, vbb: float, vtb: floa
         return -np.inf, np.inf
     root = np.sqrt(max(b * b - a * c, 0))
     return float((b - root) / a), float((b + root) / a)
+
+
+def correct_steering(
+    choices: pd.DataFrame,
+    target_rankings: Mapping[str, Sequence[str]],
+    values: Sequence[str],
+    errors: JudgeErrors,
+    settings: Settings = DEFAULTS,
+) -> pd.DataFrame:
+    """Give steering effects in conversation as the judge has them and with its errors taken out.
+
+    Parameters
+    ----------
+    choices, target_rankings, settings
+        As for `steering_effects`.
+    values : sequence of str
+        The value set, as given to `count_judge_errors`.
+    errors : JudgeErrors
+        The same for all targets and system prompts.
+
+    Returns
+    -------
+    DataFrame
+        For each target a row over all its target rankings (``target_ranking`` = ``all``), then one for each:
+        ``target``, ``target_ranking``, ``effect``, ``corrected``, each with ``_low`` and ``_high`` (−infinite if the
+        headroom may be nothing), and ``problem`` (why ``corrected`` is empty; empty if it is not).
+
+    Notes
+    -----
+    The share of a scenario that was read as for its first value, f, stands for (f − a) / (s − a), s and a the chances
+    that the judge reads the first value where the first or the second is true (Rogan and Gladen 1978); sums of these
+    have no bias, whatever the judge's errors, if it errs before and after independently. The interval is Fieller's; the
+    labels' binomial variance is added by the delta method to that of the scenarios.
+    """
+    talked = choices[choices["condition"].eq("open_ended")]
+    counts = count_by_scenario(talked)
+    place = pd.Index(list(values))
+    first, second = (place.get_indexer(counts.scenarios[side]) for side in ("first", "second"))
+    # labels are counted for pairs in the order of the value set
+    turned = first > second
+    right, wrong, trials = errors.reading_chances(np.minimum(first, second), np.maximum(first, second))
+    right, wrong = np.where(turned, 1 - wrong, right), np.where(turned, 1 - right, wrong)
+    trials = np.where(turned[:, None], trials[:, ::-1], trials)
+    by_target: dict[str, list[tuple[str, _Steered, NDArray[np.bool_]]]] = {}
+    for target, condition, name, higher in _steered_groups(counts, target_rankings):
+        by_target.setdefault(target, []).append((name, _compare(counts, target, condition, name, higher, None), higher))
+    rows = []
+    for target, parts in by_target.items():
+        for name, some in [(ALL, parts), *((part[0], [part]) for part in parts)]:
+            together = _together([steered for _, steered, _ in some])
+            higher = np.concatenate([higher for _, _, higher in some])
+            entry = together.scenario
+            chances = (right[entry], wrong[entry], trials[entry])
+            read = together.measures(settings.level)
+            problem = read["effect_problem"]
+            gained = (np.nan,) * 3
+            if problem is None:
+                gained, problem = _corrected_gain(together, higher, chances, settings.level)
+            rows.append(
+                {"target": target, "target_ranking": name}
+                | {key: read[key] for key in ("effect", "effect_low", "effect_high")}
+                | dict(zip(("corrected", "corrected_low", "corrected_high"), gained, strict=True))
+                | {"problem": problem}
+            )
+    return pd.DataFrame(rows).astype({"problem": "str"})
+
+
+def _corrected_gain(
+    steered: _Steered, higher: NDArray[np.bool_], chances: tuple[NDArray, NDArray, NDArray], level: float
+) -> tuple[tuple[float, float, float], str | None]:
+    """Return the share of headroom gained with its ends, a judge's errors taken out, and why there is none."""
+    right, wrong, trials = chances
+    ok = ~np.isnan(steered.before + steered.steered)
+    use = right - wrong
+    if (use[ok] < LEAST_USE).any():
+        return (np.nan,) * 3, "in some pair the judge's readings hardly depend on what is true"
+    use = np.maximum(use, LEAST_USE)
+    sign = np.where(higher, -1.0, 1.0)  # what a share for the first value adds to the share against the order
+    first = [((np.where(higher, 1 - x, x) - wrong) / use) for x in (steered.before, steered.steered)]
+    x, y = (np.where(ok, np.where(higher, 1 - f, f), 0.0) for f in first)
+    vxx, vyy, vxy, clusters = _spread(x, y, ok, steered.scenario, steered.pair)
+    for pair in np.unique(steered.pair[ok]):
+        inside = ok & (steered.pair == pair)
+        at = int(inside.argmax())
+        s, a, labels = right[at], wrong[at], trials[at]
+        slopes = [
+            ((sign * -f / use)[inside].sum(), (sign * (f - 1) / use)[inside].sum()) for f in first
+        ]  # of either sum, by s and by a
+        for of, variance in enumerate((s * (1 - s) / labels[0], a * (1 - a) / labels[1])):
+            vxx += slopes[0][of] ** 2 * variance
+            vyy += slopes[1][of] ** 2 * variance
+            vxy += slopes[0][of] * slopes[1][of] * variance
+    total_x, total_y = x.sum(), y.sum()
+    ratio = (total_x * total_y + vxy) / (total_x**2 + vxx)  # without the first-order bias of a ratio
+    quantile = t_distribution.isf((1 - level) / 2, max(int(clusters) - 1, 1))
+    low, high = _fieller_of_any(total_y, total_x, vyy, vxx, vxy, quantile)
+    return (float(1 - ratio), 1 - high, min(1 - low, 1.0)), None
 
 
 def moved_choices(choices: pd.DataFrame, target_rankings: Mapping[str, Sequence[str]]) -> pd.DataFrame:
