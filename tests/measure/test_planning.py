@@ -8,7 +8,13 @@ import pytest
 from scipy.stats import norm
 
 from conflictscope.measure import Settings
-from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan, widening
+from conflictscope.measure.planning import (
+    PlannedStudy,
+    expected_precision,
+    outlines_by_pair,
+    precision_plan,
+    widening,
+)
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.strengths import PairSums, fit_strengths
 
@@ -167,3 +173,51 @@ def test_what_some_of_the_pairs_cost_in_width_is_what_the_fits_say():
     assert in_all == pytest.approx(a_pair * np.sqrt(len(ring) / 28))
     assert widening(THREE) == pytest.approx((1, 1))
     assert widening([("a", "b"), ("c", "d")]) == (np.inf, np.inf)
+
+
+def shown(*rows):
+    return pd.DataFrame(rows, columns=["value_1", "value_2", "outlines", "kept", "stated"])
+
+
+def test_a_rare_pair_is_named_first_with_the_outlines_that_it_takes():
+    study = PlannedStudy(THREE)
+    known = shown(("a", "b", 0, 0, 0.5), ("a", "c", 0, 0, 0.05), ("b", "c", 0, 0, 1.0))
+    table = outlines_by_pair(study, known, scenarios_per_pair=40, outlines_per_pair=60)
+    assert table["value_1"].str.cat(table["value_2"]).tolist() == ["ac", "ab", "bc"]
+    assert table["outlines_needed"].iloc[2] == 40 and table["kept_planned"].tolist() == [3, 30, 60]
+    rng = np.random.default_rng(0)
+    for share, needed in zip((0.05, 0.5), table["outlines_needed"], strict=False):
+        assert (rng.binomial(needed, share, 20_000) >= 40).mean() == pytest.approx(0.8, abs=0.03)
+    assert table["rate_half_width"].is_monotonic_decreasing
+
+
+def test_what_few_outlines_have_shown_takes_more_to_be_sure_of():
+    few, many = (
+        outlines_by_pair(
+            PlannedStudy(THREE), shown(("a", "b", n, n // 10, np.nan)), scenarios_per_pair=20, outlines_per_pair=50
+        ).iloc[0]
+        for n in (20, 2000)
+    )
+    assert few["kept_share"] == many["kept_share"] == 0.1
+    assert few["kept_share_low"] < many["kept_share_low"] < 0.1 < many["kept_share_high"] < few["kept_share_high"]
+    assert 200 < many["outlines_needed"] < 0.9 * few["outlines_needed"]
+
+
+def test_the_chance_holds_over_pairs_whose_share_is_not_known():
+    """Over shares drawn from the prior and counts from them, the outlines needed do in as many cases as was asked."""
+    rng = np.random.default_rng(1)
+    reached = []
+    for share in rng.beta(0.5, 0.5, 400):
+        kept = rng.binomial(30, share)
+        known = shown(("a", "b", 30, kept, np.nan))
+        needed = outlines_by_pair(PlannedStudy(THREE), known, scenarios_per_pair=10, outlines_per_pair=1)
+        if pd.notna(m := needed["outlines_needed"].iloc[0]):
+            reached.append(rng.binomial(m, share) >= 10)
+    assert np.mean(reached) == pytest.approx(0.82, abs=0.06)
+
+
+def test_what_was_never_kept_is_left_open():
+    row = outlines_by_pair(
+        PlannedStudy(THREE), shown(("a", "b", 400, 0, np.nan)), scenarios_per_pair=200, outlines_per_pair=50
+    ).iloc[0]
+    assert pd.isna(row["outlines_needed"]) and row["rate_half_width"] == 0.5

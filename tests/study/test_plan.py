@@ -24,6 +24,7 @@ from conflictscope.study.plan import (
     describe_minutes,
     notes_on_time,
     open_tokenisers,
+    plan_precision,
     plan_study,
     read_done,
     sum_minutes,
@@ -299,3 +300,14 @@ def test_a_notebook_that_takes_long_is_named(registry):
         assert sum_minutes(estimate[estimate["stage"].eq(stage)], "minutes_still") >= 10
     assert any(note.startswith("Notebook 06") for note in notes)
     assert notes_on_time(estimate.assign(still=0)) == []
+
+
+def test_pairs_are_planned_by_what_was_kept_of_each_or_is_stated(recorded, tmp_path):
+    parameters = load_parameters(recorded / "params" / "newsroom.yaml")
+    _, _, by_pair = plan_precision(parameters, 0.2, 0.5, {frozenset({"speed", "accuracy"}): 0.05})
+    assert len(by_pair) == 6 and set(by_pair.iloc[0][["value_1", "value_2"]]) == {"speed", "accuracy"}
+    assert by_pair["kept_share"].iloc[0] == 0.05 and (by_pair["kept_share"].iloc[1:] > 0.3).all()
+    with pytest.raises(ValueError, match="expected a pair of the study's values"):
+        plan_precision(parameters, 0.2, 0.5, {frozenset({"speed", "thrift"}): 0.5})
+    before = load_parameters(recorded / "params" / "newsroom.yaml", out=tmp_path)
+    assert plan_precision(before, 0.2, 0.5)[2].empty

@@ -76,7 +76,13 @@ from conflictscope.measure.filter_errors import filter_errors
 from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
-from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan, widening
+from conflictscope.measure.planning import (
+    PlannedStudy,
+    expected_precision,
+    outlines_by_pair,
+    precision_plan,
+    widening,
+)
 from conflictscope.measure.pressure import balance_leans, compliance
 from conflictscope.measure.published import published_ablations
 from conflictscope.measure.rankings import compare_values, rank_values
@@ -156,6 +162,7 @@ __all__ = [
     "moved_choices",
     "net_value_effects",
     "observed_agreement",
+    "outlines_by_pair",
     "pass_rates",
     "position_effect",
     "precision_plan",

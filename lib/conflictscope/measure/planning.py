@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm, studentized_range
+from scipy.stats import betabinom, binom, norm, studentized_range
 
 from conflictscope.measure.bradley_terry import fit_bradley_terry, win_graph_connected
+from conflictscope.measure.rates import wilson_interval
 from conflictscope.measure.scale_shift import no_shift_p
 from conflictscope.measure.strengths import PairSums, fit_strengths
 
@@ -20,6 +21,7 @@ _ARRANGEMENTS = 20  # which value has which strength
 _RATE_STUDIES, _RESAMPLES = 150, 1000  # the mean width is then known to 0.5 %
 _SHIFT_STUDIES = 20  # in each arrangement: the power is then known to 2 %
 _LARGEST = 20_000  # scenarios a pair; beyond it a goal is out of reach
+_MOST_OUTLINES = 100_000  # of one pair
 _TOLERANCE = 1.02  # the search ends when the number is known to 2 %
 
 
@@ -332,13 +334,79 @@ def precision_plan(
     return table.reindex(columns=[*table.columns[:4], *measures]).astype(dict.fromkeys(measures, "float64"))
 
 
-def _least(reached: Callable[[int], bool]) -> int | None:
-    """Return the least number, to 2 %, that reaches a goal; None if 20,000 does not."""
+def outlines_by_pair(
+    study: PlannedStudy,
+    shown: pd.DataFrame,
+    *,
+    scenarios_per_pair: int,
+    outlines_per_pair: int,
+    power: float = 0.8,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Give how many outlines each pair needs, as pairs differ in how many of theirs are kept.
+
+    Parameters
+    ----------
+    study : PlannedStudy
+        The design and the assumptions; its ``kept_share`` is not used.
+    shown : DataFrame
+        One row a pair: ``value_1``, ``value_2``, ``outlines``, ``kept`` (counts so far) and ``stated`` (share kept,
+        above 0 and at most 1, taken as known; if empty, the counts speak).
+    scenarios_per_pair : int
+        Kept scenarios wanted in each pair.
+    outlines_per_pair : int
+        Outlines that the study plans for each pair.
+    power : float
+        Wanted chance that a pair comes to so many.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair, the rarest first: ``value_1``, ``value_2``, ``outlines``, ``kept``, ``kept_share``,
+        ``kept_share_low``, ``kept_share_high`` (0–1, Wilson's interval at the study's level; without one if it is
+        stated), ``outlines_needed`` (with which the pair has `scenarios_per_pair` kept with chance `power`; empty if
+        100,000 do not do), ``kept_planned`` (kept of `outlines_per_pair`, expected) and ``rate_half_width`` (of the
+        pair's preference rate with that many, as from `expected_precision`).
+
+    Notes
+    -----
+    Of m further outlines a beta-binomial number is kept, with Jeffreys' prior for the share: few outlines so far make
+    for many more to be sure.
+    """
+    rows = []
+    for pair in shown.itertuples(index=False):
+        stated = not pd.isna(pair.stated)
+        one, other = pair.kept + 0.5, pair.outlines - pair.kept + 0.5
+        low, high = wilson_interval(pair.kept, pair.outlines, study.level)
+        if stated:
+            share, low, high = pair.stated, pair.stated, pair.stated
+        else:
+            share = pair.kept / pair.outlines if pair.outlines else np.nan
+
+        def reached(m: int, pair=pair, stated=stated, one=one, other=other) -> bool:
+            enough = scenarios_per_pair - 1
+            left = binom.sf(enough, m, pair.stated) if stated else betabinom.sf(enough, m, one, other)
+            return bool(left >= power)
+
+        kept = share * outlines_per_pair
+        width = _rate_half_width(study, round(kept), seed) if kept >= 0.5 else 0.5
+        rows.append(
+            {"value_1": pair.value_1, "value_2": pair.value_2, "outlines": pair.outlines, "kept": pair.kept}
+            | {"kept_share": share, "kept_share_low": float(low), "kept_share_high": float(high)}
+            | {"outlines_needed": _least(reached, largest=_MOST_OUTLINES), "kept_planned": kept}
+            | {"rate_half_width": width}
+        )
+    table = pd.DataFrame(rows).astype({"outlines_needed": "Int64"})
+    return table.sort_values("kept_share", kind="stable", ignore_index=True)
+
+
+def _least(reached: Callable[[int], bool], *, largest: int = _LARGEST) -> int | None:
+    """Return the least number, to 2 %, that reaches a goal; None if `largest` does not."""
     high = 4
     while not reached(high):
-        if high >= _LARGEST:
+        if high >= largest:
             return None
-        high = min(2 * high, _LARGEST)
+        high = min(2 * high, largest)
     low = high // 2 if high > 4 else 0
     while high > low + 1 and high > low * _TOLERANCE:
         middle = (low + high) // 2

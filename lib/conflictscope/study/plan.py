@@ -7,14 +7,15 @@ precision takes, from simulation with the study's settings.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from conflictscope.elicit import choose_target_rankings
-from conflictscope.measure import count_outcomes, flip_rate, precision_plan
+from conflictscope.measure import count_outcomes, flip_rate, outlines_by_pair, precision_plan
 from conflictscope.measure.planning import PlannedStudy, widening
 from conflictscope.models import Model, Registry
 from conflictscope.models.prices import date_snapshot, name_snapshot
@@ -395,8 +396,13 @@ def _arms_of_steering(names: list[str], wanted: list[str]) -> int:
     return len(choose_target_rankings(names, rankings, wanted, seed=0)["any"]) + 1
 
 
-def plan_precision(parameters: StudyParameters, precision: float, difference: float) -> tuple[str, pd.DataFrame]:
-    """Return how many scenarios per pair give a wanted precision.
+def plan_precision(
+    parameters: StudyParameters,
+    precision: float,
+    difference: float,
+    kept_shares: Mapping[frozenset[str], float] | None = None,
+) -> tuple[str, pd.DataFrame, pd.DataFrame]:
+    """Return how many scenarios per pair give a wanted precision, and how many outlines each pair needs for it.
 
     Parameters
     ----------
@@ -404,6 +410,9 @@ def plan_precision(parameters: StudyParameters, precision: float, difference: fl
         Half-width wanted of the interval of a pair's preference rate, 0–0.5.
     difference : float
         Strength between values of neighbouring rank that are to be told apart, log-odds.
+    kept_shares : mapping, optional
+        Pair of values → share of its outlines that become kept scenarios, 0–1, where it is stated; what the study's
+        tables show of the others.
 
     Returns
     -------
@@ -411,6 +420,13 @@ def plan_precision(parameters: StudyParameters, precision: float, difference: fl
         The settings that the simulation used, and where they come from.
     needed : DataFrame
         As from ``precision_plan``: one row a goal.
+    by_pair : DataFrame
+        As from ``outlines_by_pair``, for the first goal; empty if nothing is known or stated of any pair.
+
+    Raises
+    ------
+    ValueError
+        If a share is stated of what is no pair of the study, or is not above 0 and at most 1.
     """
     values = parameters.values
     shown, source = _shown_by_run(parameters)
@@ -433,7 +449,36 @@ def plan_precision(parameters: StudyParameters, precision: float, difference: fl
             f". {len(study.pairs):,} of {every:,} pairs: intervals of differences are {a_pair:.2f} times as wide as "
             f"with all pairs and as many scenarios a pair, {in_all:.2f} times with as many scenarios in all"
         )
-    return assumed, precision_plan(study, precision=precision, seed=values["seed"])
+    needed = precision_plan(study, precision=precision, seed=values["seed"])
+    by_pair, scenarios = _kept_by_pair(parameters, study.pairs, kept_shares or {}), needed["scenarios_per_pair"].iloc[0]
+    if by_pair.empty or pd.isna(scenarios):
+        return assumed, needed, by_pair.head(0)
+    planned = {"scenarios_per_pair": int(scenarios), "outlines_per_pair": values["outlines_per_pair"]}
+    return assumed, needed, outlines_by_pair(study, by_pair, **planned, seed=values["seed"])
+
+
+def _kept_by_pair(
+    parameters: StudyParameters, pairs: Sequence[tuple[str, str]], stated: Mapping[frozenset[str], float]
+) -> pd.DataFrame:
+    """Return outlines, kept scenarios and stated share of each pair of which anything is known."""
+    known = {frozenset(pair) for pair in pairs}
+    for one, share in stated.items():
+        if one not in known or not 0 < share <= 1:
+            raise ValueError(
+                f"kept share of {' and '.join(sorted(one))}: found {share:g}; expected a pair of the study's values "
+                "and a number above 0 and at most 1."
+            )
+    folder, names = parameters.path("run_folder"), ("outlines", "kept_scenarios")
+    counts: list[Counter[frozenset[str]]] = [Counter(), Counter()]
+    if all(table_path(folder, name).exists() for name in names):
+        tables = [read_table(name, folder, study=parameters.study) for name in names]
+        counts = [Counter(map(frozenset, zip(t["value_1"], t["value_2"], strict=True))) for t in tables]
+    rows = []
+    for pair in pairs:
+        outlines, kept = (count[frozenset(pair)] for count in counts)
+        rows.append((*pair, outlines, min(kept, outlines), stated.get(frozenset(pair), float("nan"))))
+    table = pd.DataFrame(rows, columns=["value_1", "value_2", "outlines", "kept", "stated"])
+    return table[table["outlines"].gt(0) | table["stated"].notna()].reset_index(drop=True)
 
 
 def _shown_by_run(parameters: StudyParameters) -> tuple[dict[str, Any], str]:
