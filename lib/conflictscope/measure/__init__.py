@@ -39,6 +39,7 @@ The rooms, in the order in which they build on one another:
 - ``net_effects``: values net of position, acting and template
 - ``graded``: leaning, ratings and log-probabilities as preferences from 0 to 1, counted like choices
 - ``jury``: several judges' verdicts become one
+- ``judge_traits``: severity and discrimination of each of several judges (item response)
 - ``self_preference``: whether judges or authors treat their own family's models otherwise
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
 - ``planning``: how many scenarios a pair a wanted precision needs
@@ -74,6 +75,7 @@ from conflictscope.measure.doubts import (
 )
 from conflictscope.measure.filter_errors import filter_errors
 from conflictscope.measure.graded import grade_preferences
+from conflictscope.measure.judge_traits import judge_traits
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.planning import (
@@ -155,6 +157,7 @@ __all__ = [
     "groups_without_choice",
     "halves_agree",
     "judge_as_reader",
+    "judge_traits",
     "jury_verdicts",
     "likert_difference_rate",
     "mark_front",
