@@ -25,6 +25,7 @@ TABLES = list(WRITERS)
 # tables from a stage on
 FROM = {name: TABLES[TABLES.index(name) :] for name in TABLES}
 AFTER_VERDICTS = [
+    "refusals",
     *(name for name in TABLES if name.startswith("pressed_")),
     "swapped_verdicts",
     "further_verdicts",

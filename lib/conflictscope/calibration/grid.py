@@ -30,6 +30,7 @@ from conflictscope.calibration.truths import true_steering
 from conflictscope.measure.before_after import compare_groups
 from conflictscope.measure.bootstrap import Settings
 from conflictscope.measure.doubts import JudgeErrors, correct_rankings, count_judge_errors, value_orders
+from conflictscope.measure.filter_errors import filter_errors
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.raters import agreement_between_raters
 from conflictscope.measure.rates import flip_rate, position_effect
@@ -91,6 +92,9 @@ WANTED = {
     "position effect: covered": ("level", 0.95),
     "κ: covered": ("at least", 0.95),
     "τ with the truth": ("", np.nan),
+    "pass rate, corrected: covered": ("level", 0.95),
+    "wrongly passed: covered": ("level", 0.95),
+    "wrongly failed: covered": ("level", 0.95),
     "changes: covered": ("level", 0.95),
     "some change claimed": ("at most", 0.05),
     "the changed value found": ("at least", 0.8),
@@ -511,6 +515,34 @@ def kappa_cell(conversations: int, error: float) -> Cell:
     return run
 
 
+def filter_cell(scenarios: int, labels: int) -> Cell:
+    """Return the cell of `filter_errors`: people would pass 70 %; the filter fails 5 % of them, passes 30 % more."""
+
+    def run(studies: int, seed: int) -> Iterator[Record]:
+        rng = np.random.default_rng(seed)
+        for _ in range(studies):
+            truly = rng.random(scenarios) < 0.7
+            passed = rng.random(scenarios) < np.where(truly, 0.95, 0.3)
+            picked = rng.choice(scenarios, labels, replace=False)
+            named = pd.Series([f"s{n:04d}" for n in range(scenarios)])
+            readings = pd.concat(
+                [
+                    pd.DataFrame({"scenario_id": named, "rater": "filter", "passes": passed}),
+                    pd.DataFrame({"scenario_id": named[picked], "rater": "people", "passes": truly[picked]}),
+                ],
+                ignore_index=True,
+            )
+            readings = readings.assign(check="dilemma", reading=np.where(readings["passes"], "yes", "no"))
+            wrong = filter_errors(readings, "filter", ["people"]).query("check == 'dilemma'")
+            yield {
+                "pass rate, corrected: covered": _covered(wrong, "pass_rate_corrected", np.array(truly.mean()))[0],
+                "wrongly passed: covered": _covered(wrong, "wrongly_passed", np.array((passed & ~truly).sum()))[0],
+                "wrongly failed: covered": _covered(wrong, "wrongly_failed", np.array((truly & ~passed).sum()))[0],
+            }
+
+    return run
+
+
 def change_cell(size: Size, truth: Truth) -> Cell:
     """Return the cell of `compare_groups`, the groups being word and deed; the margin is the change, or .8 if none."""
 
@@ -636,6 +668,9 @@ def cells() -> dict[tuple[str, str, str], Cell]:
         grid[f"3 values, {scenarios} a pair", truth, "judge misreads 25 % of one value"] = misread_steering_cell(
             scenarios, steerability, 60
         )
+    for labels in (30, 60):
+        key = f"{labels} of 240 scenarios labelled", "filter", "it passes 30 % of what people fail"
+        grid[key] = filter_cell(240, labels)
     return grid
 
 

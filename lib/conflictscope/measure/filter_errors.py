@@ -35,7 +35,7 @@ def filter_errors(readings: pd.DataFrame, judge: str, people: list[str], level: 
         One row a check, and one for passing all of them (``all six``: failed by whoever fails one, whatever is known of
         the others): ``check``; ``read``, ``passed`` (scenarios that the filter has read and passed); ``labelled``;
         ``wrongly_passed`` and ``wrongly_failed`` (scenarios, of all read, that it passes and people would not, and the
-        other way round) and ``pass_rate_corrected`` (share of scenarios that people would pass, 0–1), each with
+        other way round) and ``pass_rate_corrected`` (share of these that people would pass, 0–1), each with
         ``_low`` and ``_high``. Empty where nothing of the kind is labelled.
 
     Notes
