@@ -3,7 +3,7 @@
 - ``value_sets``: read and lint a value set; list its pairs
 - ``tenets``: a specification becomes a value set, each value with the sentence it rests on
 - ``outlines``: first step, outlines over templates and directions
-- ``dedupe``: mark outlines that repeat an earlier one
+- ``dedupe``: mark outlines that repeat an earlier one of their pair; drop scenarios that repeat one of any pair
 - ``writing``: second step, full scenarios; or scenarios without outlines, the paper's ablations
 - ``from_file``: scenarios that exist already, and what they lack, added by the author
 - ``checks``: the six checks, what became of each scenario, and which action a judge sees as A
@@ -16,7 +16,7 @@ from conflictscope.rooms import open_rooms
 
 if TYPE_CHECKING:
     from conflictscope.scenarios.checks import action_shown_first, apply_filter, check_scenarios, filter_funnel
-    from conflictscope.scenarios.dedupe import mark_duplicates
+    from conflictscope.scenarios.dedupe import drop_repeats_over_all, mark_duplicates
     from conflictscope.scenarios.domains import assign_domains
     from conflictscope.scenarios.from_file import (
         complete_scenarios,
@@ -46,6 +46,7 @@ __all__ = [
     "check_scenarios",
     "complete_scenarios",
     "drop_repeated_scenarios",
+    "drop_repeats_over_all",
     "filter_funnel",
     "load_value_set",
     "mark_duplicates",
@@ -66,7 +67,7 @@ __getattr__ = open_rooms(
     __name__,
     {
         "checks": ("action_shown_first", "apply_filter", "check_scenarios", "filter_funnel"),
-        "dedupe": ("mark_duplicates",),
+        "dedupe": ("drop_repeats_over_all", "mark_duplicates"),
         "domains": ("assign_domains",),
         "from_file": (
             "complete_scenarios",

@@ -140,6 +140,9 @@ class Parameters(BaseModel):
     similarity_threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="cosine from which an outline counts as a repeat; empty: the embedder's own"
     )
+    overall_threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="cosine from which a scenario repeats one of any pair (authors: 0.9); empty: not compared"
+    )
     earlier_runs: Annotated[list[Filled], Once] = Field(
         [], description="folders of earlier studies, from the project's folder; their outlines are not repeated"
     )

@@ -39,6 +39,8 @@ class Counts:
     """Scenarios to be written without an outline."""
     incomplete: int
     """Scenarios from a file that lack something."""
+    compared_over_all: int
+    """Scenarios that are compared with those of all pairs."""
     scenarios: int
     """Scenarios to be checked."""
     kept: int
@@ -164,7 +166,9 @@ _STUDY = (
                 ),
                 _WRITTEN,
             ),
-            **dict.fromkeys(("outlines_per_call", "embedder", "similarity_threshold", "earlier_runs"), _WRITTEN[:2]),
+            **dict.fromkeys(("outlines_per_call", "similarity_threshold", "earlier_runs"), _WRITTEN[:2]),
+            "embedder": _WRITTEN,
+            "overall_threshold": _WRITTEN[2:],
         },
         steps=(
             Step(
@@ -192,6 +196,7 @@ _STUDY = (
                 filled_in=_PAIR + OUTLINE,
                 characters_out=SCENARIO,
             ),
+            Step("embeddings", "embedder", EMBEDDING, "scenarios", lambda c: c.compared_over_all, _EXAMINED, 0),
         ),
     ),
     Stage(
