@@ -1,8 +1,8 @@
 """Time a study of 300 values in 1,000 pairs with 10 targets, on one core.
 
 `python tests/benchmarks/many_values.py [VALUES]`: its value set is loaded, the study planned and its status told; every
-table of notebook 05 is made of choices of known respondents, 5 scenarios a pair in both conditions. Processor seconds of
-each, and the peak memory so far, are printed.
+table of notebook 05 is made of choices of known respondents, 5 scenarios a pair in both conditions. Processor seconds
+of each, and the peak memory so far, are printed.
 """
 
 import contextlib

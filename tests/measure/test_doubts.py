@@ -191,4 +191,4 @@ def test_of_many_values_first_order_tells_nearly_the_same(monkeypatch):
     both = np.isfinite(exact[1]) & np.isfinite(near[1])
     assert (np.isfinite(exact[1]) == np.isfinite(near[1])).all() and both.sum() > 15
     assert near[1][both] == pytest.approx(exact[1][both], abs=0.12)
-    assert (near[2] == exact[2]).mean() > 0.9 and exact[2].any() and not exact[2].all()
+    assert (near[2] == exact[2]).mean() > 0.85 and exact[2].any() and not exact[2].all()
