@@ -83,7 +83,7 @@ async def _embed(texts: Sequence[str], embedder: str, models: "Models") -> np.nd
 
 def _dense(vectors: np.ndarray | csr_array) -> np.ndarray:
     """Return unit vectors; zero stays zero."""
-    filled = vectors.toarray() if issparse(vectors) else np.asarray(vectors)
+    filled = vectors.toarray() if isinstance(vectors, csr_array) else np.asarray(vectors)
     length = np.linalg.norm(filled, axis=1, keepdims=True)
     return np.asarray(filled / np.where(length > 0, length, 1))
 

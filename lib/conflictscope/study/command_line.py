@@ -436,6 +436,9 @@ def import_(
 @click.option("--format", type=click.Choice(FILE_FORMATS), default="parquet", show_default=True, help="Of the tables.")
 @click.option("--table", "names", multiple=True, metavar="NAME", help=f"This table (may be given again) [{_EXPORTED}].")
 @click.option("--inspect", is_flag=True, help="Write a task for Inspect too.")
+@click.option("--inspect-logs", is_flag=True, help="Write the conversations as logs that Inspect's viewer opens.")
+@click.option("--every-eval-ever", is_flag=True, help="Write results as records of the schema of that name.")
+@click.option("--organisation", metavar="NAME", default="unknown", help="Who ran the study, for these records.")
 @click.option("--licence", metavar="NAME", help="Licence that you have chosen, as the Hugging Face Hub names it.")
 @click.option("--language", default="en", show_default=True, help="Language of the scenarios, ISO 639-1.")
 @click.option(
@@ -447,6 +450,9 @@ def export(
     format: "Format",
     names: tuple[str, ...],
     inspect: bool,
+    inspect_logs: bool,
+    every_eval_ever: bool,
+    organisation: str,
     licence: str | None,
     language: str,
     models: Path,
@@ -461,6 +467,9 @@ def export(
         format=format,
         names=names or EXPORTED,
         inspect=inspect,
+        inspect_logs=inspect_logs,
+        every_eval_ever=every_eval_ever,
+        organisation=organisation,
         licence=licence,
         language=language,
     )
