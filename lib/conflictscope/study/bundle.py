@@ -277,7 +277,7 @@ def describe_crate(study: str, manifest: Mapping[str, Any], members: Iterable[st
             "`conflictscope replay FILE` rebuilds every table and figure from it without asking a model."
         ),
         "datePublished": manifest["written"],
-        "license": "not chosen; all rights are those of whoever made it",
+        "license": "not chosen",
         "hasPart": [{"@id": file["@id"]} for file in files],
         "mentions": {"@id": "#run"},
     }

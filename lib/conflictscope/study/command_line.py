@@ -65,6 +65,7 @@ def new(folder: Path) -> None:
 @_commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--author", help="Model that reads the text; without one, nothing is asked: the calls are counted.")
+@click.option("--price", "only_price", is_flag=True, help="Only tell calls and price; ask nothing.")
 @click.option(
     "--models", type=click.Path(path_type=Path), default=Path("params/models.yaml"), help="The file of models."
 )
@@ -80,6 +81,7 @@ def new(folder: Path) -> None:
 def tenets(
     file: Path,
     author: str | None,
+    only_price: bool,
     models: Path,
     out: Path | None,
     embedder: str,
@@ -96,8 +98,8 @@ def tenets(
     from conflictscope.study.specification import describe_calls, write_tenets
 
     place = out or Path("params/value_sets") / f"{file.stem}.yaml"
-    if author is None:
-        _say(describe_calls(file))
+    _say(describe_calls(file, author, models))
+    if author is None or only_price:
         return
     written = write_tenets(file, place, author, models, embedder=embedder, alike=alike, each=each, seed=seed)
     for line in asyncio.run(written):
