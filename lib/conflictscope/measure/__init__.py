@@ -31,6 +31,7 @@ The rooms, in the order in which they build on one another:
 - ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
 - ``between_studies``: the same values in two studies
+- ``between_languages``: the same scenarios in two languages
 - ``abstention``: what becomes of a ranking if a model may take neither action
 - ``before_after``: two groups on the same scenarios: what changed, what change is excluded
 - ``steering``: steering effect, placebo, leakage; which choices moved
@@ -46,6 +47,7 @@ The rooms, in the order in which they build on one another:
 
 from conflictscope.measure.abstention import compare_with_forced
 from conflictscope.measure.before_after import compare_groups, halves_agree, told_first
+from conflictscope.measure.between_languages import compare_languages
 from conflictscope.measure.between_studies import strength_differences
 from conflictscope.measure.bootstrap import Settings, count_wins
 from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, win_graph_connected
@@ -114,6 +116,7 @@ __all__ = [
     "choices_as_read",
     "compare_conditions",
     "compare_groups",
+    "compare_languages",
     "compare_values",
     "compare_with_forced",
     "compliance",
