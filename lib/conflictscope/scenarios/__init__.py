@@ -5,6 +5,7 @@
 - ``outlines``: first step, outlines over templates and directions
 - ``dedupe``: mark outlines that repeat an earlier one of their pair; drop scenarios that repeat one of any pair
 - ``writing``: second step, full scenarios; or scenarios without outlines, the paper's ablations
+- ``translation``: scenarios of one study in a second language, audited by translating them back
 - ``from_file``: scenarios that exist already, and what they lack, added by the author
 - ``checks``: the six checks, what became of each scenario, and which action a judge sees as A
 - ``domains``: which part of life each scenario is from
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from conflictscope.scenarios.outlines import plan_outlines, write_outlines
     from conflictscope.scenarios.tenets import Reading, alike_pairs, read_tenets, split_passages, value_set_text
+    from conflictscope.scenarios.translation import audit_translation, translate_prompts, translate_scenarios
     from conflictscope.scenarios.value_sets import Value, ValueSet, load_value_set
     from conflictscope.scenarios.writing import (
         drop_repeated_scenarios,
@@ -43,6 +45,7 @@ __all__ = [
     "alike_pairs",
     "apply_filter",
     "assign_domains",
+    "audit_translation",
     "check_scenarios",
     "complete_scenarios",
     "drop_repeated_scenarios",
@@ -57,6 +60,8 @@ __all__ = [
     "read_scenario_file",
     "read_tenets",
     "split_passages",
+    "translate_prompts",
+    "translate_scenarios",
     "value_set_text",
     "write_in_single_stage",
     "write_outlines",
@@ -78,6 +83,7 @@ __getattr__ = open_rooms(
         ),
         "outlines": ("plan_outlines", "write_outlines"),
         "tenets": ("Reading", "alike_pairs", "read_tenets", "split_passages", "value_set_text"),
+        "translation": ("audit_translation", "translate_prompts", "translate_scenarios"),
         "value_sets": ("Value", "ValueSet", "load_value_set"),
         "writing": ("drop_repeated_scenarios", "plan_single_stage", "write_in_single_stage", "write_scenarios"),
     },

@@ -1,6 +1,7 @@
 """The command line.
 
-``conflictscope new | tenets | run | plan | validate | status | probe | import | export | bundle | replay | rescue``.
+``conflictscope new | tenets | translate | run | plan | validate | status | probe | import | export | bundle | replay |
+rescue``.
 
 A command imports what it needs when it is called, so that ``--help`` and ``validate`` answer at once.
 """
@@ -339,6 +340,22 @@ def bundle(run_folder: Path, out: Path | None) -> None:
     parameters, manifest = restore_run(folder, find_project(Path.cwd()))
     file = pack_bundle(parameters, manifest, out or folder.parent / f"{parameters.study}.bundle.zip")
     _say(f"{os.path.relpath(file)}: {file.stat().st_size:,} bytes. Rebuild it with: conflictscope replay FILE")
+
+
+@_commands.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
+@click.option("--language", required=True, help="To translate into: a BCP-47 tag or a name.")
+@click.option("--author", required=True, help="Model that translates.")
+@click.option("--judge", required=True, help="Model that translates back and compares.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Parameter file to write, in params.")
+def translate(run_folder: Path, language: str, author: str, judge: str, out: Path) -> None:
+    """Make a study of another one's kept scenarios in a second language, audited by translating them back."""
+    import asyncio
+
+    from conflictscope.study.translating import translate_study
+
+    for line in asyncio.run(translate_study(run_folder, out, language, author, judge)):
+        _say(line)
 
 
 @_commands.command()

@@ -117,6 +117,9 @@ class Parameters(BaseModel):
     prompts_folder: Text = Field(
         "", description="folder of prompts that take the place of shipped ones of the same names; empty: none"
     )
+    language: Text = Field(
+        "", description="language that scenarios and messages are written in, a BCP-47 tag or a name; empty: English"
+    )
     call_store: Annotated[Filled, AfterValidator(_check_address)] | None = Field(
         None, description="database URL of the call store; empty: calls.sqlite in run_folder"
     )

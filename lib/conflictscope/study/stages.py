@@ -162,7 +162,7 @@ _STUDY = (
             **dict.fromkeys(
                 (
                     *("author", "outlines_per_pair", "scenarios", "generation", "author_temperature"),
-                    "author_max_tokens",
+                    *("author_max_tokens", "language"),
                 ),
                 _WRITTEN,
             ),
