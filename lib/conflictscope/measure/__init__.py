@@ -71,7 +71,7 @@ from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
 from conflictscope.measure.planning import PlannedStudy, expected_precision, precision_plan, widening
 from conflictscope.measure.pressure import balance_leans, compliance
-from conflictscope.measure.published import published_ablations
+from conflictscope.measure.published import published_ablations, published_authors
 from conflictscope.measure.rankings import compare_values, rank_values
 from conflictscope.measure.raters import (
     agreement_between_raters,
@@ -149,6 +149,7 @@ __all__ = [
     "precision_plan",
     "preference_rates",
     "published_ablations",
+    "published_authors",
     "rank_values",
     "rates_by_family",
     "read_check_labels",
