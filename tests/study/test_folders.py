@@ -71,7 +71,7 @@ def sealed(finished):
 def test_status_bundle_export_and_browsing_only_read(sealed, tmp_path):
     assert call(sealed, "-c", "open('runs/newsroom/x', 'w')").returncode
     out = tmp_path / "out"
-    said = conflictscope(sealed, "status", "params/newsroom.yaml")
+    said = conflictscope(sealed, "status", "runs/newsroom")
     assert said.returncode == 0 and "up to date" in said.stdout, said.stderr[-2000:]
     packed = conflictscope(sealed, "bundle", "runs/newsroom", "--out", str(out / "x.zip"))
     assert packed.returncode == 0, packed.stderr[-2000:]

@@ -265,6 +265,8 @@ def test_a_study_that_has_run_is_restored_with_its_places(tmp_path):
 def test_missing_files_are_named_with_what_there_is(project, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"nothing.yaml is not there"):
         load_parameters(project / "params" / "nothing.yaml")
+    with pytest.raises(ValueError, match=r"params is a folder; expected a study's parameter file"):
+        load_parameters(project / "params")
     with pytest.raises(FileNotFoundError, match=r"'virtues'.*expected one of \['hhh'"):
         load_parameters(write(project, "value_set: virtues"))
     with pytest.raises(FileNotFoundError, match="did you mean 'modelspec'"):

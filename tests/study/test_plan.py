@@ -133,7 +133,7 @@ def test_unknown_prices_are_said_and_no_zero(project, capsys):
     )
     said = capsys.readouterr().out
     assert (
-        "unknown" in said and "plus what gpt-4o cost (no prices in params/models.yaml, nor in the price list)" in said
+        "unknown" in said and "plus the cost of gpt-4o (no prices in params/models.yaml, nor in the price list)" in said
     )
     assert "it cannot be kept while prices are unknown" in said
     # and the study is not started

@@ -316,12 +316,17 @@ _commands.add_command(
 def status(parameter_file: Path, settings: tuple[str, ...], out: Path | None) -> None:
     """Print whether the study is running and how far, its tables (which are stale or incomplete, why), and calls.
 
-    A study that runs in one terminal is seen from another.
+    A study that runs in one terminal is seen from another. It may be named by its folder in place of its parameter
+    file.
     """
-    from conflictscope.study.provenance import describe_status
+    from conflictscope.study.parameters import find_project
+    from conflictscope.study.provenance import describe_status, restore_run
     from conflictscope.study.running import describe_running
 
-    parameters = _load(parameter_file, settings, out)
+    if parameter_file.is_dir() and not settings and out is None:
+        parameters, _ = restore_run(parameter_file, find_project(Path.cwd()))
+    else:
+        parameters = _load(parameter_file, settings, out)
     _say("\n".join([*describe_running(parameters.path("run_folder")), *describe_status(parameters)]))
     estimate, _ = _plan(parameters)
     _say(f"A{_sum_up_still(estimate)[1:]}")
@@ -566,7 +571,7 @@ def _sum_of_dollars(estimate: "pd.DataFrame", column: str) -> str:
     """Return dollars in a phrase, with the models whose price is unknown."""
     unknown = sorted(set(estimate.loc[estimate[column].isna(), "model"]))
     more = (
-        f" plus what {', '.join(unknown)} cost (no prices in params/models.yaml, nor in the price list)"
+        f" plus the cost of {', '.join(unknown)} (no prices in params/models.yaml, nor in the price list)"
         if unknown
         else ""
     )

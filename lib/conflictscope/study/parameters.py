@@ -354,6 +354,8 @@ def load_parameters(
         As ``check_parameters``; or if the file cannot be read.
     """
     file = Path(file)
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder; expected a study's parameter file, such as params/hhh.yaml.")
     if not file.exists():
         known = sorted(
             str(p) for p in Path("params").rglob("*.yaml") if p.parent.name != "value_sets" and p.name != "models.yaml"
