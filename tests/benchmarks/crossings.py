@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from conflictscope.elicit import multiple_choice
+from conflictscope.elicit.system_prompts import default_arm
 from conflictscope.models import CallStore, Model, Models, Registry
 from conflictscope.prompts import render
 
@@ -78,16 +79,16 @@ async def ask(url: str, folder: str) -> Trace:
     sys.setprofile(trace)
     try:
         prompt = render("choose", description=DESCRIPTION, action_a="It says so.", action_b="It praises the rest.")
-        question = {"prompt": prompt, "messages": (), "repetition": 0}
+        # the same prompt for both orders: one call
         answered = await multiple_choice._ask_targets(
-            [question], models, ["m"], multiple_choice.Answer, "multiple choice", 0.0, logprobs=True
+            [("s1", prompt, prompt)], models, {"m": default_arm("")}, multiple_choice.Answer, 1, 0.0
         )
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
         trace.on = False
         await models.close()
-    assert [reply.outcome for _, _, reply in answered] == ["ok"]
+    assert [reply.outcome for _, _, reply in answered] == ["ok", "ok"]
     return trace
 
 

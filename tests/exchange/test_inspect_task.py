@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import math
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from inspect_ai.scorer import ScoreEdit
 
 from conflictscope import elicit
 from conflictscope.exchange import export_inspect_task
+from conflictscope.exchange.inspect_log import inspect_logs, write_inspect_logs
 from conflictscope.exchange.inspect_task import choices_from_inspect, verdicts_from_inspect
 from conflictscope.measure import gather_choices
 from conflictscope.models import CallStore, Models, load_registry
@@ -223,3 +225,31 @@ def test_the_judge_has_to_be_named(tmp_path, scenarios):
     assert "judge" in log.samples[0].error.message
     named = run(load_task(path, judge="simulated/judge"), tmp_path, scripted(say("x")), model_roles={})
     assert verdicts_from_inspect(read_eval_log(named.location))["judge"].tolist() == ["simulated/judge"]
+
+
+def test_a_finished_study_becomes_logs_that_read_back_as_the_same_verdicts(tmp_path, models, scenarios, messages):
+    async def study():
+        held = await elicit.hold_conversations(
+            scenarios, messages, models, ["simulated/cautious", "simulated/pliable"], "simulated/user", repetitions=2
+        )
+        return held, await elicit.judge_conversations(held, scenarios, models, "simulated/judge", seed=3)
+
+    held, verdicts = asyncio.run(study())
+    held, verdicts = check_table(held, "conversations"), check_table(verdicts, "verdicts")
+    ended = datetime(2026, 11, 5, 12, tzinfo=UTC)
+    logs = inspect_logs(scenarios, held, verdicts, study="made up", ended=ended)
+    files = write_inspect_logs(logs, tmp_path)
+    assert len(files) == 2 and all(file.name.startswith("2026-11-05T12-00-00-00-00_made-up_") for file in files)
+    key = elicit.CONVERSATION
+    read = [verdicts_from_inspect(file) for file in files]
+    pd.testing.assert_frame_equal(
+        pd.concat(read).sort_values(key, ignore_index=True), verdicts.sort_values(key, ignore_index=True)
+    )
+    log = read_eval_log(str(files[0]))
+    sample = log.samples[0]
+    turns = held[held["scenario_id"].eq(sample.id) & held["target"].eq(log.eval.model) & held["repetition"].eq(0)]
+    assert [message.text for message in sample.messages] == turns.sort_values("turn")["text"].tolist()
+    assert sample.input == sample.messages[0].text and sample.output.completion == sample.messages[-1].text
+    assert sum(metric.value for metric in log.results.scores[0].metrics.values()) == pytest.approx(1)
+    again = inspect_logs(scenarios, held, verdicts, study="made up", ended=ended)
+    assert {name: log.model_dump() for name, log in again.items()} == {n: log.model_dump() for n, log in logs.items()}

@@ -124,3 +124,11 @@ def test_bad_input():
         plot_agreement(points(*"abcdefghijk"))
     with pytest.raises(ValueError, match=r"columns \['likert_low'\] are missing"):
         plot_agreement(points("full").drop(columns="likert_low"))
+
+
+def test_the_published_authors_are_drawn_if_asked_with_their_names():
+    figure, ax = plt.subplots()
+    draw_agreement(points("full"), ax, authors=True)
+    names = {text.get_text() for text in ax.texts}
+    assert {"gpt-5.2", "Qwen3.6-27B", "Claude 3.5 Sonnet"} <= names and len(names) == 8
+    plt.close(figure)

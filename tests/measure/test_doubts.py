@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from conflictscope.calibration.generator import Nuisance, Truth, choices_table, draw_studies
+from conflictscope.measure import doubts
 from conflictscope.measure.doubts import (
     JudgeErrors,
     correct_fit,
@@ -215,3 +216,30 @@ def test_where_one_value_s_wins_are_lost_the_curve_at_their_share_holds_the_trut
     assert ((curve["difference_low"] <= true) & (true <= curve["difference_high"])).mean() > 0.95
     orders = value_orders(choices, ["a", "b", "c"]).query("above == 'a' and below == 'b' and sure")
     assert len(orders) > 80 and orders["holds"].mean() < 0.2, "the difference that is left is hardly ever sure"
+
+
+def test_of_many_values_first_order_tells_nearly_the_same(monkeypatch):
+    places = np.array([*combinations(range(6), 2)]).T
+    rng = np.random.default_rng(0)
+    theta = np.array([1.1, 0.7, 0.3, -0.2, -0.6, -1.3])
+    chance = 1 / (1 + np.exp(theta[places[1]] - theta[places[0]]))
+    given = sums(np.full(15, 80), rng.binomial(80, chance), *places, k=6)
+    missing = np.full((1, 15), 12.0)
+    exact = [
+        judge_tipping_points(given),
+        missing_tipping_points(given, missing),
+        orders_that_hold(given, missing, np.array([2.8])),
+    ]
+    monkeypatch.setattr(doubts, "MOST_DRAWN", 5)
+    near = [
+        judge_tipping_points(given),
+        missing_tipping_points(given, missing),
+        orders_that_hold(given, missing, np.array([2.8])),
+    ]
+    small = exact[0] < 0.1
+    assert near[0][small] == pytest.approx(exact[0][small], abs=0.01)
+    assert (near[0] <= exact[0] + 0.01).all() and (near[0] >= 0.6 * exact[0]).all(), "large ones are understated"
+    both = np.isfinite(exact[1]) & np.isfinite(near[1])
+    assert (np.isfinite(exact[1]) == np.isfinite(near[1])).all() and both.sum() > 15
+    assert near[1][both] == pytest.approx(exact[1][both], abs=0.12)
+    assert (near[2] == exact[2]).mean() > 0.85 and exact[2].any() and not exact[2].all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as t_distribution
 
+from conflictscope.measure import scale_shift
 from conflictscope.measure.scale_shift import shift_apart_from_scale
 from conflictscope.measure.strengths import largest_of_t
 
@@ -88,3 +89,28 @@ def test_a_value_whose_rest_fit_no_scale_has_no_size_of_shift():
     )
     assert found.omnibus_p[0] < 1e-6
     assert not (np.abs(np.nan_to_num(found.shift)) > 30).any()
+
+
+def test_of_many_values_one_shift_is_found_and_none_made_up(monkeypatch):
+    rng = np.random.default_rng(0)
+    theta = rng.normal(0, 1, 50)
+    theta -= theta.mean()
+    error, centre = 0.15, np.eye(50) - 1 / 50
+    covariance = np.broadcast_to(error**2 * centre, (2, 50, 50))
+    one = theta + error * rng.standard_normal((2, 50)) @ centre
+    two = 1.4 * theta + error * rng.standard_normal((2, 50)) @ centre
+    two[1, 7] += 1.5
+    two -= two.mean(axis=1, keepdims=True)
+    found = shift_apart_from_scale((one, two), (covariance, covariance, np.zeros((2, 50, 50))), np.full(2, 2000.0))
+    assert (found.scale_low < 1.4).all() and (found.scale_high > 1.4).all()
+    assert found.omnibus_p[0] > 0.05 > found.omnibus_p[1]
+    assert (found.p_value[0] > 0.05).all() and np.flatnonzero(found.p_value[1] < 0.05).tolist() == [7]
+    assert found.shift_low[1, 7] < 1.5 < found.shift_high[1, 7]
+    # the same by the way of fewer values, which fits the scale anew for each of them
+    monkeypatch.setattr(scale_shift, "MOST_DRAWN", 50)
+    slow = shift_apart_from_scale((one, two), (covariance, covariance, np.zeros((2, 50, 50))), np.full(2, 2000.0))
+    assert found.scale == pytest.approx(slow.scale, abs=1e-3) and found.scale_low == pytest.approx(
+        slow.scale_low, abs=0.02
+    )
+    assert found.omnibus_p == pytest.approx(slow.omnibus_p, rel=0.01)
+    assert found.shift == pytest.approx(slow.shift, abs=0.06)

@@ -11,6 +11,7 @@ from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from conflictscope.calibration.generator import Nuisance, Truth, choices_table, draw_studies
 from conflictscope.measure import Settings, compare_conditions, group_strengths
+from conflictscope.measure import shift as comparing
 from conflictscope.measure.doubts import JudgeErrors
 from conflictscope.measure.shift import crossed_interval, kendall_interval
 
@@ -98,6 +99,19 @@ def test_tau_of_two_like_orders_can_be_1():
         (theta, theta), (covariance, covariance, np.zeros((1, 4, 4))), np.array([100.0])
     )
     assert tau[0] == 1 and high[0] == 1 and low[0] < 1 and 0 < same[0] < 1
+
+
+def test_tau_of_many_values_is_that_of_few(monkeypatch):
+    rng = np.random.default_rng(1)
+    theta = rng.normal(0, 1, (1, 12))
+    theta -= theta.mean()
+    covariance = np.broadcast_to(0.02 * (np.eye(12) - 1 / 12), (1, 12, 12))
+    both = (theta, theta[:, ::-1] * 0.5 + theta), (covariance, covariance, 0 * covariance), np.array([300.0])
+    few = kendall_interval(*both)
+    monkeypatch.setattr(comparing, "MOST_DRAWN", 11)
+    many = kendall_interval(*both)
+    assert many[0] == pytest.approx(few[0])
+    assert many[1] == pytest.approx(few[1], abs=0.06) and many[2] == pytest.approx(few[2], abs=0.06)
 
 
 def test_tau_of_orders_that_surely_differ_is_not_1():

@@ -11,6 +11,7 @@ from conflictscope.measure.strengths import (
     PairSums,
     cross_covariance,
     expit,
+    fit_points,
     fit_strengths,
     grade_choices,
     pair_design,
@@ -122,3 +123,12 @@ def test_every_tiny_study_has_a_fit_or_is_not_linked(k):
     fit = fit_strengths(PairSums(n, halves, np.minimum(halves, n), first, second, k))
     linked = ~np.isnan(fit.strengths[:, 0])
     assert linked.mean() > 0.5 and np.isfinite(fit.covariance[linked]).all()
+
+
+def test_a_start_from_which_nothing_converges_is_given_up():
+    # a ring of six values in which nearly all went one way: from these starts Newton's steps go to and fro
+    first, second = np.array([0, 0, 1, 2, 2, 3]), np.array([1, 3, 4, 4, 5, 5])
+    n, y = np.array([[5.0, 4, 4, 5, 6, 5], [5, 3, 3, 4, 6, 5]]), np.array([[0.0, 4, 0, 0, 1, 0], [0, 0, 3, 0, 0, 0]])
+    given = PairSums(n, y, y, first, second, 6)
+    start = np.array([[-2.466, 0.013, -1.236, -1.358, -1.842, 0], [-2.941, -1.285, -0.915, -1.723, -1.310, 0]])
+    assert fit_points(given, start) == pytest.approx(fit_points(given), abs=1e-8)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from conflictscope.scenarios import mark_duplicates
-from conflictscope.scenarios.dedupe import embed_texts, similarity_threshold
+from conflictscope.scenarios.dedupe import drop_repeats_over_all, embed_texts, similarity_threshold
 from conflictscope.table_files import check_table
 
 STORY = "A baker in Lyon asks for a poster that promises bread without any additives by Friday morning."
@@ -122,3 +122,37 @@ def test_the_paper_s_embedder_sees_a_paraphrase():
     told = ["The man fed his dog.", "Someone gave food to the hound.", "The court raised the tax."]
     vectors = asyncio.run(embed_texts(told, "minilm", models=None))
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
+
+
+def scenarios(*rows):
+    frame = pd.DataFrame(rows, columns=["scenario_id", "value_1", "value_2", "description"])
+    return frame.assign(goal="a poster by Friday", action_1="It writes the poster.", action_2="It asks first.")
+
+
+def over_all(frame, threshold, embedder="tfidf"):
+    return asyncio.run(drop_repeats_over_all(frame, models=None, embedder=embedder, threshold=threshold))
+
+
+def test_over_all_pairs_a_repeat_of_another_pair_is_dropped_and_says_of_what():
+    written = scenarios(("1", "a", "b", STORY), ("2", "a", "b", OTHER), ("3", "c", "d", SAME), ("4", "c", "d", STORY))
+    kept, dropped = over_all(written, 0.8)
+    assert kept["scenario_id"].tolist() == ["1", "2"] and list(kept) == list(written)
+    assert dropped[["scenario_id", "value_1", "nearest", "nearest_value_1"]].to_numpy().tolist() == [
+        ["3", "c", "1", "a"],
+        ["4", "c", "1", "a"],
+    ]
+    assert dropped["similarity"].tolist()[1] == 1 and 0.8 <= dropped["similarity"].tolist()[0] < 1
+    assert over_all(written, 1.0)[1]["scenario_id"].tolist() == ["4"], "word for word"
+
+
+def test_over_all_pairs_nothing_is_compared_unless_asked():
+    kept, dropped = over_all(scenarios(("1", "a", "b", STORY), ("2", "c", "d", STORY)), None)
+    assert len(kept) == 2 and dropped.empty
+
+
+def test_over_all_pairs_blocks_are_compared_with_those_before_them():
+    # more scenarios than are compared at once, each of words of its own, and the first again at the end
+    rows = [(str(n), "a", "b", " ".join(f"word{n}x{m}" for m in range(40))) for n in range(600)]
+    kept, dropped = over_all(scenarios(*rows, ("again", "b", "c", rows[0][3]), ("late", "b", "c", rows[-1][3])), 0.9)
+    assert len(kept) == 600
+    assert dropped[["scenario_id", "nearest"]].to_numpy().tolist() == [["again", "0"], ["late", "599"]]

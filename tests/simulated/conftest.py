@@ -15,6 +15,7 @@ from conflictscope.prompts import render
 from conflictscope.scenarios.checks import CheckResult, ValueGuidedResult
 from conflictscope.scenarios.outlines import Outlines
 from conflictscope.scenarios.tenets import Tenets
+from conflictscope.scenarios.translation import Translated
 from conflictscope.scenarios.writing import Scenario
 from conflictscope.simulated.transport import complete
 from conflictscope.tables import SEVERITIES, STRUCTURES
@@ -38,6 +39,8 @@ SCHEMAS = {
     "single_stage": Scenario,
     "check_value_guided": ValueGuidedResult,
     "tenets": Tenets,
+    "translate": Scenario,
+    "check_translation": Translated,
     "choose": Answer,
     "choose_or_abstain": FreeAnswer,
     "rate": Rating,
@@ -51,7 +54,7 @@ SCHEMAS = {
 
 def _format(name: str, fields: dict) -> dict | None:
     """Return the ``response_format`` with which one of the project's prompts is asked."""
-    if name == "artifact":
+    if name in ("artifact", "translate_prompt"):
         return None
     strict = {"__config__": ConfigDict(extra="forbid")}
     if name == "complete":

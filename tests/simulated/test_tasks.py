@@ -28,7 +28,8 @@ READERS = {
     **dict.fromkeys(("outlines", "scenario", "single_stage", "complete", "tenets"), "author"),
     **dict.fromkeys(("opening_message", "artifact", "leaning_message", "next_message"), "user"),
     **dict.fromkeys(("choose", "choose_or_abstain", "rate"), "cautious"),
-    **dict.fromkeys(("judge", "declining"), "judge"),
+    **dict.fromkeys(("translate", "translate_prompt"), "author"),
+    **dict.fromkeys(("judge", "declining", "check_translation"), "judge"),
 }
 FIELDS = {
     "values": [{"name": "thrift", "definition": "using little"}, {"name": "joy", "definition": "being glad"}],
@@ -72,7 +73,7 @@ def test_targets_are_asked_without_a_schema_too(name):
     assert read_task(render(name, **_fields(name)).messages).name == name
 
 
-@pytest.mark.parametrize("name", sorted(set(TASKS) - {"artifact"}))
+@pytest.mark.parametrize("name", sorted(set(TASKS) - {"artifact", "translate_prompt"}))
 def test_a_schema_told_in_words_counts_like_one_that_is_sent(name, form):
     body = _body(name, form)
     schema = json.dumps(body["response_format"]["json_schema"]["schema"])

@@ -26,6 +26,12 @@ def test_a_bundle_names_no_place_and_is_the_same_twice(recorded, tmp_path):
     with zipfile.ZipFile(file) as packed:
         head = json.loads(packed.read("bundle.json"))
         assert {"manifest.json", "value_set.yaml", "models.yaml", "calls.jsonl"} <= set(packed.namelist())
+        crate = json.loads(packed.read("ro-crate-metadata.json"))
+        described = {entity["@id"]: entity for entity in crate["@graph"]}
+        parts = {part["@id"] for part in described["./"]["hasPart"]}
+        assert parts == set(packed.namelist()) - {"ro-crate-metadata.json"} and parts <= set(described)
+        assert described["ro-crate-metadata.json"]["about"] == {"@id": "./"}
+        assert {"name", "description", "datePublished", "license"} <= set(described["./"])
         # the shipped prompts too, so that one reworded later does not ask anew
         assert {f"prompts/{path.name}" for path in FOLDER.glob("*.txt")} <= set(packed.namelist())
     assert not {"run_folder", "figures_folder", "value_set", "models_file", "call_store"} & set(head["parameters"])

@@ -148,7 +148,7 @@ def test_a_study_s_own_prompts_are_asked_and_one_kernel_is_for_one_study(inside)
     text = (FOLDER / "rate.txt").read_text(encoding="utf-8")
     (inside / "mine" / "rate.txt").write_text(f"{text}\nTake your time.\n", encoding="utf-8")
     own = start_run("runs/own", BEGIN | {"study": "own", "prompts_folder": "mine"})
-    assert prompts.prompts_in_use() == inside / "mine"
+    assert prompts.prompts_in_use() == (inside / "mine", "")
     rendered = prompts.render("rate", description="d", action="a")
     assert rendered.messages[-1]["content"].endswith("Take your time.")
     assert rendered.hash == prompts.prompt_hashes(inside / "mine")["rate"] != prompts.prompt_hashes()["rate"]

@@ -21,6 +21,11 @@ def test_without_an_author_the_calls_are_counted_and_nothing_is_asked(tmp_path):
     assert done.exit_code == 0 and "1 passage, " in done.output and not list(tmp_path.iterdir())
 
 
+def test_the_price_is_told_before_anything_is_asked(tmp_path):
+    done = tenets(tmp_path, "--author", "gpt-4.1", "--price")
+    assert done.exit_code == 0 and "of gpt-4.1: about 0.01 dollars" in done.output and not list(tmp_path.iterdir())
+
+
 def test_every_value_has_its_sentence_and_nothing_is_written_over(tmp_path):
     more = ("--author", "simulated/author", "--alike", "0.3", "--each", "6")
     done = tenets(tmp_path, *more)

@@ -18,7 +18,8 @@ from conflictscope.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
 # what says how a study is run or which it is, not what comes of it
-RUNNING = {"study", "run_folder", "replay", "budget_usd", *PLACES}
+# the language is of the whole study, and shapes what is written in it
+RUNNING = {"study", "run_folder", "replay", "budget_usd", *PLACES} - {"language"}
 
 
 def notebook(name):
@@ -85,7 +86,8 @@ def test_every_prompt_has_its_place():
         "json_only",
         "repair",
         "write_again",
-        "tenets",
+        # before a study
+        *("tenets", "translate", "translate_prompt", "check_translation"),
     }
 
 

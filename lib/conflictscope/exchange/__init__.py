@@ -7,10 +7,13 @@
 - ``published``, ``published_tables``: the ConflictScope release: its scenarios; its checks, messages and results
 - ``formats``: one way in for all data sets; each question of a set once, so that sets can be compared
 - ``exports``: a study's tables as CSV or Parquet, data dictionary, data-set card, scenarios as a task for Inspect
-- ``inspect_task``: that task, and its logs as our tables; not imported here, since it needs an extra
+- ``eval_records``: a study's results as records of the schema of Every Eval Ever
+- ``inspect_task``, ``inspect_log``: that task, and its logs as our tables; a study as a log. Not imported here, since
+  they need an extra
 """
 
 from conflictscope.exchange.dilemma_sets import read_value_map
+from conflictscope.exchange.eval_records import SCHEMA_VERSION, About, eval_records, write_eval_records
 from conflictscope.exchange.exports import (
     EXPORTED,
     FILE_FORMATS,
@@ -29,9 +32,12 @@ __all__ = [
     "EXPORTED",
     "FILE_FORMATS",
     "FORMATS",
+    "SCHEMA_VERSION",
+    "About",
     "Imported",
     "PublishedTables",
     "dataset_card",
+    "eval_records",
     "export_inspect_task",
     "export_tables",
     "import_published_scenarios",
@@ -40,4 +46,5 @@ __all__ = [
     "name_of_study",
     "read_published_tables",
     "read_value_map",
+    "write_eval_records",
 ]

@@ -220,10 +220,9 @@ def export_inspect_task(
             f"{study}: none of {len(scenarios)} scenarios has a usable opening message; expected at least one. "
             "Run notebook 04 first."
         )
-    shown = asked[_SHOWN_TO_JUDGE].astype("object").where(asked[_SHOWN_TO_JUDGE].notna(), None).to_dict("records")
     samples = [
         {"id": row.scenario_id, "input": row.message, "target": "", "metadata": metadata}
-        for row, metadata in zip(asked.itertuples(), shown, strict=True)
+        for row, metadata in zip(asked.itertuples(), shown_to_judge(asked), strict=True)
     ]
     name = re.sub(r"\W", "_", study, flags=re.ASCII).lower()
     name = f"study_{name}" if not name.isidentifier() else name
@@ -234,6 +233,12 @@ def export_inspect_task(
     for file, text in texts.items():
         write_atomically(Path(to) / file, partial(_write_text, text))
     return Path(to) / f"{name}.py", len(samples)
+
+
+def shown_to_judge(scenarios: pd.DataFrame) -> list[dict[str, str | None]]:
+    """Return what a sample of Inspect holds for the judge, a mapping a scenario."""
+    shown = scenarios[_SHOWN_TO_JUDGE]
+    return shown.astype("object").where(shown.notna(), None).to_dict("records")
 
 
 def _write_text(text: str, path: str) -> None:

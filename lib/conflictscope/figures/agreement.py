@@ -16,7 +16,13 @@ from conflictscope.figures import marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, use_style
 from conflictscope.measure.difficulty import BEHIND, ON_FRONT
-from conflictscope.measure.published import PUBLISHED_ERROR_TIMES, PUBLISHED_SOURCE, published_ablations
+from conflictscope.measure.published import (
+    PUBLISHED_AUTHORS_SOURCE,
+    PUBLISHED_ERROR_TIMES,
+    PUBLISHED_SOURCE,
+    published_ablations,
+    published_authors,
+)
 
 _COLUMNS = ["agreement", "agreement_low", "agreement_high", "likert", "likert_low", "likert_high"]
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8")
@@ -63,7 +69,7 @@ def agreement_point(
     return joined.assign(variant=variant)[["variant", *_COLUMNS, "scenarios", "targets"]]
 
 
-def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) -> Axes:
+def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True, authors: bool = False) -> Axes:
     """Draw observed agreement against Likert difference rate, with the table's intervals as error bars.
 
     A variant without one of its numbers is not drawn but named above the axes. ValueError if there are more than ten
@@ -78,11 +84,17 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
     published : bool
         Whether the paper's four variants are drawn too, with its published ±, hollow and grey, the same shape for the
         same variant.
+    authors : bool
+        Whether the eight authors of `published_authors` are drawn too, as small crosses with their names.
     """
     shapes, colors = _looks(points)
     known = points[["agreement", "likert"]].notna().all(axis=1)
     for row in published_ablations().to_dict("records") if published else ():
         _draw_point(ax, row, color=GREY, width=0.8, marker=shapes[row["variant"]], markerfacecolor="white", zorder=3)
+    for author in published_authors().itertuples() if authors else ():
+        ax.plot(author.agreement, author.likert, linestyle="none", marker="x", markersize=3, color=GREY)
+        name, at = author.variant.removeprefix("author "), (author.agreement, author.likert)
+        ax.annotate(name, at, (3, 2), textcoords="offset points", fontsize="xx-small", color=GREY, parse_math=False)
     for row in points[known].to_dict("records"):
         alpha = _FAINT if row.get("front") == BEHIND else 1
         look = {"marker": shapes[row["variant"]], "markerfacecolor": colors[row["variant"]], "zorder": 4}
@@ -102,7 +114,12 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True) ->
 
 @use_style()
 def plot_agreement(
-    points: pd.DataFrame, *, published: bool = True, asked: str = "this study", **page: Unpack[Page]
+    points: pd.DataFrame,
+    *,
+    published: bool = True,
+    authors: bool = False,
+    asked: str = "this study",
+    **page: Unpack[Page],
 ) -> Figure:
     """Plot `draw_agreement` of one data set or of several; the legend calls the points of the table `asked`."""
     (shapes, colors), several = _looks(points), "front" in points
@@ -113,13 +130,16 @@ def plot_agreement(
         handles.append(marks.legend_mark(f"paper (hollow): {PUBLISHED_SOURCE}", linewidth=0.8))
         low, high = PUBLISHED_ERROR_TIMES
         handles.append(marks.legend_mark(f"its ± is binomial: true errors {low}–{high} × that", linestyle="none"))
+    if authors:
+        words = f"authors: {PUBLISHED_AUTHORS_SOURCE}, 320 scenarios, 10 targets"
+        handles.append(marks.legend_mark(words, linestyle="none", marker="x", markersize=3, color=GREY))
     drawn = set(points["variant"]) | (set(published_ablations()["variant"]) if published else set())
     for variant in [variant for variant in shapes if variant in drawn]:
         look: dict = {"marker": shapes[variant], "markersize": 4.5, "markerfacecolor": "white"}
         look["color"] = colors.get(variant, GREY) if several else GREY
         handles.append(marks.legend_mark(variant, linestyle="none", **look))
     title = "How hard the data sets are" if several else "How hard the data set is"
-    draw = {"": partial(draw_agreement, points, published=published)}
+    draw = {"": partial(draw_agreement, points, published=published, authors=authors)}
     page = Page(title=title, width=COLUMN_WIDTH) | page
     return panels.plot_panels(draw, height=2.6 if several else 2.0, handles=handles, **page)
 

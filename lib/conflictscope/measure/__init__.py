@@ -33,6 +33,7 @@ The rooms, in the order in which they build on one another:
 - ``shift``: what a model does against what it says
 - ``between_studies``: the same values in two studies
 - ``refusals``: refusals counted as the action that they amount to, and what hangs on them
+- ``between_languages``: the same scenarios in two languages
 - ``abstention``: what becomes of a ranking if a model may take neither action
 - ``before_after``: two groups on the same scenarios: what changed, what change is excluded
 - ``steering``: steering effect, placebo, leakage; which choices moved
@@ -49,6 +50,7 @@ The rooms, in the order in which they build on one another:
 
 from conflictscope.measure.abstention import compare_with_forced
 from conflictscope.measure.before_after import compare_groups, halves_agree, told_first
+from conflictscope.measure.between_languages import compare_languages
 from conflictscope.measure.between_studies import strength_differences
 from conflictscope.measure.bootstrap import Settings, count_wins
 from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, win_graph_connected
@@ -86,7 +88,7 @@ from conflictscope.measure.planning import (
     widening,
 )
 from conflictscope.measure.pressure import balance_leans, compliance
-from conflictscope.measure.published import published_ablations
+from conflictscope.measure.published import published_ablations, published_authors
 from conflictscope.measure.rankings import compare_values, rank_values
 from conflictscope.measure.raters import (
     agreement_between_raters,
@@ -132,6 +134,7 @@ __all__ = [
     "choices_as_read",
     "compare_conditions",
     "compare_groups",
+    "compare_languages",
     "compare_values",
     "compare_with_forced",
     "compare_without_refusals",
@@ -171,6 +174,7 @@ __all__ = [
     "precision_plan",
     "preference_rates",
     "published_ablations",
+    "published_authors",
     "rank_values",
     "rates_by_family",
     "read_check_labels",

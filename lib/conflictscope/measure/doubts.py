@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
-from conflictscope.measure.rankings import Orders, order_values
+from conflictscope.measure.rankings import MOST_DRAWN, Orders, order_values
 from conflictscope.measure.raters import CONVERSATION
-from conflictscope.measure.strengths import PairSums, Strengths, fit_points, fit_strengths, grade_choices
+from conflictscope.measure.strengths import GradedShares, PairSums, Strengths, fit_points, fit_strengths, grade_choices
 
 _HALVINGS = 10
 _PRIOR = 2.0  # labels of the true value's other pairs that count in each pair, so that a rare reading is not 0
@@ -162,15 +162,18 @@ def correct_fit(sums: PairSums, errors: JudgeErrors) -> tuple[Strengths, Correct
     return replace(fit, strengths=strengths, covariance=fit.covariance + added), Corrected(corrected, wrong, use)
 
 
-def judge_tipping_points(sums: PairSums) -> NDArray[np.float64]:
+def judge_tipping_points(sums: PairSums, fit: Strengths | None = None) -> NDArray[np.float64]:
     """Give how large a share of verdicts would have to be wrong, all in favour of one order, for it to fall.
 
     Returns
     -------
     ndarray, shape (groups, k, k)
         ``[g, i, j]``: "i stands above j unless the judge errs in more than this share of verdicts". 0 where i does not
-        stand above j. The errors are of the worst kind: verdicts for i and against j.
+        stand above j. The errors are of the worst kind: verdicts for i and against j. Beyond ``MOST_DRAWN`` values, to
+        first order: from how much a verdict moves the strengths that were fitted; large shares are then understated.
     """
+    if sums.k > MOST_DRAWN:
+        return _judge_tips_of_many(sums, fit or fit_strengths(sums))
 
     def wrong(g: NDArray, i: NDArray, j: NDArray, share: NDArray) -> PairSums:
         n = sums.n[g]
@@ -182,7 +185,9 @@ def judge_tipping_points(sums: PairSums) -> NDArray[np.float64]:
     return _tipping(sums, wrong)
 
 
-def missing_tipping_points(sums: PairSums, missing: NDArray, bar: NDArray | None = None) -> NDArray[np.float64]:
+def missing_tipping_points(
+    sums: PairSums, missing: NDArray, bar: NDArray | None = None, fit: Strengths | None = None
+) -> NDArray[np.float64]:
     """Give how large a share of the missing answers would have to have gone against an order for it to fall.
 
     Parameters
@@ -197,8 +202,10 @@ def missing_tipping_points(sums: PairSums, missing: NDArray, bar: NDArray | None
     ndarray, shape (groups, k, k)
         ``[g, i, j]``: "i stands above j unless more than this share of the answers missing in the pairs of i and of j
         went against i and for j", 0–1; infinite where it stands even so, 0 where i does not stand above j to begin
-        with. Answers missing in other pairs are as those given.
+        with. Answers missing in other pairs are as those given. Beyond ``MOST_DRAWN`` values, to first order.
     """
+    if sums.k > MOST_DRAWN:
+        return _missing_tips_of_many(sums, missing, bar, fit or fit_strengths(sums))
 
     def against(g: NDArray, i: NDArray, j: NDArray, share: NDArray) -> PairSums:
         return _against(sums, missing, g, i, j, share)
@@ -249,16 +256,20 @@ def missing_curve(
     )
 
 
-def orders_that_hold(sums: PairSums, missing: NDArray, bar: NDArray | None = None) -> NDArray[np.bool_]:
+def orders_that_hold(
+    sums: PairSums, missing: NDArray, bar: NDArray | None = None, fit: Strengths | None = None
+) -> NDArray[np.bool_]:
     """Return, shape (groups, k, k), whether i stands above j however the missing answers went, all pairs at once.
 
     With `bar`, shape (groups,), it has to stand above it by that many standard errors.
 
     The worst assignment gives all that is missing to whatever lowers i against j: in the pairs of i and of j that is
     plain; in each other pair it is the side that the strengths' network says (the sign of the difference's derivative),
-    taken anew until it no longer changes.
+    taken anew until it no longer changes. Beyond ``MOST_DRAWN`` values that is done once, to first order.
     """
-    before = fit_strengths(sums).strengths
+    if sums.k > MOST_DRAWN:
+        return _hold_of_many(sums, missing, bar, fit or fit_strengths(sums))
+    before = (fit or fit_strengths(sums)).strengths
     asked = np.zeros(len(sums.n)) if bar is None else np.nan_to_num(bar)
     g, i, j = _ordered(sums)
     stands = before[g, i] > before[g, j]
@@ -300,13 +311,18 @@ def value_orders(choices: pd.DataFrame, values: Sequence[str], settings: Setting
         in all pairs at once). Groups whose choices order nothing are left out.
     """
     graded = grade_choices(choices, values)
+    fit = fit_strengths(graded.sums())
+    return turn_orders(graded, fit, order_values(fit, level=settings.level, seed=settings.seed))
+
+
+def turn_orders(graded: GradedShares, fit: Strengths, orders: Orders) -> pd.DataFrame:
+    """Give the table of `value_orders` for orders that are known."""
     sums, missing = graded.sums(), graded.missing
-    orders = order_values(fit_strengths(sums), level=settings.level, seed=settings.seed)
-    judged, lost = judge_tipping_points(sums), missing_tipping_points(sums, missing)
-    unsure = missing_tipping_points(sums, missing, orders.bar)
-    holds = orders_that_hold(sums, missing, orders.bar) & orders.surely_above
+    judged, lost = judge_tipping_points(sums, fit), missing_tipping_points(sums, missing, fit=fit)
+    unsure = missing_tipping_points(sums, missing, orders.bar, fit)
+    holds = orders_that_hold(sums, missing, orders.bar, fit) & orders.surely_above
     g, i, j, neighbours = _ranked(orders)
-    names = np.asarray(values, dtype=object)
+    names = np.asarray(graded.values, dtype=object)
     table = graded.groups.iloc[g].reset_index(drop=True)
     talked = table["condition"].eq("open_ended").to_numpy()
     return table.assign(
@@ -363,8 +379,12 @@ def _ranked(orders: Orders) -> tuple[NDArray, NDArray, NDArray, NDArray[np.bool_
     rank = orders.rank
     by_rank = np.lexsort((rank[g, j], rank[g, i], g))
     g, i, j = g[by_rank], i[by_rank], j[by_rank]
-    between = (rank[g] > rank[g, i][:, None]) & (rank[g] < rank[g, j][:, None])
-    return g, i, j, np.asarray(~between.any(axis=1))
+    # the rank that comes next below each value's
+    after = np.full(rank.shape, np.inf)
+    for ranks, row in zip(rank, after, strict=True):
+        places = np.append(np.unique(ranks[~np.isnan(ranks)]), np.inf)
+        row[:] = places[np.searchsorted(places[:-1], ranks, side="right")]
+    return g, i, j, np.asarray(after[g, i] >= rank[g, j])
 
 
 def _gap(fit: Strengths, i: NDArray, j: NDArray) -> tuple[NDArray, NDArray]:
@@ -376,8 +396,10 @@ def _gap(fit: Strengths, i: NDArray, j: NDArray) -> tuple[NDArray, NDArray]:
 
 def _touching(sums: PairSums, missing: NDArray, g: NDArray, i: NDArray, j: NDArray) -> NDArray[np.float64]:
     """Return how much is missing in the pairs of value i or j, a row an order."""
-    touched = [(sums.first == value[:, None]) | (sums.second == value[:, None]) for value in (i, j)]
-    return np.where(touched[0] | touched[1], missing[g], 0).sum(axis=1)
+    of_pair = np.zeros((len(missing), sums.k, sums.k))
+    of_pair[:, sums.first, sums.second] = of_pair[:, sums.second, sums.first] = missing
+    of_value = of_pair.sum(axis=2)
+    return np.asarray(of_value[g, i] + of_value[g, j] - of_pair[g, i, j])
 
 
 def _against(sums: PairSums, missing: NDArray, g: NDArray, i: NDArray, j: NDArray, share: NDArray) -> PairSums:
@@ -392,6 +414,77 @@ def _against(sums: PairSums, missing: NDArray, g: NDArray, i: NDArray, j: NDArra
             touched |= mine
     lost = np.where(touched, missing[g], 0)
     return replace(sums, n=n + lost, y=y + lost * one_sided, yy=yy + lost * one_sided)
+
+
+def _incidence(sums: PairSums) -> NDArray[np.float64]:
+    """Return, shape (pairs, k), 1 for a pair's first value and −1 for its second."""
+    table = np.zeros((len(sums.first), sums.k))
+    table[np.arange(len(table)), sums.first], table[np.arange(len(table)), sums.second] = 1, -1
+    return table
+
+
+def _of_both(moves: NDArray, of_pair: NDArray, sums: PairSums, sign: float) -> NDArray[np.float64]:
+    """Return what changes in the pairs of i and `sign` times that in those of j do to θ_i − θ_j, a shared pair once.
+
+    `moves[a, i]` is what changes in all pairs of i do to θ_a; ``of_pair[p]`` the part of θ_i − θ_j that is owed to the
+    pair p of i (first) and j (second).
+    """
+    each = np.diagonal(moves)
+    whole = (each[:, None] - moves.T) + sign * (moves - each[None, :])
+    whole[sums.first, sums.second] -= of_pair
+    whole[sums.second, sums.first] += sign * of_pair
+    return whole
+
+
+def _judge_tips_of_many(sums: PairSums, fit: Strengths) -> NDArray[np.float64]:
+    """Return `judge_tipping_points` to first order."""
+    signs = _incidence(sums)
+    pairs = np.arange(len(sums.first))
+    tips = np.zeros((len(sums.n), sums.k, sums.k))
+    for g, influence in enumerate(fit.influence):
+        gap = fit.strengths[g][:, None] - fit.strengths[g][None, :]
+        own = (influence[sums.first, pairs] - influence[sums.second, pairs]) * sums.n[g]
+        slope = _of_both(influence @ (sums.n[g][:, None] * signs), own, sums, -1)
+        tips[g] = np.where(gap > 0, gap / np.maximum(slope, 1e-300), 0)
+    return np.where(tips >= 1, np.inf, tips)
+
+
+def _missing_tips_of_many(sums: PairSums, missing: NDArray, bar: NDArray | None, fit: Strengths) -> NDArray[np.float64]:
+    """Return `missing_tipping_points` to first order, with the standard errors as they are."""
+    signs = _incidence(sums)
+    pairs = np.arange(len(sums.first))
+    tips = np.zeros((len(sums.n), sums.k, sums.k))
+    for g, influence in enumerate(fit.influence):
+        gap = fit.strengths[g][:, None] - fit.strengths[g][None, :]
+        if bar is not None:
+            c, variance = fit.covariance[g], np.diagonal(fit.covariance[g])
+            error = np.sqrt(np.maximum(variance[:, None] + variance[None, :] - 2 * c, 0))
+            gap = gap - np.nan_to_num(bar[g]) * error
+        own = (influence[sums.first, pairs] - influence[sums.second, pairs]) * missing[g]
+        even = 0.5 - fit.fitted[g]
+        # half of what is missing on either side, and what each further share moves
+        halved = _of_both(influence @ ((missing[g] * even)[:, None] * np.abs(signs)), own * even, sums, 1)
+        slope = _of_both(influence @ (missing[g][:, None] * signs), own, sums, -1)
+        share = 0.5 + np.where(slope > 1e-12, (gap + halved) / np.maximum(slope, 1e-12), np.inf)
+        tips[g] = np.where(gap > 0, np.where(share > 1, np.inf, np.maximum(share, 0)), 0)
+    return tips
+
+
+def _hold_of_many(sums: PairSums, missing: NDArray, bar: NDArray | None, fit: Strengths) -> NDArray[np.bool_]:
+    """Return `orders_that_hold` to first order, with the standard errors as they are."""
+    asked = np.zeros(len(sums.n)) if bar is None else np.nan_to_num(bar)
+    holds = np.zeros((len(sums.n), sums.k, sums.k), dtype=bool)
+    for g, influence in enumerate(fit.influence):
+        lost = np.flatnonzero(missing[g])
+        up, down = missing[g][lost] * (1 - fit.fitted[g][lost]), missing[g][lost] * fit.fitted[g][lost]
+        variance = np.diagonal(fit.covariance[g])
+        for i in range(sums.k):
+            apart = influence[i, lost] - influence[:, lost]
+            worst = np.minimum(apart, 0) @ up - np.maximum(apart, 0) @ down
+            error = np.sqrt(np.maximum(variance[i] + variance - 2 * fit.covariance[g, i], 0))
+            gap = fit.strengths[g, i] - fit.strengths[g] + worst
+            holds[g, i] = gap > np.maximum(asked[g] * error, 1e-9)
+    return holds
 
 
 def _tipping(sums: PairSums, assign: Assignment, bar: NDArray | None = None) -> NDArray[np.float64]:

@@ -22,6 +22,31 @@ _ABLATIONS = (
     ("single-stage", 0.898, 0.004, 0.854, 0.011),
     ("direct", 0.852, 0.004, 0.830, 0.011),
 )
+PUBLISHED_AUTHORS_SOURCE = "arXiv 2610.12410"
+# author model, agreement, Likert difference rate: 320 scenarios on HHH, 10 targets
+_AUTHORS = (
+    ("Qwen3.6-27B", 0.772, 0.791),
+    ("Claude 3.5 Sonnet", 0.789, 0.787),
+    ("gpt-5", 0.801, 0.781),
+    ("gpt-5.5", 0.837, 0.782),
+    ("gpt-4.1", 0.851, 0.799),
+    ("Qwen3.6-35B-A3B", 0.857, 0.797),
+    ("Llama-3.3-70B", 0.864, 0.818),
+    ("gpt-5.2", 0.897, 0.855),
+)
+
+
+def published_authors() -> pd.DataFrame:
+    """Return the successor's comparison of author models (``PUBLISHED_AUTHORS_SOURCE``), the hardest first.
+
+    Returns
+    -------
+    DataFrame
+        One row an author: ``variant`` (``author <name>``), ``agreement`` and ``likert``, as in `published_ablations`,
+        without intervals: 320 scenarios and 10 targets each, so that neighbours cannot be told apart.
+    """
+    rows = [(f"author {name}", agreement, likert) for name, agreement, likert in _AUTHORS]
+    return pd.DataFrame(rows, columns=["variant", "agreement", "likert"])
 
 
 def published_ablations() -> pd.DataFrame:

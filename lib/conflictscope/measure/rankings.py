@@ -5,6 +5,7 @@ comparisons of all values, holding together, leave open; letters for values that
 the paper's penalised fit.
 """
 
+import functools
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def order_values(fit: Strengths, *, level: float = 0.95, seed: int = 0, draws: i
         else:  # the correlations of all comparisons would not fit into memory
             variance = np.diagonal(covariance, axis1=1, axis2=2)
             error = np.sqrt(np.maximum(variance[:, i] + variance[:, j] - 2 * covariance[:, i, j], 1e-300))
-            bar = np.full((len(theta), 1), studentized_range.isf(1 - level, k, freedom.min()) / np.sqrt(2))
+            bar = bar_of_many(k, freedom, level)[:, None]
         t = (theta[:, i] - theta[:, j]) / error
         chance, apart = np.full((len(theta), k, k), 0.5), np.zeros((len(theta), k, k), dtype=bool)
         chance[:, i, j] = t_distribution.cdf(t, freedom[:, None])
@@ -159,6 +160,17 @@ def order_values(fit: Strengths, *, level: float = 0.95, seed: int = 0, draws: i
         rounded = theta.round(8)
         rank[known] = (rounded[:, None, :] > rounded[:, :, None]).sum(axis=2) + 1
     return Orders(above, sure, bars, rank, 1 + sure.sum(axis=1), k - sure.sum(axis=2))
+
+
+def bar_of_many(k: int, freedom: NDArray, level: float) -> NDArray[np.float64]:
+    """Return, shape (groups,), the standard errors by which any two of `k` values have to differ (Tukey and Kramer)."""
+    return np.full(len(freedom), _tukey(1 - level, k, float(freedom.min())) / np.sqrt(2))
+
+
+@functools.cache
+def _tukey(tail: float, k: int, freedom: float) -> float:
+    """Return a quantile of the studentised range, which takes seconds to find."""
+    return float(studentized_range.isf(tail, k, freedom))
 
 
 def compare_values(choices: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS) -> pd.DataFrame:

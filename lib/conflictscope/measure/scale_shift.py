@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.stats import f as f_distribution
 
+from conflictscope.measure.rankings import MOST_DRAWN
 from conflictscope.measure.strengths import DRAWS, largest_of_t
 
 _GRID = 61  # angles that are tried first, over a quarter turn
+_GRID_OF_MANY, _ENDS_OF_MANY = 21, 121  # the same with many values; angles between which a spline is put
 _LARGEST_SCALE = 20.0  # beyond which the rest are taken to fit no scale
 _REFINEMENTS = 4  # each narrows the angle fivefold
 
@@ -87,7 +90,8 @@ def shift_apart_from_scale(
     order is a shift. The smallest distance is Hotelling's T² with k − 2 degrees of freedom; what one value's own shift
     takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993).
     Where the largest is beyond doubt its value is set free, and the rest are compared again without it (step-down), so
-    that one value's shift is not read as that of all others.
+    that one value's shift is not read as that of all others. Beyond ``MOST_DRAWN`` values none of them can draw the
+    scale by itself: λ is then that of all values, and a root is the value's efficient score (Rao 1948) at it.
     """
     groups, k = strengths[0].shape
     problem = _problem(strengths, covariances)
@@ -158,7 +162,10 @@ def _step_down(
     scale_angle[rows] = base
     rest = [v for v in range(k) if v not in moved]
     t = np.empty((len(rows), len(rest)))
-    for column, v in enumerate(rest):
+    if k > MOST_DRAWN:
+        at = (rows[:, None], np.array(rest)[None])
+        values["shift"][at], values["shift_low"][at], t = _shifts_of_many(own, moved, base, rest)
+    for column, v in enumerate(rest if k <= MOST_DRAWN else []):
         angle = _nearest_angle(own, (*moved, v))
         shift, error = _last_shift(own, (*moved, v), angle)
         no_scale = np.tan(angle) > _LARGEST_SCALE
@@ -204,6 +211,8 @@ def _parts(problem: tuple, angle: NDArray) -> tuple[NDArray, NDArray]:
 
 def _distance(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> NDArray[np.float64]:
     """Return the distance, shape (groups, m), at angles (groups, m), with the values in `moved` free."""
+    if len(problem[-1]) > MOST_DRAWN:
+        return _distance_of_many(problem, moved, angle)
     d, inverse = _parts(problem, angle)
     toward = np.einsum("gmij,gmj->gmi", inverse, d)
     distance = np.einsum("gmi,gmi->gm", d, toward)
@@ -215,12 +224,26 @@ def _distance(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> NDArray
     return distance - np.einsum("gmi,gmi->gm", pull, np.linalg.solve(inner, pull[..., None])[..., 0])
 
 
+def _distance_of_many(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> NDArray[np.float64]:
+    """Return the distance as `_distance` does, an angle at a time: all matrices at once would not fit into memory."""
+    one, two, v11, v22, v12, basis = problem
+    own = basis[list(moved)].T
+    distance = np.empty(angle.shape)
+    for g, m in np.ndindex(angle.shape):
+        c, s = np.cos(angle[g, m]), np.sin(angle[g, m])
+        d = c * two[g] - s * one[g]
+        solved = np.linalg.solve(c * c * v22[g] + s * s * v11[g] - c * s * v12[g], np.column_stack([d, own]))
+        pull = own.T @ solved[:, 0]
+        distance[g, m] = d @ solved[:, 0] - pull @ np.linalg.solve(own.T @ solved[:, 1:], pull)
+    return distance
+
+
 def _nearest_angle(problem: tuple, moved: tuple[int, ...]) -> NDArray[np.float64]:
     """Return the angle in [0, π/2] of the smallest distance, shape (groups,)."""
     groups = len(problem[0])
     centre, half = np.full(groups, np.pi / 4), np.pi / 4
     for step in range(_REFINEMENTS + 1):
-        size = _GRID if step == 0 else 11
+        size = 11 if step else _GRID_OF_MANY if len(problem[-1]) > MOST_DRAWN else _GRID
         tried = np.clip(centre[:, None] + np.linspace(-half, half, size), 0, np.pi / 2)
         centre = tried[np.arange(groups), _distance(problem, moved, tried).argmin(axis=1)]
         half = 2 * half / (size - 1)
@@ -230,7 +253,13 @@ def _nearest_angle(problem: tuple, moved: tuple[int, ...]) -> NDArray[np.float64
 def _scale_interval(problem: tuple, least: NDArray, bar: NDArray) -> tuple[NDArray, NDArray]:
     """Return the ends of the scales whose distance is within `bar` of the least."""
     angle = np.broadcast_to(np.linspace(0, np.pi / 2, 721), (len(least), 721))
-    inside = _distance(problem, (), angle) <= (least + bar)[:, None]
+    if len(problem[-1]) > MOST_DRAWN:
+        some_angles = np.linspace(0, np.pi / 2, _ENDS_OF_MANY)
+        known = _distance(problem, (), np.broadcast_to(some_angles, (len(least), _ENDS_OF_MANY)))
+        distance = CubicSpline(some_angles, known, axis=1)(angle[0])
+    else:
+        distance = _distance(problem, (), angle)
+    inside = distance <= (least + bar)[:, None]
     some = inside.any(axis=1)
     low = np.where(some, angle[0][inside.argmax(axis=1)], np.nan)
     high = np.where(some, angle[0][720 - inside[:, ::-1].argmax(axis=1)], np.nan)
@@ -253,16 +282,34 @@ def _last_shift(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> tuple
     return shift, error
 
 
-def _correlation(problem: tuple, moved: tuple[int, ...], angle: NDArray, rest: list[int]) -> NDArray[np.float64]:
-    """Return the correlation of the statistics of the values in `rest`, scale and values in `moved` taken out."""
+def _shifts_of_many(
+    problem: tuple, moved: tuple[int, ...], angle: NDArray, rest: list[int]
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return shift, standard error and efficient score of each value in `rest`, the scale being that of all values."""
+    d, left = _left(problem, moved, angle)
+    own = np.maximum(np.cos(angle), 1e-6)[:, None, None] * problem[-1][rest]
+    pulled = own @ left
+    information = np.maximum((pulled * own).sum(axis=2), 1e-300)
+    shift = (pulled @ d[:, :, None])[..., 0] / information
+    told = np.where(np.tan(angle)[:, None] > _LARGEST_SCALE, np.nan, shift)
+    return told, 1 / np.sqrt(information), shift * np.sqrt(information)
+
+
+def _left(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> tuple[NDArray, NDArray]:
+    """Return D, and S⁻¹ with the scale and the values in `moved` taken out."""
     one, two, *_, basis = problem
     angle = angle[:, None]
-    _, inverse = (part[:, 0] for part in _parts(problem, angle))
+    d, inverse = (part[:, 0] for part in _parts(problem, angle))
     turn = -np.sin(angle) * two - np.cos(angle) * one
     fixed = np.broadcast_to(basis[list(moved)].T, (len(one), basis.shape[1], len(moved)))
     out = np.concatenate([turn[:, :, None], fixed], axis=2)
     pulled = inverse @ out
-    left = inverse - pulled @ np.linalg.pinv(np.swapaxes(out, 1, 2) @ pulled) @ np.swapaxes(pulled, 1, 2)
-    inner = basis[rest] @ left @ basis[rest].T
+    return d, inverse - pulled @ np.linalg.pinv(np.swapaxes(out, 1, 2) @ pulled) @ np.swapaxes(pulled, 1, 2)
+
+
+def _correlation(problem: tuple, moved: tuple[int, ...], angle: NDArray, rest: list[int]) -> NDArray[np.float64]:
+    """Return the correlation of the statistics of the values in `rest`, scale and values in `moved` taken out."""
+    own = problem[-1][rest]
+    inner = own @ _left(problem, moved, angle)[1] @ own.T
     scale = np.sqrt(np.maximum(np.diagonal(inner, axis1=1, axis2=2), 1e-300))
     return inner / scale[:, :, None] / scale[:, None, :]

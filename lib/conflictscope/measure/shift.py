@@ -15,6 +15,7 @@ from scipy.stats import t as t_distribution
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
 from conflictscope.measure.doubts import JudgeErrors, correct_fit
+from conflictscope.measure.rankings import MOST_DRAWN, bar_of_many
 from conflictscope.measure.scale_shift import shift_apart_from_scale
 from conflictscope.measure.strengths import (
     GradedShares,
@@ -29,6 +30,7 @@ from conflictscope.tables import CONDITIONS
 
 Group = tuple[str, str, str]
 """Target, condition, arm."""
+_DRAWS_OF_MANY = 1000  # of two rankings of many values
 
 
 @dataclass(frozen=True)
@@ -290,10 +292,13 @@ def kendall_interval(
     -----
     Noise can only take agreement away from two like orders, so percentiles of resampled τ never hold 1. The bound away
     from 0 counts the pairs of values whose orders differ (or agree, below 0) beyond doubt, in comparisons that hold
-    together; the bound toward 0 is the percentile of draws, which noise draws the same way.
+    together; the bound toward 0 is the percentile of draws, which noise draws the same way. Beyond ``MOST_DRAWN``
+    values comparisons hold together by Tukey's bar, as in `order_values`.
     """
     one, two = strengths
     groups, k = one.shape
+    if k > MOST_DRAWN:
+        return _kendall_of_many(strengths, covariances, freedom, level, seed)
     i, j = np.triu_indices(k, 1)
     contrast = np.zeros((len(i), k))
     contrast[np.arange(len(i)), i], contrast[np.arange(len(i)), j] = 1, -1
@@ -324,6 +329,44 @@ def kendall_interval(
         low[g], high[g] = np.quantile(drawn_tau, [(1 - level) / 2, (1 + level) / 2])
         same[g] = (drawn_tau > 1 - 1e-9).mean()
     return tau, np.where(tau >= 0, low, np.minimum(low, least)), np.where(tau >= 0, np.maximum(high, most), high), same
+
+
+def _kendall_of_many(
+    strengths: tuple[NDArray, NDArray],
+    covariances: tuple[NDArray, NDArray, NDArray],
+    freedom: NDArray,
+    level: float,
+    seed: int,
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return what `kendall_interval` does, a group and a draw at a time: all comparisons would not fit into memory."""
+    groups, k = strengths[0].shape
+    i, j = np.triu_indices(k, 1)
+    bar = bar_of_many(2 * k, freedom, level)
+    normal = np.random.default_rng(seed).standard_normal((_DRAWS_OF_MANY, 2 * k))
+    table = np.empty((4, groups))
+    for g in range(groups):
+        sure, sign = [], []
+        for theta, v in zip(strengths, covariances, strict=False):
+            gap = theta[g, i] - theta[g, j]
+            variance = np.diagonal(v[g])
+            error = np.sqrt(np.maximum(variance[i] + variance[j] - 2 * v[g][i, j], 1e-300))
+            sure.append(np.where(np.abs(gap) > bar[g] * error, np.sign(gap), 0))
+            sign.append(np.sign(gap.round(8)))
+        apart = sure[0] * sure[1]
+        untied = [(part != 0).sum() for part in sign]
+        tau = (sign[0] * sign[1]).sum() / np.sqrt(max(untied[0] * untied[1], 1))
+        v11, v22, v12 = (v[g] for v in covariances)
+        spread, axes = np.linalg.eigh(np.block([[v11, v12], [v12.T, v22]]))
+        both = np.concatenate([part[g] for part in strengths])
+        drawn = both + normal @ (axes * np.sqrt(np.clip(spread, 0, None))).T
+        # without ties, as draws are; the diagonal agrees by itself
+        alike = [((a[:, None] > a) == (b[:, None] > b)).sum() for a, b in zip(drawn[:, :k], drawn[:, k:], strict=True)]
+        drawn_tau = 2 * (np.array(alike) - k) / (k * (k - 1)) - 1
+        low, high = np.quantile(drawn_tau, [(1 - level) / 2, (1 + level) / 2])
+        most, least = 1 - 2 * (apart < 0).mean(), 2 * (apart > 0).mean() - 1
+        ends = (low, max(high, most)) if tau >= 0 else (min(low, least), high)
+        table[:, g] = tau, *ends, (drawn_tau > 1 - 1e-9).mean()
+    return tuple(table)  # type: ignore[return-value]
 
 
 def group_strengths(

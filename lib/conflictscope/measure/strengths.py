@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from conflictscope.measure.bootstrap import places_of, preferences
 from conflictscope.measure.choices import check_choices, number_groups
 
-_STEPS = 200
+_STEPS = 400
 _FULL_STEPS = 12
 _LAST_STEP = 1e-10
 _LONGEST_STEP = 2.0  # log-odds: Newton's step may overshoot where a value nearly always wins
@@ -319,6 +319,9 @@ def _firth(n: NDArray, y: NDArray, phi: NDArray, design: NDArray, start: NDArray
         active = active[size[:, 0] > _LAST_STEP]
         if not active.size:
             return theta
+    if start is not None:  # from a guess where hardly any information is left; from the middle there is some
+        theta[active] = _firth(n[active], y[active], phi[active], design)
+        return theta
     raise ArithmeticError(f"{active.size} of {len(n)} fits did not converge in {_STEPS} steps.")
 
 

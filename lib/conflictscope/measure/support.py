@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
 from conflictscope.measure.choices import GROUP
-from conflictscope.measure.doubts import JudgeErrors, correct_fit, value_orders
+from conflictscope.measure.doubts import JudgeErrors, correct_fit, turn_orders
 from conflictscope.measure.rankings import Orders, order_values
 from conflictscope.measure.raters import agreement_between_raters, read_verdicts
 from conflictscope.measure.rates import rate_interval
@@ -22,6 +22,7 @@ from conflictscope.measure.strengths import PairSums, Strengths, dispersion, fit
 CHECKS = ("linked", "listed", "apart", "fit", "missing", "judge")
 MOST_TURNED = 0.5  # share of scenarios in which the place in the list, not the value, may decide
 LARGEST_MISFIT = 0.10  # by which a pair's rate may be off what strengths say, root mean square
+_MOST_ORDERS = 100  # of two values that are told in words
 LEAST_KAPPA = 0.4  # that the judge's κ with itself has to exceed beyond doubt: "moderate" begins here
 
 
@@ -71,7 +72,7 @@ def check_support(
     both = ~np.isnan(graded.turned)
     turned, surely_turned, _ = rate_interval(graded.turned, level=settings.level)
     off = misfit(sums, fit)
-    sure = value_orders(choices, values, settings).query("sure")
+    sure = turn_orders(graded, fit, orders).query("sure")
     by_group = dict(iter(sure.groupby(GROUP)))
     kappa = None if swapped is None else _kappa_with_itself(choices, swapped, settings)
     lost = None if errors is None else _lost_when_corrected(sums, orders, errors, settings)
@@ -119,8 +120,8 @@ def misfit(sums: PairSums, fit: Strengths) -> NDArray[np.float64]:
     n, p = np.maximum(sums.n, 1), np.nan_to_num(fit.fitted, nan=0.5)
     spread = dispersion(sums.n, sums.y, sums.yy)[:, None]
     weight = sums.n * p * (1 - p)
-    information = np.einsum("pi,gp,pj->gij", design, weight, design)
-    leverage = weight * np.einsum("pi,gij,pj->gp", design, np.linalg.pinv(information, hermitian=True), design)
+    information = (design.T * weight[:, None, :]) @ design
+    leverage = weight * ((design @ np.linalg.pinv(information, hermitian=True)) * design).sum(axis=2)
     asked = sums.n > 0
     excess = np.where(asked, (sums.y / n - p) ** 2 - spread * p * (1 - p) / n * np.maximum(1 - leverage, 0), 0.0)
     return np.sqrt(np.maximum(excess.sum(axis=1) / np.maximum(asked.sum(axis=1), 1), 0))
@@ -182,7 +183,8 @@ def _in_words(strengths: NDArray, sure: NDArray[np.bool_], values: Sequence[str]
     if cuts:
         return " > ".join(", ".join(values[v] for v in part) for part in parts)
     pairs = [f"{values[i]} > {values[j]}" for i in by_strength for j in by_strength if sure[i, j]]
-    return "; ".join(pairs) or None
+    more = [f"and {len(pairs) - _MOST_ORDERS:,} more"] if len(pairs) > _MOST_ORDERS else []
+    return "; ".join(pairs[:_MOST_ORDERS] + more) or None
 
 
 def _unless(sure: pd.DataFrame) -> str | None:

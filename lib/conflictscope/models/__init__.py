@@ -18,39 +18,7 @@
 - ``rescue``: what can still be read of a damaged store
 """
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from conflictscope.rooms import open_rooms
-
-if TYPE_CHECKING:
-    from conflictscope.models.asking import Models
-    from conflictscope.models.batches import BatchesPending
-    from conflictscope.models.registry import Model, Registry, load_registry
-    from conflictscope.models.requests import Message, NonBlank, Reply, Request
-    from conflictscope.models.spending import BudgetReached
-    from conflictscope.models.store import CallStore
-
-__all__ = [
-    "BatchesPending",
-    "BudgetReached",
-    "CallStore",
-    "Message",
-    "Model",
-    "Models",
-    "NonBlank",
-    "Registry",
-    "Reply",
-    "Request",
-    "load_registry",
-]
-__getattr__ = open_rooms(
-    __name__,
-    {
-        "asking": ("Models",),
-        "batches": ("BatchesPending",),
-        "registry": ("Model", "Registry", "load_registry"),
-        "requests": ("Message", "NonBlank", "Reply", "Request"),
-        "spending": ("BudgetReached",),
-        "store": ("CallStore",),
-    },
-)
+# modules are imported when one of their names is first used: the command line answers sooner so
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

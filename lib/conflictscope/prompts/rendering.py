@@ -22,6 +22,16 @@ from conflictscope.files import did_you_mean, near_file
 
 FOLDER = Path(__file__).parent
 _overlay: Path | None = None
+_language = ""
+# prompts whose replies targets see, or are made from
+WRITING = (
+    *("outlines", "scenario", "single_stage", "complete"),
+    *("opening_message", "leaning_message", "artifact", "next_message"),
+)
+_WRITE_IN = (
+    "Language: whatever language this is written in, every text of your answer is in {language}, as somebody writes "
+    "who grew up with it. Names of fields, and tags in double brackets, stay as they are."
+)
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 _ROLE = re.compile(r"^--- (system|user)\n", re.MULTILINE)
 _BEGIN = re.compile(r"\[begin ([a-z0-9 ]+ [0-9a-f]{8})\]\n")
@@ -102,27 +112,31 @@ def render(name: str, **fields: object) -> Prompt:
     if missing or unused:
         raise ValueError(f"prompt {name!r}: missing fields {missing or 'none'}, unused fields {unused or 'none'}.")
     messages = tuple({"role": role, "content": template.render(fields).strip()} for role, template in parts.templates)
+    if _language and name in WRITING:
+        messages[-1]["content"] += f"\n\n{_WRITE_IN.format(language=_language)}"
     return Prompt(name, parts.hash, messages)
 
 
-def use_prompts(folder: Path | None) -> None:
+def use_prompts(folder: Path | None, language: str = "") -> None:
     """Render from now on, in this process, with the prompts in a folder, and with the shipped ones for all others.
 
     Parameters
     ----------
     folder : Path, optional
         Checked as by ``prompt_files``; None: the shipped ones alone.
+    language : str
+        A BCP-47 tag or a name, which prompts that have something written (``WRITING``) end with; empty: none.
     """
-    global _overlay
+    global _overlay, _language
     # a prompt may have been edited since an earlier cell used it
     _read.cache_clear()
     prompt_files(folder)
-    _overlay = folder
+    _overlay, _language = folder, language
 
 
-def prompts_in_use() -> Path | None:
-    """Return the folder that ``use_prompts`` has set."""
-    return _overlay
+def prompts_in_use() -> tuple[Path | None, str]:
+    """Return the folder and the language that ``use_prompts`` has set."""
+    return _overlay, _language
 
 
 def prompt_files(folder: Path | None = None) -> dict[str, Path]:

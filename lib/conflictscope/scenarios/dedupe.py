@@ -2,6 +2,7 @@
 
 In: the outlines as written, those kept by earlier studies, and an embedder. Out: the outlines table, in which a repeat
 is marked with the outline that it is nearest to and stays, so that a reader sees why it went; and nearest neighbours.
+Scenarios, once written, can be compared over all pairs too (arXiv 2610.12410 drops them at 0.9).
 Embedders: ``tfidf`` (word overlap weighted by rarity: near-verbatim repeats only), ``minilm`` (the paper's, an optional
 extra), or a model of ``params/models.yaml`` with ``kind: embeddings``; a missing one is an error.
 """
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array, issparse
 
 from conflictscope.tables import TABLES
 
@@ -24,6 +26,7 @@ THRESHOLDS = {
 }
 NEIGHBOURS = 5
 _DIGITS = 6  # of a cosine in the tables: fewer than machines differ in
+_BLOCK = 256  # scenarios that are compared with all others at once
 
 
 def similarity_threshold(embedder: str, wanted: float | None) -> float:
@@ -61,19 +64,28 @@ async def embed_texts(texts: Sequence[str], embedder: str, models: "Models") -> 
     ValueError
         If the embedder is unknown.
     """
+    return _dense(await _embed(texts, embedder, models))
+
+
+async def _embed(texts: Sequence[str], embedder: str, models: "Models") -> np.ndarray | csr_array:
+    """Return a row a text, of whatever length: sparse under ``tfidf``, where all of it would not fit into memory."""
     if not texts:
         return np.zeros((0, 1))
     if embedder == "tfidf":
         # slow to import, and needed here alone
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        vectors = TfidfVectorizer(sublinear_tf=True).fit_transform(texts).toarray()
-    elif embedder == "minilm":
-        vectors = _minilm(texts)
-    else:
-        vectors = await models.embed(embedder, list(texts))
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1))
+        return csr_array(TfidfVectorizer(sublinear_tf=True).fit_transform(texts))
+    if embedder == "minilm":
+        return _minilm(texts)
+    return await models.embed(embedder, list(texts))
+
+
+def _dense(vectors: np.ndarray | csr_array) -> np.ndarray:
+    """Return unit vectors; zero stays zero."""
+    filled = vectors.toarray() if isinstance(vectors, csr_array) else np.asarray(vectors)
+    length = np.linalg.norm(filled, axis=1, keepdims=True)
+    return np.asarray(filled / np.where(length > 0, length, 1))
 
 
 async def mark_duplicates(
@@ -113,12 +125,12 @@ async def mark_duplicates(
     everything = pd.concat([before, outlines])
     texts = (everything["context"] + "\n" + everything["action_opportunity"]).tolist()
     # one call for the whole table: an endpoint is asked in full batches, and TF-IDF weights are shared by all pairs
-    vectors = await embed_texts(texts, embedder, models)
+    vectors = await _embed(texts, embedder, models)
     neighbours = []
     for pair, places in outlines.groupby(["value_1", "value_2"], sort=False).indices.items():
         old = np.flatnonzero((before[["value_1", "value_2"]] == list(pair)).all(axis=1).to_numpy())
         ids = [*before["outline_id"].iloc[old], *outlines["outline_id"].iloc[places]]
-        of_pair = vectors[[*old, *(places + len(before))]]
+        of_pair = _dense(vectors[[*old, *(places + len(before))]])
         cosines = np.clip(of_pair @ of_pair.T, -1, 1)
         nearest, similarity, kept = _compare_in_order(cosines, len(old), cutoff)
         rows = marked.index[places]
@@ -127,6 +139,59 @@ async def mark_duplicates(
         marked.loc[rows, "kept"] = kept
         neighbours += _most_similar(cosines, len(old), ids)
     return marked, pd.DataFrame(neighbours, columns=TABLES["neighbours"].names)
+
+
+async def drop_repeats_over_all(
+    scenarios: pd.DataFrame, models: "Models", *, embedder: str, threshold: float | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drop scenarios that repeat an earlier one, of whichever pair, in what the target and the judge are to see.
+
+    Compared are description, the user's goal, which the opening message is written from, and both actions.
+
+    Parameters
+    ----------
+    scenarios : DataFrame
+        The scenarios table. A scenario is compared with the kept ones above it.
+    embedder : str
+        ``tfidf``, ``minilm`` or an embeddings model.
+    threshold : float, optional
+        Cosine in (0, 1] at or above which a scenario is dropped; None: nothing is compared.
+
+    Returns
+    -------
+    kept : DataFrame
+        The scenarios that stay.
+    dropped : DataFrame
+        One row for each other: ``scenario_id``, ``value_1``, ``value_2``, ``description``, ``nearest`` (the kept
+        scenario that it is nearest to), ``nearest_value_1``, ``nearest_value_2``, ``similarity`` (cosine to it).
+    """
+    repeats: dict[int, tuple[int, float]] = {}
+    if threshold is not None:
+        parts = [scenarios[name] for name in ("description", "goal", "action_1", "action_2")]
+        texts = ["\n".join(part) for part in zip(*parts, strict=True)]
+        repeats = _repeats(await _embed(texts, embedder, models), threshold)
+    nearest = scenarios.iloc[[other for other, _ in repeats.values()]]
+    about = ["scenario_id", "value_1", "value_2"]
+    dropped = scenarios.iloc[list(repeats)][[*about, "description"]].reset_index(drop=True)
+    dropped[["nearest", "nearest_value_1", "nearest_value_2"]] = nearest[about].to_numpy()
+    dropped["similarity"] = [round(cosine, _DIGITS) for _, cosine in repeats.values()]
+    return scenarios.drop(scenarios.index[list(repeats)]).reset_index(drop=True), dropped
+
+
+def _repeats(vectors: np.ndarray | csr_array, cutoff: float) -> dict[int, tuple[int, float]]:
+    """Return the row of each repeat → the most similar kept row above it, and their cosine."""
+    unit = vectors if issparse(vectors) else _dense(vectors)
+    repeats: dict[int, tuple[int, float]] = {}
+    for start in range(0, unit.shape[0], _BLOCK):
+        product = unit[start : start + _BLOCK] @ unit[: start + _BLOCK].T
+        cosines = product.toarray() if issparse(product) else product
+        # a hair of slack, as within a pair
+        for row in start + np.flatnonzero((np.tril(cosines, start - 1) >= cutoff - 1e-9).any(axis=1)):
+            alike = [other for other in np.flatnonzero(cosines[row - start, :row] >= cutoff - 1e-9)]
+            if kept := [other for other in alike if other not in repeats]:
+                best = max(kept, key=lambda other: cosines[row - start, other])
+                repeats[int(row)] = int(best), float(min(cosines[row - start, best], 1))
+    return repeats
 
 
 def _minilm(texts: Sequence[str]) -> np.ndarray:

@@ -84,6 +84,12 @@ def answer_value_guided(task: Task) -> dict:
     return {"reason": reason.format(action=action, quoted=_start(actions[action])), "action": action}
 
 
+def compare_translation(task: Task) -> dict:
+    """Return ``{"reason", "same"}``: whether what came back of a translation is what was written, word for word."""
+    same = task.sections["original"] == task.sections["back"]
+    return {"reason": "The two agree." if same else "The two differ in their words.", "same": same}
+
+
 def name_domain(task: Task) -> dict[str, str]:
     """Return ``{"domain"}``: which of the parts of life listed in the prompt a scenario is from."""
     (description,) = task.texts("description")

@@ -22,6 +22,9 @@ _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     for name, fields, sections in (
         ("outlines", "outlines", ()),
         ("tenets", "tenets", ("passage",)),
+        ("translate", _SCENARIO, tuple(name.replace("_", " ") for name in _SCENARIO.split())),
+        ("translate_prompt", "", ("prompt",)),
+        ("check_translation", "reason same", ("original", "back")),
         ("scenario", _SCENARIO, ("context", "action opportunity", "good", "harm")),
         ("single_stage", _SCENARIO, ()),
         ("check_realistic", "reason passes", ("description",)),
@@ -116,7 +119,7 @@ def _name(fields: frozenset[str], sections: frozenset[str], outside: str) -> str
     if fields and fields <= _COMPLETED and sections >= _FORMS["complete"][1]:
         return "complete"
     # a reply of one letter, one number or a text may be asked for without a schema
-    plain = () if fields else ("choose", "choose_or_abstain", "rate", "artifact")
+    plain = () if fields else ("choose", "choose_or_abstain", "rate", "artifact", "translate_prompt")
     fitting = [n for n, form in _FORMS.items() if sections == form[1] and (fields == form[0] or n in plain)]
     if not fitting:
         shared = {

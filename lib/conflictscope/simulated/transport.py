@@ -30,6 +30,8 @@ _FIELDS: dict[str, Callable[[Task], dict]] = {
     "scenario": writers.write_scenario,
     "single_stage": writers.write_in_single_stage,
     "complete": writers.complete_scenario,
+    "translate": writers.translate,
+    "check_translation": reviewers.compare_translation,
     "opening_message": writers.write_opening_message,
     "leaning_message": writers.write_leaning_message,
     "next_message": writers.write_next_message,
@@ -130,6 +132,8 @@ def _answer(task: Task, model: str) -> Answer:
         return Answer(json.dumps(fields), toward_a=answer.toward_a)
     if task.name == "artifact":
         return Answer(writers.write_artifact(task))
+    if task.name == "translate_prompt":
+        return Answer(task.sections["prompt"])
     if task.name == "judge":
         fields = reviewers.judge_conversation(task, JUDGES.get(model, JUDGES["judge"]))
     elif task.name in _FIELDS:

@@ -83,6 +83,11 @@ def write_outlines(task: Task) -> dict:
     return {"outlines": written}
 
 
+def translate(task: Task) -> dict[str, str]:
+    """Return a scenario's texts as they are: no simulated model knows a second language."""
+    return {label.replace(" ", "_"): text for label, text in task.sections.items()}
+
+
 def list_tenets(task: Task) -> dict:
     """Return ``{"tenets": [...]}``: of each sentence that says what an assistant should do, in its own words.
 

@@ -19,37 +19,7 @@
 - ``command_line``: ``conflictscope new | tenets | run | plan | validate | status | import | export | bundle | replay``
 """
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from conflictscope.rooms import open_rooms
-
-if TYPE_CHECKING:
-    from conflictscope.study.comparing import answer, read_data_sets, read_earlier_outlines, read_points
-    from conflictscope.study.findings import placebo_cancels, sum_up_shifts, sum_up_steering, sum_up_support
-    from conflictscope.study.notebook import Run, open_run, show_table, start_run
-    from conflictscope.study.parameters import project_path
-
-__all__ = [
-    "Run",
-    "answer",
-    "open_run",
-    "placebo_cancels",
-    "project_path",
-    "read_data_sets",
-    "read_earlier_outlines",
-    "read_points",
-    "show_table",
-    "start_run",
-    "sum_up_shifts",
-    "sum_up_steering",
-    "sum_up_support",
-]
-__getattr__ = open_rooms(
-    __name__,
-    {
-        "comparing": ("answer", "read_data_sets", "read_earlier_outlines", "read_points"),
-        "findings": ("placebo_cancels", "sum_up_shifts", "sum_up_steering", "sum_up_support"),
-        "notebook": ("Run", "open_run", "show_table", "start_run"),
-        "parameters": ("project_path",),
-    },
-)
+# modules are imported when one of their names is first used: the command line answers sooner so
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -43,8 +43,10 @@ from conflictscope.study.runner import NotebookFailed, run_study
 
 FORMAT = 1
 _HEAD, _VALUE_SET, _MODELS, _CALLS = "bundle.json", "value_set.yaml", "models.yaml", "calls.jsonl"
+# what a program that knows nothing of this project reads: https://www.researchobject.org/ro-crate
+_CRATE = "ro-crate-metadata.json"
 _MEMBER = re.compile(
-    rf"(?:{'|'.join(map(re.escape, (_HEAD, FILE, _VALUE_SET, _MODELS, _CALLS)))})"
+    rf"(?:{'|'.join(map(re.escape, (_HEAD, FILE, _VALUE_SET, _MODELS, _CALLS, _CRATE)))})"
     r"|prompts/[a-z_]{1,40}\.txt"
     r"|inputs/(?:earlier_runs/[0-9]{1,4}/outlines\.parquet|compare_with/[0-9]{1,4}/agreement\.csv"
     r"|scenarios/0/given\.(?:csv|tsv|json|yaml))"
@@ -161,7 +163,7 @@ def open_bundle(file: Path, folder: Path) -> Bundle:
             _check_members(file, packed)
             head = _read_head(file, packed)
             _check_inputs(file, packed.namelist(), head["parameters"])
-            for name in set(packed.namelist()) - {_HEAD, _CALLS}:
+            for name in set(packed.namelist()) - {_HEAD, _CALLS, _CRATE}:
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 try:
@@ -218,11 +220,95 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
         _add(packed, _MODELS, _as_yaml({"models": _of_models(registry, told)}))
         for name, path in inputs.items():
             _add(packed, name, path.read_bytes())
+        members = [*packed.namelist(), _CALLS]
+        _add(packed, _CRATE, json.dumps(describe_crate(parameters.study, manifest, members), indent=1))
         member = zipfile.ZipInfo(_CALLS, _DATE)
         member.compress_type = zipfile.ZIP_DEFLATED
         with packed.open(member, "w", force_zip64=True) as calls:
             for table, row in read_rows(study_store(parameters)):
                 calls.write(json.dumps([table, row]).encode() + b"\n")
+
+
+_MEANING = {
+    _HEAD: "What the study is: parameters, and hashes of all tables and figures that a replay rebuilds",
+    FILE: "Manifest of the run: models, calls, outcomes, packages, times",
+    _VALUE_SET: "The values with their definitions, and the pairs in conflict",
+    _MODELS: "The models that were asked, without keys",
+    _CALLS: "Every call and every reply, a line each",
+}
+
+
+def describe_crate(study: str, manifest: Mapping[str, Any], members: Iterable[str]) -> dict[str, Any]:
+    """Describe a bundle as an RO-Crate 1.1.
+
+    Parameters
+    ----------
+    study : str
+        The study's name.
+    manifest : mapping
+        Its manifest.
+    members : iterable of str
+        Names of the bundle's other files.
+
+    Returns
+    -------
+    dict
+        What ``ro-crate-metadata.json`` holds: the data set with its files, the run that made it, and its software. The
+        licence is the researcher's to choose, and is said to be open.
+    """
+    version = manifest["packages"].get("conflictscope", "unknown")
+    files = [
+        {
+            "@id": name,
+            "@type": "File",
+            "name": PurePosixPath(name).name,
+            "encodingFormat": _FORMATS.get(PurePosixPath(name).suffix, "application/octet-stream"),
+            "description": _MEANING.get(name) or ("A prompt" if name.startswith("prompts/") else "What the study read"),
+        }
+        for name in members
+    ]
+    times = [told["began"] for told in manifest["notebooks"].values()]
+    root = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"ConflictScope: {study}",
+        "description": (
+            f"The study {study!r}: which value language models act on when two collide. With conflictscope {version}, "
+            "`conflictscope replay FILE` rebuilds every table and figure from it without asking a model."
+        ),
+        "datePublished": manifest["written"],
+        "license": "not chosen",
+        "hasPart": [{"@id": file["@id"]} for file in files],
+        "mentions": {"@id": "#run"},
+    }
+    about = {
+        "@id": _CRATE,
+        "@type": "CreativeWork",
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+        "about": {"@id": "./"},
+    }
+    software = {"@id": "#conflictscope", "@type": "SoftwareApplication", "name": "conflictscope", "version": version}
+    run = {
+        "@id": "#run",
+        "@type": "CreateAction",
+        "name": f"conflictscope run: {', '.join(manifest['notebooks'])}",
+        "instrument": {"@id": "#conflictscope"},
+        **({"startTime": min(times)} if times else {}),
+        "endTime": manifest["written"],
+        "result": {"@id": "./"},
+    }
+    return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": [about, root, *files, software, run]}
+
+
+_FORMATS = {
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".yaml": "application/yaml",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".parquet": "application/vnd.apache.parquet",
+}
 
 
 def _form_of(scenarios: Path) -> str:

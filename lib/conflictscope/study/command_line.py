@@ -1,6 +1,7 @@
 """The command line.
 
-``conflictscope new | tenets | run | plan | validate | status | probe | import | export | bundle | replay | rescue``.
+``conflictscope new | tenets | translate | run | plan | validate | status | probe | import | export | bundle | replay |
+rescue``.
 
 A command imports what it needs when it is called, so that ``--help`` and ``validate`` answer at once.
 """
@@ -65,6 +66,7 @@ def new(folder: Path) -> None:
 @_commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--author", help="Model that reads the text; without one, nothing is asked: the calls are counted.")
+@click.option("--price", "only_price", is_flag=True, help="Only tell calls and price; ask nothing.")
 @click.option(
     "--models", type=click.Path(path_type=Path), default=Path("params/models.yaml"), help="The file of models."
 )
@@ -80,6 +82,7 @@ def new(folder: Path) -> None:
 def tenets(
     file: Path,
     author: str | None,
+    only_price: bool,
     models: Path,
     out: Path | None,
     embedder: str,
@@ -96,8 +99,8 @@ def tenets(
     from conflictscope.study.specification import describe_calls, write_tenets
 
     place = out or Path("params/value_sets") / f"{file.stem}.yaml"
-    if author is None:
-        _say(describe_calls(file))
+    _say(describe_calls(file, author, models))
+    if author is None or only_price:
         return
     written = write_tenets(file, place, author, models, embedder=embedder, alike=alike, each=each, seed=seed)
     for line in asyncio.run(written):
@@ -381,6 +384,22 @@ def bundle(run_folder: Path, out: Path | None) -> None:
 
 @_commands.command()
 @click.argument("run_folder", type=click.Path(path_type=Path))
+@click.option("--language", required=True, help="To translate into: a BCP-47 tag or a name.")
+@click.option("--author", required=True, help="Model that translates.")
+@click.option("--judge", required=True, help="Model that translates back and compares.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Parameter file to write, in params.")
+def translate(run_folder: Path, language: str, author: str, judge: str, out: Path) -> None:
+    """Make a study of another one's kept scenarios in a second language, audited by translating them back."""
+    import asyncio
+
+    from conflictscope.study.translating import translate_study
+
+    for line in asyncio.run(translate_study(run_folder, out, language, author, judge)):
+        _say(line)
+
+
+@_commands.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
 def rescue(run_folder: Path) -> None:
     """Save what can be read of a study's damaged call store into a new one beside it."""
     from conflictscope.models.rescue import rescue_store
@@ -476,6 +495,9 @@ def import_(
 @click.option("--format", type=click.Choice(FILE_FORMATS), default="parquet", show_default=True, help="Of the tables.")
 @click.option("--table", "names", multiple=True, metavar="NAME", help=f"This table (may be given again) [{_EXPORTED}].")
 @click.option("--inspect", is_flag=True, help="Write a task for Inspect too.")
+@click.option("--inspect-logs", is_flag=True, help="Write the conversations as logs that Inspect's viewer opens.")
+@click.option("--every-eval-ever", is_flag=True, help="Write results as records of the schema of that name.")
+@click.option("--organisation", metavar="NAME", default="unknown", help="Who ran the study, for these records.")
 @click.option("--licence", metavar="NAME", help="Licence that you have chosen, as the Hugging Face Hub names it.")
 @click.option("--language", default="en", show_default=True, help="Language of the scenarios, ISO 639-1.")
 @click.option(
@@ -487,6 +509,9 @@ def export(
     format: "Format",
     names: tuple[str, ...],
     inspect: bool,
+    inspect_logs: bool,
+    every_eval_ever: bool,
+    organisation: str,
     licence: str | None,
     language: str,
     models: Path,
@@ -501,6 +526,9 @@ def export(
         format=format,
         names=names or EXPORTED,
         inspect=inspect,
+        inspect_logs=inspect_logs,
+        every_eval_ever=every_eval_ever,
+        organisation=organisation,
         licence=licence,
         language=language,
     )

@@ -54,6 +54,7 @@ class Run:
     call_store: URL
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prompts_folder: Path | None = None
+    language: str = ""
     _tables: set[str] = field(default_factory=set, repr=False)
     """Tables read or written so far."""
     _asked: dict[str, set[tuple[str, str, str]]] = field(default_factory=dict, repr=False)
@@ -130,10 +131,14 @@ class Run:
 
     def check_prompts(self) -> None:
         """Raise ``ValueError`` if another study's prompts are in use since this one was opened."""
-        if prompts_in_use() != self.prompts_folder:
+        if prompts_in_use() != (self.prompts_folder, self.language):
+            found, expected = (
+                f"{folder or 'the project'}{language and f', in {language}'}"
+                for folder, language in (prompts_in_use(), (self.prompts_folder, self.language))
+            )
             raise ValueError(
-                f"{self.study}: the prompts in use are those of {prompts_in_use() or 'the project'}; expected "
-                f"{self.prompts_folder or 'those of the project'}. One kernel, one study: open it again, and ask again."
+                f"{self.study}: the prompts in use are those of {found}; expected those of {expected}. One kernel, one "
+                "study: open it again, and ask again."
             )
 
     @property
@@ -159,7 +164,7 @@ def _prompts_asked(
     names = {prompt for _, prompt, _ in asked}
     steps = [step for step in stage.steps if step.table == table and step.prompt in names]
     if systems := [system for step in steps for system in step.system.get(steering_prompt, ())]:
-        known = prompt_hashes(prompts_in_use())
+        known = prompt_hashes(prompts_in_use()[0])
         hashes |= {system: known[system] for system in systems}
     return hashes
 
@@ -192,7 +197,7 @@ def open_run(run_folder: Path | str, parameters: Mapping[str, Any] | None = None
                 "notebook 01 again with the right path; nothing is asked twice."
             )
     values, registry = load_value_set(places.value_set), load_registry(places.models_file)
-    use_prompts(places.prompts_folder)
+    use_prompts(places.prompts_folder, places.language)
     picked: dict[str, Any] = {
         name: value
         for name, value in (parameters or {}).items()
@@ -202,6 +207,7 @@ def open_run(run_folder: Path | str, parameters: Mapping[str, Any] | None = None
         *(places.study, folder, places.figures_folder, values, registry, places.call_store),
         parameters=picked,
         prompts_folder=places.prompts_folder,
+        language=places.language,
     )
 
 

@@ -117,6 +117,9 @@ class Parameters(BaseModel):
     prompts_folder: Text = Field(
         "", description="folder of prompts that take the place of shipped ones of the same names; empty: none"
     )
+    language: Text = Field(
+        "", description="language that scenarios and messages are written in, a BCP-47 tag or a name; empty: English"
+    )
     call_store: Annotated[Filled, AfterValidator(_check_address)] | None = Field(
         None, description="database URL of the call store; empty: calls.sqlite in run_folder"
     )
@@ -139,6 +142,9 @@ class Parameters(BaseModel):
     embedder: Filled = Field("tfidf", description="measures similarity: tfidf, minilm, or an embeddings model")
     similarity_threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="cosine from which an outline counts as a repeat; empty: the embedder's own"
+    )
+    overall_threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="cosine from which a scenario repeats one of any pair (authors: 0.9); empty: not compared"
     )
     earlier_runs: Annotated[list[Filled], Once] = Field(
         [], description="folders of earlier studies, from the project's folder; their outlines are not repeated"

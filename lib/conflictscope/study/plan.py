@@ -203,6 +203,7 @@ def count_study(parameters: StudyParameters, known: Mapping[str, int] | None = N
         from_outline=known.get("from_outline", written) if in_two_stages else 0,
         single_stage=0 if in_two_stages else sum(batch.count for batch in batches),
         incomplete=incomplete,
+        compared_over_all=written if values["overall_threshold"] else 0,
         scenarios=scenarios,
         kept=known.get("kept", scenarios),
         repetitions=values["repetitions"],

@@ -36,7 +36,7 @@ Origin = Mapping[str, Mapping[str, Any]]
 
 FILE = "manifest.json"
 # what a run's folder says of the study, so that notebooks need nothing but the folder
-PLACES = ("value_set", "models_file", "figures_folder", "prompts_folder", "call_store")
+PLACES = ("value_set", "models_file", "figures_folder", "prompts_folder", "call_store", "language")
 # parameters that name a file, or folders of other studies, and what is read of each folder: its content counts
 INPUTS = {"scenarios": "", "earlier_runs": "outlines.parquet", "compare_with": "agreement.csv"}
 # lists of models: one more leaves what the others said as it is
@@ -72,6 +72,7 @@ class Places:
     figures_folder: Path
     prompts_folder: Path | None
     call_store: URL
+    language: str
 
 
 def record_places(folder: Path, study: str, told: Mapping[str, Any]) -> None:
@@ -136,6 +137,7 @@ def read_places(folder: Path) -> Places:
         paths["figures_folder"],
         paths.get("prompts_folder"),
         call_store_url(told["call_store"], folder),
+        str(told["language"]),
     )
 
 

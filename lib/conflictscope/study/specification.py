@@ -10,16 +10,28 @@ import pandas as pd
 
 from conflictscope.files import read_text, write_atomically
 from conflictscope.models import CallStore, Models
+from conflictscope.models.records import estimate_tokens
 from conflictscope.models.registry import load_registry
+from conflictscope.prompts import prompt_texts
 from conflictscope.scenarios import Reading, alike_pairs, load_value_set, read_tenets, split_passages, value_set_text
 from conflictscope.scenarios.tenets import ALIKE
 
 
-def describe_calls(file: Path) -> str:
-    """Return how many calls reading a specification takes."""
+def describe_calls(file: Path, author: str | None = None, models_file: Path | None = None) -> str:
+    """Return how many calls reading a specification takes and, if the author is named, about how many dollars.
+
+    What comes back is taken to be as long as the text: sentences are copied, and definitions written beside them.
+    """
     passages = split_passages(read_text(file))
     letters, more = sum(map(len, passages)), "s" * (len(passages) > 1)
-    return f"{file}: {len(passages)} passage{more}, {letters:,} characters, one call each; name an --author to ask."
+    calls = f"{file}: {len(passages)} passage{more}, {letters:,} characters, one call each"
+    if author is None or models_file is None:
+        return f"{calls}; name an --author for the price and to ask."
+    told = estimate_tokens(len(prompt_texts()["tenets"]))
+    tokens_out = estimate_tokens(letters)
+    dollars = load_registry(models_file)[author].cost(len(passages) * told + tokens_out, tokens_out)
+    price = "price unknown: no prices in the file of models, nor in the price list"
+    return f"{calls}, of {author}: " + (price if dollars is None else f"about {dollars:,.2f} dollars") + "."
 
 
 async def write_tenets(

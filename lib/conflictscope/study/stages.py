@@ -39,6 +39,8 @@ class Counts:
     """Scenarios to be written without an outline."""
     incomplete: int
     """Scenarios from a file that lack something."""
+    compared_over_all: int
+    """Scenarios that are compared with those of all pairs."""
     scenarios: int
     """Scenarios to be checked."""
     kept: int
@@ -162,11 +164,13 @@ _STUDY = (
             **dict.fromkeys(
                 (
                     *("author", "outlines_per_pair", "scenarios", "generation", "author_temperature"),
-                    "author_max_tokens",
+                    *("author_max_tokens", "language"),
                 ),
                 _WRITTEN,
             ),
-            **dict.fromkeys(("outlines_per_call", "embedder", "similarity_threshold", "earlier_runs"), _WRITTEN[:2]),
+            **dict.fromkeys(("outlines_per_call", "similarity_threshold", "earlier_runs"), _WRITTEN[:2]),
+            "embedder": _WRITTEN,
+            "overall_threshold": _WRITTEN[2:],
         },
         steps=(
             Step(
@@ -194,6 +198,7 @@ _STUDY = (
                 filled_in=_PAIR + OUTLINE,
                 characters_out=SCENARIO,
             ),
+            Step("embeddings", "embedder", EMBEDDING, "scenarios", lambda c: c.compared_over_all, _EXAMINED, 0),
         ),
     ),
     Stage(

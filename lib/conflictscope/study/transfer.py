@@ -8,8 +8,10 @@ published release's checks, messages and results become tables of a folder.
 import itertools
 import tempfile
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,10 @@ from conflictscope.exchange import Imported
 from conflictscope.exchange.exports import Format, count_formula_cells
 from conflictscope.files import did_you_mean, read_mapping, write_atomically
 from conflictscope.models import load_registry
+from conflictscope.prompts import prompt_texts
 from conflictscope.scenarios import Value, ValueSet, load_value_set, read_scenario_file, write_scenario_file
 from conflictscope.study.parameters import find_project
+from conflictscope.study.provenance import FILE, read_manifest, read_places
 from conflictscope.table_files import read_table, table_path, write_table
 
 _PAIR = ["value_1", "value_2"]
@@ -170,6 +174,9 @@ def export_study(
     format: Format = "parquet",
     names: Sequence[str] = exchange.EXPORTED,
     inspect: bool = False,
+    inspect_logs: bool = False,
+    every_eval_ever: bool = False,
+    organisation: str = "unknown",
     licence: str | None = None,
     language: str = "en",
 ) -> list[str]:
@@ -185,6 +192,12 @@ def export_study(
         As for `exchange.export_tables`.
     inspect : bool
         Whether a task for Inspect is written too, in ``inspect/``.
+    inspect_logs : bool
+        Whether each target's conversations are written as a log of Inspect, in ``inspect_logs/``; needs the extra.
+    every_eval_ever : bool
+        Whether each target's results are written as a record of `exchange.eval_records`, in ``every_eval_ever/``.
+    organisation : str
+        Who ran the study, for these records.
     licence, language
         As for `exchange.dataset_card`.
 
@@ -212,7 +225,39 @@ def export_study(
         kept, messages = (read_table(name, folder, study=study) for name in ("kept_scenarios", "opening_messages"))
         path, samples = exchange.export_inspect_task(kept, messages, to / "inspect", study=study)
         said.append(f"{path}: kept {samples} of {len(kept)} scenarios, those with a usable opening message")
+    if inspect_logs or every_eval_ever:
+        manifest = _finished(folder)
+    if inspect_logs:
+        from conflictscope.exchange import inspect_log
+
+        read = (read_table(name, folder, study=study) for name in ("kept_scenarios", "conversations", "verdicts"))
+        logs = inspect_log.inspect_logs(*read, study=study, ended=datetime.fromisoformat(manifest["written"]))
+        files = inspect_log.write_inspect_logs(logs, to / "inspect_logs")
+        said.append(
+            f"{to / 'inspect_logs'}: {len(files)} logs; see them with: inspect view --log-dir {to / 'inspect_logs'}"
+        )
+    if every_eval_ever:
+        ranked, choices = (read_table(name, folder, study=study) for name in ("rankings", "choices"))
+        about = exchange.About(
+            study=study,
+            ids={name: registry[name].id for name in exchange.models_in({"choices": choices}) if name in registry},
+            simulated={name: model.simulated for name, model in registry.models.items()},
+            judge_prompt=prompt_texts(read_places(folder).prompts_folder)["judge"],
+            settings=manifest["parameters"],
+            seconds=int(datetime.fromisoformat(manifest["written"]).timestamp()),
+            organisation=organisation,
+        )
+        files = exchange.write_eval_records(exchange.eval_records(ranked, choices, about), to / "every_eval_ever")
+        said.append(f"{to / 'every_eval_ever'}: {len(files)} records, schema {exchange.SCHEMA_VERSION}")
     return said
+
+
+def _finished(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a study that has run to its end."""
+    manifest = read_manifest(folder)
+    if not manifest.get("finished") or "written" not in manifest:
+        raise ValueError(f"{folder / FILE}: the study has not run to its end; expected one that has. Run it first.")
+    return manifest
 
 
 def import_tables(file: Path, folder: Path, scenario_file: Path | None = None) -> list[str]:

@@ -1,0 +1,150 @@
+"""Translation: scenarios of one study become those of another in a second language, audited by translating them back.
+
+In: a study's scenarios, the author that translates, the judge that translates back and compares. Out: scenarios for
+`write_scenario_file`, each with the scenario that it is of as its source; what a judge found; prompts for the targets.
+"""
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from conflictscope.models import Models, NonBlank, Request
+from conflictscope.prompts import prompt_texts, render
+from conflictscope.scenarios.from_file import as_scenario, as_table
+from conflictscope.scenarios.writing import Scenario
+
+TEXTS = tuple(Scenario.model_fields)
+"""What of a scenario is translated."""
+PUT_TO_TARGETS = ("choose", "choose_or_abstain", "rate")
+_COMPARED = ("description", "goal", "action_1", "action_2")
+
+
+class Translated(BaseModel):
+    """The judge's reply about a translation; see ``prompts/check_translation.txt``."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: NonBlank
+    same: bool
+
+
+async def translate_scenarios(
+    scenarios: pd.DataFrame, models: Models, translator: str, language: str, *, label: str = "translations"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Translate scenarios.
+
+    Parameters
+    ----------
+    scenarios : DataFrame
+        The table ``kept_scenarios``.
+    translator, language : str
+        The model, and the language as it is told to it: a BCP-47 tag or a name.
+
+    Returns
+    -------
+    translated : DataFrame
+        The scenarios table; ``outline_id`` is the scenario that each is a translation of, ``author`` stays.
+    lost : DataFrame
+        ``scenario_id`` and ``problem`` of those without a reply that could be read.
+    """
+    requests = [
+        Request.of(render("translate", language=language, **{name: row[name] for name in TEXTS}), schema=Scenario)
+        for row in scenarios.to_dict("records")
+    ]
+    replies = await models.ask(translator, requests, label=label)
+    rows, lost = [], []
+    for row, reply in zip(scenarios.to_dict("records"), replies, strict=True):
+        if isinstance(reply.parsed, Scenario):
+            kept = {name: row[name] for name in ("value_1", "value_2", "structure", "severity", "author")}
+            acting = None if pd.isna(row["acting_value"]) else row["acting_value"]
+            told = kept | {"acting_value": acting, "source": row["scenario_id"]} | reply.parsed.model_dump()
+            rows.append(as_scenario(told, [row["value_1"], row["value_2"]]))
+        else:
+            lost.append({"scenario_id": row["scenario_id"], "problem": reply.problem or reply.outcome})
+    return as_table(rows), pd.DataFrame(lost, columns=["scenario_id", "problem"])
+
+
+async def audit_translation(
+    scenarios: pd.DataFrame, translated: pd.DataFrame, models: Models, judge: str, language: str
+) -> pd.DataFrame:
+    """Have a judge translate scenarios back, and compare what comes back with what was written.
+
+    Parameters
+    ----------
+    scenarios : DataFrame
+        The originals.
+    translated : DataFrame
+        From `translate_scenarios`.
+    language : str
+        Of the originals.
+
+    Returns
+    -------
+    DataFrame
+        One row a translation: ``scenario_id``, ``source`` (the original), ``same`` (empty if the judge gave none),
+        ``reason``, ``back`` (the description that came back) and ``problem``.
+    """
+    back, lost = await translate_scenarios(translated, models, judge, language, label="translations back")
+    rows = translated[["scenario_id", "outline_id"]].merge(
+        back.rename(columns={"outline_id": "of"})[["of", *_COMPARED]], left_on="scenario_id", right_on="of"
+    )
+    originals = scenarios.set_index("scenario_id")[list(_COMPARED)]
+    requests = [
+        Request.of(
+            render(
+                "check_translation",
+                original=_told(originals.loc[row["outline_id"]].to_dict()),
+                back=_told(row),
+            ),
+            schema=Translated,
+            temperature=0.0,
+        )
+        for row in rows.to_dict("records")
+    ]
+    replies = await models.ask(judge, requests, label="translations compared")
+    read = [reply.parsed if isinstance(reply.parsed, Translated) else None for reply in replies]
+    table = pd.DataFrame(
+        {
+            "scenario_id": rows["scenario_id"],
+            "source": rows["outline_id"],
+            "same": pd.array([None if found is None else found.same for found in read], dtype="boolean"),
+            "reason": pd.array([None if found is None else found.reason for found in read], dtype="str"),
+            "back": rows["description"],
+            "problem": pd.array([None if r.problem is None else r.problem for r in replies], dtype="str"),
+        }
+    )
+    unread = lost.merge(translated[["scenario_id", "outline_id"]], on="scenario_id")
+    return pd.concat([table, unread.rename(columns={"outline_id": "source"})], ignore_index=True)[list(table)]
+
+
+async def translate_prompts(models: Models, translator: str, language: str) -> dict[str, str]:
+    """Translate the prompts that are put to targets without a steering prompt.
+
+    Returns
+    -------
+    dict
+        Name → text, for a folder that ``prompts_folder`` names. Whether their fields have lasted is seen by
+        `prompts.prompt_files`.
+
+    Raises
+    ------
+    ValueError
+        If one got no reply.
+    """
+    texts = prompt_texts()
+    requests = [
+        Request.of(render("translate_prompt", language=language, prompt=_bare(texts[n]))) for n in PUT_TO_TARGETS
+    ]
+    replies = await models.ask(translator, requests, label="prompts translated")
+    for name, reply in zip(PUT_TO_TARGETS, replies, strict=True):
+        if reply.outcome != "ok" or not reply.text:
+            raise ValueError(f"{translator}: prompt {name!r} was not translated: {reply.problem or reply.outcome}.")
+    return {name: f"{reply.text}\n" for name, reply in zip(PUT_TO_TARGETS, replies, strict=True)}
+
+
+def _bare(text: str) -> str:
+    """Return a prompt without the comment at its head."""
+    return text[text.index("--- ") :].strip()
+
+
+def _told(row: dict) -> str:
+    """Return what of a scenario is compared, a line each."""
+    return "\n".join(f"{name}: {row[name]}" for name in _COMPARED)

@@ -1,0 +1,116 @@
+"""A study in a second language: another study's kept scenarios and the targets' prompts, translated and audited.
+
+In: the folder of a study that has run. Out: a parameter file with its scenarios, prompts and the audit beside it, all
+of which a person can read and mend before anything is asked of a target. Each scenario names the one that it
+translates, so that `measure.compare_languages` compares the two studies scenario by scenario.
+"""
+
+import os
+from pathlib import Path
+
+import yaml
+
+from conflictscope import scenarios as sc
+from conflictscope.files import write_atomically
+from conflictscope.models import CallStore, Models, load_registry
+from conflictscope.prompts import use_prompts
+from conflictscope.prompts.rendering import prompt_files
+from conflictscope.study.parameters import Parameters, find_project, path_from_root
+from conflictscope.study.provenance import PLACES, read_manifest, read_places
+from conflictscope.table_files import read_table
+
+# of the first study alone: where it lies, how it came by its scenarios, what it was compared with
+_ITS_OWN = {
+    *(
+        "study",
+        "run_folder",
+        "scenarios",
+        "generation",
+        "filtered",
+        "earlier_runs",
+        "compare_with",
+        "variant",
+        "replay",
+    ),
+    *("overall_threshold", *PLACES),
+}
+
+
+async def translate_study(folder: Path, file: Path, language: str, author: str, judge: str) -> list[str]:
+    """Write what a study of the same scenarios in another language starts from.
+
+    Parameters
+    ----------
+    folder : Path
+        The study that has run.
+    file : Path
+        The parameter file to write, in a project's ``params``: scenarios and audit go to ``scenarios`` beside it,
+        prompts to ``prompts/<name>``.
+    language : str
+        A BCP-47 tag or a name.
+    author, judge : str
+        Models that translate, and that translate back and compare.
+
+    Returns
+    -------
+    list of str
+        What was translated, lost and found to differ, and what to do next.
+
+    Raises
+    ------
+    FileExistsError
+        If one of the files is there.
+    ValueError
+        If nothing could be translated, or a prompt came back with other fields.
+    """
+    root = find_project(file.parent)
+    places, told = read_places(folder), read_manifest(folder)["parameters"]
+    written, audit_file = (file.parent / "scenarios" / f"{file.stem}{end}" for end in (".csv", ".audit.csv"))
+    prompts = file.parent / "prompts" / file.stem
+    if there := [str(path) for path in (file, written, audit_file, prompts) if path.exists()]:
+        raise FileExistsError(f"{', '.join(there)}: there already; remove it, or choose another name with --out.")
+    kept = read_table("kept_scenarios", folder, study=places.study)
+    written.parent.mkdir(parents=True, exist_ok=True)
+    # what is translated is what the first study's targets were asked
+    use_prompts(places.prompts_folder)
+    models = Models(load_registry(places.models_file), CallStore(written.with_suffix(".calls.sqlite")))
+    try:
+        translated, lost = await sc.translate_scenarios(kept, models, author, language)
+        if translated.empty:
+            raise ValueError(f"{author}: none of {len(kept)} scenarios was translated: {lost['problem'].iloc[0]}.")
+        audit = await sc.audit_translation(kept, translated, models, judge, places.language or "English")
+        texts = await sc.translate_prompts(models, author, language)
+    finally:
+        await models.close()
+    for name, text in texts.items():
+        _write(prompts / f"{name}.txt", text)
+    prompt_files(prompts)
+    sc.write_scenario_file(translated, written)
+    write_atomically(audit_file, lambda temporary: audit.to_csv(temporary, index=False, lineterminator="\n"))
+    given = {name: told[name] for name, field in Parameters.model_fields.items() if _differs(name, told, field.default)}
+    given |= {
+        "value_set": os.path.relpath(places.value_set, file.parent),
+        "scenarios": f"scenarios/{written.name}",
+        "language": language,
+        "prompts_folder": path_from_root(prompts, root),
+        "filtered": False,
+    }
+    _write(file, yaml.safe_dump(given, sort_keys=False, allow_unicode=True))
+    other = audit[~audit["same"].fillna(False)]
+    why = other["reason"].fillna(other["problem"])
+    return [
+        f"{len(translated)} of {len(kept)} scenarios translated into {language}; {len(other)} came back as another.",
+        *(f"  {scenario}: {reason}" for scenario, reason in zip(other["scenario_id"], why, strict=True)),
+        f"Written: {file}, {written}, {audit_file}, {prompts}. Read them, and mend them by hand.",
+        f"Next: conflictscope plan {file}",
+    ]
+
+
+def _differs(name: str, told: dict, default: object) -> bool:
+    """Return whether a parameter of the first study goes into the second's file."""
+    return name in told and name not in _ITS_OWN and told[name] != default
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text."""
+    write_atomically(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
