@@ -41,6 +41,11 @@ WRITTEN_BY_MODELS = {
     "next_message": ("description", "goal", "conversation"),
     "judge": ("conversation", "action_a", "action_b"),
     "declining": ("description", "action_a", "action_b"),
+    "translate": (
+        *("description", "persona", "background", "goal", "action_1", "action_2", "consequence_1", "consequence_2"),
+    ),
+    "translate_prompt": ("prompt",),
+    "check_translation": ("original", "back"),
     "repair": ("problem",),
     "write_again": ("problem",),
 }

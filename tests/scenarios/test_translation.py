@@ -78,3 +78,14 @@ def test_prompts_to_targets_keep_their_fields(models):
     assert sorted(texts) == ["choose", "choose_or_abstain", "rate"]
     assert "Was tust du?" in texts["choose"] and "{{ action_a" in texts["choose"]
     assert texts["choose"].startswith("--- user\n")
+
+
+@pytest.mark.parametrize("more", ["{{ 7 * 7 }}", "{% for n in range(9) %}", "{# x", "[[1]]", ""])
+def test_a_prompt_that_a_model_translated_holds_no_program(scripted, more):
+    def reply(body):
+        text = read_fences(body["messages"][-1]["content"])["prompt"]
+        return text + more if more else text.replace("[[2]]", "")
+
+    models, *_ = scripted(reply)
+    with pytest.raises(ValueError, match=r"prompt 'choose': its translation holds"):
+        asyncio.run(translate_prompts(models, "m", "Deutsch"))

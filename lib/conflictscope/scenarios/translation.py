@@ -4,6 +4,8 @@ In: a study's scenarios, the author that translates, the judge that translates b
 `write_scenario_file`, each with the scenario that it is of as its source; what a judge found; prompts for the targets.
 """
 
+import re
+
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +18,8 @@ TEXTS = tuple(Scenario.model_fields)
 """What of a scenario is translated."""
 PUT_TO_TARGETS = ("choose", "choose_or_abstain", "rate")
 _COMPARED = ("description", "goal", "action_1", "action_2")
+# what a program follows in a prompt: fields, statements and comments, whole or begun
+_FIELD, _CODE = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}]*%\}"), re.compile(r"\{[{%#]")
 
 
 class Translated(BaseModel):
@@ -121,23 +125,42 @@ async def translate_prompts(models: Models, translator: str, language: str) -> d
     Returns
     -------
     dict
-        Name → text, for a folder that ``prompts_folder`` names. Whether their fields have lasted is seen by
-        `prompts.prompt_files`.
+        Name → text, for a folder that ``prompts_folder`` names.
 
     Raises
     ------
     ValueError
-        If one got no reply.
+        If one got no reply, or one without its fields or with braces of its own.
     """
     texts = prompt_texts()
-    requests = [
-        Request.of(render("translate_prompt", language=language, prompt=_bare(texts[n]))) for n in PUT_TO_TARGETS
-    ]
+    forms = {name: _without_fields(_bare(texts[name])) for name in PUT_TO_TARGETS}
+    requests = [Request.of(render("translate_prompt", language=language, prompt=form)) for form, _ in forms.values()]
     replies = await models.ask(translator, requests, label="prompts translated")
-    for name, reply in zip(PUT_TO_TARGETS, replies, strict=True):
+    translated = {}
+    for (name, (_, fields)), reply in zip(forms.items(), replies, strict=True):
         if reply.outcome != "ok" or not reply.text:
             raise ValueError(f"{translator}: prompt {name!r} was not translated: {reply.problem or reply.outcome}.")
-    return {name: f"{reply.text}\n" for name, reply in zip(PUT_TO_TARGETS, replies, strict=True)}
+        translated[name] = _with_fields(reply.text, fields, f"{translator}: prompt {name!r}") + "\n"
+    return translated
+
+
+def _without_fields(text: str) -> tuple[str, list[str]]:
+    """Return a prompt with numbers in brackets for what a program fills in, and what stood there."""
+    fields = _FIELD.findall(text)
+    numbers = iter(range(1, len(fields) + 1))
+    return _FIELD.sub(lambda _: f"[[{next(numbers)}]]", text), fields
+
+
+def _with_fields(text: str, fields: list[str], what: str) -> str:
+    """Return a translated prompt with its fields back in their places; what a model wrote is no program."""
+    if _CODE.search(text):
+        raise ValueError(f"{what}: its translation holds braces that a program would follow: {text[:200]!r}.")
+    marks = [f"[[{number}]]" for number in range(1, len(fields) + 1)]
+    if lost := [mark for mark in marks if text.count(mark) != 1]:
+        raise ValueError(f"{what}: its translation holds {lost} not once each: {text[:200]!r}.")
+    for mark, field in zip(marks, fields, strict=True):
+        text = text.replace(mark, field)
+    return text
 
 
 def _bare(text: str) -> str:
