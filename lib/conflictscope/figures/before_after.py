@@ -80,10 +80,13 @@ def plot_changes(
     *,
     margin: float,
     values: Sequence[str] | None = None,
-    level: float = 0.95,
     **page: Unpack[Page],
 ) -> Figure:
-    """Plot `draw_changes`, a panel a pair of groups, in one order of values; ``**page`` as for `plot_panels`."""
+    """Plot `draw_changes`, a panel a pair of groups, in one order of values; ``**page`` as for `plot_panels`.
+
+    A change is told from none at the page's `level`, or at 0.95.
+    """
+    level = page.setdefault("level", 0.95) or 0.95
     panels.require(changes, "changes", columns=_CHANGE, key=["pair", "value"])
     options: dict = {"order": panels.order_rows(changes["value"], values), "limits": _limits(changes, margin)}
     known = changes.dropna(subset="change")
@@ -106,7 +109,6 @@ def plot_changes(
         handles=handles,
         xlabel="change of strength (log-odds)",
         caption=captions.changes(changes, margin=margin, alpha=1 - level),
-        level=level,
         at_least=2,
         at_most=3,
         **(Page(title="What changed") | page),

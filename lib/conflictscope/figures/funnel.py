@@ -87,8 +87,8 @@ def plot_funnel(funnel: pd.DataFrame, *, rates: pd.DataFrame | None = None, **pa
             look: dict = {"color": mark.color, "marker": mark.marker, "markersize": _SIZE + 0.2}
             handles.append(marks.legend_mark(mark.label, hollow=severity == SEVERITIES[0], **look))
     height = 0.35 + _PER_ROW * (len(funnel) + 1)
-    look: dict = {"share": False, "at_least": 2, "at_most": 2}
-    return panels.plot_panels(drawn, height=height, handles=handles, caption=captions.funnel(funnel), **look, **page)
+    options: dict = {"share": False, "at_least": 2, "at_most": 2}
+    return panels.plot_panels(drawn, height=height, handles=handles, caption=captions.funnel(funnel), **options, **page)
 
 
 def template_marks(rates: pd.DataFrame) -> dict[tuple[str, str], Mark]:

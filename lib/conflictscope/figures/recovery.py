@@ -67,8 +67,9 @@ def plot_recovery(recovery: pd.DataFrame, **page: Unpack[Page]) -> Figure:
 
 
 @use_style()
-def plot_coverage(coverage: pd.DataFrame, *, level: float = 0.95, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_coverage` as a figure of its own."""
+def plot_coverage(coverage: pd.DataFrame, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_coverage` as a figure of its own; the intervals are meant to have the page's `level`, else 0.95."""
+    level = page.pop("level", None) or 0.95
     page = Page(title="Do the intervals hold the truth?", width=COLUMN_WIDTH) | page
     handles = _handles(list(coverage.loc[coverage["what"].eq(ALL_VALUES), "quantity"].unique()))
     panel = {"": partial(draw_coverage, coverage, level=level)}
