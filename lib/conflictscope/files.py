@@ -4,8 +4,10 @@ In: a YAML or JSON file that a person wrote; or what a stage has made. Out: text
 mappings with text as keys, each key once; or a file that no reader ever sees half of. A file may come from anybody.
 """
 
+import codecs
 import difflib
 import errno
+import io
 import json
 import math
 import os
@@ -27,6 +29,7 @@ _MOST_BRACKETS = 100
 # accents on one letter: composing them takes time that grows with the square of their number
 _MOST_ACCENTS = 30
 # letters and marks that show nothing: with them two names could look the same
+_JOINER, _VIRAMA = re.compile("[\u200c\u200d]"), 9
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 _MARKUP = re.compile(r"[<>$\\`\[\]*|]")
@@ -87,6 +90,8 @@ def parse_yaml(text: str, source: str) -> Any:
         line = text.split("\n")[mark.line] if mark and mark.line < text.count("\n") + 1 else ""
         tab = "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(problem.problem)
         reason = "a tab indents the line; YAML takes spaces" if tab else f"{problem.problem or problem.context}"
+        if problem.problem == "mapping values are not allowed here":
+            reason += "; a text that holds ': ' stands in quotes"
         raise ValueError(f"{source} cannot be read: {place}{reason}.") from None
     except yaml.reader.ReaderError as problem:
         line_number = text.count("\n", 0, problem.position) + 1
@@ -108,7 +113,8 @@ def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None
 
     Names of values, models and variants come from files and go into titles, figures, Markdown, prompts and tables. They
     begin with a letter or digit of any script and hold letters, digits, accents, single spaces and
-    ``. & ' ’ - – _``, so that everywhere they mean nothing but themselves.
+    ``. & ' ’ - – _``, so that everywhere they mean nothing but themselves. Joiners stand where Persian and the scripts
+    of India need them.
 
     Parameters
     ----------
@@ -117,10 +123,11 @@ def name_problem(name: object, *, marks: str = "", most: int = 80) -> str | None
     most : int
         Characters at most.
     """
-    if isinstance(name, str) and 0 < len(name) <= most and name == " ".join(name.split()) and name.isprintable():
-        kinds = [unicodedata.category(letter)[0] for letter in name]
+    if isinstance(name, str) and 0 < len(name) <= most and name == " ".join(name.split()) and is_shown(name):
+        letters = without_joiners(name)
+        kinds = [unicodedata.category(letter)[0] for letter in letters]
         shown = all(
-            kind in "LMN" or letter in f" .&'’–-_{marks}" for kind, letter in zip(kinds, name, strict=True)
+            kind in "LMN" or letter in f" .&'’–-_{marks}" for kind, letter in zip(kinds, letters, strict=True)
         ) and not _INVISIBLE.search(name)
         if shown and kinds[0] in "LN":
             return None
@@ -132,7 +139,29 @@ PLAIN_NAME = "a name without < > $ \\ ` [ ] * | and control characters"
 
 def means_more(name: str) -> bool:
     """Return whether a name of a stranger's is no ``PLAIN_NAME``: somewhere it would be markup, or a formula."""
-    return bool(_MARKUP.search(name)) or not name.isprintable()
+    return bool(_MARKUP.search(name)) or not is_shown(name)
+
+
+def is_shown(text: str) -> bool:
+    """Return whether a text has no characters that cannot be seen, but for joiners where the scripts need them."""
+    return without_joiners(text).isprintable()
+
+
+def without_joiners(text: str) -> str:
+    """Return a text without the joiners that stand where internet names may have them (RFC 5892, A.1 and A.2)."""
+    if not _JOINER.search(text):
+        return text
+    return "".join(
+        letter
+        for before, letter, after in zip(f" {text}", text, f"{text[1:]} ", strict=False)
+        if not _JOINER.match(letter) or not _is_needed(before, letter, after)
+    )
+
+
+def _is_needed(before: str, joiner: str, after: str) -> bool:
+    """Return whether a joiner changes how its neighbours are written: after a virama, or apart in Arabic script."""
+    apart = joiner == "\u200c" and {unicodedata.bidirectional(before), unicodedata.bidirectional(after)} == {"AL"}
+    return apart or unicodedata.combining(before) == _VIRAMA
 
 
 def did_you_mean(found: object, names: Iterable[str], *, cutoff: float = 0.6) -> str:
@@ -233,28 +262,50 @@ def refuse_link(path: Path) -> Path:
     return path
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file that a person wrote.
+def read_text(path: Path, *, most: int = _MOST_BYTES) -> str:
+    """Return the text of a file that a person wrote: UTF-8, or UTF-16 if its first mark says so.
+
+    Parameters
+    ----------
+    most : int
+        Bytes at most.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        If it is too large or no UTF-8; if it is not there.
+        If it is too large or in another encoding; if it is not there.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there, or is no file{near_file(path) or '.'}")
-    if (size := path.stat().st_size) > _MOST_BYTES:
-        raise ValueError(f"{path} has {size:,} bytes; expected a file that a person wrote, {_MOST_BYTES:,} at most.")
+    if (size := path.stat().st_size) > most:
+        raise ValueError(f"{path} has {size:,} bytes; expected a file that a person wrote, {most:,} at most.")
+    content = path.read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return io.StringIO(content.decode("utf-16" if marked else "utf-8-sig"), newline=None).read()
     except UnicodeDecodeError as problem:
-        raise ValueError(f"{path} cannot be read: it is not UTF-8 ({problem.reason}).") from None
+        raise ValueError(
+            f"{path} cannot be read: it is not UTF-8 ({problem.reason}). Save it as UTF-8; a spreadsheet calls that "
+            "'CSV UTF-8'."
+        ) from None
+
+
+def read_lines(path: Path) -> list[Any]:
+    """Read a file of JSON, an entry a line; empty lines are none.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As ``read_mapping``.
+    """
+    lines = read_text(path).splitlines()
+    return [_parse_json(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _read(path: Path) -> Any:
     """Return what a YAML or JSON file holds."""
     text = read_text(path)
-    return _parse_json(text, path) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))
+    return _parse_json(text, str(path)) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))
 
 
 def _composed(text: str) -> str:
@@ -267,7 +318,7 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _parse_json(text: str, path: Path) -> Any:
+def _parse_json(text: str, source: str) -> Any:
     """Return what a JSON text holds; unlike YAML it may be indented by tabs."""
     try:
         return json.loads(
@@ -277,9 +328,9 @@ def _parse_json(text: str, path: Path) -> Any:
             parse_constant=_finite,
         )
     except RecursionError:
-        raise ValueError(f"{path} cannot be read: nested too deeply.") from None
+        raise ValueError(f"{source} cannot be read: nested too deeply.") from None
     except ValueError as problem:
-        raise ValueError(f"{path} cannot be read: {problem}") from None
+        raise ValueError(f"{source} cannot be read: {problem}") from None
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

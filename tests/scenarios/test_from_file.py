@@ -77,6 +77,50 @@ def test_yaml_and_csv_say_the_same(scenario_file, value_set, tmp_path):
     assert row["description"] == "One, two" and row["action_1"] == "a\nb"
 
 
+TABLE = "description,action_1,action_2,value_1,value_2\nShe says “no”.,a,b,candour,tact\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.csv", "\ufeff" + TABLE.replace("\n", "\r\n")),
+        ("MINE.CSV", TABLE.replace(",", ";")),
+        ("mine.tsv", TABLE.replace(",", "\t")),
+        ("mine.csv", TABLE.replace("\n", "\r")),
+        ("mine.csv", TABLE + ",,,,\n\n , ,,,\n"),
+        ("mine.csv", TABLE.replace("description,action", " Description ,Action")),
+        ("mine.csv", TABLE.replace(",tact", ",tact ,").replace("value_2", "value_2,")),
+        ("mine.csv", TABLE.encode("utf-16")),
+        (
+            "mine.jsonl",
+            '{"description": "She says “no”.", "action_1": "a", "action_2": "b", "value_1": "candour", '
+            '"value_2": "tact"}\n\n',
+        ),
+    ],
+)
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path, value_set, name, content):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    row = read_scenario_file(tmp_path / name, value_set)[["description", "action_1", "action_2", "value_1", "value_2"]]
+    assert row.to_numpy().tolist() == [["She says “no”.", "a", "b", "candour", "tact"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("mine.xlsx", b"PK\x03\x04\xff", "a spreadsheet's own file; .*'CSV UTF-8'"),
+        ("mine.csv", TABLE.encode("cp1252"), "not UTF-8 .*'CSV UTF-8'"),
+        ("mine.csv", b"," + TABLE.replace("\nShe", "\n0,She").encode(), "found '0' in a column without a name"),
+        ("mine.csv", TABLE.replace("no", "n\0o").encode(), "found NUL, or half a character"),
+        ("mine.csv", TABLE.replace("tact", "Tact").encode(), "did you mean 'tact'"),
+        ("mine.jsonl", b'{"a": 1}\n{"a": 1, "a": 2}', r"mine\.jsonl, line 2 cannot be read: repeated keys"),
+    ],
+)
+def test_tables_that_cannot_be_read_rightly_are_refused_with_the_reason(tmp_path, value_set, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        read_scenario_file(tmp_path / name, value_set)
+
+
 ENTRY = "- {description: d, action_1: a, action_2: b, value_1: candour, value_2: tact%s}\n"
 
 

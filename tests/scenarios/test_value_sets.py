@@ -159,6 +159,35 @@ def test_a_name_is_the_same_however_its_accents_are_written(tmp_path):
     assert load_value_set(write(tmp_path, escaped, "set.json")).names == ["\xe9quit\xe9", "tact"]
 
 
+def test_names_and_definitions_hold_what_people_write(tmp_path):
+    names = ["privacy/confidentiality", "autonomy (user)", "truth, whole", "راست\u200cگویی", "ක්\u200dරියා"]
+    definition = "says\xa0what is un\xadwelcome: even \u200csmall things 👩\u200d🔬"
+    text = json.dumps({name: f"{definition} {name}" for name in names})
+    values = load_value_set(write(tmp_path, text, "set.json"))
+    assert values.names == names
+    assert values.values[0].definition.startswith("says what is unwelcome: even \u200csmall things 👩\u200d🔬")
+
+
+@pytest.mark.parametrize(
+    "name", ["hon\u200desty", "hon\u200cesty", "honesty\u200d", "ab\xadc", "a\u202eb", "راست\u200c"]
+)
+def test_names_that_look_like_others_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="expected a name"):
+        load_value_set(write(tmp_path, json.dumps({name: "one thing", "tact": "another matter"}), "set.json"))
+
+
+def test_files_in_other_encodings(tmp_path):
+    text = '{"größe": "zeigt Größe auch im Streit", "tact": "spares people pain"}'
+    path = write(tmp_path, text, "set.json")
+    path.write_bytes(text.encode("utf-16"))
+    assert load_value_set(path).names == ["größe", "tact"]
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"not UTF-8 .*Save it as UTF-8"):
+        load_value_set(path)
+    with pytest.raises(ValueError, match=r"line 3, column 9: .*': ' stands in quotes"):
+        load_value_set(write(tmp_path, "values:\n  tact: one\n  b: two: three\n"))
+
+
 def test_all_problems_are_said_at_once(tmp_path):
     path = write(tmp_path, "values: {a: '', b: another matter}\npairs: [[a, z]]")
     with pytest.raises(ValueError, match=r"definition is empty.*expected two different names"):

@@ -445,12 +445,35 @@ def keep_others_out(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
+# what every commit asks is put together once
+_UNDER_KEYS = REPLIES.c.key.in_(sa.bindparam("keys", expanding=True))
+_ANSWERED = sa.select(REPLIES.c.key).where(_UNDER_KEYS)
+_REPLIES_UNDER = sa.select(REPLIES.c.key, *_RAW).where(_UNDER_KEYS)
+_ON_WIRE_NOW = sa.select(ON_WIRE.c.key, ON_WIRE.c.holder).where(
+    ON_WIRE.c.key.in_(sa.bindparam("keys", expanding=True)), ON_WIRE.c.until >= sa.bindparam("now")
+)
+_HELD_BY_OTHERS = (
+    sa.select(
+        ON_WIRE.c.holder, ON_WIRE.c.model, sa.func.sum(ON_WIRE.c.input_tokens), sa.func.sum(ON_WIRE.c.output_tokens)
+    )
+    .where(ON_WIRE.c.holder != sa.bindparam("holder"), ON_WIRE.c.until >= sa.bindparam("now"))
+    .group_by(ON_WIRE.c.holder, ON_WIRE.c.model)
+)
+_ALL_USAGE = USAGE.select()
+_MORE_USED = (
+    USAGE.update()
+    .where(USAGE.c.model == sa.bindparam("of_model"), USAGE.c.prompt == sa.bindparam("of_prompt"))
+    .values({name: USAGE.c[name] + sa.bindparam(f"more_{name}") for name in Usage.__dataclass_fields__})
+)
+
+
 def _look_elsewhere(
     connection: sa.Connection, sent: Sequence[Mapping[str, Any]], holder: str, is_gone: Callable[[str], bool]
 ) -> tuple[dict[int, Elsewhere], dict[str, Usage]]:
     """Return which attempts are not to be sent, and what others on the store have on the wire, by model."""
     keys = [row["key"] for row in sent]
-    replies, on_wire = find_replies(connection, keys), set(find_on_wire(connection, keys, is_gone))
+    replies = find_replies(connection, find_answered(connection, keys))
+    on_wire = set(find_on_wire(connection, keys, is_gone))
     elsewhere = {}
     for row in sent:
         if row["key"] in replies or row["key"] in on_wire:
@@ -461,23 +484,20 @@ def _look_elsewhere(
 
 def find_on_wire(connection: sa.Connection, keys: Collection[str], is_gone: Callable[[str], bool]) -> list[str]:
     """Return those of the keys whose answer somebody waits for."""
-    row = ON_WIRE.c
-    query = sa.select(row.key, row.holder).where(row.until >= time.time())
+    now = time.time()
     return [
         key
         for some in some_at_a_time(keys)
-        for key, holder in connection.execute(query.where(row.key.in_(some)))
+        for key, holder in connection.execute(_ON_WIRE_NOW, {"keys": some, "now": now})
         if not is_gone(holder)
     ]
 
 
 def read_others(connection: sa.Connection, holder: str, is_gone: Callable[[str], bool]) -> dict[str, Usage]:
     """Return model → what may be used by attempts that other stores than the holder's have on the wire."""
-    row = ON_WIRE.c
-    query = sa.select(row.holder, row.model, sa.func.sum(row.input_tokens), sa.func.sum(row.output_tokens))
-    query = query.where(row.holder != holder, row.until >= time.time()).group_by(row.holder, row.model)
     sums: dict[str, Usage] = {}
-    for other, model, sent, received in connection.execute(query):
+    now = time.time()
+    for other, model, sent, received in connection.execute(_HELD_BY_OTHERS, {"holder": holder, "now": now}):
         if not is_gone(other):
             more = Usage(input_tokens=int(sent), output_tokens=int(received))
             sums[model] = sums.get(model, NOTHING) + more
@@ -539,7 +559,7 @@ def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, 
     """Return key → reply."""
     replies = {}
     for some in some_at_a_time(keys):
-        for key, *values in connection.execute(sa.select(REPLIES.c.key, *_RAW).where(REPLIES.c.key.in_(some))):
+        for key, *values in connection.execute(_REPLIES_UNDER, {"keys": some}):
             replies[key] = _raw(dict(zip(RawReply.__dataclass_fields__, values, strict=True)))
     return replies
 
@@ -553,8 +573,7 @@ def find_answers(connection: sa.Connection, model: str, most: int) -> list[str]:
 
 def find_answered(connection: sa.Connection, keys: Collection[str]) -> set[str]:
     """Return those of the keys under which there is a reply."""
-    query = sa.select(REPLIES.c.key)
-    return {key for some in some_at_a_time(keys) for key in connection.scalars(query.where(REPLIES.c.key.in_(some)))}
+    return {key for some in some_at_a_time(keys) for key in connection.scalars(_ANSWERED, {"keys": some})}
 
 
 def delete_replies(connection: sa.Connection, keys: Collection[str]) -> None:
@@ -574,15 +593,16 @@ def find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str,
 
 def read_usage(connection: sa.Connection) -> dict[tuple[str, str], Usage]:
     """Return (model, prompt) → what has been used so far."""
-    return {(model, prompt): Usage(*map(int, counts)) for model, prompt, *counts in connection.execute(USAGE.select())}
+    return {(model, prompt): Usage(*map(int, counts)) for model, prompt, *counts in connection.execute(_ALL_USAGE)}
 
 
 def _add_usage(connection: sa.Connection, used: UsageTable) -> None:
     """Add what calls used to the table of what was used."""
     for (model, prompt), usage in used.items():
-        more = {name: USAGE.c[name] + count for name, count in asdict(usage).items()}
-        same = (USAGE.c.model == model) & (USAGE.c.prompt == prompt)
-        if not connection.execute(USAGE.update().where(same).values(more)).rowcount:
+        about = {"of_model": model, "of_prompt": prompt}
+        if not connection.execute(
+            _MORE_USED, about | {f"more_{name}": n for name, n in asdict(usage).items()}
+        ).rowcount:
             connection.execute(USAGE.insert().values(model=model, prompt=prompt, **asdict(usage)))
 
 

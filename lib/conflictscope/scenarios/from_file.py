@@ -6,14 +6,25 @@ asked for, and what the file says stays as it is, as does the id.
 """
 
 import csv
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 from pydantic import ConfigDict, create_model
 
-from conflictscope.files import csv_delimiter, did_you_mean, near_file, places_in, read_list, write_atomically
+from conflictscope.files import (
+    csv_delimiter,
+    did_you_mean,
+    near_file,
+    places_in,
+    read_lines,
+    read_list,
+    read_text,
+    write_atomically,
+)
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, content_id
@@ -27,6 +38,7 @@ COLUMNS = (*REQUIRED, *COMPLETED, *TEMPLATE, "author", "source")
 HAND_WRITTEN = "hand-written"
 _ALLOWED = {"structure": (*STRUCTURES, "none"), "severity": (*SEVERITIES, "none")}
 _MOST_PROBLEMS = 10
+_MOST_CSV_BYTES = 100 * 1024**2
 
 
 def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
@@ -35,11 +47,12 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
     Parameters
     ----------
     path : Path or str
-        ``.yaml``/``.yml``: a list of mappings; ``.csv``: a row each. ``description``, ``action_1``, ``action_2``,
-        ``value_1`` and ``value_2`` (the value that each action supports) are needed. What else there may be:
-        ``persona``, ``background``, ``goal``, ``consequence_1``, ``consequence_2``, ``structure``, ``severity``,
-        ``acting_value``, ``author`` (who wrote it; default ``hand-written``) and ``source`` (a name of its own for
-        each, kept as the outline's id; default: the scenario's id).
+        ``.yaml``/``.yml``/``.json``: a list of mappings; ``.jsonl``: a mapping a line; ``.csv``/``.tsv``: a row each
+        (UTF-8, or UTF-16 with its mark; capitals in column names and empty rows do not matter). ``description``,
+        ``action_1``, ``action_2``, ``value_1`` and ``value_2`` (the value that each action supports) are needed. What
+        else there may be: ``persona``, ``background``, ``goal``, ``consequence_1``, ``consequence_2``, ``structure``,
+        ``severity``, ``acting_value``, ``author`` (who wrote it; default ``hand-written``) and ``source`` (a name of
+        its own for each, kept as the outline's id; default: the scenario's id).
     value_set : ValueSet
         The study's values; a scenario's two values are a pair of it.
 
@@ -60,8 +73,8 @@ def read_scenario_file(path: Path | str, value_set: ValueSet) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         near = near_file(path) or "."
-        raise FileNotFoundError(f"scenarios: {path} is not there; expected a YAML or CSV file of scenarios{near}")
-    entries = _read_csv(path) if path.suffix.lower() == ".csv" else read_list(path)
+        raise FileNotFoundError(f"scenarios: {path} is not there; expected a YAML, JSON or CSV file of scenarios{near}")
+    entries = _READERS.get(path.suffix.lower(), read_list)(path)
     if not entries:
         raise ValueError(f"{path}: no scenarios in it; expected at least one, with the keys {list(REQUIRED)}.")
     problems: list[tuple[int, str]] = []
@@ -187,23 +200,39 @@ async def complete_scenarios(
 
 
 def _read_csv(path: Path) -> list[dict]:
-    """Return the rows of a CSV file as mappings; empty cells are left out."""
+    """Return the rows of a CSV file as mappings; empty cells, and rows without any, are left out."""
+    text = read_text(path, most=_MOST_CSV_BYTES)
+    reader = csv.reader(io.StringIO(text), delimiter=csv_delimiter(text.partition("\n")[0]), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            delimiter = csv_delimiter(file.readline())
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
-            header = next(reader, [])
-            # a line without anything is none
-            rows = [cells for cells in reader if cells]
-    except (csv.Error, UnicodeDecodeError) as problem:
-        raise ValueError(f"{path} cannot be read as CSV in UTF-8: {problem}") from problem
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
+        header = [name.strip() for name in next(reader, [])]
+        rows = [cells for cells in reader if any(map(str.strip, cells))]
+    except csv.Error as problem:
+        raise ValueError(f"{path} cannot be read as CSV: {problem}.") from None
+    header = [name.casefold() if name.casefold() in COLUMNS else name for name in header]
+    if repeated := sorted({name for name in header if name and header.count(name) > 1}):
         raise ValueError(f"{path}: columns {repeated} occur more than once.")
     for number, cells in enumerate(rows, start=1):
         if len(cells) != len(header):
             raise ValueError(f"{path}: scenario {number}: found {len(cells)} fields; expected {len(header)}.")
+        if nameless := [cell for key, cell in zip(header, cells, strict=True) if not key and cell.strip()]:
+            raise ValueError(
+                f"{path}: scenario {number}: found {nameless[0][:80]!r} in a column without a name; expected some of "
+                f"{list(COLUMNS)}. If it numbers the rows, take the column out."
+            )
     return [{key: cell for key, cell in zip(header, cells, strict=True) if cell.strip()} for cells in rows]
+
+
+def _refuse_workbook(path: Path) -> NoReturn:
+    """Raise ``ValueError`` for a spreadsheet's own format."""
+    raise ValueError(f"{path} is a spreadsheet's own file; expected YAML, JSON or CSV. Save its sheet as 'CSV UTF-8'.")
+
+
+_READERS: dict[str, Callable[[Path], list]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".jsonl": read_lines,
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _refuse_workbook),
+}
 
 
 def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
@@ -220,7 +249,7 @@ def _problems_of(entry: object, value_set: ValueSet) -> list[str]:
         if value is not None and not isinstance(value, str):
             problems.append(f"{key}: found {value!r}; expected text.")
         elif value is not None and re.search("[\ud800-\udfff\0]", value):
-            problems.append(f"{key}: found half a character, or none, in {value[:80]!r}; expected text.")
+            problems.append(f"{key}: found NUL, or half a character, in {value[:80]!r}; expected text.")
         elif key in REQUIRED and not _text(value):
             problems.append(f"{key}: it is missing or empty; expected text.")
         elif key in _ALLOWED and _text(value) and _text(value) not in _ALLOWED[key]:

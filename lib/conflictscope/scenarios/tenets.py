@@ -17,7 +17,7 @@ from conflictscope.files import name_problem
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.dedupe import embed_texts
-from conflictscope.scenarios.value_sets import Value, nearly_the_same
+from conflictscope.scenarios.value_sets import VALUE_MARKS, Value, nearly_the_same
 
 PASSAGE = 4000
 """Characters of a passage at most, unless a single paragraph is longer."""
@@ -182,7 +182,7 @@ def _problem(tenet: Tenet, taken: Sequence[Tenet], source: str) -> str | None:
     """Return why a tenet is not taken, None if it is."""
     if _in_one_line(tenet.sentence) not in source:
         return "its sentence does not occur in the text"
-    if expected := name_problem(_name(tenet), most=60):
+    if expected := name_problem(_name(tenet), marks=VALUE_MARKS, most=60):
         return f"its name cannot be a value's; expected {expected}"
     if _name(tenet).casefold() in {_name(other).casefold() for other in taken}:
         return "its name is taken"

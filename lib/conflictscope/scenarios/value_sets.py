@@ -140,19 +140,31 @@ def _read_values(found: object, place: Callable[..., str]) -> tuple[list[Value],
             values.append(
                 Value(
                     unicodedata.normalize("NFC", name),
-                    " ".join(definition.split()),
+                    _in_one_line(definition),
                     group or "",
-                    " ".join(sentence.split()),
+                    _in_one_line(sentence),
                 )
             )
     return values, problems
+
+
+VALUE_MARKS = "/(),+"
+"""What names of values may hold beside letters, digits and the marks of all names."""
+_SOFT_HYPHEN = "\xad"
+# line ends, spaces of word processors, and joiners of scripts and emoji
+_PASSED = f"\n\xa0\u2009\u202f\u3000\u200c\u200d{_SOFT_HYPHEN}"
+
+
+def _in_one_line(text: str) -> str:
+    """Return a text with single spaces, and without hyphens that only say where a line may end."""
+    return " ".join(text.replace(_SOFT_HYPHEN, "").split())
 
 
 def _problem_of_value(
     name: str, definition: Any, group: object, sentence: object, unknown: Sequence[str]
 ) -> str | None:
     """Return what is wrong with one entry."""
-    if expected := name_problem(name, most=60):
+    if expected := name_problem(name, marks=VALUE_MARKS, most=60):
         return f"expected a name of {expected}."
     if unknown:
         near = did_you_mean(unknown[0], ("definition", "group", "sentence")) or "."
@@ -166,7 +178,7 @@ def _problem_of_value(
     if not isinstance(sentence, str):
         return f"sentence: found {_shown(sentence)}; expected text."
     for what, text in (("definition", definition), ("sentence", sentence)):
-        if strange := sorted({c for c in text if c != "\n" and not c.isprintable()}):
+        if strange := sorted({c for c in text if c not in _PASSED and not c.isprintable()}):
             return (
                 f"the {what} holds characters that cannot be shown, {_shown(strange)}; expected text without tabs and "
                 "control characters."
