@@ -63,8 +63,11 @@ def test_published_points_can_be_left_out_and_are_cited_where_they_are_not():
     )
     assert "simulated models" in with_paper.get_suptitle()
     said = " ".join(text.get_text() for text in with_paper.legends[0].get_texts())
-    assert "arXiv 2509.25369" in said and "single-stage" in said
-    assert [text.get_text() for text in without.legends[0].get_texts()] == ["this study (filled)", "full", "mine"]
+    assert "arXiv 2509.25369" in said
+    named = [text.get_text() for text in with_paper.axes[0].texts]
+    assert named == ["full", "full", "unfiltered", "direct", "single-stage"]
+    assert [text.get_text() for text in without.legends[0].get_texts()] == ["this study (filled)"]
+    assert [text.get_text() for text in without.axes[0].texts] == ["full", "mine"]
     assert len(without.axes[0].lines) == 2
 
 

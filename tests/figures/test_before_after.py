@@ -41,6 +41,7 @@ def test_the_legend_names_what_is_drawn():
 def told(target="m"):
     rows = [(first, value) for first in ("a", "b", "placebo") for value in ("a", "b")]
     table = pd.DataFrame(rows, columns=["told_first", "value"]).assign(target=target, condition="open_ended")
+    table["scenarios"] = 20
     table["change"] = [0.8, -0.8, -1.2, 1.2, 0.0, 0.0]
     return table.assign(change_low=table["change"] - 1, change_high=table["change"] + 1)
 

@@ -59,6 +59,6 @@ def test_the_same_choices_give_the_same_files_in_another_process(tmp_path, start
     assert [process.wait(timeout=300) for process in started] == [0, 0]
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     names = ("agreement", "effects", "preferences", "shift", "steering")
-    assert files == [f"{name}.{ending}" for name in names for ending in ("csv", "pdf", "png")]
+    assert files == [f"{name}.{ending}" for name in names for ending in ("csv", "pdf", "png", "txt")]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file

@@ -128,8 +128,9 @@ def test_over_all_targets_a_pale_mark_a_target_and_a_full_one_their_mean(ranking
 
 def test_the_figure_over_all_targets_says_how_many(rankings, read):
     figure = plot_mean_rankings(rankings, title="")
-    assert read.titles(figure) == ["2 targets"] and figure.get_suptitle() == ""
-    assert read.legend(figure) == ["mean, multiple choice", "mean, open-ended", "pale: a target each"]
+    assert figure.get_suptitle() == ""
+    # one of the two targets has no order in multiple choice
+    assert read.legend(figure) == ["mean of 1, multiple choice", "mean of 2, open-ended", "pale: a target each"]
 
 
 @pytest.mark.parametrize("targets", [1, 2, 3, 5])
@@ -180,7 +181,7 @@ def test_bad_input(rankings):
 
 
 def test_graded_strengths_are_hollow_beside_those_of_choices(ax, read):
-    table = pd.DataFrame({"value": ["a", "b"] * 3, "by": np.repeat(["binary", "ratings", "log-odds"], 2)})
+    table = pd.DataFrame({"value": ["a", "b"] * 3, "by": np.repeat(["choices", "ratings", "log-odds"], 2)})
     table["strength"] = [1.0, -1.0, 0.4, -0.4, 0.7, -0.7]
     table = table.assign(strength_low=table["strength"] - 0.1, strength_high=table["strength"] + 0.1, tie_group="a")
     table = table.assign(target="m", condition="multiple_choice", arm="default", identified=True)
@@ -202,6 +203,7 @@ def test_many_values_stand_in_bands_from_the_strongest_down(ax, read):
     table = pd.DataFrame({"value": [f"v{n:03d}" for n in range(size)], "strength": np.linspace(-2, 2, size)})
     table = table.assign(strength_low=table["strength"] - 1, strength_high=table["strength"] + 1, target="m")
     table = table.assign(condition="open_ended", arm="default", identified=True)
+    table = table.assign(choices=40, scenarios=900, rank_low=1, rank_high=9)
     table["tie_group"] = [
         f"({4 - n // 40})({5 - n // 40})" if 0 < n % 40 < 20 else f"({4 - n // 40})" for n in range(size)
     ]

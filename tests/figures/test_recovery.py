@@ -13,6 +13,7 @@ RECOVERY = pd.DataFrame(
         "tau": [0.8, 1.0, 0.4, 0.7],
         "tau_low": [0.6, 1.0, -0.3, 0.4],
         "tau_high": [1.0, 1.0, 0.8, 1.0],
+        "studies": 100,
     }
 )
 COVERAGE = pd.DataFrame(
@@ -22,6 +23,7 @@ COVERAGE = pd.DataFrame(
         "scenarios_per_pair": [10, 10, 10, 40],
         "coverage": [0.5, 0.93, 0.99, 1.0],
         "coverage_error": [0.1, 0.01, 0.01, 0.0],
+        "studies": 500,
     }
 )
 

@@ -21,6 +21,9 @@ def effects(targets=("m", "n"), rankings=("r",), conditions=("multiple_choice", 
         placebo=placebo,
         placebo_low=placebo - 0.05,
         placebo_high=placebo + 0.04,
+        over_placebo_low=effect - placebo - 0.2,
+        effect_problem=None,
+        scenarios=20,
     )
 
 

@@ -186,6 +186,8 @@ def test_tables_are_shown_under_a_title_and_escaped():
     assert "<script>" not in both["text/html"] and "A &lt;b&gt;title&lt;/b&gt; · simulated models" in both["text/html"]
     assert both["text/plain"].startswith("A <b>title</b> · simulated models\n") and "0.12" in both["text/plain"]
     assert show_table(frame, "x", "")._repr_mimebundle_()["text/plain"].startswith("x\n")
+    order = show_table(pd.DataFrame({"order": ["honesty>kindness"]}), "x", "")._repr_mimebundle_()
+    assert "honesty&gt;<wbr>kindness" in order["text/html"] and "honesty>kindness" in order["text/plain"]
 
 
 def test_simulated_models_are_named_as_the_source(inside):

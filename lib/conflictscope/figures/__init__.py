@@ -8,6 +8,7 @@ words, if the table lacks a column, has no rows, has a row twice, or has several
 arm), or if an order that is given lacks a row.
 
 - ``style``: the style file, the marks of conditions and values, saving
+- ``captions``: the sentences below a figure in a paper
 - ``panels``: the one page of panels that every figure is, and which tables can be drawn
 - ``marks``: numbers with intervals on rows, a mark for each condition
 - ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets

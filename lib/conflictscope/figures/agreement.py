@@ -6,13 +6,14 @@ In: a table with a row for each variant of the data set, which `agreement_point`
 """
 
 from functools import partial
+from operator import itemgetter
 from typing import Unpack
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, use_style
 from conflictscope.measure.difficulty import BEHIND, ON_FRONT
@@ -72,8 +73,8 @@ def agreement_point(
 def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True, authors: bool = False) -> Axes:
     """Draw observed agreement against Likert difference rate, with the table's intervals as error bars.
 
-    A variant without one of its numbers is not drawn but named above the axes. ValueError if there are more than ten
-    variants besides the paper's.
+    Names stand beside the marks, unless data sets are compared (``front``). A variant without one of its numbers is not
+    drawn but named above the axes. ValueError if there are more than ten variants besides the paper's.
 
     Parameters
     ----------
@@ -99,6 +100,10 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True, au
         alpha = _FAINT if row.get("front") == BEHIND else 1
         look = {"marker": shapes[row["variant"]], "markerfacecolor": colors[row["variant"]], "zorder": 4}
         _draw_point(ax, row, color=colors[row["variant"]], width=1.3, alpha=alpha, **look)
+    for place, row in enumerate(_named(points[known], published)):
+        # in turn above and below, as the paper's points lie close
+        beside: dict = {"xytext": (4, -8 if place % 2 else 3), "textcoords": "offset points", "fontsize": "small"}
+        ax.annotate(row["variant"], (row["agreement"], row["likert"]), color=GREY, parse_math=False, **beside)
     if "front" in points:
         hardest = points[points["front"].eq(ON_FRONT)].sort_values("agreement")
         ax.step(hardest["agreement"], hardest["likert"], where="post", **_FRONT)
@@ -134,14 +139,14 @@ def plot_agreement(
         words = f"authors: {PUBLISHED_AUTHORS_SOURCE}, 320 scenarios, 10 targets"
         handles.append(marks.legend_mark(words, linestyle="none", marker="x", markersize=3, color=GREY))
     drawn = set(points["variant"]) | (set(published_ablations()["variant"]) if published else set())
-    for variant in [variant for variant in shapes if variant in drawn]:
+    for variant in [variant for variant in shapes if several and variant in drawn]:
         look: dict = {"marker": shapes[variant], "markersize": 4.5, "markerfacecolor": "white"}
-        look["color"] = colors.get(variant, GREY) if several else GREY
-        handles.append(marks.legend_mark(variant, linestyle="none", **look))
+        handles.append(marks.legend_mark(variant, linestyle="none", color=colors.get(variant, GREY), **look))
     title = "How hard the data sets are" if several else "How hard the data set is"
     draw = {"": partial(draw_agreement, points, published=published, authors=authors)}
     page = Page(title=title, width=COLUMN_WIDTH) | page
-    return panels.plot_panels(draw, height=2.6 if several else 2.0, handles=handles, **page)
+    caption = captions.agreement(points, published=published)
+    return panels.plot_panels(draw, height=2.6 if several else 2.0, handles=handles, caption=caption, **page)
 
 
 def _looks(points: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
@@ -156,6 +161,14 @@ def _looks(points: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
     cycle = cycle_colors() if "front" in points else cycle_colors()[:1]
     colors = {variant: cycle[place % len(cycle)] for place, variant in enumerate(points["variant"])}
     return dict(zip(names, _MARKERS, strict=False)), colors
+
+
+def _named(points: pd.DataFrame, published: bool) -> list[dict]:
+    """Return the points whose names stand beside them, from left to right: none if data sets are compared."""
+    if "front" in points:
+        return []
+    named = [*(published_ablations().to_dict("records") if published else ()), *points.to_dict("records")]
+    return sorted(named, key=itemgetter("agreement"))
 
 
 def _draw_point(ax: Axes, row: dict, *, color: str, width: float, alpha: float = 1, **look) -> None:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.heatmaps import draw_cells
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import CONDITION_MARKS, GREY, Mark, use_style, value_colors
@@ -80,10 +80,13 @@ def plot_changes(
     *,
     margin: float,
     values: Sequence[str] | None = None,
-    level: float = 0.95,
     **page: Unpack[Page],
 ) -> Figure:
-    """Plot `draw_changes`, a panel a pair of groups, in one order of values; ``**page`` as for `plot_panels`."""
+    """Plot `draw_changes`, a panel a pair of groups, in one order of values; ``**page`` as for `plot_panels`.
+
+    A change is told from none at the page's `level`, or at 0.95.
+    """
+    level = page.setdefault("level", 0.95) or 0.95
     panels.require(changes, "changes", columns=_CHANGE, key=["pair", "value"])
     options: dict = {"order": panels.order_rows(changes["value"], values), "limits": _limits(changes, margin)}
     known = changes.dropna(subset="change")
@@ -105,6 +108,7 @@ def plot_changes(
         height=_PER_ROW * len(options["order"]),
         handles=handles,
         xlabel="change of strength (log-odds)",
+        caption=captions.changes(changes, margin=margin, alpha=1 - level),
         at_least=2,
         at_most=3,
         **(Page(title="What changed") | page),
@@ -166,6 +170,7 @@ def plot_told_first(changes: pd.DataFrame, *, values: Sequence[str] | None = Non
             marks.legend_mark("row: told to come first; column: what it did to that value", linestyle="none"),
             marks.legend_mark("bold: interval leaves out 0", linestyle="none"),
         ],
+        caption=captions.told_first(changes),
         at_least=2,
         at_most=max(1, min(4, int(6 / (_CELL * len(order) + 0.2)))),
         **(Page(title="Told to put one value first") | page),

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import CONDITION_MARKS, use_style
 from conflictscope.measure.rates import ALL
@@ -73,6 +73,7 @@ def plot_by_pair(
         panels.panels_by(table, "target", draw_by_pair, **options),
         height=(0.16 + 0.1 * (panels.row_lines(order) - 1)) * len(order),
         xlabel=xlabel,
+        caption=captions.by_pair(table, number=number, signed=limits[0] < 0 < limits[1]),
         at_least=2,
         labels=1.3,
         **page,

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import use_style
 from conflictscope.measure.rates import ALL
@@ -19,6 +19,7 @@ from conflictscope.measure.rates import ALL
 _RATES = ["rate", "rate_low", "rate_high"]
 _KEY = ["target", "condition", "arm"]
 _PER_ROW, _PER_LINE = 0.19, 0.12  # inches a target, and each further line of its name
+_FEWEST = 5  # choices of the row with most, below which a panel shows nothing but its interval
 _SMALLER = 0.8  # points by which marks are smaller than in the rankings
 
 
@@ -85,10 +86,18 @@ def draw_effect(effects: pd.DataFrame, ax: Axes, *, order: Sequence[str] | None 
 def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
     """Plot `draw_effect` of the table of `gather_effects`, a panel an effect.
 
-    A panel's title says on how many choices a row rests, fewest to most (n).
+    A panel's title says on how many choices a row rests, fewest to most (n). Panels in which no row has five choices
+    are named in the legend instead, unless there are no others.
     """
     panels.require(effects, "effects", columns=[*_RATES, "choices"], key=["panel", "target", "condition"], one=["arm"])
     order = list(effects["target"].unique())
+    most = effects.groupby("panel", sort=False)["choices"].max()
+    thin = [name for name, choices in most.items() if choices < _FEWEST <= most.max()]
+    effects = effects[~effects["panel"].isin(thin)]
+    handles = marks.condition_handles(effects, smaller=_SMALLER)
+    if thin:
+        named = ", ".join(name.removeprefix("acts: ") for name in thin)
+        handles.append(marks.legend_mark(f"fewer than {_FEWEST} choices, not drawn: {named}", linestyle="none"))
     rests_on = {}
     for name, choices in effects.groupby("panel", sort=False)["choices"]:
         least, most = int(choices.min()), int(choices.max())
@@ -96,8 +105,9 @@ def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
     return panels.plot_panels(
         panels.panels_by(effects.assign(panel=effects["panel"].map(rests_on)), "panel", draw_effect, order=order),
         height=(_PER_ROW + _PER_LINE * (panels.row_lines(order) - 1)) * len(order),
-        handles=marks.condition_handles(effects, smaller=_SMALLER),
+        handles=handles,
         xlabel="share of choices",
+        caption=captions.effects(effects),
         at_least=3,
         labels=1.1,
         **(Page(title="What else moves choices") | page),

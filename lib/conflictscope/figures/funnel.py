@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, PALE, Mark, cycle_colors, use_style
 from conflictscope.tables import SEVERITIES, STRUCTURES
@@ -87,7 +87,8 @@ def plot_funnel(funnel: pd.DataFrame, *, rates: pd.DataFrame | None = None, **pa
             look: dict = {"color": mark.color, "marker": mark.marker, "markersize": _SIZE + 0.2}
             handles.append(marks.legend_mark(mark.label, hollow=severity == SEVERITIES[0], **look))
     height = 0.35 + _PER_ROW * (len(funnel) + 1)
-    return panels.plot_panels(drawn, height=height, handles=handles, share=False, at_least=2, at_most=2, **page)
+    options: dict = {"share": False, "at_least": 2, "at_most": 2}
+    return panels.plot_panels(drawn, height=height, handles=handles, caption=captions.funnel(funnel), **options, **page)
 
 
 def template_marks(rates: pd.DataFrame) -> dict[tuple[str, str], Mark]:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from seaborn.utils import relative_luminance
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, FULL_WIDTH, use_style, value_colors
 
@@ -149,7 +149,8 @@ def plot_who_beats_whom(orders: pd.DataFrame, **page: Unpack[Page]) -> Figure:
         marks.legend_mark("white dot: surely", linestyle="none", marker="o", markersize=3),
     ]
     panel = {heading: partial(draw_who_beats_whom, orders)}
-    return panels.plot_panels(panel, height=page["width"] - 1.4, handles=handles, **page)
+    height, caption = page["width"] - 1.4, captions.who_beats_whom(orders)
+    return panels.plot_panels(panel, height=height, handles=handles, caption=caption, **page)
 
 
 @use_style()
@@ -193,6 +194,7 @@ def plot_preference_heatmaps(
         panels.panels_by(rates, "target", draw_preference_heatmap, **options),
         height=lambda across: names + len(down) * cell(across),
         handles=handles,
+        caption=captions.preferences(rates),
         # few values leave room: then panels stand side by side rather than one below the other
         at_least=max(1, min(most, int(room / (_LARGEST_CELL * cells)))),
         at_most=most,
@@ -229,7 +231,8 @@ def plot_confusion(counts: pd.DataFrame, agreement: pd.Series, **page: Unpack[Pa
         ends = f"{agreement['kappa_low']:.2f} to {agreement['kappa_high']:.2f}"
         words = f"κ = {agreement['kappa']:.2f} ({ends}), {agreement['read']:.0f} read by both"
     height = 0.35 + 0.5 * page["width"]
-    return panels.plot_panels({words: partial(draw_confusion, counts)}, height=height, labels=0.5, **page)
+    panel, caption = {words: partial(draw_confusion, counts)}, captions.confusion(counts, agreement)
+    return panels.plot_panels(panel, height=height, caption=caption, labels=0.5, **page)
 
 
 def _values(rates: pd.DataFrame, values: Sequence[str] | None) -> list[str]:

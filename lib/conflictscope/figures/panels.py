@@ -17,9 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation, Transform
 
+from conflictscope.figures import captions
 from conflictscope.figures.style import FULL_WIDTH, PALE, use_style, warn_of_missing_letters
 
 _PAGE = 9.0  # inches: what a page holds
+_LEAST = 0.8  # share of its height that a figure is drawn at, at least, to fit a page
 _TITLE_LETTER = 0.073  # inches a letter of the figure's title
 _PANEL_LETTER = 0.066  # inches a letter of a panel's title
 _LEGEND_LETTER = 0.053  # inches a letter of the legend
@@ -35,6 +37,7 @@ class Page(TypedDict, total=False):
 
     title: str | None
     source: str
+    level: float | None
     width: float
     columns: int | None
 
@@ -74,6 +77,8 @@ def plot_panels(
     xlabel: str = "",
     title: str | None = None,
     source: str = "",
+    level: float | None = None,
+    caption: Sequence[str] = (),
     width: float = FULL_WIDTH,
     columns: int | None = None,
     at_least: int = 1,
@@ -93,6 +98,10 @@ def plot_panels(
         Label of the x axes, below the last line of panels.
     title, source : str, optional
         The figure's title, and beside it what the results rest on (``simulated models``); empty: none.
+    level : float, optional
+        Coverage of the intervals (0–1), for the caption, which does not say it if it is not given.
+    caption : sequence of str
+        Sentences of the caption: with title, `level` and `source` they become the figure's label (``get_label``).
     width : float
         ``COLUMN_WIDTH`` or ``FULL_WIDTH``, in inches.
     columns : int, optional
@@ -123,6 +132,8 @@ def plot_panels(
         columns = next((across for across in tried if size(across)[0] <= _PAGE), most)
     columns = min(columns, len(panels))
     total, titles = size(columns)
+    # rows move a little closer if that puts the figure on one page
+    total = max(min(total, _PAGE), _LEAST * total)
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(lines, columns, figsize=(width, total), squeeze=False, sharex=share, sharey=share)
     for ax, draw, text in zip(grid.flat, panels.values(), titles, strict=False):
@@ -140,6 +151,7 @@ def plot_panels(
         figure.suptitle(heading, x=0.01, ha="left", weight="bold")
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=entries)
+    figure.set_label(captions.write(title, caption, level=level, source=source))
     warn_of_missing_letters(figure)
     return figure
 

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, Mark, use_style, value_colors
 
@@ -83,6 +83,7 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
         height=_PER_ROW * len(order),
         handles=handles,
         xlabel="strength (log-odds)",
+        caption=captions.rankings(rankings),
         at_least=2,
         **page,
     )
@@ -156,12 +157,13 @@ def plot_ranked(rankings: pd.DataFrame, **page: Unpack[Page]) -> Figure:
         height=_THIN * each,
         handles=[Patch(color=_SHADE, label="band (grey or white): not told from its first value")],
         xlabel="strength (log-odds)",
+        caption=captions.ranked(rankings),
         share=False,
         **(Page(title=f"{target}, {condition}", columns=columns) | page),
     )
 
 
-_GRADED = {"binary": "", "leaning": "", "ratings": "s", "log-odds": "^"}  # by what → marker; empty: the condition's
+_GRADED = {"choices": "", "leaning": "", "ratings": "s", "log-odds": "^"}  # by what → marker; empty: the condition's
 
 
 def draw_graded(
@@ -171,12 +173,12 @@ def draw_graded(
     order: Sequence[str] | None = None,
     limits: tuple[float, float] | None = None,
 ) -> Axes:
-    """Draw one target's strengths by binary choices, filled, and by graded preferences, hollow.
+    """Draw one target's strengths by choices, filled, and by graded preferences, hollow.
 
     Parameters
     ----------
     rankings : DataFrame
-        Columns of the table ``rankings`` and ``by``: ``binary``, ``leaning``, ``ratings`` or ``log-odds``.
+        Columns of the table ``rankings`` and ``by``: ``choices``, ``leaning``, ``ratings`` or ``log-odds``.
     ax, order, limits
         As for `draw_rankings`.
     """
@@ -189,7 +191,7 @@ def draw_graded(
     for (condition, by), place in zip(kinds, marks.spread_rows(len(kinds)), strict=True):
         part = rankings[rankings["condition"].eq(condition) & rankings["by"].eq(by)]
         mark, heights = _graded_mark(condition, by), part["value"].map(order.index) + place
-        marks.draw_points(ax, heights, part, "strength", mark, smaller=0.8, hollow=by != "binary")
+        marks.draw_points(ax, heights, part, "strength", mark, smaller=0.8, hollow=by != "choices")
     return ax
 
 
@@ -213,13 +215,13 @@ def plot_graded(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, 
     for condition, by in kinds:
         mark = _graded_mark(condition, by)
         look: dict = {"color": mark.color, "marker": mark.marker, "markersize": mark.size - 0.8}
-        name = f"{mark.label}: {'choices' if by == 'binary' else by}"
-        handles.append(marks.legend_mark(name, hollow=by != "binary", **look))
+        handles.append(marks.legend_mark(f"{mark.label}: {by}", hollow=by != "choices", **look))
     return panels.plot_panels(
         panels.panels_by(rankings, "target", draw_graded, order=order, limits=_limits(rankings)),
         height=(0.1 + 0.08 * len(kinds)) * len(order),
         handles=handles,
         xlabel="strength (log-odds)",
+        caption=captions.graded(rankings),
         at_least=2,
         **(Page(title="How strongly: choices and graded preferences") | page),
     )
@@ -253,13 +255,19 @@ def draw_mean_rankings(rankings: pd.DataFrame, ax: Axes, *, order: Sequence[str]
 def plot_mean_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, **page: Unpack[Page]) -> Figure:
     """Plot `draw_mean_rankings`; `values` as for `plot_rankings`."""
     order = panels.order_rows(rankings["value"], values)
-    targets = rankings.loc[rankings["identified"], "target"].nunique()
+    known = rankings[rankings["identified"]]
+    handles = [
+        handle
+        for condition, targets in known.groupby("condition")["target"].nunique().items()
+        for handle in marks.condition_handles(known[known["condition"].eq(condition)], f"mean of {targets}, {{}}")
+    ]
     pale = marks.legend_mark("pale: a target each", linestyle="none")
     return panels.plot_panels(
-        {f"{targets} target{'s' * (targets != 1)}": partial(draw_mean_rankings, rankings, order=order)},
+        {"": partial(draw_mean_rankings, rankings, order=order)},
         height=1.2 * _PER_ROW * len(order),
-        handles=[*marks.condition_handles(rankings, "mean, {}"), pale],
+        handles=[*handles, pale],
         xlabel="strength (log-odds)",
+        caption=captions.mean_rankings(rankings),
         **(Page(title="Which values come first, over all targets", width=COLUMN_WIDTH) | page),
     )
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from conflictscope.calibration.replications import ALL_VALUES
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, use_style
 
@@ -62,16 +62,20 @@ def plot_recovery(recovery: pd.DataFrame, **page: Unpack[Page]) -> Figure:
     """Plot `draw_recovery` as a figure of its own."""
     page = Page(title="Is the order found again?", width=COLUMN_WIDTH) | page
     handles = _handles([f"noise {noise:g}" for noise in sorted(recovery["noise"].unique())])
-    return panels.plot_panels({"": partial(draw_recovery, recovery)}, height=_HEIGHT, handles=handles, **page)
+    panel, caption = {"": partial(draw_recovery, recovery)}, captions.recovery(recovery)
+    return panels.plot_panels(panel, height=_HEIGHT, handles=handles, caption=caption, **page)
 
 
 @use_style()
-def plot_coverage(coverage: pd.DataFrame, *, level: float = 0.95, **page: Unpack[Page]) -> Figure:
-    """Plot `draw_coverage` as a figure of its own."""
+def plot_coverage(coverage: pd.DataFrame, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_coverage` as a figure of its own; the intervals are meant to have the page's `level`, else 0.95."""
+    level = page.pop("level", None) or 0.95
     page = Page(title="Do the intervals hold the truth?", width=COLUMN_WIDTH) | page
     handles = _handles(list(coverage.loc[coverage["what"].eq(ALL_VALUES), "quantity"].unique()))
-    draw = partial(draw_coverage, coverage, level=level)
-    return panels.plot_panels({"": draw}, height=_HEIGHT, handles=handles, **page)
+    panel = {"": partial(draw_coverage, coverage, level=level)}
+    pooled = coverage[coverage["what"].eq(ALL_VALUES)]
+    caption = captions.coverage(pooled, level=level)
+    return panels.plot_panels(panel, height=_HEIGHT, handles=handles, caption=caption, **page)
 
 
 def _draw_lines(ax: Axes, table: pd.DataFrame, number: str) -> None:

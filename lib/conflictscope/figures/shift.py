@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import CONDITION_MARKS, GREY, use_style, value_colors
 
@@ -26,6 +26,7 @@ _PER_ROW = 0.17  # inches a value
 _NO_GROUP = ""
 _EXPRESSED: dict = {"marker": "o", "markersize": 6.2, "markerfacecolor": "white"}
 _REVEALED_SIZE = 2.8
+_ARROW, _INSET = 2.6, 0.012  # of an arrow where a band is cut: points, and the axis's share between it and the end
 _BAND: dict = {"alpha": 0.28, "linewidth": 5}
 
 
@@ -41,9 +42,9 @@ def draw_shift(
 
     Strengths are log-odds, more preferred to the right. A hollow circle stands where multiple choice and the scale put
     the value (its multiple choice alone if there are two values), a filled mark where conversation does; the pale bar
-    is the interval of the shift, laid from the circle and cut at the ends of the axis. Solid lines are shifts that
-    stand after all comparisons are counted (``shifted``). If the conditions cannot be compared nothing is drawn but the
-    reason.
+    is the interval of the shift, laid from the circle, with an arrow where the axis ends before it. Solid lines are
+    shifts that stand after all comparisons are counted (``shifted``). If the conditions cannot be compared nothing is
+    drawn but the reason.
 
     Parameters
     ----------
@@ -72,6 +73,11 @@ def draw_shift(
         start, end = shift.start, shift.revealed
         if shift.band_low < shift.band_high:
             ax.hlines(row, max(shift.band_low, left), min(shift.band_high, right), color=color, **_BAND)
+            inset = _INSET * (right - left)
+            ends = ("<", left + inset, shift.band_low < left), (">", right - inset, shift.band_high > right)
+            for shape, edge, beyond in ends:
+                if beyond:
+                    ax.plot(edge, row, marker=shape, markersize=_ARROW, color=color, zorder=3)
         ax.plot([start, end], [row, row], color=color, linestyle="solid" if shift.sure else _DOTS)
         ax.plot(start, row, color=color, zorder=3, **_EXPRESSED)
         ax.plot(end, row, marker=shapes[group_of[row]], markersize=_REVEALED_SIZE, color=color, zorder=4)
@@ -100,8 +106,9 @@ def plot_shift(
     return panels.plot_panels(
         panels.panels_by(shifts, "target", draw_shift, groups=groups, order=order, limits=_limits(drawn)),
         height=_PER_ROW * len(order),
-        handles=_legend_handles(drawn, groups, order),
+        handles=_legend_handles(drawn, groups, order, _limits(drawn)),
         xlabel="strength (log-odds)",
+        caption=captions.shifts(shifts),
         at_least=2,
         **(Page(title="Expressed against revealed") | page),
     )
@@ -139,7 +146,12 @@ def _group_marks(groups: Mapping[str, str] | None, values: Sequence[str]) -> dic
     return dict(zip(names, _GROUP_MARKERS, strict=False))
 
 
-def _legend_handles(drawn: pd.DataFrame, groups: Mapping[str, str] | None, order: Sequence[str]) -> list[Line2D]:
+def _legend_handles(
+    drawn: pd.DataFrame,
+    groups: Mapping[str, str] | None,
+    order: Sequence[str],
+    limits: tuple[float, float],
+) -> list[Line2D]:
     """Return what the legend explains, and nothing that is not drawn: ends, groups, band, shifted or not."""
     shapes = _group_marks(groups, order)
     if drawn.empty:
@@ -152,6 +164,8 @@ def _legend_handles(drawn: pd.DataFrame, groups: Mapping[str, str] | None, order
             handles.append(marks.legend_mark(label, linestyle="none", marker=marker, markersize=_REVEALED_SIZE))
     if (drawn["band_low"] < drawn["band_high"]).any():
         handles.append(marks.legend_mark("interval of shift", solid_capstyle="butt", **_BAND))
+    if drawn["band_low"].lt(limits[0]).any() or drawn["band_high"].gt(limits[1]).any():
+        handles.append(marks.arrow_handle())
     if drawn["sure"].any():
         handles.append(marks.legend_mark("shifted"))
     if not drawn["sure"].all():

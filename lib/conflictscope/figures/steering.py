@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import marks, panels
+from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import GREY, use_style
 from conflictscope.measure.published import PUBLISHED_SOURCE, PUBLISHED_STEERING_EFFECT
@@ -99,6 +99,7 @@ def plot_steering(
         height=len(options["order"]) * (_PER_ROW + _PER_MARK * len(_MEASURES) * effects["condition"].nunique()),
         handles=handles,
         xlabel="effect (share of headroom)",
+        caption=captions.steering(effects),
         at_least=3,
         labels=1.2,
         **(Page(title="What steering gains") | page),

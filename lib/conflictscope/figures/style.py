@@ -1,7 +1,7 @@
 """Style: the style file, how conditions and values are marked, and a figure saved with the table that it shows.
 
-In: a figure and its table. Out: PDF, PNG and CSV of one name, the same bytes for the same table on one set of package
-versions (no dates, no program versions). Files appear whole or not at all.
+In: a figure and its table. Out: PDF, PNG, CSV and caption of one name, the same bytes for the same table on
+one set of package versions (no dates, no program versions). Files appear whole or not at all.
 """
 
 import functools
@@ -26,8 +26,9 @@ STYLE_FILE = Path(__file__).with_name("conflictscope.mplstyle")
 COLUMN_WIDTH, FULL_WIDTH = 3.4, 7.0  # inches: one of two columns, and across the page
 GREY, PALE = "#444444", "#999999"
 PLACEBO_DASHES = (0, (2, 1.2))
-# seaborn's colour-blind palette without the two colours of the conditions, those that are weak on white last
-_VALUE_COLORS = (2, 3, 4, 9, 5, 7, 6, 8)
+# seaborn's colour-blind palette without the two colours of the conditions
+_VALUE_COLORS = (2, 3, 4, 9, 5, 7)
+_DARK_COLORS = ("#882255", "#222255")  # instead of its pink and its yellow, which are weak on white
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,11 @@ def cycle_colors() -> list[str]:
 
 def value_colors(values: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     """Return value → RGB colour (0–1): the same in every figure that is given the study's values in their order."""
-    if len(values) > len(_VALUE_COLORS):
-        return dict(zip(values, sns.husl_palette(len(values), l=0.6), strict=True))
     palette = sns.color_palette("colorblind")
-    return {value: palette[place] for value, place in zip(values, _VALUE_COLORS, strict=False)}
+    colors = [*(palette[place] for place in _VALUE_COLORS), *map(mpl.colors.to_rgb, _DARK_COLORS)]
+    if len(values) > len(colors):
+        colors = sns.husl_palette(len(values), l=0.6)
+    return dict(zip(values, colors, strict=False))
 
 
 @functools.cache
@@ -98,10 +100,11 @@ def warn_of_missing_letters(figure: Figure) -> set[str]:
 
 
 def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.DataFrame) -> list[Path]:
-    """Save a figure and the table that it shows, and return the files ``<name>.pdf``, ``.png`` and ``.csv``.
+    """Save a figure, the table that it shows and its caption, and return ``<name>.pdf``, ``.png``, ``.csv``, ``.txt``.
 
     The folder is created if it does not exist; the figure's title, if any, becomes the PDF's; numbers are written with
-    six digits. Raises OSError if the disk does not take a file; an earlier file of that name is then untouched.
+    six digits; the caption is the figure's label, as `plot_panels` leaves it, without a file if there is none. Raises
+    OSError if the disk does not take a file; an earlier file of that name is then untouched.
     """
     title = figure.get_suptitle() or name
     metadata: dict[str, dict] = {
@@ -114,4 +117,10 @@ def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.Data
             write_atomically(file, functools.partial(figure.savefig, format=ending, metadata=fields))
     to_csv = functools.partial(table.to_csv, index=False, float_format="%.6g", lineterminator="\n")
     write_atomically(files[-1], to_csv)
+    caption = Path(folder) / f"{name}.txt"
+    if text := str(figure.get_label()):
+        write_atomically(caption, lambda path: Path(path).write_text(text + "\n", encoding="utf-8"))
+        files.append(caption)
+    else:
+        caption.unlink(missing_ok=True)
     return files

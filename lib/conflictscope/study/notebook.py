@@ -4,6 +4,7 @@ In: the folder. Out: a ``Run`` that reads the tables of earlier notebooks, asks 
 tables, each with what was read and asked for it; captioned tables in which model text is text.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -275,7 +276,9 @@ class TitledTable:
         )
         if isinstance(self.frame.index, pd.RangeIndex):
             styled = styled.hide()
-        return {"text/html": styled.to_html(), "text/plain": repr(self)}
+        # an order of values, honesty>kindness, may go on in the next line, so that the table fits the page
+        html = re.sub(r"(?<=\w{3})&gt;(?=\w{3})", "&gt;<wbr>", styled.to_html())
+        return {"text/html": html, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         if self.frame.empty:

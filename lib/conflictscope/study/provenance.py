@@ -595,8 +595,8 @@ def table_contents(folder: Path) -> dict[str, str]:
 
 
 def figure_hashes(folder: Path) -> dict[str, str]:
-    """Return file → SHA-256 of the figures and the tables behind them."""
-    files = sorted(path for path in folder.glob("*") if path.suffix in (".pdf", ".png", ".csv"))
+    """Return file → SHA-256 of the figures, the tables behind them and their captions."""
+    files = sorted(path for path in folder.glob("*") if path.suffix in (".pdf", ".png", ".csv", ".txt"))
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
