@@ -25,3 +25,4 @@ def test_only_groups_that_lost_answers_have_a_panel(read):
     figure = plot_tipping(pd.concat([orders(), nothing], ignore_index=True), source="made up")
     assert read.titles(figure) == ["m, open ended"]
     assert read.rows(read.panels(figure)[0]) == ["a > b", "b > c"]
+    assert "1 of 2 can turn; the first from a share of 0.75 on." in figure.get_label()

@@ -88,6 +88,19 @@ def graded(table: pd.DataFrame) -> list[str]:
     return [*said, "Graded strengths lie nearer 0: compare orders, not sizes"]
 
 
+def tipping(shown: pd.DataFrame) -> list[str]:
+    """Return the caption of orders of neighbours by the share of lost answers against them: what turns, from where."""
+    turning = shown["missing_tips"].le(1)
+    words = f"{_count(len(shown), 'order')} of two values of neighbouring rank for {_targets(shown)}"
+    looks = "sure (full), stands and is not sure (pale), has turned (hatched)"
+    least = f"; the first from a share of {shown['missing_tips'].min():.2f} on" if turning.any() else ""
+    return [
+        f"By the share of the lost answers that went against each of {words}: {looks}",
+        "At the right: answers lost in the pairs of the two",
+        f"{turning.sum()} of {len(shown)} can turn{least}",
+    ]
+
+
 def shifts(table: pd.DataFrame) -> list[str]:
     """Return the caption of expressed against revealed strengths: which shifted, and who cannot be compared."""
     tested = table[table["shifted"].notna()]

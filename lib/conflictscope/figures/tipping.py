@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from conflictscope.figures import panels
+from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import GREY, PALE, cycle_colors, use_style
 
@@ -59,6 +59,7 @@ def plot_tipping(orders: pd.DataFrame, **page: Unpack[Page]) -> Figure:
         at_most=2,
         labels=1.5,
         share=False,
+        caption=captions.tipping(shown),
         **page,
     )
 
