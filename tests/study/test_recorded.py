@@ -59,14 +59,14 @@ def test_what_the_readme_says_of_it_is_what_the_tables_say(tables):
         assert row in README, row
     values = load_value_set(ROOT / "params" / "value_sets" / "hhh.yaml").names
     support = measure.check_support(choices, values, measure.Settings(), swapped=swapped)
-    scenarios, cut = tables("kept_scenarios"), verdicts["problem"].str.contains("cut off", na=False)
+    scenarios, messages = tables("kept_scenarios"), tables("opening_messages")
     both = pd.concat([measure.read_verdicts(verdicts), measure.read_verdicts(swapped, suffix=", labels swapped")])
     again = measure.agreement_between_raters(both, measure.Settings()).iloc[0]
     for fact in (
         f"support {support['supported'].sum()} of {len(support)} rankings",
         f"wrote {len(scenarios)} scenarios",
-        f"{cut.sum()} of {len(verdicts)} replies ran on",
+        f"{(~messages['usable']).sum()} of {len(messages)} opening messages were none",
         f"κ {again['kappa']:.2f}",
-        f"{again['agreed'] * again['read']:.0f} of {again['read']} the same",
+        f"{again['agreed'] * again['read']:.0f} of {again['read']} replies the same",
     ):
         assert fact in README, fact

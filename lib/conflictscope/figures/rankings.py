@@ -272,10 +272,18 @@ def plot_mean_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None =
     )
 
 
+# times one unit more than the largest strength
+_NEXT_TO_NOTHING = 3
+
+
 def _limits(rankings: pd.DataFrame) -> tuple[float, float]:
-    """Return ends of the strength axis: room for what is bounded, and for 0 with one unit to either side."""
-    ends = rankings[["strength", "strength_low", "strength_high"]].to_numpy(float).ravel()
-    ends = ends[np.isfinite(ends)]
+    """Return ends of the strength axis: room for what is bounded, and for 0 with one unit to either side.
+
+    Ends that say next to nothing, far beyond every strength, do not set the scale: the marks show that they go on.
+    """
+    ends = rankings[["strength", "strength_low", "strength_high"]].to_numpy(float)
+    most = _NEXT_TO_NOTHING * (1 + np.abs(ends[:, 0][np.isfinite(ends[:, 0])]).max(initial=0.0))
+    ends = ends[np.isfinite(ends)].clip(-most, most)
     low, high = min([*ends, -1.0]), max([*ends, 1.0])
     room = 0.04 * (high - low)
     return low - room, high + room
