@@ -35,7 +35,7 @@ def test_a_bundle_names_no_place_and_is_the_same_twice(recorded, tmp_path):
         # the shipped prompts too, so that one reworded later does not ask anew
         assert {f"prompts/{path.name}" for path in FOLDER.glob("*.txt")} <= set(packed.namelist())
     assert not {"run_folder", "figures_folder", "value_set", "models_file", "call_store"} & set(head["parameters"])
-    assert len(head["tables"]) == 23 and "rankings.png" in head["figures"]
+    assert len(head["tables"]) == 24 and "rankings.png" in head["figures"]
     first = file.read_bytes()
     assert pack(project).read_bytes() == first
 

@@ -85,5 +85,5 @@ def test_what_is_simulated_is_named():
         return name_simulated(load_parameters(ROOT / "params" / text))
 
     assert named("hhh.yaml") == "simulated models"
-    # three open models in all roles but two
-    assert named("recorded.yaml") == "simulated author and user"
+    # three open models in all roles but one
+    assert named("recorded.yaml") == "simulated author"
