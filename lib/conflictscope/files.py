@@ -241,6 +241,11 @@ def write_atomically(path: Path, write: Callable[[str], object]) -> None:
         raise unwritten(path, problem) from problem
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8 as ``write_atomically`` does."""
+    write_atomically(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+
+
 def unwritten(path: Path, problem: OSError) -> OSError:
     """Return the error for a file that the disk does not take: which, why and what to do; files before it stay."""
     advice = _ADVICE.get(problem.errno or 0, "Once this is mended, do the same again.")
@@ -298,7 +303,8 @@ def read_lines(path: Path) -> list[Any]:
     ValueError, FileNotFoundError
         As ``read_mapping``.
     """
-    lines = read_text(path).splitlines()
+    # a text may hold other characters that end a line
+    lines = read_text(path).split("\n")
     return [_parse_json(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 

@@ -12,7 +12,7 @@ from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 from conflictscope.calibration.generator import Nuisance, Truth, choices_table, draw_studies
 from conflictscope.measure import Settings, compare_conditions, group_strengths
 from conflictscope.measure import shift as comparing
-from conflictscope.measure.doubts import JudgeErrors
+from conflictscope.measure.judge_errors import JudgeErrors
 from conflictscope.measure.shift import crossed_interval, kendall_interval
 
 VALUES = list("abcdefgh")

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import t as t_distribution
 
 from conflictscope.measure import Settings
-from conflictscope.measure.doubts import JudgeErrors
+from conflictscope.measure.judge_errors import JudgeErrors
 from conflictscope.measure.steering import correct_steering, headroom_gained, moved_choices, steering_effects
 from conflictscope.table_files import check_table
 

@@ -6,7 +6,7 @@ import pytest
 
 from conflictscope.calibration.generator import Nuisance, Truth, choices_table, draw_studies
 from conflictscope.measure import check_support
-from conflictscope.measure.doubts import JudgeErrors
+from conflictscope.measure.judge_errors import JudgeErrors
 from conflictscope.measure.strengths import fit_strengths, grade_choices
 from conflictscope.measure.support import CHECKS, misfit
 

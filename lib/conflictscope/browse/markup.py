@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 
-from conflictscope.files import write_atomically
+from conflictscope.files import write_text
 from conflictscope.shown_text import NOT_TYPESET
 
 ASSETS = Path(__file__).with_name("assets")
@@ -135,7 +135,7 @@ def export_html(views: View | Sequence[View], path: Path | str, *, title: str = 
         f"<body><main>{''.join(view.element for view in chosen)}</main></body></html>\n"
     )
     target = Path(path)
-    write_atomically(target, lambda temporary: Path(temporary).write_text(page, encoding="utf-8"))
+    write_text(target, page)
     return target
 
 

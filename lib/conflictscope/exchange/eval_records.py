@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from conflictscope.files import write_atomically
+from conflictscope.files import write_text
 
 SCHEMA_VERSION = "0.2.2"
 _ASKED_AS = {
@@ -106,13 +105,8 @@ def write_eval_records(records: Mapping[str, Mapping[str, Any]], to: Path | str)
         mark = hashlib.sha256(target.encode()).hexdigest()[:6]
         files.append(Path(to) / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', target)[:80]}.{mark}.json")
         text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(files[-1], partial(_write, text))
+        write_text(files[-1], text)
     return files
-
-
-def _write(text: str, path: str) -> None:
-    """Write a text."""
-    Path(path).write_text(text, encoding="utf-8")
 
 
 def _model(name: str, about: About) -> dict[str, Any]:

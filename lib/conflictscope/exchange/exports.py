@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import yaml
 from jinja2 import Template
 
-from conflictscope.files import PLAIN_NAME, did_you_mean, means_more, near_file, write_atomically
+from conflictscope.files import PLAIN_NAME, did_you_mean, means_more, near_file, write_atomically, write_text
 from conflictscope.table_files import arrow_table, read_notes, read_table, table_path
 from conflictscope.tables import DTYPES, TABLES
 
@@ -231,7 +231,7 @@ def export_inspect_task(
         f"{name}.py": _TASK_FILE.render(study=repr(study), name=name, samples=SAMPLES),
     }
     for file, text in texts.items():
-        write_atomically(Path(to) / file, partial(_write_text, text))
+        write_text(Path(to) / file, text)
     return Path(to) / f"{name}.py", len(samples)
 
 
@@ -239,8 +239,3 @@ def shown_to_judge(scenarios: pd.DataFrame) -> list[dict[str, str | None]]:
     """Return what a sample of Inspect holds for the judge, a mapping a scenario."""
     shown = scenarios[_SHOWN_TO_JUDGE]
     return shown.astype("object").where(shown.notna(), None).to_dict("records")
-
-
-def _write_text(text: str, path: str) -> None:
-    """Write a text."""
-    Path(path).write_text(text, encoding="utf-8")

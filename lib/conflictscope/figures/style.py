@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
-from conflictscope.files import write_atomically
+from conflictscope.files import write_atomically, write_text
 
 STYLE_FILE = Path(__file__).with_name("conflictscope.mplstyle")
 COLUMN_WIDTH, FULL_WIDTH = 3.4, 7.0  # inches: one of two columns, and across the page
@@ -119,7 +119,7 @@ def save_figure(figure: Figure, folder: Path | str, name: str, *, table: pd.Data
     write_atomically(files[-1], to_csv)
     caption = Path(folder) / f"{name}.txt"
     if text := str(figure.get_label()):
-        write_atomically(caption, lambda path: Path(path).write_text(text + "\n", encoding="utf-8"))
+        write_text(caption, text + "\n")
         files.append(caption)
     else:
         caption.unlink(missing_ok=True)

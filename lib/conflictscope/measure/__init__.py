@@ -27,12 +27,13 @@ The rooms, in the order in which they build on one another:
 - ``rankings``: strengths, ranks, intervals and tie groups of the values
 - ``raters``: what judges and people made of conversations and checks, and how far they agree
 - ``filter_errors``: how many scenarios a filter keeps or drops that people would not
-- ``doubts``: what misread and missing answers could do to an order; strengths corrected for a judge's errors
+- ``judge_errors``: how often a judge misreads each value, and strengths without these errors
+- ``tipping``: what misread and missing answers could do to an order
+- ``refusals``: refusals counted as the action that they amount to, and what hangs on them
 - ``support``: which order a ranking can stand for, by named checks
 - ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
 - ``between_studies``: the same values in two studies
-- ``refusals``: refusals counted as the action that they amount to, and what hangs on them
 - ``between_languages``: the same scenarios in two languages
 - ``abstention``: what becomes of a ranking if a model may take neither action
 - ``before_after``: two groups on the same scenarios: what changed, what change is excluded
@@ -68,15 +69,9 @@ from conflictscope.measure.difficulty import (
     observed_agreement,
     pass_rates,
 )
-from conflictscope.measure.doubts import (
-    JudgeErrors,
-    correct_rankings,
-    count_judge_errors,
-    missing_curve,
-    value_orders,
-)
 from conflictscope.measure.filter_errors import filter_errors
 from conflictscope.measure.graded import grade_preferences
+from conflictscope.measure.judge_errors import JudgeErrors, correct_rankings, count_judge_errors
 from conflictscope.measure.judge_traits import judge_traits
 from conflictscope.measure.jury import jury_verdicts
 from conflictscope.measure.net_effects import net_value_effects
@@ -120,6 +115,7 @@ from conflictscope.measure.self_preference import (
 from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import correct_steering, moved_choices, steering_effects
 from conflictscope.measure.support import check_support
+from conflictscope.measure.tipping import missing_curve, value_orders
 
 __all__ = [
     "JudgeErrors",

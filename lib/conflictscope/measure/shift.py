@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
-from conflictscope.measure.doubts import JudgeErrors, correct_fit
+from conflictscope.measure.judge_errors import JudgeErrors, correct_fit
 from conflictscope.measure.rankings import MOST_DRAWN, bar_of_many
 from conflictscope.measure.scale_shift import shift_apart_from_scale
 from conflictscope.measure.strengths import (

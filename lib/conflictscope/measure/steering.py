@@ -14,7 +14,7 @@ from scipy.stats import t as t_distribution
 
 from conflictscope.measure.bootstrap import DEFAULTS, ScenarioCounts, Settings, count_by_scenario
 from conflictscope.measure.choices import GROUP
-from conflictscope.measure.doubts import LEAST_USE, JudgeErrors
+from conflictscope.measure.judge_errors import LEAST_USE, JudgeErrors
 from conflictscope.measure.rates import ALL
 from conflictscope.measure.strengths import fit_strengths, grade_choices
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
 from conflictscope.measure.choices import GROUP
-from conflictscope.measure.doubts import JudgeErrors, correct_fit, turn_orders
+from conflictscope.measure.judge_errors import JudgeErrors, correct_fit
 from conflictscope.measure.rankings import Orders, order_values
 from conflictscope.measure.raters import agreement_between_raters, read_verdicts
 from conflictscope.measure.rates import rate_interval
 from conflictscope.measure.refusals import without_refusals
 from conflictscope.measure.strengths import PairSums, Strengths, dispersion, fit_strengths, grade_choices, pair_design
+from conflictscope.measure.tipping import turn_orders
 
 CHECKS = ("linked", "listed", "apart", "fit", "missing", "judge")
 MOST_TURNED = 0.5  # share of scenarios in which the place in the list, not the value, may decide

@@ -16,7 +16,7 @@ import httpx2
 import openai
 from pydantic import BaseModel, ConfigDict
 
-from conflictscope.files import write_atomically
+from conflictscope.files import write_text
 from conflictscope.models.client import Endpoint
 from conflictscope.models.registry import PROBES_FILE, Model, entry_of
 from conflictscope.models.requests import (
@@ -346,7 +346,7 @@ def store_probe(models_file: Path, name: str, probe: Probe) -> Path:
     path = models_file.with_name(PROBES_FILE)
     probes = {known: asdict(one) for known, one in read_probes(models_file).items()} | {name: asdict(probe)}
     text = json.dumps(dict(sorted(probes.items())), indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return path
 
 

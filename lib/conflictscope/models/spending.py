@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from conflictscope.files import write_atomically
+from conflictscope.files import write_atomically, write_text
 from conflictscope.models.prices import name_snapshot
 from conflictscope.models.records import EMBEDDING, NOTHING, Usage, UsageTable, estimate_tokens
 from conflictscope.models.registry import BATCH_PRICE, Model, Registry
@@ -292,7 +292,7 @@ class Ledger:
         self._next = time.monotonic() + SECONDS_BETWEEN_WRITES
         if self._path is not None:
             text = json.dumps(self._content(), indent=2, ensure_ascii=False) + "\n"
-            write_atomically(self._path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+            write_text(self._path, text)
 
     def _content(self) -> dict:
         """Return what the file holds."""

@@ -187,7 +187,7 @@ def _repeats(vectors: np.ndarray | csr_array, cutoff: float) -> dict[int, tuple[
         cosines = product.toarray() if issparse(product) else product
         # a hair of slack, as within a pair
         for row in start + np.flatnonzero((np.tril(cosines, start - 1) >= cutoff - 1e-9).any(axis=1)):
-            alike = [other for other in np.flatnonzero(cosines[row - start, :row] >= cutoff - 1e-9)]
+            alike = np.flatnonzero(cosines[row - start, :row] >= cutoff - 1e-9)
             if kept := [other for other in alike if other not in repeats]:
                 best = max(kept, key=lambda other: cosines[row - start, other])
                 repeats[int(row)] = int(best), float(min(cosines[row - start, best], 1))

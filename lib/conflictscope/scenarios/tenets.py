@@ -17,7 +17,7 @@ from conflictscope.files import name_problem
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.dedupe import embed_texts
-from conflictscope.scenarios.value_sets import VALUE_MARKS, Value, nearly_the_same
+from conflictscope.scenarios.value_sets import VALUE_MARKS, Value, in_one_line, nearly_the_same, unshown
 
 PASSAGE = 4000
 """Characters of a passage at most, unless a single paragraph is longer."""
@@ -83,7 +83,7 @@ async def read_tenets(text: str, models: Models, author: str) -> Reading:
     replies = await models.ask(author, requests, label="tenets")
     taken: list[Tenet] = []
     refused: list[dict] = []
-    source = _in_one_line(text)
+    source = in_one_line(text)
     for number, reply in enumerate(replies, 1):
         if not isinstance(reply.parsed, Tenets):
             raise ValueError(
@@ -102,7 +102,7 @@ async def read_tenets(text: str, models: Models, author: str) -> Reading:
     for tenet in kept[MOST_TENETS:]:
         refused.append(tenet.model_dump() | {"problem": f"there are {MOST_TENETS} already"})
     values = tuple(
-        Value(_name(tenet), _in_one_line(tenet.definition), sentence=_in_one_line(tenet.sentence))
+        Value(_name(tenet), in_one_line(tenet.definition), sentence=in_one_line(tenet.sentence))
         for tenet in kept[:MOST_TENETS]
     )
     return Reading(values, pd.DataFrame(refused, columns=[*Tenet.model_fields, "problem"]))
@@ -180,20 +180,15 @@ def value_set_text(
 
 def _problem(tenet: Tenet, taken: Sequence[Tenet], source: str) -> str | None:
     """Return why a tenet is not taken, None if it is."""
-    if _in_one_line(tenet.sentence) not in source:
+    if in_one_line(tenet.sentence) not in source:
         return "its sentence does not occur in the text"
     if expected := name_problem(_name(tenet), marks=VALUE_MARKS, most=60):
         return f"its name cannot be a value's; expected {expected}"
     if _name(tenet).casefold() in {_name(other).casefold() for other in taken}:
         return "its name is taken"
-    return None if _in_one_line(tenet.definition).isprintable() else "its definition cannot be shown"
+    return "its definition cannot be shown" if unshown(in_one_line(tenet.definition)) else None
 
 
 def _name(tenet: Tenet) -> str:
     """Return a tenet's name in one line."""
-    return _in_one_line(tenet.name)
-
-
-def _in_one_line(text: str) -> str:
-    """Return a text with single blanks for line breaks, list marks of Markdown left as they are."""
-    return " ".join(text.split())
+    return in_one_line(tenet.name)

@@ -140,9 +140,9 @@ def _read_values(found: object, place: Callable[..., str]) -> tuple[list[Value],
             values.append(
                 Value(
                     unicodedata.normalize("NFC", name),
-                    _in_one_line(definition),
+                    in_one_line(definition),
                     group or "",
-                    _in_one_line(sentence),
+                    in_one_line(sentence),
                 )
             )
     return values, problems
@@ -155,9 +155,14 @@ _SOFT_HYPHEN = "\xad"
 _PASSED = f"\n\xa0\u2009\u202f\u3000\u200c\u200d{_SOFT_HYPHEN}"
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
     """Return a text with single spaces, and without hyphens that only say where a line may end."""
     return " ".join(text.replace(_SOFT_HYPHEN, "").split())
+
+
+def unshown(text: str) -> list[str]:
+    """Return the characters of a definition that nobody sees and no script needs, sorted."""
+    return sorted({letter for letter in text if letter not in _PASSED and not letter.isprintable()})
 
 
 def _problem_of_value(
@@ -178,7 +183,7 @@ def _problem_of_value(
     if not isinstance(sentence, str):
         return f"sentence: found {_shown(sentence)}; expected text."
     for what, text in (("definition", definition), ("sentence", sentence)):
-        if strange := sorted({c for c in text if c not in _PASSED and not c.isprintable()}):
+        if strange := unshown(text):
             return (
                 f"the {what} holds characters that cannot be shown, {_shown(strange)}; expected text without tabs and "
                 "control characters."

@@ -20,7 +20,7 @@ import pandas as pd
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from conflictscope.files import near_file, refuse_link, write_atomically
+from conflictscope.files import near_file, refuse_link, write_text
 from conflictscope.models import Model, Registry, load_registry
 from conflictscope.models.registry import entry_of
 from conflictscope.models.spending import batch_cost
@@ -497,7 +497,7 @@ def write_manifest(parameters: StudyParameters, times: Mapping[str, tuple[dateti
 def _write(folder: Path, content: Mapping[str, Any]) -> Path:
     """Write a manifest."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(folder / FILE, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+    write_text(folder / FILE, text)
     return folder / FILE
 
 

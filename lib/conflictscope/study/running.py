@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from conflictscope.files import refuse_link, write_atomically
+from conflictscope.files import refuse_link, write_text
 
 _LOCK = ".running"
 _HOLDER = f"{_LOCK}.pid"
@@ -43,7 +43,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         ) from None
     try:
         number = f"{os.getpid()}\n"
-        write_atomically(folder / _HOLDER, lambda temporary: Path(temporary).write_text(number, encoding="utf-8"))
+        write_text(folder / _HOLDER, number)
         yield
     finally:
         lock.release()
@@ -58,7 +58,7 @@ def progress_file(folder: Path, notebook: str, number: int, of: int) -> Iterator
     path = folder / _PROGRESS
     began = datetime.now(UTC).isoformat(timespec="seconds")
     head = json.dumps({"notebook": notebook, "number": number, "of": of, "began": began}) + "\n"
-    write_atomically(path, lambda temporary: Path(temporary).write_text(head, encoding="utf-8"))
+    write_text(path, head)
     try:
         yield path
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from conflictscope.files import read_text, write_atomically
+from conflictscope.files import read_text, write_text
 from conflictscope.models import CallStore, Models
 from conflictscope.models.records import estimate_tokens
 from conflictscope.models.registry import load_registry
@@ -82,7 +82,7 @@ async def write_tenets(
         raise ValueError(f"{file}: {len(reading.values)} tenets taken, {len(reading.refused)} refused; expected two.")
     pairs = [(str(one), str(two)) for one, two in zip(dropped["value_1"], dropped["value_2"], strict=True)]
     content = value_set_text(file.stem, reading.values, without=pairs, each=each, seed=seed)
-    write_atomically(place, lambda temporary: Path(temporary).write_text(content, encoding="utf-8"))
+    write_text(place, content)
     value_set = load_value_set(place)
     return [
         f"{len(reading.values)} tenets, {len(reading.refused)} refused; {len(value_set.pairs)} pairs, "

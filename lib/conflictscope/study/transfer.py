@@ -20,7 +20,7 @@ import yaml
 from conflictscope import exchange
 from conflictscope.exchange import Imported
 from conflictscope.exchange.exports import Format, count_formula_cells
-from conflictscope.files import did_you_mean, read_mapping, write_atomically
+from conflictscope.files import did_you_mean, read_mapping, write_text
 from conflictscope.models import load_registry
 from conflictscope.prompts import prompt_texts
 from conflictscope.scenarios import Value, ValueSet, load_value_set, read_scenario_file, write_scenario_file
@@ -90,7 +90,7 @@ def start_study(imported: Imported, file: Path | str, *, source: str) -> list[Pa
         write_scenario_file(imported.scenarios, Path(folder) / "scenarios.csv")
         read_scenario_file(Path(folder) / "scenarios.csv", read)
     for path, text in zip(files, texts, strict=False):
-        write_atomically(path, lambda temporary, text=text: Path(temporary).write_text(text, encoding="utf-8"))  # type: ignore[misc]
+        write_text(path, text)
     write_scenario_file(imported.scenarios, files[2])
     return files
 
@@ -215,7 +215,7 @@ def export_study(
     tables = exchange.export_tables(folder, to, names=names, format=format)
     simulated = {name: registry[name].simulated for name in exchange.models_in(tables) if name in registry}
     card = exchange.dataset_card(study, tables, simulated, format=format, licence=licence, language=language)
-    write_atomically(to / "README.md", lambda temporary: Path(temporary).write_text(card, encoding="utf-8"))
+    write_text(to / "README.md", card)
     said = [f"{to / name}.{format}: {len(table):,} rows" for name, table in tables.items()]
     said.append(f"{to / 'README.md'}: data-set card" + ("" if licence else "; its licence is yours to choose"))
     risky = sum(count_formula_cells(table) for table in tables.values())

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from conflictscope import scenarios as sc
-from conflictscope.files import write_atomically
+from conflictscope.files import write_atomically, write_text
 from conflictscope.models import CallStore, Models, load_registry
 from conflictscope.prompts import use_prompts
 from conflictscope.prompts.rendering import prompt_files
@@ -21,18 +21,8 @@ from conflictscope.table_files import read_table
 
 # of the first study alone: where it lies, how it came by its scenarios, what it was compared with
 _ITS_OWN = {
-    *(
-        "study",
-        "run_folder",
-        "scenarios",
-        "generation",
-        "filtered",
-        "earlier_runs",
-        "compare_with",
-        "variant",
-        "replay",
-    ),
-    *("overall_threshold", *PLACES),
+    *("study", "run_folder", "scenarios", "generation", "filtered", "overall_threshold"),
+    *("earlier_runs", "compare_with", "variant", "replay", *PLACES),
 }
 
 
@@ -83,7 +73,7 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
     finally:
         await models.close()
     for name, text in texts.items():
-        _write(prompts / f"{name}.txt", text)
+        write_text(prompts / f"{name}.txt", text)
     prompt_files(prompts)
     sc.write_scenario_file(translated, written)
     write_atomically(audit_file, lambda temporary: audit.to_csv(temporary, index=False, lineterminator="\n"))
@@ -95,7 +85,7 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
         "prompts_folder": path_from_root(prompts, root),
         "filtered": False,
     }
-    _write(file, yaml.safe_dump(given, sort_keys=False, allow_unicode=True))
+    write_text(file, yaml.safe_dump(given, sort_keys=False, allow_unicode=True))
     other = audit[~audit["same"].fillna(False)]
     why = other["reason"].fillna(other["problem"])
     return [
@@ -109,8 +99,3 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
 def _differs(name: str, told: dict, default: object) -> bool:
     """Return whether a parameter of the first study goes into the second's file."""
     return name in told and name not in _ITS_OWN and told[name] != default
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text."""
-    write_atomically(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))

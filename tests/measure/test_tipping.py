@@ -1,4 +1,4 @@
-"""Misread and missing answers: corrections, tipping points and joint bounds."""
+"""Tipping points of misread and missing answers, and joint bounds."""
 
 from itertools import combinations, product
 
@@ -7,61 +7,25 @@ import pandas as pd
 import pytest
 
 from conflictscope.calibration.generator import Nuisance, Truth, choices_table, draw_studies
-from conflictscope.measure import doubts
-from conflictscope.measure.doubts import (
-    JudgeErrors,
-    correct_fit,
-    correct_rankings,
-    count_judge_errors,
+from conflictscope.measure import tipping
+from conflictscope.measure.strengths import PairSums, fit_strengths
+from conflictscope.measure.tipping import (
     judge_tipping_points,
     missing_curve,
     missing_tipping_points,
     orders_that_hold,
     value_orders,
 )
-from conflictscope.measure.strengths import PairSums, fit_strengths
-
-FIRST, SECOND = np.array([0, 0, 1]), np.array([1, 2, 2])
 
 
-def sums(n, y, first=FIRST, second=SECOND, k=3) -> PairSums:
+def sums(n, y, first=(0, 0, 1), second=(1, 2, 2), k=3) -> PairSums:
     """Return the sums of one group's yes-or-no shares."""
     won = np.array([y], dtype=float)
-    return PairSums(np.array([n], dtype=float), won, won, first, second, k)
-
-
-def errors_of(labels) -> JudgeErrors:
-    """Return labelled verdicts of three values' pairs, from (pairs, 2, 2)."""
-    counts = np.zeros((3, 3, 2, 2))
-    counts[FIRST, SECOND] = labels
-    return JudgeErrors(counts)
-
-
-def test_a_judge_without_error_changes_next_to_nothing():
-    given = sums([400, 400, 400], [250, 320, 280])
-    labels = np.tile(np.diag([5000, 5000]), (3, 1, 1))
-    plain, corrected = fit_strengths(given), correct_fit(given, errors_of(labels))[0]
-    assert corrected.strengths == pytest.approx(plain.strengths, abs=1e-3)
-    assert corrected.covariance == pytest.approx(plain.covariance, rel=0.02)
-
-
-def test_known_error_is_taken_out_and_the_labels_widen_the_errors():
-    true = np.array([0.7, 0.8, 0.6])
-    read = 0.95 * true + 0.2 * (1 - true)
-    given = sums([1000] * 3, 1000 * read)
-    labels = np.tile(np.array([[0.95, 0.05], [0.2, 0.8]]), (3, 1, 1))
-    many, few = (correct_fit(given, errors_of(times * labels))[0] for times in (1e6, 50))
-    assert many.strengths == pytest.approx(fit_strengths(sums([1000] * 3, 1000 * true)).strengths, abs=1e-2)
-    assert (few.covariance[0, 0, 0] > 2 * many.covariance[0, 0, 0]) and few.covariance[0, 0, 0] < 0.2
-
-
-def test_a_judge_that_reads_at_random_gives_no_strengths():
-    labels = np.full((3, 2, 2), 100)
-    assert np.isnan(correct_fit(sums([50] * 3, [30, 30, 30]), errors_of(labels))[0].strengths).all()
+    return PairSums(np.array([n], dtype=float), won, won, np.array(first), np.array(second), k)
 
 
 def test_two_values_tip_where_the_majority_does():
-    given = sums([100], [60], np.array([0]), np.array([1]), 2)
+    given = sums([100], [60], [0], [1], 2)
     assert judge_tipping_points(given)[0, 0, 1] == pytest.approx(0.10, abs=1e-3)
     assert judge_tipping_points(given)[0, 1, 0] == 0
     tips = missing_tipping_points(given, np.array([[40.0]]))
@@ -90,32 +54,6 @@ def test_the_worst_assignment_is_that_of_all_assignments():
         ).strengths
         every = (theta[:, :, None] > theta[:, None, :] + 1e-9).all(axis=0)
         assert (orders_that_hold(given, missing[None])[0] == every).all()
-
-
-def test_labels_are_counted_by_pair_and_side_whichever_value_comes_first():
-    scenarios = pd.DataFrame({"scenario_id": ["s1", "s2"], "value_1": ["b", "b"], "value_2": ["a", "c"]})
-    rows = [
-        ("s1", "judge", "action_1"),  # read as for b
-        ("s1", "one", "action_2"),  # truly for a
-        ("s1", "two", "action_1"),
-        ("s2", "judge", "action_2"),
-        ("s2", "one", "action_2"),
-        ("s2", "two", "neither"),
-    ]
-    readings = pd.DataFrame(rows, columns=["scenario_id", "rater", "reading"])
-    readings = readings.assign(target="m", arm="default", repetition=0)
-    errors = count_judge_errors(readings, scenarios, ["a", "b", "c"], "judge", ["one", "two"])
-    assert errors.counts[0, 1].tolist() == [[0, 0.5], [0, 0.5]], "for a, read as b; for b, read as b: half a label each"
-    assert errors.counts[1, 2].tolist() == [[0, 0], [0, 1]]
-    assert errors.total == 2
-    with pytest.raises(ValueError, match="no conversation that both"):
-        count_judge_errors(readings, scenarios, ["a", "b", "c"], "judge", ["nobody"])
-
-
-def study(b=0.2, **nuisance) -> pd.DataFrame:
-    """Return the choices of one study of three values."""
-    truth = Truth({"a": 0.9, "b": b, "c": -1.1}, [("a", "b"), ("a", "c"), ("b", "c")])
-    return choices_table(draw_studies(truth, Nuisance(**nuisance), scenarios=400, studies=1, seed=0))
 
 
 def asked_of_three(condition, won):
@@ -157,17 +95,6 @@ def test_every_two_values_have_a_row_with_what_would_turn_it():
     assert talked.loc[("b", "c"), "holds"] and talked.loc[("a", "c"), "holds"]
 
 
-def test_corrected_strengths_are_those_without_misreading():
-    labels = np.tile(np.array([[1500.0, 500.0], [40.0, 1960.0]]), (3, 1, 1))
-    errors = errors_of(labels)
-    errors.counts[1, 2] = [[1960, 40], [40, 1960]]  # only what is done for a is misread
-    found = correct_rankings(study(judge_error=0.02, misread={"a": 0.23}), ["a", "b", "c"], errors).set_index("value")
-    clean = correct_rankings(study(), ["a", "b", "c"], errors_of(np.tile(np.diag([1e5, 1e5]), (3, 1, 1))))
-    assert (found["corrected"] - clean.set_index("value")["strength"]).abs().max() < 0.25
-    assert (found["strength"] - clean.set_index("value")["strength"]).abs().max() > 0.4
-    assert (found["corrected_high"] - found["corrected_low"] > found["strength_high"] - found["strength_low"]).all()
-
-
 def lossy(truth, lost, scenarios, studies, seed):
     """Return many studies in which a share of one value's wins is lost."""
     drawn = draw_studies(truth, Nuisance(refusal=lost), scenarios=scenarios, studies=studies, seed=seed)
@@ -176,7 +103,7 @@ def lossy(truth, lost, scenarios, studies, seed):
 
 
 def test_an_order_is_unsure_before_it_falls_and_both_are_found_by_hand():
-    given = sums([100], [66], np.array([0]), np.array([1]), 2)
+    given = sums([100], [66], [0], [1], 2)
     missing, bar = np.array([[40.0]]), np.array([2.0])
     unsure, falls = (missing_tipping_points(given, missing, at)[0, 0, 1] for at in (bar, None))
     assert falls == pytest.approx(0.9, abs=1e-3)  # 66 + 4 against 34 + 36
@@ -225,17 +152,19 @@ def test_of_many_values_first_order_tells_nearly_the_same(monkeypatch):
     chance = 1 / (1 + np.exp(theta[places[1]] - theta[places[0]]))
     given = sums(np.full(15, 80), rng.binomial(80, chance), *places, k=6)
     missing = np.full((1, 15), 12.0)
-    exact = [
-        judge_tipping_points(given),
-        missing_tipping_points(given, missing),
-        orders_that_hold(given, missing, np.array([2.8])),
-    ]
-    monkeypatch.setattr(doubts, "MOST_DRAWN", 5)
-    near = [
-        judge_tipping_points(given),
-        missing_tipping_points(given, missing),
-        orders_that_hold(given, missing, np.array([2.8])),
-    ]
+    bar = np.array([2.8])
+
+    def found():
+        return [
+            judge_tipping_points(given),
+            missing_tipping_points(given, missing),
+            orders_that_hold(given, missing, bar),
+            missing_tipping_points(given, missing, bar),
+        ]
+
+    exact = found()
+    monkeypatch.setattr(tipping, "MOST_DRAWN", 5)
+    near = found()
     small = exact[0] < 0.1
     assert near[0][small] == pytest.approx(exact[0][small], abs=0.01)
     assert (near[0] <= exact[0] + 0.01).all() and (near[0] >= 0.6 * exact[0]).all(), "large ones are understated"
@@ -243,3 +172,6 @@ def test_of_many_values_first_order_tells_nearly_the_same(monkeypatch):
     assert (np.isfinite(exact[1]) == np.isfinite(near[1])).all() and both.sum() > 15
     assert near[1][both] == pytest.approx(exact[1][both], abs=0.12)
     assert (near[2] == exact[2]).mean() > 0.85 and exact[2].any() and not exact[2].all()
+    assert ((near[3] > 0) == (exact[3] > 0)).mean() > 0.9
+    both = np.isfinite(exact[3]) & np.isfinite(near[3]) & (exact[3] > 0) & (near[3] > 0)
+    assert both.sum() >= 5 and near[3][both] == pytest.approx(exact[3][both], abs=0.12)
