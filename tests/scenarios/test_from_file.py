@@ -93,7 +93,8 @@ TABLE = "description,action_1,action_2,value_1,value_2\nShe says “no”.,a,b,c
         ("mine.csv", TABLE.encode("utf-16")),
         (
             "mine.jsonl",
-            '{"description": "She says “no”.", "background": "One line\u2028and another.", "action_1": "a", "action_2": "b", "value_1": "candour", '
+            '{"description": "She says “no”.", "background": "One line\u2028and another.", "action_1": "a", '
+            '"action_2": "b", "value_1": "candour", '
             '"value_2": "tact"}\n\n',
         ),
     ],

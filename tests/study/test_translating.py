@@ -1,5 +1,7 @@
 """A study in a second language starts from files that a person can read, and knows what each scenario translates."""
 
+import re
+
 from click.testing import CliRunner
 
 from conflictscope.models import load_registry
@@ -30,8 +32,16 @@ def test_what_is_written_makes_a_study_of_the_same_pairs(project, monkeypatch):
     record_places(project / "runs" / "a", "a", TOLD | {"targets": ["simulated/steady"], "level": 0.95})
     write_table(pd.DataFrame(rows), "kept_scenarios", project / "runs" / "a", study="a")
     line = ["translate", "runs/a", "--language", "de", "--author", "simulated/author", "--judge", "simulated/judge"]
+    priced = [*line[:5], "gpt-4.1", "--judge", "gpt-4.1-mini", "--out", "params/a_de.yaml", "--price"]
+    done = CliRunner().invoke(_commands, priced)
+    told = re.fullmatch(r"runs/a: 4 scenarios, 15 calls, about (0\.\d\d) dollars\.\n", done.output)
+    assert told and float(told[1]) > 0 and not (project / "params" / "scenarios").exists()
     done = CliRunner().invoke(_commands, [*line, "--out", "params/a_de.yaml"])
-    assert done.exit_code == 0 and "4 of 4 scenarios translated into de; 0 came back as another" in done.output
+    assert (
+        done.exit_code == 0
+        and "15 calls, about 0.00 dollars" in done.output
+        and "4 of 4 scenarios translated into de; 0 came back as another" in done.output
+    )
     parameters = load_parameters(project / "params" / "a_de.yaml")
     assert not validate_study(parameters, load_registry(project / "params" / "models.yaml"))
     assert (parameters.values["language"], parameters.values["filtered"]) == ("de", False)

@@ -315,6 +315,17 @@ class Ledger:
         }
 
 
+def describe_price(registry: Registry, tokens: Mapping[str, tuple[float, float]]) -> str:
+    """Return in words about what so many tokens, model → sent and received, cost in dollars."""
+    costs = {model: registry[model].cost(*counts) for model, counts in tokens.items()}
+    known = [dollars for dollars in costs.values() if dollars is not None]
+    unknown = sorted(model for model, dollars in costs.items() if dollars is None)
+    words = [f"about {sum(known):,.2f} dollars"] if known else []
+    if unknown:
+        words.append(f"the cost of {', '.join(unknown)} (no prices in the file of models, nor in the price list)")
+    return " plus ".join(words)
+
+
 def _rounded(dollars: float | None) -> float | None:
     """Return dollars to the millionth: a call may cost less than a cent."""
     return None if dollars is None else round(dollars, 6)

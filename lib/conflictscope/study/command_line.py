@@ -388,12 +388,16 @@ def bundle(run_folder: Path, out: Path | None) -> None:
 @click.option("--author", required=True, help="Model that translates.")
 @click.option("--judge", required=True, help="Model that translates back and compares.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Parameter file to write, in params.")
-def translate(run_folder: Path, language: str, author: str, judge: str, out: Path) -> None:
+@click.option("--price", "only_price", is_flag=True, help="Only tell calls and price; ask nothing.")
+def translate(run_folder: Path, language: str, author: str, judge: str, out: Path, only_price: bool) -> None:
     """Make a study of another one's kept scenarios in a second language, audited by translating them back."""
     import asyncio
 
-    from conflictscope.study.translating import translate_study
+    from conflictscope.study.translating import describe_translation, translate_study
 
+    _say(describe_translation(run_folder, author, judge))
+    if only_price:
+        return
     for line in asyncio.run(translate_study(run_folder, out, language, author, judge)):
         _say(line)
 

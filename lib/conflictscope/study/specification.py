@@ -12,6 +12,7 @@ from conflictscope.files import read_text, write_text
 from conflictscope.models import CallStore, Models
 from conflictscope.models.records import estimate_tokens
 from conflictscope.models.registry import load_registry
+from conflictscope.models.spending import describe_price
 from conflictscope.prompts import prompt_texts
 from conflictscope.scenarios import Reading, alike_pairs, load_value_set, read_tenets, split_passages, value_set_text
 from conflictscope.scenarios.tenets import ALIKE
@@ -29,9 +30,8 @@ def describe_calls(file: Path, author: str | None = None, models_file: Path | No
         return f"{calls}; name an --author for the price and to ask."
     told = estimate_tokens(len(prompt_texts()["tenets"]))
     tokens_out = estimate_tokens(letters)
-    dollars = load_registry(models_file)[author].cost(len(passages) * told + tokens_out, tokens_out)
-    price = "price unknown: no prices in the file of models, nor in the price list"
-    return f"{calls}, of {author}: " + (price if dollars is None else f"about {dollars:,.2f} dollars") + "."
+    tokens = {author: (len(passages) * told + tokens_out, tokens_out)}
+    return f"{calls}, of {author}: {describe_price(load_registry(models_file), tokens)}."
 
 
 async def write_tenets(

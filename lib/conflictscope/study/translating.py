@@ -6,6 +6,7 @@ translates, so that `measure.compare_languages` compares the two studies scenari
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -13,8 +14,10 @@ import yaml
 from conflictscope import scenarios as sc
 from conflictscope.files import write_atomically, write_text
 from conflictscope.models import CallStore, Models, load_registry
-from conflictscope.prompts import use_prompts
-from conflictscope.prompts.rendering import prompt_files
+from conflictscope.models.records import estimate_tokens
+from conflictscope.models.spending import describe_price
+from conflictscope.prompts import prompt_files, prompt_texts, use_prompts
+from conflictscope.scenarios.translation import PUT_TO_TARGETS, TEXTS
 from conflictscope.study.parameters import Parameters, find_project, path_from_root
 from conflictscope.study.provenance import PLACES, read_manifest, read_places
 from conflictscope.table_files import read_table
@@ -24,6 +27,25 @@ _ITS_OWN = {
     *("study", "run_folder", "scenarios", "generation", "filtered", "overall_threshold"),
     *("earlier_runs", "compare_with", "variant", "replay", *PLACES),
 }
+
+
+def describe_translation(folder: Path, author: str, judge: str) -> str:
+    """Return how many calls it takes to translate a study, and about how many dollars.
+
+    A translation is taken to have as many tokens as the original.
+    """
+    places = read_places(folder)
+    kept = read_table("kept_scenarios", folder, study=places.study)
+    texts = prompt_texts()
+    letters = kept[list(TEXTS)].apply(lambda text: text.str.len()).to_numpy().sum()
+    asked, written = (sum(estimate_tokens(len(texts[name])) for name in PUT_TO_TARGETS), estimate_tokens(int(letters)))
+    told, compared = (len(kept) * estimate_tokens(len(texts[name])) for name in ("translate", "check_translation"))
+    tokens = Counter({(author, "in"): told + written + asked, (author, "out"): written + asked})
+    # back again, then both tellings side by side and a sentence or two about them
+    tokens.update({(judge, "in"): told + compared + 3 * written, (judge, "out"): written + 50 * len(kept)})
+    by_model = {model: (tokens[model, "in"], tokens[model, "out"]) for model in dict.fromkeys((author, judge))}
+    price = describe_price(load_registry(places.models_file), by_model)
+    return f"{folder}: {len(kept)} scenarios, {3 * len(kept) + len(PUT_TO_TARGETS)} calls, {price}."
 
 
 async def translate_study(folder: Path, file: Path, language: str, author: str, judge: str) -> list[str]:
