@@ -187,6 +187,8 @@ def test_tables_are_shown_under_a_title_and_escaped():
     assert both["text/plain"].startswith("A <b>title</b> · simulated models\n") and "0.12" in both["text/plain"]
     assert show_table(frame, "x", "")._repr_mimebundle_()["text/plain"].startswith("x\n")
     order = show_table(pd.DataFrame({"order": ["honesty>kindness"]}), "x", "")._repr_mimebundle_()
+    wide = show_table(pd.DataFrame({"strength_<b>_low": [1.0], 7: [2.0]}), "x", "")._repr_mimebundle_()
+    assert "strength_<wbr>&lt;b&gt;_<wbr>low" in wide["text/html"] and ">7<" in wide["text/html"]
     assert "honesty&gt;<wbr>kindness" in order["text/html"] and "honesty>kindness" in order["text/plain"]
 
 

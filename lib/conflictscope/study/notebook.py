@@ -269,14 +269,15 @@ class TitledTable:
             .set_table_attributes(f'class="{NOT_TYPESET}"')
             .format(precision=self.digits, na_rep="–", escape="html")
             .format_index(escape="html")
-            .format_index(escape="html", axis="columns")
+            # long names of columns go on in the next line, so that the table fits the page
+            .format_index(lambda name: str(name).replace("_", "_<wbr>"), escape="html", axis="columns")
             .format_index_names(escape="html")
             .format_index_names(escape="html", axis="columns")
             .set_table_styles(_STYLES)
         )
         if isinstance(self.frame.index, pd.RangeIndex):
             styled = styled.hide()
-        # an order of values, honesty>kindness, may go on in the next line, so that the table fits the page
+        # and so does an order of values, honesty>kindness
         html = re.sub(r"(?<=\w{3})&gt;(?=\w{3})", "&gt;<wbr>", styled.to_html())
         return {"text/html": html, "text/plain": repr(self)}
 
