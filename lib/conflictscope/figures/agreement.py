@@ -100,9 +100,9 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True, au
         alpha = _FAINT if row.get("front") == BEHIND else 1
         look = {"marker": shapes[row["variant"]], "markerfacecolor": colors[row["variant"]], "zorder": 4}
         _draw_point(ax, row, color=colors[row["variant"]], width=1.3, alpha=alpha, **look)
-    for place, row in enumerate(_named(points[known], published)):
-        # in turn above and below, as the paper's points lie close
-        beside: dict = {"xytext": (4, -8 if place % 2 else 3), "textcoords": "offset points", "fontsize": "small"}
+    for row in _named(points[known], published):
+        # to the left, where less is: hard sets are agreed on less and rated apart less
+        beside: dict = {"xytext": (-4, 3), "textcoords": "offset points", "ha": "right", "fontsize": "small"}
         ax.annotate(row["variant"], (row["agreement"], row["likert"]), color=GREY, parse_math=False, **beside)
     if "front" in points:
         hardest = points[points["front"].eq(ON_FRONT)].sort_values("agreement")
