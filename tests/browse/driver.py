@@ -63,8 +63,9 @@ def serve(folder, home, start=None):
             _wait_for(f"{address}/api?token=T", server, home / "log")
             yield address
         finally:
-            server.terminate()
-            server.wait(timeout=300)
+            # how JupyterLab ends is not what is tested, and it can take minutes over it on a busy machine
+            server.kill()
+            server.wait(timeout=60)
 
 
 def _wait_for(address, server, log):
