@@ -372,6 +372,8 @@ HOSTILE = {
     "carriage returns": lambda n: "A" + "\r" * n + "B",
     "letters": lambda n: "A " * (n // 2),
     "labels": lambda n: "A: Tell her. " * (n // 13),
+    "choices": lambda n: "If so, I choose A, " * (n // 19),
+    "turns": lambda n: "I choose A" + ". No, B" * (n // 8),
     "fillers": lambda n: "a " * (n // 2) + "5",
     "numbers": lambda n: "1 to 7 " * (n // 7),
     "digits": lambda n: "7." * (n // 2),

@@ -171,6 +171,8 @@ class _Part:
     words: set[str] = field(default_factory=set)
     options: set[str] = field(default_factory=set)
     numbers: int = 0
+    conditional: bool = False
+    """Whether an earlier clause of the sentence says when this one holds."""
 
 
 @dataclass
@@ -305,7 +307,11 @@ class _Reading:
             if token.text in _STOPS:
                 self.sentences.append(_Part(place + 1))
             if token.text in _STOPS or token.text in _DASHES or token.text in ",:":
-                self.clauses.append(_Part(place + 1))
+                # "if I must choose" is no condition
+                conditional = clause.conditional or bool(
+                    clause.words & _CONDITIONS and not clause.words & _FIRST_PERSON
+                )
+                self.clauses.append(_Part(place + 1, conditional=conditional and token.text not in _STOPS))
 
     def kind_of(self, place: int) -> str | None:
         """Return how an option's token stands: a ``firm`` or an ``explained`` answer, a ``head`` or none of these.
@@ -367,7 +373,7 @@ class _Reading:
         if last.text in ":=":
             return "led" if self._labels(at) else None
         clause = self.clauses[tokens[place].clause]
-        if clause.words & _UNDECIDED or self._is_conditional(clause, tokens[place].sentence):
+        if clause.words & _UNDECIDED or clause.conditional:
             return None
         if word in _COPULAS:
             return "led" if clause.words & _SUBJECTS and not clause.words & (_NOT_CHOSEN | _OTHERS) else None
@@ -378,12 +384,6 @@ class _Reading:
             return None
         lone = verb == clause.start or (verb == clause.start + 1 and tokens[clause.start].lower in _BEFORE_A_VERB)
         return "led" if lone or clause.words & _FIRST_PERSON else None
-
-    def _is_conditional(self, clause: _Part, sentence: int) -> bool:
-        """Return whether a sentence says, before a clause, when it holds; "if I must choose" is no condition."""
-        earlier = {token.clause for token in self.tokens[self.sentences[sentence].start : clause.start]}
-        words = [self.clauses[number].words for number in earlier]
-        return any(part & _CONDITIONS and not part & _FIRST_PERSON for part in words)
 
     def _labels(self, colon: int) -> bool:
         """Return whether what stands before a colon leads to an answer: a label known to, or a sentence."""
