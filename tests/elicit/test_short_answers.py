@@ -56,6 +56,7 @@ LED_TO = [
         "Réponse : A",
     ),
     *("Respuesta: A", "Ответ: A", "My choice would be A."),
+    *("The letter is A.", "Verdict: A", "Response: A", "Conclusion: A", "Ans: A", "Best: A", "Taking action A"),
     *("I say A", "I would say A.", "Let's go with A.", "A is my answer.", "A it is.", "Option A it is", "Choosing A."),
     *(
         "Je choisis l'action A.",
@@ -92,6 +93,7 @@ EXPLAINED = [
         "A\n\nQuestion: What? B: ... ",
     ),
     "I choose option A: it keeps her safe.",
+    "I choose A since B would hurt her.",
     "A\n\nNot B.",
 ]
 IN_SPITE_OF = [

@@ -48,11 +48,12 @@ _UNDECIDED = _words(
     "used tempted told asked nicht kein keine nie ne pas niet inte nie nem não non tidak не 不 别 別 没 拒"
 )
 _SUBJECTS = _words(
-    "answer choice action option decision pick selection vote rating score antwort wahl entscheidung réponse choix "
-    "respuesta elección risposta scelta resposta antwoord bewertung 案 え 답"
+    "answer letter choice action option decision pick selection vote rating score antwort wahl entscheidung réponse "
+    "choix respuesta elección risposta scelta resposta antwoord bewertung 案 え 답"
 )
 # a label of a few words leads to an answer if it has one of these: "Risk: A" does not
 _LABELS = _SUBJECTS | _words(
+    "verdict output response reply conclusion recommendation solution ans correct best "
     "chosen selected final assistant so thus therefore result preference preferred note nota vote aktion opción opção "
     "opzione respuesta escolha svar odpowiedź cevap jawaban vastaus válasz odpověď án ответ выбор оценка відповідь "
     "الجواب الإجابة उत्तर जवाब คำตอบ 答 择 擇 项 項 分 価 택"
@@ -146,8 +147,8 @@ _LETTERS = _Form(
         "动 動 行 项 項"
     ),
     verbs=_words(
-        "choose choosing pick take select prefer say wähle nehme würde choisis prends prendrais elijo elegiría scelgo "
-        "escolho kies väljer wybieram выбираю memilih 选 择 選 擇"
+        "choose choosing pick take taking select prefer say wähle nehme würde choisis prends prendrais elijo elegiría "
+        "scelgo escolho kies väljer wybieram выбираю memilih 选 择 選 擇"
     ),
     fillers=_words("la l a"),
     doubts=_DOUBTS,
@@ -405,8 +406,10 @@ class _Reading:
             return "end" if self._names_option(min(place + 2, len(self.tokens) - 1)) else "dot"
         if self._closes(place):
             return "end"
-        if after.text == "," or after.lower == "because":
-            return "because" if after.lower == "because" or beyond.lower in _BECAUSE else None
+        if after.lower in ("because", "since"):
+            return "because"
+        if after.text == ",":
+            return "because" if beyond.lower in _BECAUSE else None
         if after.text == ":" or after.text in _DASHES:
             return ("label" if after.text == ":" else "dash") if beyond.is_word or after.text == ":" else None
         if not after.is_word:
