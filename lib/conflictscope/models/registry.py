@@ -390,7 +390,7 @@ def _in_words(error: Any) -> str:
         found = [found]
     alternatives = re.findall(r"'(\w+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else ()
     near = did_you_mean(error["input"], alternatives) or "."
-    # what was found may be a key: a variable's name belongs there, it is within an address or among the options, or looks so
+    # what was found may be a key: where its variable belongs, within an address, among the options, or by its look
     secret = key in ("key_variable", "options") or (key == "base_url" and any(mark in str(found) for mark in "@?#"))
     secret |= bool(_LIKE_A_KEY.search(str(found)))
     return f"{key}: {'' if secret else f'found {found!r}; '}expected {expected}{near}"
