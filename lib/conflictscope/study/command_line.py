@@ -152,8 +152,8 @@ def run(
         except (ValueError, OSError, RuntimeError) as problem:
             if len(parameter_files) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
-            words = _in_words(problem)
-            _say(f"conflictscope: {'' if str(file) in words else f'{file}: '}{words}", err=True)
+            said = _in_words(problem)
+            _say(f"conflictscope: {'' if str(file) in said else f'{file}: '}{said}", err=True)
             codes.append(code)
     if codes:
         sys.exit(codes[0])
