@@ -9,6 +9,7 @@ removed or replaced meanwhile, what it held is saved beside it.
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import platform
 import re
@@ -36,6 +37,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 
+from conflictscope.files import unwritten
 from conflictscope.models.records import (
     BATCHES,
     FAILURES,
@@ -740,21 +742,33 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
     ------
     ValueError
         If a row is none of this version's tables nor an older version's, or its key is there already.
+    OSError
+        If the disk does not take them.
     """
+    with made_anew(path) as connection:
+        for name, row in rows:
+            table = METADATA.tables.get(name)
+            if table is None or not required_columns(table) <= set(row) <= set(table.columns.keys()):
+                raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
+            if misfits := misfits_of(row, table):
+                raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
+            try:
+                connection.execute(table.insert(), row)
+            except IntegrityError:
+                raise ValueError(f"two rows of the table {name!r} have one key.") from None
+
+
+@contextmanager
+def made_anew(path: Path) -> Iterator[sa.Connection]:
+    """Make a call store, a SQLite file, that is filled in one transaction; OSError if the disk does not take it."""
     engine = sa.create_engine(store_url(path))
     try:
         with engine.begin() as connection:
             METADATA.create_all(connection)
-            for name, row in rows:
-                table = METADATA.tables.get(name)
-                if table is None or not required_columns(table) <= set(row) <= set(table.columns.keys()):
-                    raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
-                if misfits := misfits_of(row, table):
-                    raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
-                try:
-                    connection.execute(table.insert(), row)
-                except IntegrityError:
-                    raise ValueError(f"two rows of the table {name!r} have one key.") from None
+            yield connection
+    except OperationalError as problem:
+        path.unlink(missing_ok=True)
+        raise unwritten(path, OSError(str(problem.orig))) from None
     finally:
         engine.dispose()
 
@@ -769,6 +783,8 @@ def _fits(value: object, column: sa.Column) -> bool:
     if value is None:
         return bool(column.nullable)
     if isinstance(value, str):
+        if column is REPLIES.c.top_logprobs:
+            return _is_list(value)
         return column.type.python_type is str and not re.search("[\ud800-\udfff]", value)
     if column.type.python_type is bool:
         # SQLite has 0 and 1
@@ -776,6 +792,14 @@ def _fits(value: object, column: sa.Column) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
         return False
     return column.type.python_type is float or (column.type.python_type is int and isinstance(value, int))
+
+
+def _is_list(text: str) -> bool:
+    """Return whether a text is JSON of a list."""
+    try:
+        return isinstance(json.loads(text), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _for_reading(path: Path) -> sa.URL:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from conflictscope.files import in_words
 from conflictscope.shown_text import for_terminal
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ def run(
         except (ValueError, OSError, RuntimeError) as problem:
             if len(studies) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
-            which = "" if study.name in str(problem) else f"{study.name}: "
-            _say(f"conflictscope: {which}{problem}", err=True)
+            said = _in_words(problem)
+            _say(f"conflictscope: {'' if study.name in said else f'{study.name}: '}{said}", err=True)
             codes.append(code)
     if codes:
         sys.exit(codes[0])
@@ -663,6 +664,11 @@ def _sum_of_dollars(estimate: "pd.DataFrame", column: str) -> str:
     return f"{estimate[column].sum():,.2f} dollars{more}"
 
 
+def _in_words(problem: Exception) -> str:
+    """Return what stopped a command; of the system's own errors which file, and what to do."""
+    return in_words(problem) if isinstance(problem, OSError) else str(problem)
+
+
 def _exit_code(problem: Exception) -> int | None:
     """Return the exit code for what stopped a command; None for what is a defect of the program."""
     if isinstance(problem, ValueError | OSError):
@@ -693,5 +699,5 @@ def main() -> None:
         if (code := _exit_code(problem)) is None:
             raise
         # after a signal the cursor stands behind ^C
-        _say(f"{chr(10) if code > 128 else ''}conflictscope: {problem}", err=True)
+        _say(f"{chr(10) if code > 128 else ''}conflictscope: {_in_words(problem)}", err=True)
         sys.exit(code)
