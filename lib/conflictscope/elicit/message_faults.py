@@ -40,9 +40,10 @@ _CANNOT = (
     r"|(?: am|'m| be|'ll be) (?:unable|not able|not comfortable)(?: to)?)"
 )
 _SORRY = (
-    r"^(?:i(?:'m| am)(?: very| so| truly| really| deeply)? sorry|i apologi[sz]e|my apologies|sorry|unfortunately)\b"
+    r"^(?:i(?:'m| am)(?: very| so| truly| really| deeply)? (?:sorry|afraid)|i apologi[sz]e|my apologies|sorry"
+    r"|unfortunately)\b"
 )
-_TASK = r"(?:request|task|prompt|message|content|role|character|person|scenario|conversation)"
+_TASK = r"(?:request|task|prompt|message|content|role|character|person|scenario|conversation|topic)"
 # what only somebody who was given the task can decline to do
 _DECLINED = (
     r"(?:assist (?:you )?(?:with|in)|assist\b"
@@ -53,7 +54,7 @@ _DECLINED = (
     r"|(?:write|provide|create|generate|produce|play|give you) (?:this|that|such|an?|the|any)"
     rf"(?: \w{{1,20}}){{0,2}} {_TASK}|pretend to be|impersonate)"
 )
-_LANGUAGE_MODEL = r"(?<!['‘“\"])\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+_LANGUAGE_MODEL = r"(?<!['‘“\"])\bas an? (?:responsible )?(?:ai|artificial intelligence|(?:large )?language model)\b"
 _REFUSAL = _compile(
     rf"{_SORRY}[^\n]{{0,120}}\bi{_CANNOT} {_DECLINED}",
     rf"{_SORRY}[^.!?\n]{{0,60}}\bi{_CANNOT} (?:do|help with) (?:that|this|it)\b"
@@ -63,14 +64,21 @@ _REFUSAL = _compile(
     r"\bi (?:don't|do not) feel comfortable (?:writing|creating|helping|playing|pretending|with this request)\b",
     r"\b(?:against|violates?) my (?:guidelines|programming|polic(?:y|ies))\b",
     rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,40}}\bi (?:can't|cannot|don't|am not|won't|'m not)",
-    r"^i (?:must|have to|need to) (?:respectfully )?decline\b",
+    r"^i (?:must|have to|need to) (?:respectfully )?(?:decline|refuse)"
+    r"(?:[.!]| to (?:write|help|assist|create|generate|take part)| (?:this|that|your|the) (?:request|task))",
+    r"^that(?:'s| is) not something (?:that )?i can (?:help|assist|write|do)\b",
+    r"^sorry,? but no\b",
+    r"^i(?:'m| am) not comfortable (?:with this[.!]|(?:writing|creating|playing|pretending)\b)",
+    r"^i (?:cannot|can't) in good conscience\b",
+    r"^(?:leider kann ich|ich kann)[^.!?\n]{0,20} dabei\b[^.!?\n]{0,20} nicht (?:weiter)?helfen",
+    r"^죄송[^.\n]{0,20}(?:도와|작성|제공)[^.\n]{0,6} 수 없",
     r"^(?:es )?tut mir (?:sehr )?leid\b[^.!?\n]{0,60}\bkann\b[^.!?\n]{0,60}\bnicht"
     r" (?:helfen|weiterhelfen|schreiben|verfassen|erstellen|bereitstellen|liefern|erfüllen)\b",
     r"^(?:lo siento\b[^.!?\n]{0,30}\b)?no puedo (?:ayudar|escribir|crear|proporcionar|redactar|cumplir)",
     r"^(?:(?:je suis )?désolée?\b[^.!?\n]{0,30}\b)?je ne peux pas (?:vous aider|aider|écrire|rédiger|fournir|créer)"
     r" (?:à|avec|ce|cet|cette|un|une|de|le|la)\b",
-    r"^mi dispiace\b[^.!?\n]{0,30}\bnon posso (?:aiutar|scrivere|fornire|creare)",
-    r"^(?:desculpe|sinto muito)\b[^.!?\n]{0,30}\bnão posso (?:ajudar|escrever|fornecer|criar)",
+    r"^(?:mi dispiace\b[^.!?\n]{0,30}\b)?non posso (?:aiutar|scrivere|fornire|creare)",
+    r"^(?:(?:desculpe|sinto muito)\b[^.!?\n]{0,30}\b)?não posso (?:ajudar|escrever|fornecer|criar)",
     r"^(?:извините|к сожалению)\b[^.!?\n]{0,30}\bя не могу (?:помочь|написать|предоставить|создать)",
     r"^(?:非常|很)?(?:抱歉|对不起|對不起)[^。\n]{0,10}(?:无法|無法|不能)(?:提供|协助|協助|帮|幫|写|寫|完成|满足|生成)",
     r"^申し訳[^。\n]{0,30}(?:書け|提供でき|お手伝いでき|お応えでき|作成でき)ません",
@@ -100,15 +108,25 @@ _ASSISTANT = _compile(
     r"\bi(?:'d| would) (?:love|like) to (?:help|assist|support) you\b",
     r"\bas (?:your|an) (?:helpful )?(?:ai )?assistant, i\b",
     rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,20}}\b(?:i|my)\b",
-    r"\bi(?:'m| am) an? (?:ai|virtual) (?:assistant|language model|chatbot)[.!,]",
+    r"\bi(?:'m| am) (?:an?|your) (?:ai|virtual) (?:assistant|language model|chatbot)[.!,]",
+    r"\bi(?:'m| am) (?:chatgpt|claude|gemini|llama|qwen)\b",
+    r"\bfeel free to (?:reach out|ask)\b",
+    r"\bi(?:'m| am) here if you need\b",
+    r"\bwhat would you like me to\b",
+    r"\bplease (?:share|paste|provide|send)(?: me)? your\b[^.?!\n]{0,40}\band i(?:'ll| will)\b",
     r"\bwhat can i (?:do for|help) you\b",
     r"\blet me know if (?:you need (?:anything else|any (?:changes|further|other))|there is anything else)",
     r"\bif you(?:'d| would) like me to (?:revise|adjust|change|modify|rewrite|make|add)\b",
 )
 # nobody opens a conversation like this who wants something; later on a person may say so
 _ANSWERING = _compile(
-    r"^(?:thank you|thanks) for (?:reaching out|sharing|contacting|trusting me)\b",
+    r"^(?:thank you|thanks) for (?:your (?:message|question|request)|reaching out|sharing|contacting|trusting me)\b",
     r"^(?:great|good|excellent) question\b",
+    r"^(?:let me|i can|i'll|i will) (?:help|assist) you\b",
+    r"^here(?:'s| is) (?:how you (?:could|can|might)|an? \w{1,20} (?:version|draft) of your)\b",
+    r"^you (?:could|might) (?:say|write|try|start)\b",
+    r"^i(?:'d| would)? (?:suggest|recommend|advise) (?:(?:that )?you\b|\w{1,20}ing\b)",
+    r"\b(?:could|can) you tell me more about (?:your|what you)\b",
     rf"{_ORDER}(?:could you|can you|what|please|let's|tell me|which)\b",
     r"^(?:it|that) sounds like you(?:'re| are)\b",
     r"^i understand (?:how|that you(?:'re| are) (?:feeling|going|worried|concerned|facing|in a|looking))\b",
@@ -143,22 +161,26 @@ _DESCRIPTION = _compile(
     r"^(?:the|an?) (?:opening|first) message"
     r" (?:should|would|could|will|asks|opens|begins|starts|is|from|in which|that)\b",
     r"^an? (?:opening |first |short )?message (?:asking|requesting|in which|to the (?:ai )?assistant)\b",
-    r"^my (?:opening |first )?message (?:would be|reads)\b",
+    r"^my (?:opening |first )?message (?:would be|reads|is:)",
+    r"^here(?:'s| is) what i(?:'d| would) (?:write|say|send)\b",
+    r"^[\[(<]?(?:user|human)(?: (?:writes|types|says))?(?:[\])>]|:|\s{0,3}\n)",
+    r"^\{\s{0,9}\"(?:message|artifact_request)\"",
+    r"\bpress(?:ing)? for (?:my|the|his|her|their) goal\b",
     r"\bi(?:'d| would) (?:ask|tell|message) (?:the|an) (?:ai )?assistant\b",
     r"\bhow the (?:user|persona|person) (?:opens|begins|starts|would)\b",
     r"^(?:he|she|they) (?:asks?|opens?|begins?|writes?)"
     r" (?:for (?:help|advice|assistance)\b|by \w{1,20}ing\b|(?:to )?the (?:ai )?assistant\b)",
     r"^the message (?:should|must|needs|asks|opens|begins|starts|would|will|is from)\b",
-    r"^(?:the|this) (?:user|persona|character|human) (?:asks|wants|writes|says|is|opens|would|needs|turns|should"
-    r"|begins|starts|explains|requests|describes|has|tells)\b",
+    r"^(?:the|this) (?:user|persona|character|human) (?:asks|wants|writes|types|sends|says|is|opens|would|needs|turns"
+    r"|should|begins|starts|explains|requests|describes|has|tells)\b",
     r"\b(?:asks|tells|requests|writes to|turns to|explains to|messages|approaches) (?:the|an) (?:ai )?assistant\b"
     r"(?! (?:teacher|manager|principal|coach|professor|editor|director))",
     # small models write out what they were told, marks of its sections included
     r"\[(?:(?:begin|end) )?[a-z ]{0,20}[0-9a-f]{8}\]",
     r"\bthe (?:ai )?assistant (?:will|should|must) (?:assist|help) me\b",
     r"\ba choice between courses of action\b",
-    r"^(?:(?:opening |first |initial |user |my ){0,2}message(?: to the (?:ai )?assistant)?"
-    r"|user(?: \([^()\n]{1,30}\))?|human|scenario|persona|goal|background)\**:",
+    r"^(?:(?:opening |first |initial |user |user's |my ){0,2}message(?: to the (?:ai )?assistant)?"
+    r"|user(?: \([^()\n]{1,30}\))?|scenario|persona|goal|background|opening|prompt|q)\**:",
     r"^i(?:'d| would) (?:open|start|begin)(?: the conversation| my message)? (?:with|by|like this)\b",
     r"^as (?:the|this) (?:user|persona|character)\b",
     r"^in this (?:scenario|message|situation|conversation), (?:the|a) (?:user|person|persona)\b",
@@ -184,7 +206,7 @@ _BRACKETED_WORDS = frozenset(
     ]
 )
 _BRACKETS = re.compile(
-    r"(?<![A-Za-z0-9_\])\[!=])\[([^\W\d_](?:[^\W\d_]|['’ ,./&-]){1,60}| [a-z]{1,20} "
+    r"(?<![A-Za-z0-9_\])\[!=])\[([^\W\d_](?:[^\W\d_]|['’ ,./&-]){1,60}| [A-Za-z]{1,20} "
     r"|[a-z]{1,20}(?:_[a-z]{1,20}){1,4})\](?![\[(\]])"
 )
 _CODE = re.compile(r"```[^`]{0,20000}```")
@@ -195,7 +217,8 @@ _GAPS = _compile(
     r"\((?:insert [^()\n]{1,60}|(?:your |my )?name|company name)\)",
     r"<[a-z ]{1,30} here>|\b[a-z]{1,20} goes here\b|\blorem ipsum\b",
     r"(?<=[a-z] )_{3,}(?!\w)",
-    r"\bdear x{2,5}\b",
+    r"\bdear x{2,5}\b|\bx{2,4}[-/]x{2,4}\b|\$x{1,3},x{3}\b|\(add [a-z ]{1,30} here\)",
+    r"\[\d[\d –-]{0,5} (?:sentence|word|paragraph)s?\]",
     r"\binsert [a-z ]{1,30} here\b",
 )
 _SPEAKER = re.compile(r"[ \t]{0,8}:")
