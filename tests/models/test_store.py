@@ -422,6 +422,26 @@ def test_a_store_that_is_cut_off_in_its_place_is_noticed(tmp_path, kept):
     store.close()
 
 
+def test_a_log_that_is_cut_off_is_noticed(tmp_path):
+    """What is written next makes it as long again, with a hole in it."""
+    path = tmp_path / "calls.sqlite"
+    store = CallStore(path)
+
+    async def go():
+        await store.add("before", REPLY, **ABOUT)
+        os.truncate(path.with_name("calls.sqlite-wal"), 0)
+        with pytest.raises(OSError, match=r"was cut off or written over.*conflictscope rescue"):
+            await store.add("after", REPLY, **ABOUT)
+
+    asyncio.run(go())
+    store.close()
+
+
+def test_a_path_that_is_no_text_is_said(tmp_path):
+    with pytest.raises(ValueError, match=r"is not UTF-8, which a call store's path has to be; rename the folder"):
+        CallStore(tmp_path / "a\udcff" / "calls.sqlite")
+
+
 def test_another_process_s_attempts_are_charged_once_nobody_waits_for_them(tmp_path):
     """Of a process that is there, when their time is over; of one that has ended, at once."""
     path = tmp_path / "calls.sqlite"

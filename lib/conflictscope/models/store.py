@@ -83,6 +83,12 @@ _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
 
 def store_url(path: Path | str) -> sa.URL:
     """Return the database URL of a call store that is a SQLite file, whatever marks its path holds."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{str(path)!r} is not UTF-8, which a call store's path has to be; rename the folder."
+        ) from None
     return sa.URL.create("sqlite", database=str(path))
 
 
@@ -297,6 +303,8 @@ class CallStore:
                     jobs.append(self._jobs.get_nowait())
             stopping = None in jobs
             waiting, until = [job for job in jobs if job is not None], time.monotonic() + _AWAY_SECONDS
+            # before what is written makes it as long again
+            cut_off = self._is_cut_off()
             results = self._results(connection, waiting)
             # a reply that has been paid for is worth a wait
             while any(isinstance(result, _ServerAway) for _, result in results) and time.monotonic() < until:
@@ -307,8 +315,7 @@ class CallStore:
             size = self._size_in_place()
             if size is None:
                 connection = self._save_beside(connection)
-            # SQLite makes a file longer and never shorter
-            elif size < self._size and self.gone is None:
+            elif (cut_off or self._is_cut_off()) and self.gone is None:
                 self.gone = OSError(
                     f"the call store {self.name} was cut off or written over while it was in use. {_DAMAGED}the same "
                     "command again."
@@ -320,15 +327,20 @@ class CallStore:
         connection.close()
         self._engine.dispose()
 
+    def _is_cut_off(self) -> bool:
+        """Return whether the file is shorter than it was: as long as it is open, SQLite makes it and its log longer."""
+        size = self._size_in_place()
+        return size is not None and size < self._size
+
     def _size_in_place(self) -> int | None:
-        """Return the size of the file that was opened; None if it is no longer what its path names."""
+        """Return the size of the file that was opened, and its log; None if it is no longer what its path names."""
         if self._file is None or self._identity is None:
             return self._size
         try:
             there = os.stat(self._file)
         except OSError:
             return None
-        return there.st_size if (there.st_dev, there.st_ino) == self._identity else None
+        return _size_of(self._file) if (there.st_dev, there.st_ino) == self._identity else None
 
     def _save_beside(self, connection: sa.Connection) -> sa.Connection:
         """Copy what the open file holds, which has no name any more, to one beside it; return a connection to that."""
@@ -446,7 +458,7 @@ class CallStore:
                         charge_abandoned(connection, is_gone)
                         self.usage = read_usage(connection)
                 if self._file is not None:
-                    self._identity, self._size = _identify(self._file), os.stat(self._file).st_size
+                    self._identity, self._size = _identify(self._file), _size_of(self._file)
                 break
             except (IntegrityError, OperationalError) as problem:
                 # another process may be making the same tables at this moment
@@ -561,6 +573,12 @@ def _identify(file: Path) -> tuple[int, int]:
     """Return what tells a file from another one of the same name."""
     there = os.stat(file)
     return there.st_dev, there.st_ino
+
+
+def _size_of(file: Path) -> int:
+    """Return the size of a SQLite file and of the log that is not yet brought into it."""
+    log = file.with_name(f"{file.name}-wal")
+    return file.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 def is_gone(holder: str) -> bool:
