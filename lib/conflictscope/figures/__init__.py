@@ -13,6 +13,7 @@ arm), or if an order that is given lacks a row.
 - ``marks``: numbers with intervals on rows, a mark for each condition
 - ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets
 - ``shift``: expressed against revealed rank of each value
+- ``languages``: how much more often a value wins in a second language, pair by pair
 - ``heatmaps``: how often each value wins against each other; what one rater took for what, against another
 - ``by_pair``: one number of each value pair, such as how often a target abstains
 - ``tipping``: how many lost answers would have to have gone one way until an order turns
@@ -37,6 +38,7 @@ from conflictscope.figures.heatmaps import (
     plot_preference_heatmaps,
     plot_who_beats_whom,
 )
+from conflictscope.figures.languages import draw_languages, plot_languages
 from conflictscope.figures.rankings import (
     draw_graded,
     draw_mean_rankings,
@@ -65,6 +67,7 @@ __all__ = [
     "draw_effect",
     "draw_funnel",
     "draw_graded",
+    "draw_languages",
     "draw_mean_rankings",
     "draw_pass_rates",
     "draw_preference_heatmap",
@@ -83,6 +86,7 @@ __all__ = [
     "plot_effects",
     "plot_funnel",
     "plot_graded",
+    "plot_languages",
     "plot_mean_rankings",
     "plot_preference_heatmaps",
     "plot_ranked",

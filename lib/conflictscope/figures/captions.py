@@ -199,6 +199,17 @@ def told_first(table: pd.DataFrame) -> list[str]:
     return [*said, f"{len(table) - len(known)} changes are not known"] if len(known) < len(table) else said
 
 
+def languages(table: pd.DataFrame) -> list[str]:
+    """Return the caption of pairs in two languages: how many function otherwise, in which direction the test counts."""
+    pairs = table[table["value_1"].ne("all")]
+    return [
+        f"How much more often the first value of a pair wins in the second language, for {_targets(table)}, "
+        f"{_span(pairs['scenarios'])} scenarios each that were answered in both",
+        f"{pairs['functions_otherwise'].sum()} of {len(pairs)} function otherwise, all pairs counted together",
+        _EACH_BY_ITSELF,
+    ]
+
+
 def agreement(points: pd.DataFrame, *, published: bool) -> list[str]:
     """Return the caption of how hard data sets are: both numbers of each, and what they cannot be held against."""
     said = [

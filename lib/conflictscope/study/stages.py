@@ -415,7 +415,7 @@ _BESIDE = (
         "What changed from one to the other?",
         seconds=8,
         reads=("choices", "steered_choices"),
-        figures=("changes", "told_first"),
+        figures=("changes", "told_first", "languages"),
     ),
     Stage(
         "constitution",
