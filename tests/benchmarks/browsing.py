@@ -3,7 +3,7 @@
 Run by hand: ``.venv/bin/python tests/benchmarks/browsing.py [scenarios] [targets]`` (default: 2000 10). It needs
 Chromium and playwright. First view: from Run All to the first view drawn, imports and the reading of tables included
 (wanted: 5 s for 2,000 scenarios and 10 targets). The rest: from the click or key to the change it makes on the page,
-medians of ten (wanted: 200 ms).
+medians of ten (wanted: 200 ms). A long session goes through 400 cases by keyboard: time a step, and memory.
 """
 
 import importlib.util
@@ -15,6 +15,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from conflictscope.study.provenance import record_places
+
 TESTS = Path(__file__).resolve().parents[1] / "browse"
 # milliseconds from an action to the first change below an element
 WATCH = """([watched, act]) => new Promise((resolve) => {
@@ -23,13 +25,27 @@ WATCH = """([watched, act]) => new Promise((resolve) => {
   observer.observe(seen, {childList: true, subtree: true, characterData: true});
   new Function('return ' + act)()();
 })"""
-# milliseconds from Run All to the first element that fits
-RUN_ALL = """(first) => new Promise((resolve) => {
+# milliseconds from Run All to the first element that fits; a cell that fails leaves none
+RUN_ALL = """(first) => new Promise((resolve, reject) => {
   const start = performance.now();
-  const look = () => document.querySelector(first) ? resolve(performance.now() - start) : requestAnimationFrame(look);
+  const look = () => document.querySelector(first) ? resolve(performance.now() - start) : setTimeout(look, 10);
   window.ran = window.jupyterapp.commands.execute('notebook:run-all-cells');
+  window.ran.then(() => setTimeout(() => reject(new Error(`all cells ran, or one failed; no ${first}`)), 30000));
   look();
 })"""
+# milliseconds of each of many steps with a key, from the key to the change
+SESSION = """async ([watched, key, steps]) => {
+  const times = [];
+  for (let step = 0; step < steps; step++) {
+    const start = performance.now(), pane = document.querySelector(watched);
+    times.push(await new Promise((resolve) => {
+      const observer = new MutationObserver(() => { observer.disconnect(); resolve(performance.now() - start); });
+      observer.observe(pane, {childList: true, subtree: true, characterData: true});
+      document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+    }));
+  }
+  return times;
+}"""
 PRESS = "() => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: '%s', bubbles: true}))"
 CLICK = "() => document.querySelectorAll(`%s`)[%d].click()"
 CHOOSE = """() => { const select = document.querySelectorAll('.widget-dropdown select')[%d];
@@ -43,6 +59,13 @@ def load(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def heap(page):
+    """Return the page's memory in MiB, what nothing refers to left out."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    return page.evaluate("() => performance.memory.usedJSHeapSize") / 2**20
 
 
 def main(scenarios=2000, targets=10):
@@ -59,6 +82,8 @@ def main(scenarios=2000, targets=10):
         models.write_text(models.read_text().replace("models:\n", f"models:\n{more}", 1))
         options = {"scenarios": scenarios, "target_names": names, "judges": ("simulated/judge",), "study": "hhh"}
         made.make_study(folder / "runs" / "hhh", prompts=("default",), **options)
+        places = {"value_set": "params/value_sets/hhh.yaml", "models_file": "params/models.yaml"}
+        record_places(folder / "runs" / "hhh", "hhh", places | {"figures_folder": "figures"})
         chromium = playwright.chromium.launch(executable_path=driver.CHROMIUM, args=driver.FLAGS)
         with driver.serve(folder, folder / "home") as lab:
 
@@ -68,7 +93,7 @@ def main(scenarios=2000, targets=10):
                 driver.open_notebook(page, lab, notebook)
                 shown = page.evaluate(RUN_ALL, first)
                 page.evaluate("() => window.ran")
-                print(f"{notebook}: first view {shown / 1000:.1f} s after Run All")
+                print(f"{notebook}: first view {shown / 1000:.1f} s after Run All", flush=True)
                 return page
 
             def report(page, what, watched, act, places=range(1, 11)):
@@ -76,7 +101,13 @@ def main(scenarios=2000, targets=10):
                 for place in places:
                     times.append(page.evaluate(WATCH, [watched, act % place if "%" in act else act]))
                     page.wait_for_timeout(300)
-                print(f"  {what}: {statistics.median(times):.0f} ms (at most {max(times):.0f})")
+                print(f"  {what}: {statistics.median(times):.0f} ms (at most {max(times):.0f})", flush=True)
+
+            def session(page, what, asked):
+                before, times = heap(page), page.evaluate(SESSION, asked)
+                first, last = statistics.median(times[:50]), statistics.median(times[-50:])
+                print(f"  {what}: {len(times)} steps, {first:.0f} ms at first, {last:.0f} ms at last", end="")
+                print(f" (at most {max(times):.0f}); {heap(page) - before:+.1f} MiB in the page", flush=True)
 
             row = ".cs-pick-list [role=option]"
             page = started("browse_scenarios", ".cs-pane h2")
@@ -91,9 +122,10 @@ def main(scenarios=2000, targets=10):
             report(page, "a case picked", ".cs-pane", CLICK.replace("%s", row))
             page.locator(".cs-pick-list").focus()
             report(page, "the next case by key", ".cs-pane", PRESS % "ArrowDown")
+            session(page, "a long session, case after case by key", [".cs-pane", "ArrowDown", min(400, scenarios - 50)])
             report(page, "another target's heatmap", ".cs-grid-pick", CHOOSE.replace("%d", "0", 1), [1, 2, 3, 0] * 3)
             # those that find something where there is one judge and no steering
-            disagreements = [2, 3, 6, 7]
+            disagreements = [1, 2, 5, 6]
             preset = CHOOSE.replace("%d", "3", 1)
             report(page, "a kind of disagreement, first time", ".cs-pick-list", preset, disagreements)
             report(page, "and again", ".cs-pick-list", preset, disagreements)

@@ -1,9 +1,11 @@
+import pandas as pd
 import pytest
 
 from conflictscope import browse
 from conflictscope.browse.filters import cases_of_cell, filter_scenarios
 from conflictscope.browse.render import case_record, render_case, render_scenario, render_turns, scenario_record
 from conflictscope.table_files import write_table
+from conflictscope.tables import TABLES
 
 
 def test_entries_hold_scenarios_and_outlines_that_became_none(make_archive):
@@ -19,7 +21,7 @@ def test_stages_that_have_not_run_are_named(make_archive, tmp_path):
     for name in ("verdicts", "checks", "domains"):
         (tmp_path / f"{name}.parquet").unlink()
     archive = browse.open_archive(tmp_path, study="made")
-    assert archive.absent == ("checks", "domains", "verdicts")
+    assert archive.absent == ("checks", "domains", "pressed_messages", "verdicts")
     assert archive.entries["filter_status"].value_counts().to_dict() == {"unchecked": 6, "duplicate": 2}
     assert archive.judges == []
     assert "Case s00000" in browse.show("s00000", archive).html
@@ -65,6 +67,57 @@ def test_a_cell_lists_the_answers_behind_its_rate(make_archive):
     assert cell["won"].sum() == verdicts["action"].eq(2).sum()
     assert cell["lost"].sum() == verdicts["action"].eq(1).sum()
     assert cell[["won", "lost", "other"]].sum().sum() == len(verdicts)
+
+
+def test_a_preset_stays_when_it_is_narrowed_to_a_target_a_prompt_and_a_pair(make_archive):
+    archive = make_archive(scenarios=60, prompts=("default", "placebo"))
+    browser = browse.ResponseBrowser(archive)
+    kind = "between what a model says and does"
+    every = browse.PRESETS[kind](archive, "judge-a")
+    browser._cases.value, browser._target.value = kind, "target-1"
+    browser._asking.value = ("multiple_choice", "default")
+    assert len(browser._rows) == len(every)
+    browser._within.value = "this heatmap"
+    about = every.query("target == 'target-1' and arm == 'default'")
+    assert 0 < len(about) < len(every) and browser._rows["scenario_id"].tolist() == about["scenario_id"].tolist()
+    browser._grid.chosen = [1, 0]
+    pairs = archive.entries.loc[about["scenario_id"], ["value_1", "value_2"]]
+    of_pair = about[pairs.isin(browser._values[:2]).all(axis=1).to_numpy()]
+    assert browser._cases.value == kind and browser._within.value == "the cell picked"
+    assert browser._rows["scenario_id"].tolist() == of_pair["scenario_id"].tolist() != []
+    browser._within.value = "the whole study"
+    assert len(browser._rows) == len(every)
+
+
+def test_messages_that_press_stand_on_either_side_of_the_one_that_does_not(make_archive, tmp_path):
+    archive = make_archive(scenarios=6, targets=1, prompts=("default", "for_1", "for_2"))
+    told = {"lean": ["for_2", "for_1"], "message": ["Better not write it.", "Do write it."]}
+    pressed = archive.tables["opening_messages"].head(1).drop(columns="message").merge(pd.DataFrame(told), how="cross")
+    write_table(
+        pressed[[column.name for column in TABLES["pressed_messages"].columns]],
+        "pressed_messages",
+        tmp_path,
+        study="made",
+    )
+    archive = browse.open_archive(tmp_path, study="made")
+    html = browse.show("s00000", archive).html
+    order = [
+        "Do write it.",
+        "Please write it.",
+        "Better not write it.",
+        *(f"conversation · {arm}" for arm in ("for_1", "default", "for_2")),
+    ]
+    assert sorted(order, key=html.index) == order
+    assert "Do write it." not in browse.show("s00000", archive, arms=["default"]).html
+
+
+def test_an_action_has_the_colour_that_its_value_has_in_the_figures(make_archive, tmp_path):
+    make_archive(scenarios=6)
+    archive = browse.open_archive(tmp_path, study="made", values=["honesty", "harmlessness", "helpfulness"])
+    assert list(archive.colors) == ["honesty", "harmlessness", "helpfulness"]
+    assert archive.colors["honesty"] == "#029e73"
+    # s00000 is about helpfulness and honesty
+    assert f"--cs-value-1:{archive.colors['helpfulness']};--cs-value-2:#029e73" in browse.show("s00000", archive).html
 
 
 def test_a_scenario_shows_all_that_is_known_of_it(make_archive):

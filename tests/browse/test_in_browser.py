@@ -144,6 +144,9 @@ def test_from_a_cell_to_the_conversations_to_a_dispute_to_kappa(page, lab, study
     where = {"target": target, "condition": "open_ended", "arm": "default", "judge": "simulated/judge"}
     behind = cases_of_cell(archive, values[1], values[0], **where)
     assert len(behind) >= 10
+    expect(page.locator(".widget-dropdown", has_text="within").locator("select")).to_have_value(
+        re.compile("cell.picked")
+    )
     expect(page.locator(".cs-pick-heading span")).to_contain_text(f"{len(behind)} cases")
 
     pane, judged = page.locator(".cs-pane"), readings(archive)
@@ -196,7 +199,9 @@ def test_three_blind_labels_by_keyboard_survive_a_reload_and_give_kappa(page, la
     assert not re.search("simulated/|helpfulness|honesty", page.locator(".cs-pad-content").inner_text())
     pad = page.locator(".cs-pad")
     before = pad.bounding_box()
-    pad.click(position={"x": 5, "y": 5})
+    # whoever sees it can answer
+    driver.into_view(page, ".cs-pad")
+    expect(pad).to_be_focused()
     for done, key in enumerate("abn", start=1):
         page.keyboard.press(key)
         expect(status).to_have_text(f"{done} of 40 answered by me; this is question {done + 1}")

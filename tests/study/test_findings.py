@@ -7,7 +7,7 @@ import pytest
 
 from conflictscope import measure
 from conflictscope.measure import Settings
-from conflictscope.study.findings import name_simulated, sum_up, sum_up_steering
+from conflictscope.study.findings import name_simulated, sum_up, sum_up_changes, sum_up_pairs, sum_up_steering
 from conflictscope.study.parameters import load_parameters
 from conflictscope.table_files import read_table
 
@@ -87,3 +87,24 @@ def test_what_is_simulated_is_named():
     assert named("hhh.yaml") == "simulated models"
     # three open models in all roles but one
     assert named("recorded.yaml") == "simulated author"
+
+
+def test_pairs_are_told_from_the_widest_margin_on_and_the_rest_is_counted():
+    columns = ["value_1", "value_2", "rate", "rate_low", "rate_high"]
+    rates = pd.DataFrame(
+        [("a", "b", 0.6, 0.52, 0.7), ("a", "c", 0.1, 0.0, 0.2), ("b", "c", 0.5, 0.3, 0.7)], columns=columns
+    )
+    assert sum_up_pairs(rates) == "c over a, a over b; not known for 1 of 3 pairs"
+    assert sum_up_pairs(rates.tail(1)) == "no value surely over another; not known for 1 of 1 pairs"
+    many = pd.DataFrame([(f"v{n}", "w", 0.9, 0.8, 1.0) for n in range(7)], columns=columns)
+    assert sum_up_pairs(many).endswith("v4 over w and 2 more")
+
+
+def test_a_change_is_changed_equivalent_or_not_known_and_a_problem_is_told():
+    changes = pd.DataFrame({"pair": "m → n", "value": ["a", "b", "c"], "change": [1.25, 0.01, -0.4]})
+    changes = changes.assign(p_value=[0.001, 0.9, 0.4], equivalent=[False, True, False])
+    by_pair = pd.DataFrame({"pair": ["m → n", "m → o"], "problem": [None, "no scenario has a choice on both sides"]})
+    assert sum_up_changes(by_pair, changes, 0.95) == [
+        "m → n: changed: a +1.2; equivalent: b; neither can be said of 1 of 3",
+        "m → o: no scenario has a choice on both sides",
+    ]

@@ -186,6 +186,11 @@ def test_tables_are_shown_under_a_title_and_escaped():
     assert "<script>" not in both["text/html"] and "A &lt;b&gt;title&lt;/b&gt; · simulated models" in both["text/html"]
     assert both["text/plain"].startswith("A <b>title</b> · simulated models\n") and "0.12" in both["text/plain"]
     assert show_table(frame, "x", "")._repr_mimebundle_()["text/plain"].startswith("x\n")
+    chances = show_table(pd.DataFrame({"p_value": [0.0001, 0.25, None], "share": 0.0}), "x", "")
+    assert repr(chances).split()[3:7] == ["<", "0.01", "0.0", "0.25"]
+    assert (
+        ">&lt; 0.01<" in chances._repr_mimebundle_()["text/html"] and ">–<" in chances._repr_mimebundle_()["text/html"]
+    )
     order = show_table(pd.DataFrame({"order": ["honesty>kindness"]}), "x", "")._repr_mimebundle_()
     wide = show_table(pd.DataFrame({"strength_<b>_low": [1.0], 7: [2.0]}), "x", "")._repr_mimebundle_()
     assert "strength_<wbr>&lt;b&gt;_<wbr>low" in wide["text/html"] and ">7<" in wide["text/html"]

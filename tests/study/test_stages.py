@@ -104,7 +104,7 @@ def test_every_role_that_writes_has_a_limit_which_the_notebooks_that_ask_it_decl
 
 def test_the_readme_shows_the_table():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    begin = lines.index("| notebook | what it asks | reads | writes | demo |") + 2
+    begin = lines.index("| notebook | what it asks | demo |") + 2
     assert lines[begin : begin + len(NOTEBOOKS) + 1] == [*(stage.readme_row for stage in NOTEBOOKS.values()), ""]
 
 

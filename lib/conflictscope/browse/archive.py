@@ -4,7 +4,7 @@ In: a study's folder. Out: an ``Archive``. Answers under steering prompts stand 
 labels swapped stand as a judge of their own. Stages that have not run yet are empty tables, named in ``absent``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,11 @@ from conflictscope.measure import gather_choices
 from conflictscope.scenarios import apply_filter
 from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import CHECKS, TABLES
+from conflictscope.value_colors import value_colors
 
 SHOWN_TABLES = (
     *("outlines", "neighbours", "scenarios", "checks", "domains"),
-    *("answers", "ratings", "opening_messages", "conversations", "verdicts"),
+    *("answers", "ratings", "opening_messages", "pressed_messages", "conversations", "verdicts"),
 )
 SWAPPED = ", labels swapped"
 _MORE_ROWS = {
@@ -42,6 +43,14 @@ class Archive:
     tables: Mapping[str, pd.DataFrame]
     absent: tuple[str, ...] = ()
     source: str = ""
+    values: tuple[str, ...] = ()
+    """The study's values, in their order."""
+
+    @cached_property
+    def colors(self) -> dict[str, str]:
+        """Value → its colour, as the study's figures have it, for a style sheet."""
+        rgb = value_colors(self.values)
+        return {value: f"#{''.join(f'{round(255 * part):02x}' for part in color)}" for value, color in rgb.items()}
 
     @cached_property
     def entries(self) -> pd.DataFrame:
@@ -163,8 +172,10 @@ class Archive:
         }
 
 
-def open_archive(folder: Path | str, *, study: str, source: str = "") -> Archive:
+def open_archive(folder: Path | str, *, study: str, source: str = "", values: Sequence[str] = ()) -> Archive:
     """Read and index the tables of a study; folder, name and source as a ``Run`` has them.
+
+    `values` are those of its value set, in their order; default: in the order in which scenarios have them.
 
     Raises FileNotFoundError if the scenarios are not there yet, ValueError if a table belongs to another study or does
     not fit its contract.
@@ -178,7 +189,9 @@ def open_archive(folder: Path | str, *, study: str, source: str = "") -> Archive
                 rows = read_table(more, folder, study=study)
                 frames.append(rows.assign(judge=rows["judge"] + SWAPPED) if more == "swapped_verdicts" else rows)
         tables[name] = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    return Archive(study, tables, absent, source)
+    scenarios = tables["scenarios"]
+    occurring = dict.fromkeys([*scenarios["value_1"].unique(), *scenarios["value_2"].unique()])
+    return Archive(study, tables, absent, source, tuple(dict.fromkeys([*values, *occurring])))
 
 
 def _empty(name: str) -> pd.DataFrame:

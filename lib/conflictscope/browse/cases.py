@@ -18,6 +18,7 @@ from conflictscope.browse.render import (
     CaseRecord,
     ScenarioRecord,
     case_record,
+    in_colors,
     render_case,
     render_scenario,
     scenario_record,
@@ -63,7 +64,8 @@ class Case:
         """The page, as ``export_html`` takes it."""
         case, scenario = self._records
         more = f"<details><summary>Profile, checks, outline</summary>{render_scenario(scenario)}</details>"
-        return View(f"Case {self.scenario_id}", render_case(case) + more, self.archive.source)
+        body = in_colors(self.archive, case.scenario, render_case(case) + more)
+        return View(f"Case {self.scenario_id}", body, self.archive.source)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         return {"text/html": self.view.html, "text/plain": repr(self)}
@@ -97,6 +99,8 @@ def case_text(case: CaseRecord, scenario: ScenarioRecord) -> str:
         lines.append(f"check {check['check'].replace('_', ' ')}{about}: {_PASSED.get(check['passed'], '–')}")
     if case.opening and any(asking.condition == "open_ended" for asking in case.askings):
         lines += _wrapped(f"opening message, by {case.opening['simulated_user']}: ", case.opening["message"])
+        for pressed in case.pressed:
+            lines += _wrapped(f"told anew, pressing for action {pressed['lean'][-1]}: ", pressed["message"])
     for target, askings in groupby(case.askings, key=lambda asking: asking.target):
         lines += ["", target]
         for asking in askings:

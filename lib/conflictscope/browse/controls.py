@@ -153,11 +153,12 @@ class PickGrid(InTurn, anywidget.AnyWidget):
     _css = ASSETS / "picking.css"
     heading = traitlets.Unicode("").tag(sync=True)
     labels: traitlets.List = traitlets.List().tag(sync=True)
+    colors: traitlets.List = traitlets.List().tag(sync=True)
     cells: traitlets.List = traitlets.List().tag(sync=True)
     chosen: traitlets.List = traitlets.List().tag(sync=True)
 
-    def offer(self, rates: pd.DataFrame, labels: Sequence[str], heading: str) -> None:
-        """Offer the cells of a heatmap: `labels` are the values, in the order of rows and columns.
+    def offer(self, rates: pd.DataFrame, labels: Sequence[str], colors: Mapping[str, str], heading: str) -> None:
+        """Offer the cells of a heatmap: `labels` are the values, in the order of rows and columns, `colors` theirs.
 
         `rates` has the columns of ``measure.preference_rates``, for one target, condition and arm.
         """
@@ -174,5 +175,5 @@ class PickGrid(InTurn, anywidget.AnyWidget):
             return {"text": text, "title": f"{winner} won {wins} of {choices} choices against {loser}", "rate": rate}
 
         with self.hold_sync():
-            self.heading, self.labels, self.chosen = heading, list(labels), []
+            self.heading, self.labels, self.colors = heading, list(labels), [colors[label] for label in labels]
             self.cells = [[cell(one, other) for other in labels] for one in labels]

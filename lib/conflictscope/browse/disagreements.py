@@ -138,6 +138,11 @@ PRESETS: dict[str, Callable[[Archive, str | None], pd.DataFrame]] = {
     "closest calls": lowest_margin,
 }
 """What a browser offers → the function that finds it; each gives ``COLUMNS``, the highest ``score`` first."""
+STARTS = {
+    "between what a model says and does": {"condition": "multiple_choice"},
+    "moved by steering": {"arm": "default"},
+}
+"""Preset → where the change begins that its cases end; they belong to either end."""
 
 
 def _decided(stands: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,8 @@ In: an archive and what is wanted. Out: rows in the order of the study. Every fi
 archive holds ready, so a study of 5,000 scenarios is filtered between two keystrokes.
 """
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from conflictscope.browse.archive import Archive
@@ -75,6 +77,34 @@ def cases_of_cell(
         .reset_index()
     )
     return counts.sort_values("won", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def narrow_cases(
+    archive: Archive,
+    cases: pd.DataFrame,
+    *,
+    starts: Mapping[str, str] | None = None,
+    pair: tuple[str, str] | None = None,
+    **about: str,
+) -> pd.DataFrame:
+    """Return those cases of a preset that are about one target, condition and arm, and about one pair of values.
+
+    Parameters
+    ----------
+    starts : mapping of str to str, optional
+        Column → where the preset's changes begin (``disagreements.STARTS``): asked about that, none is left out.
+    pair : tuple of two values, optional
+        In either order; default: all pairs.
+    about : str
+        ``target``, ``condition``, ``arm``; a case that names none of that kind is about all.
+    """
+    fits = pd.Series(True, index=cases.index)
+    for column, wanted in about.items():
+        if (starts or {}).get(column) != wanted:
+            fits &= cases[column].isna() | cases[column].eq(wanted)
+    if pair is not None:
+        fits &= _in_pair(archive.entries.loc[cases["scenario_id"]], pair).to_numpy()
+    return cases[fits]
 
 
 def _in_pair(frame: pd.DataFrame, pair: tuple[str, str]) -> pd.Series:

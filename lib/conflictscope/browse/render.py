@@ -1,8 +1,8 @@
 """Views: one scenario, or one case, by its id: gathered as a record and rendered as HTML.
 
 In: an archive and an id. Out: a frozen record, the body of a view, and the ``View`` that Jupyter shows. All text that a
-model wrote is escaped, or rendered as Markdown without HTML (see ``markup``). Actions keep their colour and number
-everywhere: action 1 supports value 1. Sections 3.1 to 3.3 of the paper (arXiv 2509.25369) say what each part is.
+model wrote is escaped, or rendered as Markdown without HTML (see ``markup``). Action 1 supports value 1 and has its
+colour everywhere. Sections 3.1 to 3.3 of the paper (arXiv 2509.25369) say what each part is.
 """
 
 import json
@@ -21,6 +21,7 @@ from conflictscope.tables import CHECKS
 _PARTS = {name: name for name in ("answers", "ratings", "verdicts", "labels")} | {"conversations": "turns"}
 _STATUS_BADGES = {"kept": "good", "dropped": "bad", "duplicate": "bad", "undecided": "plain"}
 _CONDITIONS = {"multiple_choice": "multiple choice", "open_ended": "conversation"}
+_LADDER = {"for_1": 0, "default": 1, "for_2": 2}  # the order of arms; others come behind
 # the actions are not hidden here, so the keys are their numbers
 LABEL_KEYS = {"1": "action_1", "2": "action_2", "n": "neither", "t": "cannot_tell"}
 
@@ -71,6 +72,8 @@ class CaseRecord:
 
     scenario: dict
     opening: dict | None
+    pressed: tuple[dict, ...]
+    """The opening messages told anew that lean to either action, of the arms that are shown."""
     askings: tuple[Asking, ...]
 
 
@@ -98,7 +101,8 @@ def show(
         Give each conversation buttons to label it with; they work in a ``ResponseBrowser`` only.
     """
     record = case_record(archive, scenario_id, targets=targets, conditions=conditions, arms=arms, labels=labels)
-    return View(f"Case {scenario_id}", render_case(record, labelling=labelling), archive.source)
+    body = render_case(record, labelling=labelling)
+    return View(f"Case {scenario_id}", in_colors(archive, record.scenario, body), archive.source)
 
 
 def show_scenario(identifier: str, archive: Archive) -> View:
@@ -108,7 +112,14 @@ def show_scenario(identifier: str, archive: Archive) -> View:
     """
     record = scenario_record(archive, identifier)
     kind = "Scenario" if record.scenario else "Outline"
-    return View(f"{kind} {record.id}", render_scenario(record), archive.source)
+    about = record.scenario or record.outline or {}
+    return View(f"{kind} {record.id}", in_colors(archive, about, render_scenario(record)), archive.source)
+
+
+def in_colors(archive: Archive, about: Mapping, body: str) -> str:
+    """Return HTML in which what serves either value of a scenario or outline has the value's colour."""
+    colors = ";".join(f"--cs-value-{side}:{archive.colors[about[f'value_{side}']]}" for side in (1, 2))
+    return f'<div class="cs-case" style="{colors}">{body}</div>'
 
 
 def scenario_record(archive: Archive, identifier: str) -> ScenarioRecord:
@@ -149,12 +160,15 @@ def case_record(
             wanted = zip(place, (targets, conditions, arms), strict=True)
             if all(chosen is None or name in chosen for name, chosen in wanted):
                 askings.setdefault(place, {}).setdefault(_PARTS[table], []).append(row)
-    order = sorted(askings, key=lambda place: (place[0], place[1], place[2] != "default", place[2]))
+    # a message that leans to neither stands between those that lean
+    order = sorted(askings, key=lambda place: (*place[:2], _LADDER.get(place[2], 3), place[2]))
     made = []
     for target, condition, arm in order:
         parts = {part: tuple(rows) for part, rows in askings[target, condition, arm].items()}
         made.append(Asking(target, condition, arm, **parts))
-    return CaseRecord(scenario, openings[0] if openings else None, tuple(made))
+    shown = {asking.arm for asking in made}
+    pressed = [row for row in archive.rows("pressed_messages", scenario_id).to_dict("records") if row["lean"] in shown]
+    return CaseRecord(scenario, openings[0] if openings else None, tuple(pressed), tuple(made))
 
 
 def _neighbours(archive: Archive, outline: dict) -> tuple[Neighbour, ...]:
@@ -243,14 +257,31 @@ def render_case(record: CaseRecord, *, labelling: bool = False) -> str:
     scenario = record.scenario
     parts = [f"<p>{_template(scenario)}</p>", plain(scenario["description"]), _actions(scenario)]
     if record.opening and any(asking.condition == "open_ended" for asking in record.askings):
-        wrote = f"Opening message, by {escape(record.opening['simulated_user'])}, the same for every target"
-        parts += [f"<h3>{wrote}</h3>", f'<div class="cs-said">{markdown(_text(record.opening["message"]))}</div>']
+        parts.append(_openings(record))
     if not record.askings:
         parts.append('<p class="cs-faint">No answer of the chosen targets and conditions to this scenario.</p>')
+    # conversations under pressure stand below their messages, in a row of their own
     for target, askings in groupby(record.askings, key=lambda asking: asking.target):
-        cards = "".join(_asking(asking, scenario, labelling) for asking in askings)
-        parts.append(f'<h3>{escape(target)}</h3><div class="cs-grid">{cards}</div>')
+        parts.append(f"<h3>{escape(target)}</h3>")
+        for _, row in groupby(askings, key=lambda asking: record.pressed and asking.condition):
+            cards = "".join(_asking(asking, scenario, labelling) for asking in row)
+            parts.append(f'<div class="cs-grid">{cards}</div>')
     return "".join(parts)
+
+
+def _openings(record: CaseRecord) -> str:
+    """Return the message that opens every conversation, between those told anew that press for action 1 and for 2."""
+    assert record.opening is not None
+    head = f"Opening message, by {escape(record.opening['simulated_user'])}, the same for every target"
+    pressed = {row["lean"]: row for row in record.pressed}
+    ladder = [("for_1", pressed.get("for_1")), ("default", record.opening), ("for_2", pressed.get("for_2"))]
+    titles = {"for_1": badge("presses for action 1", "one"), "for_2": badge("presses for action 2", "two")}
+    cards = [
+        f'<div class="cs-said">{titles.get(lean, "") if pressed else ""}{markdown(_text(row["message"]))}</div>'
+        for lean, row in ladder
+        if row
+    ]
+    return f'<h3>{head}</h3><div class="cs-grid">{"".join(cards)}</div>'
 
 
 def _asking(asking: Asking, scenario: dict, labelling: bool) -> str:

@@ -11,15 +11,15 @@ import pandas as pd
 
 from conflictscope.browse import controls
 from conflictscope.browse.archive import Archive
-from conflictscope.browse.disagreements import COLUMNS, PRESETS
-from conflictscope.browse.filters import cases_of_cell, choices_of, filter_scenarios
+from conflictscope.browse.disagreements import COLUMNS, PRESETS, STARTS
+from conflictscope.browse.filters import cases_of_cell, choices_of, filter_scenarios, narrow_cases
 from conflictscope.browse.labelling import Labelling
 from conflictscope.browse.markup import View
 from conflictscope.browse.render import LABEL_KEYS, conversation_key, show
 from conflictscope.measure import preference_rates
 
-_CELL = "the cell picked"
-_ALL = "every scenario"
+_EVERY = "every scenario"
+_STUDY, _HEATMAP, _CELL = "the whole study", "this heatmap", "the cell picked"
 _SHOWN_AT_FIRST = 3
 
 
@@ -38,7 +38,8 @@ class ResponseBrowser:
         self._archive, self._labelling = archive, labelling
         choices = archive.choices
         self._asked_about = archive.entries.loc[archive.entries.index.isin(choices["scenario_id"])]
-        self._values = list(dict.fromkeys([*choices["value_1"].unique(), *choices["value_2"].unique()]))
+        asked = {*choices["value_1"].unique(), *choices["value_2"].unique()}
+        self._values = [value for value in archive.values if value in asked]
         groups = choices[["condition", "arm"]].drop_duplicates().sort_values(["condition", "arm"])
         askings = {f"{c.replace('_', ' ')} · {arm}": (c, arm) for c, arm in groups.itertuples(index=False)}
         targets = {name: name for name in archive.targets}
@@ -46,7 +47,8 @@ class ResponseBrowser:
         self._target = controls.choose("heatmap of", targets, anything=None)
         self._asking = controls.choose("asked by", askings, anything=None)
         self._judge = controls.choose("judge", {name: name for name in archive.judges} or {"none": None}, anything=None)
-        self._cases = controls.choose("cases", {name: name for name in (_ALL, _CELL, *PRESETS)}, anything=None)
+        self._cases = controls.choose("cases", {name: name for name in (_EVERY, *PRESETS)}, anything=None)
+        self._within = controls.choose("within", {name: name for name in (_STUDY, _HEATMAP, _CELL)}, anything=None)
         self._words = controls.search_for_words()
         self._targets = controls.choose_some("targets shown", targets, archive.targets[:_SHOWN_AT_FIRST])
         self._askings = controls.choose_some("conditions shown", askings, default)
@@ -55,7 +57,11 @@ class ResponseBrowser:
         self._rows = pd.DataFrame(columns=COLUMNS)
         self.view = self._view()
         self._wire()
-        rows = ((self._target, self._asking, self._judge), (self._cases, self._words), (self._targets, self._askings))
+        rows = (
+            (self._target, self._asking, self._judge),
+            (self._cases, self._within, self._words),
+            (self._targets, self._askings),
+        )
         picks = ipywidgets.VBox([controls.controls_row(row) for row in rows])
         picks.layout = {"flex": "1 1 26rem", "min_width": "0"}
         top = controls.controls_row([self._grid, picks])
@@ -66,7 +72,7 @@ class ResponseBrowser:
     def _wire(self) -> None:
         for control in (self._target, self._asking, self._judge):
             control.observe(self._draw_grid, "value")
-        for control in (self._cases, self._words, self._judge, self._target, self._asking):
+        for control in (self._cases, self._within, self._words, self._judge, self._target, self._asking):
             control.observe(self._fill_list, "value")
         for control in (self._targets, self._askings):
             control.observe(self._show, "value")
@@ -78,51 +84,63 @@ class ResponseBrowser:
             self._pane.on_msg(lambda pane, content, buffers: self._label(content["conversation"], content["answer"]))
 
     def _draw_grid(self, change=None) -> None:
-        condition, arm = self._asking.value
-        asking = {"target": self._target.value, "condition": condition, "arm": arm}
-        rows = choices_of(self._archive, **asking, judge=self._judge.value)
-        picked = self._grid.chosen
+        rows = choices_of(self._archive, **self._asked(), judge=self._judge.value)
         source = f" · {self._archive.source}" if self._archive.source else ""
-        self._grid.offer(preference_rates(rows), self._values, f"how often the row's value won{source}")
-        self._grid.chosen = picked
+        self._grid.offer(
+            preference_rates(rows), self._values, self._archive.colors, f"how often the row's value won{source}"
+        )
+
+    def _asked(self) -> dict[str, str]:
+        """Return the target, condition and arm of the heatmap."""
+        condition, arm = self._asking.value
+        return {"target": self._target.value, "condition": condition, "arm": arm}
 
     def _pick_cell(self, change=None) -> None:
-        if self._grid.chosen and self._cases.value == _CELL:
+        if self._grid.chosen and self._within.value == _CELL:
             self._fill_list()
         elif self._grid.chosen:
-            self._cases.value = _CELL
+            self._within.value = _CELL
 
     def _fill_list(self, change=None) -> None:
         cases = self._cases_of_kind()
         if self._words.value.strip():
             cases = cases[cases["scenario_id"].isin(filter_scenarios(self._archive, text=self._words.value).index)]
         self._rows = cases.reset_index(drop=True)
-        rows, texts, of_cell = self._rows, self._asked_about["text"], self._cases.value == _CELL
+        rows, texts = self._rows, self._asked_about["text"]
+        counted = self._within.value == _CELL and self._cases.value == _EVERY
 
         def describe(place: slice) -> list[tuple[str, str]]:
-            cases = rows.iloc[place].itertuples()
-            return [(case.what if of_cell else _title(case), str(texts[case.scenario_id])[:120]) for case in cases]
+            return [
+                (case.what if counted else _title(case), str(texts[case.scenario_id])[:120])
+                for case in rows.iloc[place].itertuples()
+            ]
 
         scenarios = f"{rows['scenario_id'].nunique():,} of {len(texts):,} scenarios"
         self._list.offer([str(place) for place in range(len(rows))], describe, f"{len(rows):,} cases, {scenarios}")
         self._show()
 
     def _cases_of_kind(self) -> pd.DataFrame:
-        kind = self._cases.value
-        if kind in PRESETS:
-            return self._find(kind, self._judge.value)
-        if kind == _CELL and self._grid.chosen:
-            row, column = (self._values[place] for place in self._grid.chosen)
-            condition, arm = self._asking.value
-            asking = {"target": self._target.value, "condition": condition, "arm": arm}
-            cell = cases_of_cell(self._archive, row, column, **asking, judge=self._judge.value)
-            won, lost, other = (cell[name].astype("str") for name in ("won", "lost", "other"))
-            none = (", none " + other).where(cell["other"] > 0, "")
-            return cell.assign(**asking, what=f"{row} " + won + f", {column} " + lost + none)
-        if kind == _CELL:
+        kind, within, asked = self._cases.value, self._within.value, self._asked()
+        picked = [self._values[place] for place in self._grid.chosen] if within == _CELL else []
+        if within == _CELL and not picked:
             return pd.DataFrame(columns=COLUMNS)
+        pair = (picked[0], picked[1]) if picked else None
+        if kind in PRESETS:
+            cases = self._find(kind, self._judge.value)
+            if within == _STUDY:
+                return cases
+            return narrow_cases(self._archive, cases, starts=STARTS.get(kind), pair=pair, **asked)
+        if pair:
+            cell = cases_of_cell(self._archive, *pair, **asked, judge=self._judge.value)
+            won, lost, none = (cell[name].astype("str") for name in ("won", "lost", "other"))
+            unread = (", none " + none).where(cell["other"] > 0, "")
+            return cell.assign(**asked, what=f"{pair[0]} " + won + f", {pair[1]} " + lost + unread)
         every = self._asked_about.reset_index()
-        return every.assign(target=None, condition=None, arm=None, what=every["value_1"] + " – " + every["value_2"])
+        every = every.assign(target=None, condition=None, arm=None, what=every["value_1"] + " – " + every["value_2"])
+        if within == _STUDY:
+            return every
+        put = choices_of(self._archive, **asked, judge=self._judge.value)["scenario_id"]
+        return every[every["scenario_id"].isin(put)].assign(**asked)
 
     def _show(self, change=None) -> None:
         self.view = self._view()

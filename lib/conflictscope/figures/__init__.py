@@ -49,8 +49,9 @@ from conflictscope.figures.rankings import (
 )
 from conflictscope.figures.shift import draw_shift, plot_shift
 from conflictscope.figures.steering import draw_steering, plot_steering
-from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, save_figure, use_style, value_colors
+from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, save_figure, use_style
 from conflictscope.figures.tipping import draw_tipping, plot_tipping
+from conflictscope.value_colors import value_colors
 
 __all__ = [
     "COLUMN_WIDTH",

@@ -16,7 +16,8 @@ from matplotlib.patches import Patch
 from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.heatmaps import draw_cells
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import CONDITION_MARKS, GREY, Mark, use_style, value_colors
+from conflictscope.figures.style import CONDITION_MARKS, GREY, Mark, use_style
+from conflictscope.value_colors import value_colors
 
 _CHANGE = ["change", "change_low", "change_high"]
 _PER_ROW = 0.2  # inches a value

@@ -20,7 +20,8 @@ from matplotlib.patches import Patch
 
 from conflictscope.figures import captions, marks, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, Mark, use_style, value_colors
+from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, Mark, use_style
+from conflictscope.value_colors import value_colors
 
 _PER_ROW = 0.22  # inches a value
 _COLUMNS = ["strength", "strength_low", "strength_high", "tie_group", "identified"]

@@ -1,4 +1,4 @@
-"""Style: the style file, how conditions and values are marked, and a figure saved with the table that it shows.
+"""Style: the style file, how conditions are marked, and a figure saved with the table that it shows.
 
 In: a figure and its table. Out: PDF, PNG, CSV and caption of one name, the same bytes for the same table on
 one set of package versions (no dates, no program versions). Files appear whole or not at all.
@@ -6,7 +6,7 @@ one set of package versions (no dates, no program versions). Files appear whole 
 
 import functools
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,6 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.style
 import pandas as pd
-import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
@@ -26,9 +25,6 @@ STYLE_FILE = Path(__file__).with_name("conflictscope.mplstyle")
 COLUMN_WIDTH, FULL_WIDTH = 3.4, 7.0  # inches: one of two columns, and across the page
 GREY, PALE = "#444444", "#999999"
 PLACEBO_DASHES = (0, (2, 1.2))
-# seaborn's colour-blind palette without the two colours of the conditions
-_VALUE_COLORS = (2, 3, 4, 9, 5, 7)
-_DARK_COLORS = ("#882255", "#222255")  # instead of its pink and its yellow, which are weak on white
 
 
 @dataclass(frozen=True)
@@ -56,15 +52,6 @@ CONDITION_MARKS = {
 def cycle_colors() -> list[str]:
     """Return the colour cycle of the style in force."""
     return mpl.rcParams["axes.prop_cycle"].by_key()["color"]
-
-
-def value_colors(values: Sequence[str]) -> dict[str, tuple[float, float, float]]:
-    """Return value → RGB colour (0–1): the same in every figure that is given the study's values in their order."""
-    palette = sns.color_palette("colorblind")
-    colors = [*(palette[place] for place in _VALUE_COLORS), *map(mpl.colors.to_rgb, _DARK_COLORS)]
-    if len(values) > len(colors):
-        colors = sns.husl_palette(len(values), l=0.6)
-    return dict(zip(values, colors, strict=False))
 
 
 @functools.cache

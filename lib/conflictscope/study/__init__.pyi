@@ -6,6 +6,8 @@ from .comparing import (
 )
 from .findings import (
     placebo_cancels as placebo_cancels,
+    sum_up_changes as sum_up_changes,
+    sum_up_pairs as sum_up_pairs,
     sum_up_shifts as sum_up_shifts,
     sum_up_steering as sum_up_steering,
     sum_up_support as sum_up_support,

@@ -98,7 +98,10 @@ class Study:
         """Its tables, indexed, as the browsers of ``conflictscope.browse`` take them."""
         written = tuple(table_path(self.folder, name).stat().st_mtime_ns for name in self._there)
         if self._opened is None or self._opened[0] != written:
-            self._opened = written, open_archive(self.folder, study=self.name, source=self.source)
+            self._opened = (
+                written,
+                open_archive(self.folder, study=self.name, source=self.source, values=self.value_set.names),
+            )
         return self._opened[1]
 
     def describe(self, table: str | None = None) -> TitledTable:

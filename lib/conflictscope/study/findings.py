@@ -23,6 +23,7 @@ from conflictscope.table_files import read_table
 from conflictscope.tables import CONDITIONS
 
 _SHOWN = 3
+_PAIRS = 5
 _NONE = 1e-9
 
 
@@ -172,6 +173,39 @@ def sum_up_steering(averages: pd.DataFrame) -> str:
     nothing = "something (over all orders the placebo gains nothing)"
     bar = nothing if placebo_cancels(averages) else "more than the placebo"
     return f"prompts gain {least} to {most} of the headroom; {above} of {len(over)} surely gain {bar}"
+
+
+def sum_up_pairs(rates: pd.DataFrame) -> str:
+    """Return which values surely win over which, the widest margins first, and of how many pairs it is not known.
+
+    `rates` are the rows of one target and condition in `preference_rates`.
+    """
+    sure = rates[rates["rate_low"].gt(0.5) | rates["rate_high"].lt(0.5)]
+    sure = sure.sort_values("rate", key=lambda rate: -(rate - 0.5).abs(), kind="stable")
+    won = [
+        f"{r.value_1} over {r.value_2}" if r.rate > 0.5 else f"{r.value_2} over {r.value_1}" for r in sure.itertuples()
+    ]
+    more = f" and {len(won) - _PAIRS} more" if len(won) > _PAIRS else ""
+    unknown = f"; not known for {len(rates) - len(won)} of {len(rates)} pairs" if len(won) < len(rates) else ""
+    return (", ".join(won[:_PAIRS]) or "no value surely over another") + more + unknown
+
+
+def sum_up_changes(by_pair: pd.DataFrame, changes: pd.DataFrame, level: float) -> list[str]:
+    """Return of each comparison which values changed, which are equivalent, and for how many neither can be said.
+
+    The two tables of `compare_groups`. A value that surely changed by less than the margin is named as both.
+    """
+    lines = []
+    for row in by_pair.itertuples():
+        values = changes[changes["pair"].eq(row.pair)]
+        moved = values[values["p_value"].lt(1 - level)]
+        same = values[values["equivalent"].fillna(False).astype(bool)]
+        open_ = len(set(values["value"]) - {*moved["value"], *same["value"]})
+        told = [f"{value} {change:+.1f}" for value, change in zip(moved["value"], moved["change"], strict=True)]
+        parts = [f"changed: {', '.join(told) or 'none'}", f"equivalent: {', '.join(same['value']) or 'none'}"]
+        parts.append(f"neither can be said of {open_} of {len(values)}")
+        lines.append(f"{row.pair}: {row.problem}" if pd.notna(row.problem) else f"{row.pair}: {'; '.join(parts)}")
+    return lines
 
 
 def placebo_cancels(averages: pd.DataFrame) -> bool:

@@ -268,6 +268,11 @@ class TitledTable:
             .set_caption(escape(self.title))
             .set_table_attributes(f'class="{NOT_TYPESET}"')
             .format(precision=self.digits, na_rep="–", escape="html")
+            .format(
+                lambda number: escape(_small(number)),
+                subset=[name for name in self.frame if _last(name) in _PROBABILITIES],
+                na_rep="–",
+            )
             .format_index(escape="html")
             # long names of columns go on in the next line, so that the table fits the page
             .format_index(lambda name: str(name).replace("_", "_<wbr>"), escape="html", axis="columns")
@@ -284,8 +289,23 @@ class TitledTable:
     def __repr__(self) -> str:
         if self.frame.empty:
             return f"{self.title}: none."
-        plain = self.frame.round(self.digits).to_string(index=not isinstance(self.frame.index, pd.RangeIndex))
+        formatters = {name: _small for name in self.frame if _last(name) in _PROBABILITIES}
+        shown = self.frame.round({name: self.digits for name in self.frame if name not in formatters})
+        plain = shown.to_string(index=not isinstance(self.frame.index, pd.RangeIndex), formatters=formatters)
         return f"{self.title}\n{plain}"
+
+
+_PROBABILITIES = ("p", "p_value", "omnibus_p")
+
+
+def _small(probability: float) -> str:
+    """Return a p-value with two digits, and none as 0."""
+    return "< 0.01" if probability < 0.005 else f"{probability:.2f}"
+
+
+def _last(name: object) -> object:
+    """Return a column's own name, the lowest where names stand in levels."""
+    return name[-1] if isinstance(name, tuple) else name
 
 
 def show_table(frame: pd.DataFrame, title: str, source: str, *, digits: int = 2) -> TitledTable:

@@ -94,8 +94,7 @@ class Stage:
 
     ``reads`` and ``writes`` are tables in the order of its cells, ``figures`` the names of its figures.
     ``parameters`` maps each parameter that shapes results to the tables that it shapes by itself, not through another
-    table; figures and what is only shown rest on all of them. ``takes`` and ``leaves`` are the README's words if tables
-    do not tell what goes in and out; ``seconds`` is how long the demo takes.
+    table; figures and what is only shown rest on all of them. ``seconds`` is how long the demo takes.
     """
 
     notebook: str
@@ -106,15 +105,11 @@ class Stage:
     figures: tuple[str, ...] = ()
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
-    takes: str = ""
-    leaves: str = ""
 
     @property
     def readme_row(self) -> str:
         """Its row of the README's table."""
-        reads = self.takes or ", ".join(f"`{name}`" for name in self.reads)
-        leaves = ", ".join([*(f"`{name}`" for name in self.writes), *filter(None, [self.leaves])])
-        return f"| `{self.notebook}` | {self.question} | {reads} | {leaves} | {self.seconds} s |"
+        return f"| `{self.notebook}` | {self.question} | {self.seconds} s |"
 
 
 def _judging(table: str, label: str, role: str, held: Callable[[Counts], int]) -> Step:
@@ -158,7 +153,6 @@ _STUDY = (
         "01_generate_scenarios",
         "Where do two values pull apart?",
         seconds=5,
-        takes="a value set",
         writes=_WRITTEN,
         parameters={
             **dict.fromkeys(
@@ -331,7 +325,6 @@ _STUDY = (
             "pressed",
         ),
         parameters=dict.fromkeys(("penalty", "level", "seed"), ("rankings",)),
-        leaves="figures",
     ),
     Stage(
         "06_steer",
@@ -362,7 +355,6 @@ _STUDY = (
             ),
             *_talking("steered_", lambda c: c.asked * c.arms * c.by_talk, STEERING_PROMPTS),
         ),
-        leaves="a figure",
     ),
     Stage(
         "07_figures",
@@ -374,7 +366,6 @@ _STUDY = (
         ),
         figures=("agreement", "funnel", "effects", "domains", "judge"),
         parameters=dict.fromkeys(("variant", "compare_with", "resamples", "level", "seed"), ()),
-        leaves="figures and the tables behind them",
     ),
 )
 _BESIDE = (
@@ -382,81 +373,61 @@ _BESIDE = (
         "recover_known_rankings",
         "Does the instrument find what is there?",
         seconds=60,
-        takes="nothing: it simulates",
         figures=("rank_recovery", "coverage", "compliance"),
-        leaves="figures",
     ),
     Stage(
         "browse_scenarios",
         "What did the author write, and what did the filter keep?",
         seconds=3,
-        takes="a run's tables",
         reads=("scenarios",),
-        leaves="nothing, or HTML pages",
     ),
     Stage(
         "browse_responses",
         "What did each model say and do, and how was it read?",
         seconds=3,
-        takes="a run's tables",
         reads=("answers",),
-        leaves="labels, HTML pages",
     ),
     Stage(
         "explore",
         "What would you ask of a study that has run?",
         seconds=6,
-        takes="a run's tables",
-        leaves="replies in the call store",
     ),
     Stage(
         "annotate",
         "What would you say?",
         seconds=3,
-        takes="a run's tables",
         reads=("scenarios",),
-        leaves="`labels/<annotator>.jsonl`",
     ),
     Stage(
         "validate_judges",
         "Can the judges be believed?",
         seconds=5,
-        takes="a run's tables, labels",
         reads=("verdicts", "choices"),
-        leaves="nothing",
     ),
     Stage(
         "compare_judges",
         "Would another judge have said otherwise?",
         seconds=10,
-        takes="a run's tables",
         reads=("kept_scenarios", "conversations", "verdicts", "further_verdicts"),
-        leaves="nothing",
     ),
     Stage(
         "before_and_after",
         "What changed from one to the other?",
         seconds=8,
-        takes="a run's tables",
         reads=("choices", "steered_choices"),
         figures=("changes", "told_first"),
-        leaves="figures",
     ),
     Stage(
         "constitution",
         "Can a whole constitution be ranked?",
         seconds=20,
-        takes="a specification",
         figures=("recovered", "ranked", "who_beats_whom"),
-        leaves="figures",
     ),
     Stage(
         "compare_datasets",
         "Which data set is the hardest?",
         seconds=6,
-        takes="files of data sets, studies",
         figures=("agreement",),
-        leaves="a figure",
     ),
 )
 STAGES: dict[str, Stage] = {stage.notebook: stage for stage in _STUDY}

@@ -13,7 +13,10 @@ function render({ model, el }) {
   content.className = "cs-pad-content";
   const answers = document.createElement("div");
   answers.className = "cs-pad-answers";
-  pad.append(bar, content, answers);
+  const off = document.createElement("div");
+  off.className = "cs-pad-off";
+  off.textContent = "Keys are off: click here, or press Tab until this frame is blue.";
+  pad.append(bar, content, answers, off);
   el.append(pad);
 
   function send(answer) {
@@ -48,6 +51,13 @@ function render({ model, el }) {
     event.stopPropagation();
     send(found.answer);
   });
+  // whoever runs the cell and sees the pad can answer at once, unless a cell is being edited
+  const seen = new IntersectionObserver(([entry]) => {
+    if (!entry.isIntersecting) return;
+    seen.disconnect();
+    setTimeout(() => { if (!document.activeElement.closest(".cm-editor")) pad.focus({ preventScroll: true }); }, 300);
+  });
+  seen.observe(pad);
   model.on("change:serial", draw);
   for (const name of ["done", "total", "message", "failed"]) model.on(`change:${name}`, count);
   // in command mode JupyterLab has its own meaning for letters: "a" would insert a cell

@@ -10,21 +10,22 @@ function render({ model, el }) {
     const caption = table.createCaption();
     caption.textContent = model.get("heading");
     const head = table.createTHead().insertRow();
-    head.append(heading("", "col"), ...labels.map((label) => heading(label, "col")));
+    head.append(heading("", "col"), ...labels.map((label, place) => heading(label, "col", place)));
     const body = table.createTBody();
     labels.forEach((label, row) => {
       const line = body.insertRow();
-      line.append(heading(label, "row"));
+      line.append(heading(label, "row", row));
       labels.forEach((_, column) => line.insertCell().append(cell(row, column, chosen)));
     });
     el.replaceChildren(table);
   }
-  function heading(text, scope) {
+  function heading(text, scope, place) {
     const made = document.createElement("th");
     made.scope = scope;
     const inner = document.createElement("span");
     inner.textContent = text;
     inner.title = text;
+    if (place !== undefined) inner.style.borderColor = model.get("colors")[place];
     made.append(inner);
     return made;
   }

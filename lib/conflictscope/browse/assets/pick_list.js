@@ -1,4 +1,5 @@
-// A page of rows to pick from: mouse, arrow keys, Home and End; PageUp and PageDown turn the page.
+// A page of rows to pick from: mouse, arrow keys, Home and End; PageUp and PageDown turn the page; the space bar reads on in
+// the pane beside it.
 function render({ model, el }) {
   el.classList.add("cs-pick");
   const heading = document.createElement("div");
@@ -26,9 +27,14 @@ function render({ model, el }) {
     const page = Math.min(Math.max(model.get("page") + step, 0), model.get("pages") - 1);
     if (page !== model.get("page")) { model.set("page", page); model.save_changes(); }
   }
+  let onward = null; // the row to pick once the next page is there
   function pick(place) {
     const rows = model.get("rows");
-    if (place < 0 || place >= rows.length) return;
+    if (place < 0 || place >= rows.length) {
+      const step = place < 0 ? -1 : 1, page = model.get("page") + step;
+      if (rows.length && page >= 0 && page < model.get("pages")) { onward = step; turn(step); }
+      return;
+    }
     model.set("chosen", rows[place].id);
     model.save_changes();
     mark();
@@ -65,6 +71,15 @@ function render({ model, el }) {
     }));
     list.scrollTop = 0;
     mark();
+    if (onward === null) return;
+    const place = onward > 0 ? 0 : model.get("rows").length - 1;
+    onward = null;
+    pick(place);
+  }
+  // the pane beside the list, a screen further on: who reads with the arrow keys need not leave the list
+  function read(step) {
+    const pane = el.closest(".jp-OutputArea-output")?.querySelector(".cs-pane");
+    pane?.scrollBy({ top: step * 0.85 * pane.clientHeight });
   }
   function head() {
     const pages = model.get("pages");
@@ -78,7 +93,8 @@ function render({ model, el }) {
     const at = rows.findIndex((row) => row.id === model.get("chosen"));
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = { ArrowDown: () => pick(at + 1), ArrowUp: () => pick(at - 1), Home: () => pick(0),
-      End: () => pick(rows.length - 1), PageDown: () => turn(1), PageUp: () => turn(-1) }[event.key] ??
+      End: () => pick(rows.length - 1), PageDown: () => turn(1), PageUp: () => turn(-1),
+      " ": () => read(event.shiftKey ? -1 : 1) }[event.key] ??
       (model.get("shortcuts").includes(event.key) && !event.repeat
         && (() => model.send({ key: event.key, chosen: model.get("chosen") })));
     if (!step) return;
