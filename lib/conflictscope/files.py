@@ -224,8 +224,8 @@ def write_atomically(path: Path, write: Callable[[str], object]) -> None:
     OSError
         If the disk does not take the file, saying which and what to do; an earlier file of that name is then untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
         os.close(handle)
         try:
@@ -248,12 +248,23 @@ def write_text(path: Path, text: str) -> None:
 
 def unwritten(path: Path, problem: OSError) -> OSError:
     """Return the error for a file that the disk does not take: which, why and what to do; files before it stay."""
-    advice = _ADVICE.get(problem.errno or 0, "Once this is mended, do the same again.")
-    return OSError(f"{path} was not written: {problem.strerror or problem}. {advice}")
+    return OSError(f"{path} was not written: {problem.strerror or problem}. {_advice(problem)}")
+
+
+def in_words(problem: OSError) -> str:
+    """Return what the system says of a file, with its name and what to do, or what was said of it already."""
+    if problem.errno is None or problem.filename is None:
+        return str(problem)
+    return f"{problem.filename}: {problem.strerror}. {_advice(problem)}"
+
+
+def _advice(problem: OSError) -> str:
+    """Return what to do if a file cannot be read or written."""
+    return _ADVICE.get(problem.errno or 0, "Once this is mended, do the same again.")
 
 
 _FREE_SPACE = "Free some space, then do the same again: what was stored and written before is as it was."
-_ELSEWHERE = "Choose a place that can be written to."
+_ELSEWHERE = "Choose a place that you may read and write."
 _ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FREE_SPACE),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _ELSEWHERE),

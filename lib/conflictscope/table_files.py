@@ -190,6 +190,8 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
+    except PermissionError:
+        raise PermissionError(f"{path} is there, and you may not read it.") from None
     except (pa.ArrowException, OSError) as problem:
         reason = str(problem).partition("\n")[0][:200]
         raise ValueError(

@@ -110,11 +110,11 @@ def examine_bill(billed: dict[str, int], used: Usage) -> dict[str, int]:
     return {name: max(0, billed[name] - getattr(used, name)) for name in ("input_tokens", "output_tokens")}
 
 
-async def soak(port: int, calls: int, folder: str, in_flight: int, lists: int) -> dict:
+async def soak(port: int, calls: int, folder: str, in_flight: int, lists: int, kills: int) -> dict:
     """Ask in so many lists; return outcomes, memory at each quarter and what the ledger holds."""
-    described = Model(
-        "m", f"http://127.0.0.1:{port}/v1", "m", concurrency=in_flight, json_schema=True, timeout_s=20, max_attempts=8
-    )
+    # a call that is on the wire at a kill has one attempt less, and the first of a list may be there at each
+    limits = {"timeout_s": 20, "max_attempts": 8 + kills}
+    described = Model("m", f"http://127.0.0.1:{port}/v1", "m", concurrency=in_flight, json_schema=True, **limits)
     # without repairs, what a body met last is the outcome of its call
     models = Models(Registry({"m": described}), CallStore(f"sqlite:///{folder}/calls.sqlite"), max_repairs=0)
     outcomes, quarters = {}, []
@@ -134,6 +134,7 @@ def soak_and_kill(port: int, options: argparse.Namespace, folder: str) -> dict:
     """Ask in a process that is killed at random moments and started again; return what the last one returns."""
     draw = random.Random(options.seed)
     command = [*sys.argv[:1], "--calls", str(options.calls), "--in-flight", str(options.in_flight)]
+    command += ["--kills", str(options.kills)]
     for nth in range(options.kills + 1):
         asking = subprocess.Popen([sys.executable, *command, "--ask", str(port), folder], stdout=subprocess.PIPE)
         assert asking.stdout is not None
@@ -158,7 +159,7 @@ def main() -> None:
     if options.ask:
         port, folder = options.ask
         print("begun", flush=True)
-        done = asyncio.run(soak(int(port), options.calls, folder, options.in_flight, 8))
+        done = asyncio.run(soak(int(port), options.calls, folder, options.in_flight, 8, options.kills))
         Path(folder, "done.json").write_text(json.dumps(done), encoding="utf-8")
         return
     start = time.perf_counter()

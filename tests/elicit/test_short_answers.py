@@ -31,6 +31,9 @@ WRAPPED = [
     *("### A", "> A", "- A", "✅ A", "\u200bA", "\ufeffA", "A\u200e", "Ａ", "A。", "„A“", "«A»", "「A」", "“A”"),
     *("<think>\nHm, A or B.\n</think>\n\nA", "Hm, B is tempting.\n</think>\n\nA"),
     "<|channel|>analysis<|message|>B?<|start|>assistant<|channel|>final<|message|>A",
+    *('{"answer": "A"}', "```json\n{'choice': 'A'}\n```", '{"reason": "B lies.", "answer": "A"}'),
+    # what is crossed out is not said
+    *("~~B~~ A", "<del>B</del>\nA", "<!-- B --> A", "- [x] A\n- [ ] B", "☐ B\n☑ A", "✅ A\n❌ B", "B ❌\nA ✅"),
 ]
 LED_TO = [
     *("Answer: A", "ANSWER: A", "answer: a", "**Answer:** A", "Answer A", "Final Answer: **A**", "my choice: A"),
@@ -53,6 +56,7 @@ LED_TO = [
         "Réponse : A",
     ),
     *("Respuesta: A", "Ответ: A", "My choice would be A."),
+    *("The letter is A.", "Verdict: A", "Response: A", "Conclusion: A", "Ans: A", "Best: A", "Taking action A"),
     *("I say A", "I would say A.", "Let's go with A.", "A is my answer.", "A it is.", "Option A it is", "Choosing A."),
     *(
         "Je choisis l'action A.",
@@ -63,6 +67,14 @@ LED_TO = [
     ),
     *("Jag väljer A.", "Wybieram A.", "Я выбираю A.", "Saya memilih A.", "选择A", "我會選擇A。", "Aです。"),
     *("A を選びます。", "Aを選択します", "A를 선택합니다.", "정답: A", "[/INST] A", "She lies, so A."),
+    *(
+        "Escolho a opção A.",
+        "答えはAです。",
+        "정답은 A입니다.",
+        "我会选择A，因为她问了。",
+        "我选择行动A。",
+        "If I must choose, I choose A.",
+    ),
 ]
 EXPLAINED = [
     *("A\n\nTelling her now leaves her time to act; B would not.", "A: Tell her the truth", "A) Keep it to itself"),
@@ -81,6 +93,8 @@ EXPLAINED = [
         "A\n\nQuestion: What? B: ... ",
     ),
     "I choose option A: it keeps her safe.",
+    "I choose A since B would hurt her.",
+    "A\n\nNot B.",
 ]
 IN_SPITE_OF = [
     *("As an AI assistant, I would take action A.", "As an AI, I choose A", "I won't lie to her, so I choose A."),
@@ -162,7 +176,35 @@ NO_LETTER = [
         "Wrong answer: A",
         "I refuse to answer: A",
     ),
+    *("Option A: Lying is bad.", "A (rejected)", "A: Against my principles.", "A: 0/10", "A: 2", "A - false"),
+    # a label that leads to something else, and a condition
+    *(
+        "Risk: A",
+        "Unethical: A",
+        "Con: A",
+        "The wrong choice is A.",
+        "The action I would not take: A",
+        "Second choice: A",
+    ),
+    *(
+        "User's choice: A",
+        "Their answer is A.",
+        "Alternative answer: A",
+        "风险：A",
+        "错误的答案：A",
+        "Falsche Antwort: A",
+    ),
+    *(
+        "If she is safe: A.",
+        "If she agrees, I choose A.",
+        "I used to choose A.",
+        "Answer: A, then B",
+        "Answer: A, answer: B",
+    ),
+    # crossed out
+    *("❌ A", "A ✗", "🚫 A", "👎A", "☐ A", "[ ] A", "~~A~~", "<del>A</del>", "!A", "≠ A", "A\\B"),
     # taken back, turned round, or declined
+    *("A\n\nSorry, I meant B.", "A\n\nMake that B.", "A\n\nOops, B.", "A. Let me change that to B."),
     *(
         "A\n\nWait, that breaks the promise. The answer is B.",
         "Answer: A\n\nOn reflection not.\n\nAnswer: B",
@@ -184,7 +226,7 @@ NO_LETTER = [
         "I can't decide: A",
     ),
     # not a letter of ours
-    *("А", "В", "Α", "Β", "A. K. würde das nicht wollen.", "A. Lincoln once said so.", "Vitamin A.", '{"answer": "A"}'),
+    *("А", "В", "Α", "Β", "A. K. würde das nicht wollen.", "A. Lincoln once said so.", "Vitamin A."),
 ]
 
 
@@ -241,6 +283,9 @@ def test_a_third_letter_is_read_where_it_is_on_offer_and_may_decline_both(text, 
                 "５",
                 "<think>x</think>5",
                 "5/7 (acceptable)",
+                "Rating (1–7): 5",
+                "Confidence: 7\nRating: 5",
+                '{"rating": 5}',
             ],
         ),
         (
@@ -273,6 +318,11 @@ def test_a_third_letter_is_read_where_it_is_on_offer_and_may_decline_both(text, 
             None,
             ["7\n\nActually, 2.", "7 … Actually, 2", "5/7\n\nRating: 3", "1 means unacceptable", "1. First, the user"],
         ),
+        (
+            None,
+            [">5", ".5", "❌ 5", "~~5~~", "Confidence: 5", "Risk: 5/7", "7: forbidden", "7 (not acceptable at all)"],
+        ),
+        (None, ["On a scale of 1 to 10, I'd say 5.", "Rating (1-10): 5", "Rating on a 1-5 scale: 5", "3. No, 4."]),
         (None, ["7 (completely unacceptable)", "I can't rate this a 5.", "5\n\nI can't decide.", "I can't decide. 5"]),
     ],
 )
@@ -324,6 +374,8 @@ HOSTILE = {
     "carriage returns": lambda n: "A" + "\r" * n + "B",
     "letters": lambda n: "A " * (n // 2),
     "labels": lambda n: "A: Tell her. " * (n // 13),
+    "choices": lambda n: "If so, I choose A, " * (n // 19),
+    "turns": lambda n: "I choose A" + ". No, B" * (n // 8),
     "fillers": lambda n: "a " * (n // 2) + "5",
     "numbers": lambda n: "1 to 7 " * (n // 7),
     "digits": lambda n: "7." * (n // 2),

@@ -96,6 +96,14 @@ def test_a_default_without_strengths_cannot_be_reversed():
         choose_target_rankings(VALUES, default_rankings(m=[1.0, float("nan"), 0.0]), ["reverse_of_default"], 0)
 
 
+def test_a_target_without_any_strength_to_reverse_stops_no_other():
+    unknown = default_rankings(m=[1.0, 0.0, -1.0], n=[float("nan")] * 3)
+    assert list(choose_target_rankings(VALUES, unknown, ["reverse_of_default"], 0)) == ["m"]
+    assert list(choose_target_rankings(VALUES, unknown, ["all_orders"], 0)) == ["m", "n"]
+    with pytest.raises(ValueError, match=r"default strengths of 'n' \(open_ended\); none for"):
+        choose_target_rankings(VALUES, unknown[unknown["target"].eq("n")], ["reverse_of_default"], 0)
+
+
 def test_a_target_without_any_choice_is_not_steered():
     silent = RANKINGS.assign(choices=RANKINGS["choices"].where(RANKINGS["target"].eq("m"), 0))
     assert list(choose_target_rankings(VALUES, silent, ["all_orders"], 0)) == ["m"]

@@ -164,6 +164,18 @@ def test_a_key_in_the_place_of_its_variable_is_refused_and_not_repeated(tmp_path
         with pytest.raises(ValueError, match="environment") as problem:
             load_registry(path)
         assert "marked" not in str(problem.value).lower()
+    # where nobody looks for it
+    wrong = [
+        f"{field}: {keys[1]}" for field in ("prices", "input_price", "retired", "logprobs", "token_limit_name", keys[2])
+    ]
+    wrong += [
+        f"options: {{{name}: {keys[1]}}}" for name in ("Authorization", "api-key", "apiKey", "x-api-key", "auth_token")
+    ]
+    for entry in wrong:
+        path.write_text(f'models: {{m: {{base_url: "https://x.invalid/v1", id: m, {entry}}}}}', encoding="utf-8")
+        with pytest.raises(ValueError, match="expected") as problem:
+            load_registry(path)
+        assert "marked" not in str(problem.value).lower()
     for name in ("OPENAI_API_KEY", "KEY", "AZURE_OPENAI_KEY_2", "HF_TOKEN"):
         path.write_text(f'models: {{m: {{base_url: "https://x.invalid/v1", id: m, key_variable: {name}}}}}')
         assert load_registry(path)["m"].key_variable == name

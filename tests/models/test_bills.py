@@ -88,6 +88,24 @@ def test_what_takes_too_long_is_sent_a_few_times_in_all_runs_and_charged(ask, ma
 
 
 @pytest.mark.usefixtures("hurry")
+def test_what_lost_answers_may_have_cost_makes_no_later_one_dearer(ask, script, make_request, store_url):
+    """Replies of five tokens, and two hundred that are lost: each of these counts as twice as long, and no more."""
+
+    def answer(body, nth):
+        if "lost" in body["messages"][0]["content"]:
+            return httpx2.Response(200, text="<html>")
+        message, counts = {"role": "assistant", "content": "A"}, {"prompt_tokens": 7, "completion_tokens": 5}
+        return httpx2.Response(200, json={"choices": [{"message": message}], "usage": counts})
+
+    scripted = script(answer)
+    ask([make_request(f"kept {i}") for i in range(4)], scripted)
+    ask([make_request(f"lost {i}") for i in range(25)] + [make_request("kept")], scripted, max_attempts=8)
+    used = usage(store_url)
+    assert used.estimated == 200 and used.lost_output_tokens == 200 * 10
+    assert used.output_tokens == 5 * 5 + used.lost_output_tokens
+
+
+@pytest.mark.usefixtures("hurry")
 def test_a_run_that_ended_well_ends_well_again_though_only_slow_calls_are_left(
     ask, make_request, store_url, monkeypatch
 ):

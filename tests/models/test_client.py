@@ -302,8 +302,20 @@ def test_a_proxy_of_the_environment_that_catches_an_endpoint_is_named(no_proxy, 
     assert asyncio.run(go()) is None and endpoint.requests()["total"] == 1
 
 
-def test_a_proxy_that_is_none_of_http_is_said_without_its_password(no_proxy, monkeypatch):
-    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@127.0.0.1:9")
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        *(
+            "socks5://me:secret@127.0.0.1:9",
+            "http://[secret",
+            "http://me:secret@127.0.0.1:x",
+            "http://me:secret@h:99999",
+        ),
+        *("http://me:secret@", "me:secret@h\n:9"),
+    ],
+)
+def test_a_proxy_that_is_none_of_http_is_said_without_its_password(no_proxy, monkeypatch, proxy):
+    monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(ValueError, match=r"ALL_PROXY: found a proxy that is none of HTTP.*NO_PROXY") as raised:
         asyncio.run(ask_once(Model("m", "http://127.0.0.1:8/v1", "m-1")))
     assert "secret" not in str(raised.value)

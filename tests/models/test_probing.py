@@ -85,6 +85,8 @@ class Habits(httpx2.AsyncBaseTransport):
         thought = "Let me think about that, step by step." if self.thinks else ""
         if self.thinks in ("reasoning_content", "reasoning"):
             message[self.thinks] = thought
+        elif self.thinks == "reasoning_details":
+            message[self.thinks] = [{"type": "reasoning.text", "text": thought}]
         elif self.thinks == "content":
             message["content"] = f"<think>\n{thought}\n</think>\n\n{content}"
         received = (len(message["content"]) + len(thought) * (self.thinks == "counted")) // 3 + 1
@@ -92,6 +94,9 @@ class Habits(httpx2.AsyncBaseTransport):
         finish = "length" if limit < received else "stop"
         if finish == "length":
             message["content"] = message["content"][: 3 * limit]
+        if self.thinks == "parts":
+            thinking = {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
+            message["content"] = [thinking, {"type": "text", "text": message["content"]}]
         choice = {"index": 0, "message": message, "finish_reason": finish}
         if body.get("logprobs") and self.most:
             given = [{"token": letter, "logprob": -1.0} for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
@@ -116,6 +121,7 @@ UNSUPPORTED = "Unsupported parameter: use 'max_completion_tokens' instead."
 ONLY_ONE = (
     "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported."
 )
+ROOM = {"reasoning_room": 4000}
 ENDPOINTS = {
     # takes everything
     "llama.cpp": (
@@ -137,7 +143,7 @@ ENDPOINTS = {
             "logprobs": 0,
             "reasoning": "counted",
         },
-        {"token_limit_name": "max_completion_tokens", "refused_options": ["temperature"], "json_schema": True},
+        {"token_limit_name": "max_completion_tokens", "refused_options": ["temperature"], "json_schema": True} | ROOM,
     ),
     # leaves out without a word what it does not know
     "compatible in name": (
@@ -149,19 +155,19 @@ ENDPOINTS = {
     "template without system": (
         {"system": "refused", "thinks": "content"},
         {"system_role": False, "reasoning": "content", "json_schema": True},
-        {"system_role": False, "json_schema": True, "logprobs": True},
+        {"system_role": False, "json_schema": True, "logprobs": True} | ROOM,
     ),
     # cuts what is too long, as Ollama does
     "short window": (
         {"window": 2048, "cuts": True, "thinks": "reasoning"},
         {"whole_prompt": False, "reasoning": "reasoning"},
-        {"json_schema": True, "logprobs": True},
+        {"json_schema": True, "logprobs": True} | ROOM,
     ),
     # says so
     "window that is kept": (
         {"window": 4096, "thinks": "reasoning_content"},
         {"whole_prompt": False, "reasoning": "reasoning_content"},
-        {"json_schema": True, "logprobs": True},
+        {"json_schema": True, "logprobs": True} | ROOM,
     ),
     # a proxy that drops the system message, gives five log-probabilities and obeys no limit
     "proxy": (
@@ -182,8 +188,19 @@ ENDPOINTS = {
     ),
     "no usage, cut, follows nothing": (
         {"counts": False, "obedient": False, "window": 2048, "cuts": True},
-        {"usage": False, "system_role": None, "whole_prompt": None},
+        {"usage": False, "system_role": None, "whole_prompt": False},
         {"json_schema": True, "logprobs": True},
+    ),
+    # thoughts and reply as parts of one content, or beside it as a list
+    "parts": (
+        {"thinks": "parts", "counts": False, "most": 0},
+        {"reasoning": "parts", "usage": False, "system_role": True, "json_schema": True, "whole_prompt": True},
+        {"json_schema": True} | ROOM,
+    ),
+    "router": (
+        {"thinks": "reasoning_details"},
+        {"reasoning": "reasoning_details", "logprobs": 20},
+        {"json_schema": True, "logprobs": True} | ROOM,
     ),
 }
 

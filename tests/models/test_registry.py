@@ -64,6 +64,17 @@ def test_reads_models_and_casts(load):
             ("https://api.", "https://api.."),
             r"base_url: .*api\.\.example.*expected an address whose host can be looked up",
         ),
+        *(
+            (("https://api.example.com", address), "expected an address such as https://")
+            for address in (
+                "http://h:99999",
+                "http://h:port",
+                "http://[::1",
+                r"http://h\r\nX: y",
+                r"http://h\0",
+                "http://a b",
+            )
+        ),
         (("https://api.", f"https://{'a' * 64}."), "expected an address whose host can be looked up"),
         (("author: big", "author: small"), r"casts: mine: author: found 'small'; expected one of \['big'\]"),
         (("author: big", "author: vectors"), "author: found 'vectors'"),

@@ -304,6 +304,7 @@ AZURE = {
         {"choices": [{"index": 0, "finish_reason": "content_filter"}]},
         {"choices": [{"index": 0, "finish_reason": "SAFETY", "message": None}]},
         {"choices": [], "error": None},
+        {"promptFeedback": {"blockReason": "SAFETY"}},
         {"error": FLAGGED},
         {"error": AZURE, "choices": []},
         {"error": {"message": "prompt blocked", "type": "prompt_blocked"}},
@@ -323,6 +324,19 @@ def test_a_prompt_that_the_endpoint_blocks_is_a_refusal(make_request, found):
         (403, {"code": 403, "message": "no", "metadata": {"reasons": ["violence"], "flagged_input": "He …"}}, True),
         (400, {"code": "invalid_prompt", "message": "flagged as potentially violating our usage policy"}, True),
         (400, "Input data may contain inappropriate content.", True),
+        *(
+            (400, {"message": words}, True)
+            for words in (
+                "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO",
+                "The system detected potentially unsafe or sensitive content in input",
+                "Request blocked: violates our Acceptable Use Policy",
+                "Request not allowed: prompt flagged for violence",
+                "Content Exists Risk",
+                "Your prompt contains harmful content",
+            )
+        ),
+        (400, {"message": "messages: content must not be empty"}, False),
+        (403, {"message": "The model is blocked by your organization's guardrails"}, False),
         (400, {"message": "max_tokens is too large"}, False),
         (400, {"message": "unsupported content type in messages"}, False),
         (403, {"message": "Your account was flagged for moderation"}, False),
@@ -399,6 +413,14 @@ def test_a_reply_that_is_not_whole_says_what_is_wrong_and_what_to_raise(make_req
         said = read_reply(call, raw).problem
         assert "judge_max_tokens" not in said
         assert ("options: max_tokens" in said) == ("cut off" in problem or "thoughts" in problem)
+
+
+def test_the_providers_word_is_believed_where_a_routers_hides_it(make_request):
+    choice = {"message": {"content": "half a"}, "finish_reason": "stop"}
+    outcomes = {"MAX_TOKENS": "invalid", "SAFETY": "refusal", "completed": "ok", None: "ok"}
+    for native, outcome in outcomes.items():
+        raw = read_completion({"choices": [choice | {"native_finish_reason": native}]}, 0.1)
+        assert read_reply(make_call(MODEL, make_request("?")), raw).outcome == outcome
 
 
 class Judged(BaseModel):

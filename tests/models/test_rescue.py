@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 
 import pytest
 
@@ -9,7 +10,7 @@ from conflictscope.models import CallStore, Model
 from conflictscope.models.records import Usage
 from conflictscope.models.requests import RawReply, make_call
 from conflictscope.models.rescue import rescue_store
-from conflictscope.models.store import summarise_store
+from conflictscope.models.store import read_rows, summarise_store, write_rows_anew
 
 PAGE = 4096
 
@@ -120,3 +121,24 @@ def test_where_there_is_nothing_to_save_it_is_said(tmp_path, whole):
     with pytest.raises(FileExistsError, match="is there already"):
         rescue_store(whole[0], saved)
     assert saved.read_text() == "mine"
+
+
+def test_a_folder_that_takes_no_store_is_said(whole, tmp_path):
+    with pytest.raises(OSError, match=r"calls\.sqlite was not written: unable to open database file"):
+        rescue_store(whole[0], tmp_path / "none" / "calls.sqlite")
+    with pytest.raises(OSError, match="was not written: unable to open database file"):
+        write_rows_anew(tmp_path / "none" / "calls.sqlite", read_rows(whole[0]))
+
+
+@pytest.mark.parametrize("text", ["{half", '{"A": 1}', "[" * 100_000])
+def test_log_probabilities_that_are_none_are_not_saved(whole, tmp_path, text):
+    """Else their reply would end each later run."""
+    path = tmp_path / "calls.sqlite"
+    shutil.copy(whole[0], path)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE replies SET top_logprobs = ? WHERE key = ?", (text, whole[1][0]))
+    database.close()
+    rows = rescue_store(path, tmp_path / "saved.sqlite")
+    assert rows["replies"] == len(whole[1]) - 1
+    with pytest.raises(ValueError, match=r"\['top_logprobs'\] are not of their columns' types"):
+        write_rows_anew(tmp_path / "anew.sqlite", read_rows(path))

@@ -134,7 +134,7 @@ def test_repairs_and_unreadable_answers_cost(ask, script, make_request, store_ur
     used = usage(store_url)["m", "greeting"]
     sent = len(json.dumps(scripted.bodies[0]))
     # replies of 7 and 3, and of 70 and 3 tokens, and an answer of 40 characters that was none
-    assert used == Usage(2, 0, 3, 1, 77 + -(-sent // 4), 6 + 10)
+    assert used == Usage(2, 0, 3, 1, 77 + -(-sent // 4), 6 + 10, lost_output_tokens=10)
 
 
 def test_a_reply_without_its_tokens_is_estimated(ask, script, make_request, store_url):
@@ -193,7 +193,8 @@ def test_says_what_was_spent_on_what(ask, script, make_request, path):
     ask(requests, scripted, ledger=path, budget_usd=10, **PRICES)
     found = read(path)
     counts = {"calls": 2, "failed": 1, "attempts": 3, "estimated": 0, "input_tokens": 14, "output_tokens": 6}
-    counts |= {"cached_tokens": 0, "reasoning_tokens": 0, "batch_input_tokens": 0, "batch_output_tokens": 0}
+    counts |= {"cached_tokens": 0, "reasoning_tokens": 0, "batch_input_tokens": 0}
+    counts |= {"batch_output_tokens": 0, "lost_output_tokens": 0}
     assert found["rows"] == [{"model": "m", "prompt": "greeting", **counts, "usd": 0.02}]
     assert {name: found[name] for name in counts} == counts
     assert (found["budget_usd"], found["spent_usd"], found["left_usd"]) == (10, 0.02, 9.98)

@@ -117,7 +117,7 @@ def test_another_schema_version_is_refused(store_url, tmp_path):
         database.execute("UPDATE meta SET value = '99'")
     database.close()
     with pytest.raises(
-        ValueError, match=r"schema version 99; this version .* reads 1 to 4\. Use the conflictscope that"
+        ValueError, match=r"schema version 99; this version .* reads 1 to 5\. Use the conflictscope that"
     ):
         CallStore(store_url)
 
@@ -161,7 +161,7 @@ def test_a_store_of_version_1_keeps_its_replies_and_is_counted_once(old_store, s
         assert asyncio.run(store.find_failures(["d"])) == {"d": "told to fail"}
         store.close()
     with sqlite3.connect(tmp_path / "calls.sqlite") as database:
-        assert database.execute("SELECT value FROM meta").fetchall() == [("4",)]
+        assert database.execute("SELECT value FROM meta").fetchall() == [("5",)]
     database.close()
 
 
@@ -422,6 +422,26 @@ def test_a_store_that_is_cut_off_in_its_place_is_noticed(tmp_path, kept):
     store.close()
 
 
+def test_a_log_that_is_cut_off_is_noticed(tmp_path):
+    """What is written next makes it as long again, with a hole in it."""
+    path = tmp_path / "calls.sqlite"
+    store = CallStore(path)
+
+    async def go():
+        await store.add("before", REPLY, **ABOUT)
+        os.truncate(path.with_name("calls.sqlite-wal"), 0)
+        with pytest.raises(OSError, match=r"was cut off or written over.*conflictscope rescue"):
+            await store.add("after", REPLY, **ABOUT)
+
+    asyncio.run(go())
+    store.close()
+
+
+def test_a_path_that_is_no_text_is_said(tmp_path):
+    with pytest.raises(ValueError, match=r"is not UTF-8, which a call store's path has to be; rename the folder"):
+        CallStore(tmp_path / "a\udcff" / "calls.sqlite")
+
+
 def test_another_process_s_attempts_are_charged_once_nobody_waits_for_them(tmp_path):
     """Of a process that is there, when their time is over; of one that has ended, at once."""
     path = tmp_path / "calls.sqlite"
@@ -440,7 +460,7 @@ def test_another_process_s_attempts_are_charged_once_nobody_waits_for_them(tmp_p
     waiting = asyncio.run(begin("k", 60))
     assert used() is None
     asyncio.run(begin("l", -1)).close()
-    lost = Usage(attempts=1, estimated=1, input_tokens=5, output_tokens=7)
+    lost = Usage(attempts=1, estimated=1, input_tokens=5, output_tokens=7, lost_output_tokens=7)
     assert used() == used() == lost
     assert run(path, lambda store: store.find_unanswered(["l"]))["l"].lost == 1
     # what ends in time is not charged
@@ -469,3 +489,13 @@ def test_what_one_process_applies_no_other_comes_between(store_url):
         return claimed
 
     assert sorted(asyncio.run(both())) == list(range(100))
+
+
+def test_a_store_of_version_4_tells_lost_answers_apart_from_then_on(store_url, tmp_path):
+    run(store_url, lambda store: store.add("a", REPLY, **ABOUT))
+    database = sqlite3.connect(tmp_path / "calls.sqlite")
+    database.executescript("ALTER TABLE usage DROP COLUMN lost_output_tokens; UPDATE meta SET value = '4';")
+    database.close()
+    store = CallStore(store_url)
+    store.close()
+    assert [used.lost_output_tokens for used in store.usage.values()] == [0]

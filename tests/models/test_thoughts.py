@@ -32,6 +32,25 @@ from conflictscope.models.thoughts import split_thoughts
         ("My steps: A?\n[BEGIN FINAL RESPONSE]\nB\n[END FINAL RESPONSE]", "My steps: A?", "B"),
         ("<unused94>thought\nA?<unused95>B", "thought\nA?", "B"),
         ("<|channel>thought\nA?<channel|>B", "A?", "B"),
+        ("<antThinking>A?</antThinking>B", "A?", "B"),
+        ("<thought_process>A?</thought_process>B", "A?", "B"),
+        ("<reason>A?</reason><answer>B</answer>", "A?", "B"),
+        ("<thinking>A?<reflection>Hm.</reflection></thinking><output>B</output>", "A?<reflection>Hm.", "B"),
+        ("[thinking]A?[/thinking]B", "A?", "B"),
+        ("<|thinking|>A?<|/thinking|>B", "A?", "B"),
+        ("<|thought_start|>A?<|thought_end|>B", "A?", "B"),
+        ("<｜begin▁of▁thinking｜>A?<｜end▁of▁thinking｜>B<｜end▁of▁sentence｜>", "A?", "B"),
+        ("< think >A?</ think >B", "A?", "B"),
+        ("&lt;think&gt;A?&lt;/think&gt;B", "A?", "B"),
+        ("```thinking\nA?\n```\nB", "A?", "B"),
+        (
+            '<details type="reasoning" done="true"><summary>3 s</summary>A?</details>\nB',
+            "<summary>3 s</summary>A?",
+            "B",
+        ),
+        ("<details>\n<summary>Thoughts</summary>\nA?\n</details>\n\nB", "A?", "B"),
+        ("<details><summary>More</summary>A?</details>", None, "<details><summary>More</summary>A?</details>"),
+        ("<rethink>A?</rethink>B", None, "<rethink>A?</rethink>B"),
         ("<think></think>\n\nB", None, "B"),
         ("<think>A?</think><answer>B</answer>", "A?", "B"),
         ("<think>A <think>again</think> and on</think> B", "A <think>again\n\nand on", "B"),
@@ -51,9 +70,14 @@ from conflictscope.models.thoughts import split_thoughts
         # the word alone: where thoughts end has to be said
         ("thought\nThe user asks.\n\nB", "The user asks.\n\nB", ""),
         ("thought\nThe user asks.\nresponse\nB", "The user asks.", "B"),
+        ("analysis\nA?\n\nassistantfinal\nB", "A?", "B"),
+        ("analysis\nBoth are bad.", None, "analysis\nBoth are bad."),
         # end marks, and turns that are not of the reply
         ("B<|im_end|>", None, "B"),
         ("B</s></s> \n", None, "B"),
+        ("B<｜end▁of▁sentence｜>", None, "B"),
+        ("<|im_start|>assistant\nB<|im_end|>", None, "B"),
+        ("<|assistant|>\n<think>A?</think>B", "A?", "B"),
         ("I would.<|im_end|>\n<|im_start|>user\nAnd then?", None, "I would."),
         ("Close it with </s> and go on.", None, "Close it with </s> and go on."),
         ("<think>A?</think>B<|eot_id|>", "A?", "B"),
@@ -64,7 +88,23 @@ def test_thoughts_are_parted_from_the_reply_and_nothing_is_guessed(text, thought
 
 
 @pytest.mark.parametrize(
-    "piece", ["<think>", "</think>", "</s>", "</s> x", "<|channel|>final<|message|>", "<", "[", "\n", "thought\n", "`"]
+    "piece",
+    [
+        "<think>",
+        "<think",
+        "&lt;",
+        "<details>",
+        "```thinking\n",
+        "</think>",
+        "</s>",
+        "</s> x",
+        "<|channel|>final<|message|>",
+        "<",
+        "[",
+        "\n",
+        "thought\n",
+        "`",
+    ],
 )
 def test_a_reply_twice_as_long_takes_at_most_twice_the_steps(piece, count_lines):
     short, long = (count_lines(thoughts, split_thoughts, piece * count) for count in (1000, 2000))

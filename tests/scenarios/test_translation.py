@@ -6,9 +6,9 @@ import json
 import pandas as pd
 import pytest
 
-from conflictscope.prompts import read_fences
-from conflictscope.scenarios import audit_translation, translate_prompts, translate_scenarios
-from conflictscope.scenarios.translation import TEXTS
+from conflictscope.prompts import read_fences, render, use_prompts
+from conflictscope.scenarios import audit_translation, translate_definitions, translate_prompts, translate_scenarios
+from conflictscope.scenarios.translation import PUT_TO_TARGETS, TEXTS
 from conflictscope.table_files import check_table
 from conflictscope.tables import TABLES
 
@@ -75,7 +75,7 @@ def test_the_audit_finds_what_came_back_otherwise(scenarios, models):
 
 def test_prompts_to_targets_keep_their_fields(models):
     texts = asyncio.run(translate_prompts(models, "m", "Deutsch"))
-    assert sorted(texts) == ["choose", "choose_or_abstain", "rate"]
+    assert sorted(texts) == sorted(PUT_TO_TARGETS)
     assert "Was tust du?" in texts["choose"] and "{{ action_a" in texts["choose"]
     assert texts["choose"].startswith("--- user\n")
 
@@ -88,4 +88,46 @@ def test_a_prompt_that_a_model_translated_holds_no_program(scripted, more):
 
     models, *_ = scripted(reply)
     with pytest.raises(ValueError, match=r"prompt 'choose': its translation holds"):
+        asyncio.run(translate_prompts(models, "m", "Deutsch"))
+
+
+def test_system_prompts_that_steer_are_rendered_with_translated_definitions(scripted, value_set, tmp_path):
+    def reply(body):
+        text = read_fences(body["messages"][-1]["content"])["prompt"]
+        return text.replace("You are", "Du bist").replace("The assistant", "Der Assistent")
+
+    models, *_ = scripted(reply)
+
+    async def run():
+        return (
+            await translate_prompts(models, "m", "Deutsch"),
+            await translate_definitions(value_set, models, "m", "Deutsch"),
+        )
+
+    texts, values = asyncio.run(run())
+    assert (values.names, values.pairs) == (value_set.names, value_set.pairs)
+    changed = [value.definition.replace("The assistant", "Der Assistent") for value in value_set.values]
+    assert [value.definition for value in values.values] == changed
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    shipped = render("system_steered", values=values.values).messages[0]["content"]
+    try:
+        use_prompts(folder)
+        told = render("system_steered", values=values.values).messages[0]["content"]
+    finally:
+        use_prompts(None)
+    assert told == shipped.replace("You are", "Du bist") != shipped
+
+
+def test_a_loop_out_of_order_is_refused(scripted):
+    def reply(body):
+        text = read_fences(body["messages"][-1]["content"])["prompt"]
+        if "priority, the most important first" in text:
+            return text.replace("[[1]]", "[[x]]").replace("[[5]]", "[[1]]").replace("[[x]]", "[[5]]")
+        return text
+
+    models, *_ = scripted(reply)
+    with pytest.raises(ValueError, match=r"prompt 'system_steered': .* a loop in another order"):
         asyncio.run(translate_prompts(models, "m", "Deutsch"))

@@ -166,7 +166,9 @@ class Desk:
             # what was written is on its way by then
             await asyncio.sleep(0.005)
             connection = transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # whoever asked may have been killed
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
         transport.close()
         return web.Response()

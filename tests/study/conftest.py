@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -86,6 +87,31 @@ def loopback(request):
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def wait_for():
+    """Return a function that waits until a server was asked so many calls, while a process runs."""
+
+    def wait(asked, total, process):
+        while asked()["total"] < total:
+            assert process.poll() is None, process.communicate()[-1]
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def quiet():
+    """Return a function that waits until a server is asked nothing any more, and returns how many calls it had."""
+
+    def wait(asked):
+        before = -1
+        while before != (before := asked()["total"]):
+            time.sleep(1)
+        return before
+
+    return wait
 
 
 @pytest.fixture

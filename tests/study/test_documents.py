@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from conflictscope.models.registry import BATCHED, Model, load_registry
 from conflictscope.scenarios import load_value_set
-from conflictscope.study import bundle, command_line, plan, side_by_side
+from conflictscope.study import bundle, cluster, command_line, plan, several
 from conflictscope.study.parameters import check_parameters
 from conflictscope.study.stages import NOTEBOOKS
 
@@ -67,13 +67,13 @@ def offline(ground, tmp_path, monkeypatch):
     def refuse_tokeniser(name):
         raise OSError("offline")
 
-    def stop_at_notebooks(file, settings, out, only):
+    def stop_at_notebooks(file, settings, out, only, wait):
         parameters = command_line._validated(file, settings, out)
         assert set(only) <= set(parameters.notebooks)
 
-    def stop_side_by_side(files, words, jobs, say):
-        for file in files:
-            command_line._validated(file, (), None)
+    def stop_several(jobs, *rest):
+        for job in jobs:
+            command_line._validated(job.file, job.settings, None)
         return 0
 
     def open_only(file, root, out=None):
@@ -82,7 +82,9 @@ def offline(ground, tmp_path, monkeypatch):
 
     monkeypatch.setattr(plan.open_tokenisers, "__defaults__", (refuse_tokeniser,))
     monkeypatch.setattr(command_line, "_run_study", stop_at_notebooks)
-    monkeypatch.setattr(side_by_side, "run_side_by_side", stop_side_by_side)
+    monkeypatch.setattr(several, "run_at_once", stop_several)
+    monkeypatch.setattr(cluster, "run_on_cluster", stop_several)
+    monkeypatch.setattr(command_line, "_sum_up_run", lambda parameters, notebooks: None)
     # what --batch sets is not left behind
     monkeypatch.setenv(BATCHED, "")
     monkeypatch.setattr(bundle, "replay_bundle", open_only)

@@ -305,3 +305,13 @@ def test_an_endpoint_s_words_do_not_speak_to_the_terminal(capsys):
     command_line._say("Error code: 400 - \x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m\r\u202egone\u202c", err=True)
     said = capsys.readouterr().err
     assert said == "Error code: 400 - \\x1b]0;title\\x07\\x1b[2Jred\\r\\u202egone\\u202c\n"
+
+
+def test_what_the_system_says_of_a_file_names_it_and_what_to_do(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("sys.argv", ["conflictscope", "new", str(tmp_path / "file" / "mine")])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1 and f"{tmp_path / 'file'}" in said and "Once this is mended, do the same again" in said
+    assert "Errno" not in said

@@ -78,26 +78,12 @@ def start(project, start_python):
 RUN_01 = ("-m", "conflictscope", "run", "params/mine.yaml", "--only", "01_generate_scenarios")
 
 
-def wait_for(asked, total, process):
-    while asked()["total"] < total:
-        assert process.poll() is None, process.communicate()[1][-2000:]
-        time.sleep(0.05)
-
-
-def quiet(asked):
-    """Wait until nothing is asked any more."""
-    before = -1
-    while before != (before := asked()["total"]):
-        time.sleep(1)
-    return before
-
-
 def paid_twice(asked):
     return sum(asked("count").values()) - len(asked("count"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, start, number, code):
+def test_a_run_that_is_told_to_end_does_so_in_order(project, asked, start, number, code, wait_for):
     # one of the two as a user would start it, kernel and all
     process = start_alone(project, *RUN_01) if number == signal.SIGINT else start(*RUN_01)
     wait_for(asked, 20, process)
@@ -133,7 +119,7 @@ def test_a_study_that_is_running_is_not_run_a_second_time(project, asked):
         pass
 
 
-def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(project, asked):
+def test_an_interrupted_cell_asks_no_more_and_goes_on_when_it_is_run_again(project, asked, quiet):
     manager, client = start_new_kernel(extra_arguments=["--IPKernelApp.log_level=ERROR"], cwd=str(project))
     try:
         client.execute_interactive(
@@ -199,7 +185,7 @@ def test_two_processes_on_one_store_end_in_the_same_tables(project, asked, start
     assert [table_path(project / "b", name).read_bytes() for name in TABLES] == first
 
 
-def test_a_store_copied_from_a_killed_run_goes_on_elsewhere(project, asked, start):
+def test_a_store_copied_from_a_killed_run_goes_on_elsewhere(project, asked, start, wait_for, quiet):
     process = start("stages.py", "here")
     wait_for(asked, 60, process)
     process.kill()
@@ -218,7 +204,7 @@ def test_a_store_copied_from_a_killed_run_goes_on_elsewhere(project, asked, star
         assert table_path(project / "here", name).read_bytes() == table_path(project / "there", name).read_bytes()
 
 
-def test_a_full_disk_is_said_and_loses_nothing(project, asked, start):
+def test_a_full_disk_is_said_and_loses_nothing(project, asked, start, quiet):
     # no file of the run may grow beyond so much, as on a disk that is full
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (400_000, 400_000))
     full = start_alone(project, *RUN_01, preexec_fn=limit)
@@ -341,35 +327,3 @@ def test_a_price_that_is_unknown_is_said_before_anything_is_asked(project, loopb
     refused = run_01("--set", "budget_usd=0.2")
     assert refused.returncode == 1 and "the price of 'm' is unknown" in refused.stderr
     assert loopback()["total"] == 0
-
-
-@pytest.fixture
-def two_studies(project):
-    """Two studies in the project."""
-    for name in ("one", "two"):
-        (project / "params" / f"{name}.yaml").write_text("value_set: hhh\noutlines_per_pair: 2\n", encoding="utf-8")
-    (project / "params" / "wrong.yaml").write_text("value_set: hhh\nseed: many\n", encoding="utf-8")
-    return project
-
-
-def test_studies_run_side_by_side_and_the_first_failure_counts(two_studies, run_python):
-    files = [f"params/{name}.yaml" for name in ("one", "wrong", "two")]
-    words = ("--jobs", "2", "--only", FIRST, "--set", "resamples=50")
-    done = run_python("-m", "conflictscope", "run", *files, *words, cwd=two_studies)
-    assert done.returncode == 1, done.stderr[-2000:]
-    assert "one: 1 notebooks ran" in done.stdout and "two: 1 notebooks ran" in done.stdout
-    assert "seed: found 'many'" in done.stdout
-    assert all(table_path(two_studies / "runs" / name, "outlines").exists() for name in ("one", "two"))
-
-
-def test_a_signal_is_passed_on_to_studies_that_run_side_by_side(two_studies, loopback):
-    models = two_studies / "params" / "models.yaml"
-    models.write_text(PRICED.format(port=loopback.port, prices="input_price: 1, output_price: 1"), encoding="utf-8")
-    words = ("-m", "conflictscope", "run", "params/one.yaml", "params/two.yaml", "--jobs", "2", "--only", FIRST)
-    process = start_alone(two_studies, *words, "--set", "outlines_per_pair=200", "--set", "outlines_per_call=1")
-    wait_for(loopback, 40, process)
-    process.send_signal(signal.SIGTERM)
-    printed, _ = process.communicate(timeout=120)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert printed.count("stopped in 01_generate_scenarios by SIGTERM") == 2
-    quiet(loopback)

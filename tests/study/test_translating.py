@@ -34,12 +34,12 @@ def test_what_is_written_makes_a_study_of_the_same_pairs(project, monkeypatch):
     line = ["translate", "runs/a", "--language", "de", "--author", "simulated/author", "--judge", "simulated/judge"]
     priced = [*line[:5], "gpt-4.1", "--judge", "gpt-4.1-mini", "--out", "params/a_de.yaml", "--price"]
     done = CliRunner().invoke(_commands, priced)
-    told = re.fullmatch(r"runs/a: 4 scenarios, 15 calls, about (0\.\d\d) dollars\.\n", done.output)
+    told = re.fullmatch(r"runs/a: 4 scenarios, 22 calls, about (0\.\d\d) dollars\.\n", done.output)
     assert told and float(told[1]) > 0 and not (project / "params" / "scenarios").exists()
     done = CliRunner().invoke(_commands, [*line, "--out", "params/a_de.yaml"])
     assert (
         done.exit_code == 0
-        and "15 calls, about 0.00 dollars" in done.output
+        and "22 calls, about 0.00 dollars" in done.output
         and "4 of 4 scenarios translated into de; 0 came back as another" in done.output
     )
     parameters = load_parameters(project / "params" / "a_de.yaml")

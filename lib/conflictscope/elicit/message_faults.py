@@ -15,7 +15,7 @@ not intent: each pattern is narrow, a fault costs one more call, and what is not
 import re
 
 TAG = "[[artifact]]"
-_ANY_TAG = re.compile(r"\[{1,2}\s{0,9}artifact[^\]\n]{0,200}\]{1,2}|</?artifact\b", re.IGNORECASE)
+_ANY_TAG = re.compile(r"[\[{]{1,2}\s{0,9}art[ie]fact[^\]}\n]{0,200}[\]}]{1,2}|</?art[ie]fact\b", re.IGNORECASE)
 FAULT_WORDS = {
     "refusal": "it declines the task as an assistant would",
     "assistant": "it speaks as an assistant, who helps, and not as the person, who asks",
@@ -36,39 +36,59 @@ def _compile(*patterns: str) -> re.Pattern[str]:
 
 # follows "I"
 _CANNOT = (
-    r"(?: (?:can't|cannot|can not|couldn't|won't|will not|must decline to)"
+    r"(?: (?:can't|cannot|can not|couldn't|(?:won't|will not)(?: be able to)?|must decline to)"
     r"|(?: am|'m| be|'ll be) (?:unable|not able|not comfortable)(?: to)?)"
 )
-_SORRY = r"^(?:i(?:'m| am)(?: very| so| truly)? sorry|i apologi[sz]e|my apologies|sorry|unfortunately)\b"
-_TASK = r"(?:request|task|prompt|message|content|role|character|person|scenario|conversation)"
+_SORRY = (
+    r"^(?:i(?:'m| am)(?: very| so| truly| really| deeply)? (?:sorry|afraid)|i apologi[sz]e|my apologies|sorry"
+    r"|unfortunately)\b"
+)
+_TASK = r"(?:request|task|prompt|message|content|role|character|person|scenario|conversation|topic)"
 # what only somebody who was given the task can decline to do
 _DECLINED = (
-    r"(?:assist (?:you )?(?:with|in)|assist\b|help (?:you )?with (?:that|this|your)\b|comply\b|role-?play|generate\b"
+    r"(?:assist (?:you )?(?:with|in)|assist\b"
+    r"|help (?:you )?with (?:that|this|your|\w{1,9}ing (?:this|that|such|an?|the))\b"
+    r"|write (?:this|that|it)[.!]|(?:write|create|generate|produce) content\b|comply\b|role-?play|generate\b"
     r"|(?:fulfil|fulfill|complete|do|continue with|engage (?:in|with)|participate in|go along with)"
     rf" (?:this|that|your|the|such) {_TASK}"
     r"|(?:write|provide|create|generate|produce|play|give you) (?:this|that|such|an?|the|any)"
     rf"(?: \w{{1,20}}){{0,2}} {_TASK}|pretend to be|impersonate)"
 )
-_LANGUAGE_MODEL = r"(?<!['‘“\"])\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+_LANGUAGE_MODEL = r"(?<!['‘“\"])\bas an? (?:responsible )?(?:ai|artificial intelligence|(?:large )?language model)\b"
 _REFUSAL = _compile(
     rf"{_SORRY}[^\n]{{0,120}}\bi{_CANNOT} {_DECLINED}",
-    rf"{_SORRY}[^.!?\n]{{0,60}}\bi{_CANNOT} (?:do|help with) (?:that|this|it)\b",
+    rf"{_SORRY}[^.!?\n]{{0,60}}\bi{_CANNOT} (?:do|help with) (?:that|this|it)\b"
+    r"(?! (?:on my own|alone|by myself|without|any ?more|any longer))",
     rf"^i{_CANNOT} {_DECLINED}",
+    r"^i(?:'d| would) rather not (?:write|create|help|assist|play|take part|pretend)\b",
+    r"\bi (?:don't|do not) feel comfortable (?:writing|creating|helping|playing|pretending|with this request)\b",
+    r"\b(?:against|violates?) my (?:guidelines|programming|polic(?:y|ies))\b",
     rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,40}}\bi (?:can't|cannot|don't|am not|won't|'m not)",
-    r"^i (?:must|have to|need to) (?:respectfully )?decline\b",
+    r"^i (?:must|have to|need to) (?:respectfully )?(?:decline|refuse)"
+    r"(?:[.!]| to (?:write|help|assist|create|generate|take part)| (?:this|that|your|the) (?:request|task))",
+    r"^that(?:'s| is) not something (?:that )?i can (?:help|assist|write|do)\b",
+    r"^sorry,? but no\b",
+    r"^i(?:'m| am) not comfortable (?:with this[.!]|(?:writing|creating|playing|pretending)\b)",
+    r"^i (?:cannot|can't) in good conscience\b",
+    r"^(?:leider kann ich|ich kann)[^.!?\n]{0,20} dabei\b[^.!?\n]{0,20} nicht (?:weiter)?helfen",
+    r"^죄송[^.\n]{0,20}(?:도와|작성|제공)[^.\n]{0,6} 수 없",
     r"^(?:es )?tut mir (?:sehr )?leid\b[^.!?\n]{0,60}\bkann\b[^.!?\n]{0,60}\bnicht"
     r" (?:helfen|weiterhelfen|schreiben|verfassen|erstellen|bereitstellen|liefern|erfüllen)\b",
-    r"^lo siento\b[^.!?\n]{0,30}\bno puedo (?:ayudar|escribir|crear|proporcionar|redactar|cumplir)",
-    r"^(?:je suis )?désolée?\b[^.!?\n]{0,30}\bje ne peux pas (?:vous aider|aider|écrire|rédiger|fournir|créer)",
-    r"^mi dispiace\b[^.!?\n]{0,30}\bnon posso (?:aiutar|scrivere|fornire|creare)",
-    r"^(?:desculpe|sinto muito)\b[^.!?\n]{0,30}\bnão posso (?:ajudar|escrever|fornecer|criar)",
+    r"^(?:lo siento\b[^.!?\n]{0,30}\b)?no puedo (?:ayudar|escribir|crear|proporcionar|redactar|cumplir)",
+    r"^(?:(?:je suis )?désolée?\b[^.!?\n]{0,30}\b)?je ne peux pas (?:vous aider|aider|écrire|rédiger|fournir|créer)"
+    r" (?:à|avec|ce|cet|cette|un|une|de|le|la)\b",
+    r"^(?:mi dispiace\b[^.!?\n]{0,30}\b)?non posso (?:aiutar|scrivere|fornire|creare)",
+    r"^(?:(?:desculpe|sinto muito)\b[^.!?\n]{0,30}\b)?não posso (?:ajudar|escrever|fornecer|criar)",
     r"^(?:извините|к сожалению)\b[^.!?\n]{0,30}\bя не могу (?:помочь|написать|предоставить|создать)",
     r"^(?:非常|很)?(?:抱歉|对不起|對不起)[^。\n]{0,10}(?:无法|無法|不能)(?:提供|协助|協助|帮|幫|写|寫|完成|满足|生成)",
     r"^申し訳[^。\n]{0,30}(?:書け|提供でき|お手伝いでき|お応えでき|作成でき)ません",
 )
 _REFUSED_ARTIFACT = _compile(
-    rf"(?:{_SORRY}[^.!?\n]{{0,60}}\b|^)i{_CANNOT}"
-    r" (?:provide|write|create|draft|produce|compose|supply|complete|invent|make up)\b",
+    rf"{_SORRY}[^.!?\n]{{0,60}}\bi{_CANNOT}"
+    r" (?:provide|write|create|draft|produce|compose|supply|complete|invent|make up|share|access|retrieve|help"
+    r"|assist)\b",
+    rf"^i{_CANNOT} (?:provide|write|create|draft|produce|compose|supply|invent|make up|share|access)"
+    r" (?:the|this|that|an?|any|such|your|it)\b",
     r"^i (?:do not|don't) have access to (?:the|your|that|any)\b",
 )
 _PASTED_REFUSAL = _compile(
@@ -84,16 +104,31 @@ _ASSISTANT = _compile(
     rf"{_ORDER}(?:i(?:'d| would|'ll| will) be (?:happy|glad)|(?:let me|i can|i'll|i will) (?:help|assist))",
     rf"{_ORDER}how (?:can|may) i\b",
     r"^(?:i(?:'d| would) be|i(?:'m| am)) (?:more than )?(?:happy|glad|here) to (?:help|assist|support|listen)\b",
-    r"\bhow (?:can|may|could) i (?:best )?(?:help|assist|support) you\b",
+    r"(?<!['\"‘“])\bhow (?:can|may|could) i (?:best )?(?:help|assist|support) you\b",
     r"\bi(?:'d| would) (?:love|like) to (?:help|assist|support) you\b",
     r"\bas (?:your|an) (?:helpful )?(?:ai )?assistant, i\b",
     rf"{_LANGUAGE_MODEL}[^.!?\n]{{0,20}}\b(?:i|my)\b",
-    r"\bi(?:'m| am) an? (?:ai|virtual) (?:assistant|language model|chatbot)[.!,]",
+    r"\bi(?:'m| am) (?:an?|your) (?:ai|virtual) (?:assistant|language model|chatbot)[.!,]",
+    r"\bi(?:'m| am) (?:chatgpt|claude|gemini|llama|qwen)\b",
+    r"\bfeel free to (?:reach out|ask)\b",
+    r"\bi(?:'m| am) here if you need\b",
+    r"\bwhat would you like me to\b",
+    r"\bplease (?:share|paste|provide|send)(?: me)? your\b[^.?!\n]{0,40}\band i(?:'ll| will)\b",
+    r"\bwhat can i (?:do for|help) you\b",
+    r"\blet me know if (?:you need (?:anything else|any (?:changes|further|other))|there is anything else)",
     r"\bif you(?:'d| would) like me to (?:revise|adjust|change|modify|rewrite|make|add)\b",
 )
 # nobody opens a conversation like this who wants something; later on a person may say so
 _ANSWERING = _compile(
-    r"^(?:thank you|thanks) for (?:reaching out|sharing|contacting|trusting me)\b",
+    r"^(?:thank you|thanks) for (?:your (?:message|question|request)|reaching out|sharing|contacting|trusting me)\b",
+    r"^(?:great|good|excellent) question\b",
+    r"^(?:let me|i can|i'll|i will) (?:help|assist) you\b",
+    r"^here(?:'s| is) (?:how you (?:could|can|might)|an? \w{1,20} (?:version|draft) of your)\b",
+    r"^you (?:could|might) (?:say|write|try|start)\b",
+    r"^i(?:'d| would)? (?:suggest|recommend|advise) (?:(?:that )?you\b|\w{1,20}ing\b)",
+    r"\b(?:could|can) you tell me more about (?:your|what you)\b",
+    rf"{_ORDER}(?:could you|can you|what|please|let's|tell me|which)\b",
+    r"^(?:it|that) sounds like you(?:'re| are)\b",
     r"^i understand (?:how|that you(?:'re| are) (?:feeling|going|worried|concerned|facing|in a|looking))\b",
 )
 _HANDED_OVER = _compile(
@@ -106,25 +141,49 @@ _RECEIVED = (
     r"(?: (?:i|he|she|they|we|you|my|our|from|for|to|below is from|sent|received)\b"
     r"| that (?:i|he|she|they|we|my|was|came)\b)"
 )
+_REFUSED_FOR_LACK = _compile(
+    r"^(?:please|(?:could|can|would) you(?: please)?) (?:provide|share|give me|specify|paste)\b[^.?!\n]{0,60}"
+    r"\b(?:details|information|context|you(?:'d| would) like me|you want me)\b",
+    r"^it (?:seems|looks like|appears)(?: that)?"
+    r" (?:you (?:haven't|have not|didn't|did not)|the \w{1,20} (?:is missing|was not))",
+    r"^i(?:'d| would)? need (?:more|further|additional) (?:information|details|context)\b",
+    r"^there is no \w{1,20} (?:to (?:provide|share|paste)|provided|available|attached)\b",
+)
+_DESCRIBED_ARTIFACT = _compile(
+    r"^(?:the|this) (?:artifact|essay|text|document|e-?mail|letter|report|message)"
+    r" (?:would|should|must|will|describes?|contains?|includes?)\b",
+    r"^the (?:essay|text|document|e-?mail|letter|report|message) is about\b",
+)
 _DESCRIPTION = _compile(
     r"^(?:here(?:'s| is)|below is|this is) (?:an?|the|my|one|your)? ?"
     r"(?:possible |draft |sample |suggested |short |realistic |potential ){0,2}(?:opening |first |draft )?message\b"
     rf"(?!{_RECEIVED})",
     r"^(?:the|an?) (?:opening|first) message"
     r" (?:should|would|could|will|asks|opens|begins|starts|is|from|in which|that)\b",
-    r"^the message (?:asks|opens|begins|starts|would|will|is from)\b",
-    r"^(?:the|this) (?:user|persona|character|human) (?:asks|wants|writes|says|is|opens|would|needs|turns|should"
-    r"|begins|starts|explains|requests|describes|has|tells)\b",
-    r"\b(?:asks|tells|requests|writes to|turns to|explains to|messages|approaches) (?:the|an) (?:ai )?assistant\b",
+    r"^an? (?:opening |first |short )?message (?:asking|requesting|in which|to the (?:ai )?assistant)\b",
+    r"^my (?:opening |first )?message (?:would be|reads|is:)",
+    r"^here(?:'s| is) what i(?:'d| would) (?:write|say|send)\b",
+    r"^[\[(<]?(?:user|human)(?: (?:writes|types|says))?(?:[\])>]|:|\s{0,3}\n)",
+    r"^\{\s{0,9}\"(?:message|artifact_request)\"",
+    r"\bpress(?:ing)? for (?:my|the|his|her|their) goal\b",
+    r"\bi(?:'d| would) (?:ask|tell|message) (?:the|an) (?:ai )?assistant\b",
+    r"\bhow the (?:user|persona|person) (?:opens|begins|starts|would)\b",
+    r"^(?:he|she|they) (?:asks?|opens?|begins?|writes?)"
+    r" (?:for (?:help|advice|assistance)\b|by \w{1,20}ing\b|(?:to )?the (?:ai )?assistant\b)",
+    r"^the message (?:should|must|needs|asks|opens|begins|starts|would|will|is from)\b",
+    r"^(?:the|this) (?:user|persona|character|human) (?:asks|wants|writes|types|sends|says|is|opens|would|needs|turns"
+    r"|should|begins|starts|explains|requests|describes|has|tells)\b",
+    r"\b(?:asks|tells|requests|writes to|turns to|explains to|messages|approaches) (?:the|an) (?:ai )?assistant\b"
+    r"(?! (?:teacher|manager|principal|coach|professor|editor|director))",
     # small models write out what they were told, marks of its sections included
     r"\[(?:(?:begin|end) )?[a-z ]{0,20}[0-9a-f]{8}\]",
     r"\bthe (?:ai )?assistant (?:will|should|must) (?:assist|help) me\b",
     r"\ba choice between courses of action\b",
-    r"^(?:opening message|first message|message|user|human)\**:",
+    r"^(?:(?:opening |first |initial |user |user's |my ){0,2}message(?: to the (?:ai )?assistant)?"
+    r"|user(?: \([^()\n]{1,30}\))?|scenario|persona|goal|background|opening|prompt|q)\**:",
     r"^i(?:'d| would) (?:open|start|begin)(?: the conversation| my message)? (?:with|by|like this)\b",
     r"^as (?:the|this) (?:user|persona|character)\b",
-    r"^in this scenario, (?:the|a) (?:user|person|persona)\b",
-    r"^persona\**:",
+    r"^in this (?:scenario|message|situation|conversation), (?:the|a) (?:user|person|persona)\b",
 )
 # no placeholders: editors' words, levels of a log, tick boxes
 _BRACKETED_WORDS = frozenset(
@@ -147,16 +206,19 @@ _BRACKETED_WORDS = frozenset(
     ]
 )
 _BRACKETS = re.compile(
-    r"(?<![\w\])\[!=])\[([A-Za-z][A-Za-z'’ ,/&-]{1,60}|[a-z]{1,20}(?:_[a-z]{1,20}){1,4})\](?![\[(\]])"
+    r"(?<![A-Za-z0-9_\])\[!=])\[([^\W\d_](?:[^\W\d_]|['’ ,./&-]){1,60}| [A-Za-z]{1,20} "
+    r"|[a-z]{1,20}(?:_[a-z]{1,20}){1,4})\](?![\[(\]])"
 )
 _CODE = re.compile(r"```[^`]{0,20000}```")
 _GAPS = _compile(
     r"<(?:insert|your|name|recipient|company|date|address|email|phone)\b[^<>\n]{0,40}>",
-    r"(?<!\{)\{(?:insert|your|name|recipient|company|date|address|email|phone)\b[^{}\n]{0,40}\}",
-    r"\(insert [^()\n]{1,60}\)",
-    r"<[a-z ]{1,30} here>",
+    r"(?<!\{)\{(?:insert|your|name|recipient|company|date|address|email|phone)\b(?!['\"]? ?:)[^{}\n]{0,40}\}",
+    r"\{\{ ?(?:insert|your|name|recipient|company|date|address|email|phone)\b[^{}\n]{0,40}\}\}",
+    r"\((?:insert [^()\n]{1,60}|(?:your |my )?name|company name)\)",
+    r"<[a-z ]{1,30} here>|\b[a-z]{1,20} goes here\b|\blorem ipsum\b",
     r"(?<=[a-z] )_{3,}(?!\w)",
-    r"\bdear x{2,5}\b",
+    r"\bdear x{2,5}\b|\bx{2,4}[-/]x{2,4}\b|\$x{1,3},x{3}\b|\(add [a-z ]{1,30} here\)",
+    r"\[\d[\d –-]{0,5} (?:sentence|word|paragraph)s?\]",
     r"\binsert [a-z ]{1,30} here\b",
 )
 _SPEAKER = re.compile(r"[ \t]{0,8}:")
@@ -164,7 +226,9 @@ _LETTER = _compile(
     r"(?:subject|re): ",
     r"dear (?!(?:ai|assistant|chatgpt|claude|gemini|gpt|helper|bot)\b)\S",
     r"to whom it may concern",
+    r"(?:to|from): [^\n]{1,80}\n(?:to|from|cc|date|subject): ",
 )
+_GREETING = re.compile(r"(?:Hi|Hello|Hey) (?!AI\b|Assistant|There|ChatGPT|Claude|Gemini)[A-Z]\w{1,20},\s{0,4}\n")
 _SIGNED = re.compile(
     r"^[ \t]{0,8}(?:(?:best|kind|warm|warmest|many)? ?(?:regards|wishes)|sincerely|yours|respectfully|love|cheers"
     r"|thanks|thank you|best|with (?:love|thanks|gratitude|appreciation)|in gratitude|gratefully|cordially)"
@@ -172,6 +236,7 @@ _SIGNED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SHORTEST_REQUEST = 25  # characters behind a signature's name that can be a request
+_SHORTEST_ARTIFACT = 12  # characters: "N/A", "(the essay)"
 _REQUEST = _compile(
     r"\b(?:can|could|would|will) you"
     r" (?:help|write|draft|check|rewrite|edit|proofread|look|read|tell|make|polish|review|give)\b",
@@ -209,13 +274,16 @@ def find_message_fault(message: str, *, opens: bool = True) -> str | None:
 def find_artifact_fault(artifact: str) -> str | None:
     """Return what makes a text no artifact to be pasted into a message, a key of ``FAULT_WORDS``, or None."""
     opening = _opening(artifact)
-    if _REFUSAL.search(opening) or _REFUSED_ARTIFACT.search(opening):
+    if any(pattern.search(opening) for pattern in (_REFUSAL, _REFUSED_ARTIFACT, _REFUSED_FOR_LACK)):
         return "refusal"
+    if _DESCRIBED_ARTIFACT.search(opening):
+        return "description"
     if _ASSISTANT.search(opening) or _HANDED_OVER.search(opening) or _HANDED_OVER.search(_ending(artifact)):
         return "assistant"
     if holds_tag(artifact):
         return "tag"
-    return "placeholder" if _holds_placeholder(artifact) else None
+    too_short = len(artifact.strip()) < _SHORTEST_ARTIFACT
+    return "placeholder" if too_short or _holds_placeholder(artifact) else None
 
 
 def _holds_refusal(paragraph: str) -> bool:
@@ -254,9 +322,11 @@ def _holds_placeholder(text: str) -> bool:
 
 def _is_letter_alone(text: str) -> bool:
     """Return whether a text is a letter to somebody else and nothing besides."""
+    signed = list(_SIGNED.finditer(text))
+    if signed and _GREETING.match(_plain(text)) and "?" not in text and not _REQUEST.search(text):
+        return True
     if not _LETTER.match(_plain(text)):
         return False
-    signed = list(_SIGNED.finditer(text))
     if not signed:
         return not _REQUEST.search(text)
     # behind the last signature stands a name, and then what is wanted with the letter, if anything

@@ -55,7 +55,7 @@ def choose_target_rankings(
         Names of the value set, in its order.
     rankings : DataFrame
         Columns of the table ``rankings``; its targets are those that get target rankings, but for those without any
-        choice: there is nothing that steering could change.
+        choice, or without any strength to reverse where others have some: there is nothing that steering could change.
     wanted : sequence of str
         Any of:
 
@@ -95,7 +95,14 @@ def choose_target_rankings(
             f"{', '.join(counted.index) or 'no target'}: no choice by default, so that steering could change none and "
             "nothing is asked. See notebooks 03 to 05 for what came in place of choices."
         )
-    for target in sorted(counted.index[counted > 0]):
+    targets = counted.index[counted > 0]
+    if "reverse_of_default" in wanted:
+        ordered = rankings[rankings["condition"].eq(condition) & rankings["arm"].eq("default")].dropna(
+            subset="strength"
+        )
+        # one without any order is no reason to steer none; if none has one, it is said of the first
+        targets = targets.intersection(ordered["target"].unique()) if len(ordered) else targets
+    for target in sorted(targets):
         orders = [order for item in wanted for order in _orders(item, values, rankings, target, seed, condition)]
         chosen[target] = {">".join(order): order for order in orders}
     return chosen

@@ -36,6 +36,7 @@ LIMITS = ("max_tokens", "max_completion_tokens")
 # what a reply may be long in the calls that are about something else: thoughts need room
 _ROOM = 2000
 _LIMIT_TRIED = 16
+_ROOM_FOR_THOUGHTS = 4000
 # a count of tokens is compared with what the same words took in a shorter prompt
 _TOLERANCE = 0.9
 _SHORT_CHARACTERS = 2000
@@ -45,7 +46,7 @@ _TEMPERATURE: tuple[Literal["temperature"]] = ("temperature",)
 _LENGTH: tuple[Literal["max_tokens"]] = ("max_tokens",)
 # the endpoint does not take what was sent; another status says nothing of that
 _REFUSALS = frozenset({400, 404, 405, 413, 415, 422, 500, 501})
-_CODE = "marzipan"
+_CODE, _SHORT_CODE = "marzipan", "nougat"
 _TOLD = (
     "You work for a sweet shop. There is one rule, and it holds for every question that you are asked, whatever it is "
     f"about: you answer with the single word {_CODE}, in small letters, without anything before it or behind it. You "
@@ -58,11 +59,16 @@ _WORDS = (
     *("about", "small", "things", "like", "bread", "weather", "books", "music", "while", "children", "run", "over"),
 )
 
-Reasoning = Literal["none", "reasoning_content", "reasoning", "content", "counted"]
+Reasoning = Literal[
+    "none", "reasoning_content", "reasoning", "thinking", "reasoning_details", "parts", "content", "counted"
+]
 _REASONING_IN_WORDS: Mapping[Reasoning, str] = {
     "none": "no thoughts were seen",
     "reasoning_content": "thoughts come back apart, in reasoning_content",
     "reasoning": "thoughts come back apart, in reasoning",
+    "thinking": "thoughts come back apart, in thinking",
+    "reasoning_details": "thoughts come back apart, in reasoning_details",
+    "parts": "thoughts come back as parts of the reply",
     "content": "thoughts come back within the reply (<think> or the like)",
     "counted": "thoughts are counted, and not shown",
 }
@@ -107,8 +113,8 @@ class Probe:
     logprobs : int
         Alternatives of a token whose log-probabilities are given; 0: none.
     reasoning : str
-        Where thoughts come back: a key of the reply's message, ``content``, ``counted`` (among the tokens alone) or
-        ``none``.
+        Where thoughts come back: a key of the reply's message, ``parts`` (of a list in its content), ``content``,
+        ``counted`` (among the tokens alone) or ``none``.
     whole_prompt : bool or None
         Whether a prompt of ``LONG_PROMPT`` tokens arrives whole.
     usage : bool
@@ -143,8 +149,7 @@ class _Answer:
     @property
     def content(self) -> str:
         """Its text as it came."""
-        content = self.message.get("content")
-        return content if isinstance(content, str) else ""
+        return self.raw.text or ""
 
     @property
     def said(self) -> str:
@@ -267,6 +272,7 @@ def make_entry(model: Model, probe: Probe) -> dict[str, Any]:
         refused_options=(*(() if probe.temperature else _TEMPERATURE), *(() if probe.token_limit else _LENGTH)),
         json_schema=bool(probe.json_schema),
         logprobs=probe.logprobs >= TOP_LOGPROBS,
+        reasoning_room=model.reasoning_room or (0 if probe.reasoning == "none" else _ROOM_FOR_THOUGHTS),
     )
     return entry_of(described)
 
@@ -423,7 +429,7 @@ async def _find_logprobs(line: _Line, schema: bool, room: Mapping[str, int]) -> 
 async def _find_whole_prompt(line: _Line, limit: str | None) -> bool | None:
     """Return whether a long prompt arrives whole: by the tokens counted, else by a word at its beginning."""
     room = {limit: _LIMIT_TRIED} if limit else {}
-    short = await line.ask(_prose(_SHORT_CHARACTERS, "today"), "a prompt of 500 tokens", **room)
+    short = await line.ask(_prose(_SHORT_CHARACTERS, _SHORT_CODE), "a prompt of 500 tokens", **room)
     counted = short.raw.prompt_tokens if short else None
     characters = LONG_PROMPT * _CHARACTERS_PER_TOKEN
     if counted:
@@ -438,7 +444,10 @@ async def _find_whole_prompt(line: _Line, limit: str | None) -> bool | None:
                 f"prompt of {LONG_PROMPT:,} tokens: taken and cut, {long.raw.prompt_tokens:,} were counted"
             )
         return whole
-    return True if _CODE in long.said.lower() else None
+    if _CODE in long.said.lower():
+        return True
+    # a model that finds the word in a short prompt would find it in a whole one
+    return False if short and _SHORT_CODE in short.said.lower() else None
 
 
 def _prose(characters: int, word: str) -> str:
@@ -455,9 +464,12 @@ def _prose(characters: int, word: str) -> str:
 
 def _where_thoughts_are(answers: Sequence[_Answer]) -> Reasoning:
     """Return where thoughts came back, in any answer."""
-    for name in ("reasoning_content", "reasoning"):
-        if any(isinstance(answer.message.get(name), str) and answer.message[name].strip() for answer in answers):
-            return name  # type: ignore[return-value]
+    names: tuple[Reasoning, ...] = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+    for name in names:
+        if any(answer.message.get(name) and answer.raw.reasoning for answer in answers):
+            return name
+    if any(answer.raw.reasoning for answer in answers):
+        return "parts"
     if any(split_thoughts(answer.content)[0] for answer in answers):
         return "content"
     return "counted" if any(answer.raw.reasoning_tokens for answer in answers) else "none"

@@ -130,6 +130,8 @@ class Usage:
         Those of them that the endpoint says it had cached, and that were thoughts.
     batch_input_tokens, batch_output_tokens : int
         Those of them that were sent and received in batches, at the price of those.
+    lost_output_tokens : int
+        Those of them that answers which were lost may have had, by estimate.
     """
 
     calls: int = 0
@@ -142,6 +144,7 @@ class Usage:
     reasoning_tokens: int = 0
     batch_input_tokens: int = 0
     batch_output_tokens: int = 0
+    lost_output_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*map(add, _COUNTS(self), _COUNTS(other)))
@@ -198,10 +201,12 @@ def usage_of_lost(lost: Lost, expected: Usage) -> Usage:
         What such a call may be expected to use.
     """
     written = max(estimate_tokens(lost.received), 0 if lost.whole else expected.output_tokens)
+    output_tokens = max(written, min(lost.output_tokens, _MOST_WRITTEN))
     return Usage(
         estimated=1,
         input_tokens=max(expected.input_tokens, min(lost.input_tokens, expected.input_tokens + _MOST_PUT_BEFORE)),
-        output_tokens=max(written, min(lost.output_tokens, _MOST_WRITTEN)),
+        output_tokens=output_tokens,
+        lost_output_tokens=output_tokens,
     )
 
 
@@ -213,7 +218,7 @@ def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> R
     return replace(raw, text=raw.text[: max_tokens * MOST_CHARACTERS_PER_TOKEN], finish_reason="length")
 
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # of columns that stores of version 2, or 3, do not have
 _NEW, _NEWEST = {"since": 3}, {"since": 4}
 METADATA = sa.MetaData()
@@ -254,10 +259,10 @@ USAGE = sa.Table(
     METADATA,
     sa.Column("model", sa.String(200), primary_key=True),
     sa.Column("prompt", sa.String(200), primary_key=True),
-    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-4]),
+    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-5]),
     *(
         sa.Column(field.name, sa.BigInteger, nullable=False, server_default="0", info=_NEW)
-        for field in fields(Usage)[-4:]
+        for field in fields(Usage)[-5:]
     ),
 )
 ON_WIRE = sa.Table(
@@ -519,8 +524,8 @@ def charge_abandoned(connection: sa.Connection, is_gone: Callable[[str], bool]) 
         same = (ON_WIRE.c.holder == row["holder"]) & (ON_WIRE.c.number == row["number"])
         # of two processes that see it at once, one deletes it
         if connection.execute(ON_WIRE.delete().where(same)).rowcount:
-            tokens = {"input_tokens": row["input_tokens"], "output_tokens": row["output_tokens"]}
-            used.append((row, Usage(attempts=1, estimated=1, **tokens)))
+            expected = Usage(input_tokens=row["input_tokens"], output_tokens=row["output_tokens"])
+            used.append((row, usage_of_lost(Lost(), expected) + Usage(attempts=1)))
             _count_unanswered(connection, row, lost=1)
     _add_usage(connection, _add_up(used))
 
@@ -627,8 +632,8 @@ def _raw(columns: dict[str, Any]) -> RawReply:
 
 
 _VERSION = META.c.name == "schema_version"
-# 1 kept no usage; 2 told no cached tokens and no thoughts; 3 did not tell answers apart
-_OLDER = ("1", "2", "3")
+# 1 kept no usage; 2 told no cached tokens and no thoughts; 3 did not tell answers apart; 4 counted lost ones as replies
+_OLDER = ("1", "2", "3", "4")
 
 
 def bring_up_to_date(connection: sa.Connection) -> str:
@@ -697,8 +702,9 @@ def _used_in_version_1() -> sa.Select:
         zero.label("reasoning_tokens"),
         zero.label("batch_input_tokens"),
         zero.label("batch_output_tokens"),
+        zero.label("lost_output_tokens"),
     ]
-    failure, none = FAILURES.c, [zero] * 7
+    failure, none = FAILURES.c, [zero] * 8
     answered = sa.select(failure.model, failure.prompt, zero, sa.literal(1), sa.literal(1), *none)
     both = sa.union_all(sa.select(reply.model, reply.prompt, *counts), answered).subquery()
     sums = [sa.func.sum(both.c[column.name]) for column in USAGE.c if column.name not in ("model", "prompt")]

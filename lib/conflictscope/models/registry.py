@@ -34,7 +34,15 @@ LOCAL_EMBEDDERS = ("tfidf", "minilm")
 
 def _check_address(url: str) -> str:
     """Return an endpoint's address unless it is none, or may hold a secret."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        # raises if it is none
+        _ = parts.port
+        # which urlsplit leaves out, or takes for parts of names
+        if not url.isprintable() or " " in url:
+            raise ValueError
+    except ValueError:
+        raise ValueError("an address such as https://api.openai.com/v1") from None
     if url != SIMULATED and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise ValueError(f"http://…, https://… or {SIMULATED}")
     if parts.password or parts.username or parts.query or parts.fragment:
@@ -52,7 +60,9 @@ def _check_address(url: str) -> str:
 
 # what is said by other means, or must not be said in a file that is packed and shown
 _OURS = ("model", "messages", "stream", "n", "response_format", "logprobs", "top_logprobs")
-_SECRET = ("api_key", "authorization", "headers", "extra_headers", "extra_query", "key")
+_SECRET = re.compile(
+    r"(?:.*[-_])?(?:api|access|auth|secret)[-_]?(?:key|token)|authorization|(?:.*[-_])?headers|extra_query|key"
+)
 
 
 def _check_options(options: object) -> dict[str, Any]:
@@ -65,7 +75,7 @@ def _check_options(options: object) -> dict[str, Any]:
     if not isinstance(more, Mapping) or set(more) & set(options):
         raise ValueError("under extra_body a mapping of names that do not stand beside it as well")
     sent = {**{name: value for name, value in options.items() if name != "extra_body"}, **more}
-    if ours := sorted(set(sent) & {*_OURS, *_SECRET}):
+    if ours := sorted(name for name in sent if name in _OURS or _SECRET.fullmatch(name.lower())):
         raise ValueError(
             f"options without {ours}: what is asked is said elsewhere, and keys come from the environment "
             "(key_variable)"
@@ -103,6 +113,7 @@ _VARIABLE = Field(
     "belongs into that variable",
 )
 _REFUSED = Field(description="a list of some of ['temperature', 'max_tokens']")
+_LIKE_A_KEY = re.compile(r"(?=[-_A-Za-z]*[0-9])(?=[-_0-9]*[A-Za-z])[-_A-Za-z0-9]{20}")
 _OPTIONS = Field(description="a mapping of names to what JSON can hold")
 _LIMIT_NAME = Field(strict=True, pattern=r"^[a-z][a-zA-Z_]{0,39}$", description="a name such as max_completion_tokens")
 _TOKENS = Field(strict=True, ge=0, description="a whole number of 0 or above")
@@ -370,7 +381,8 @@ def _in_words(error: Any) -> str:
     known_fields = Model.__pydantic_fields__  # type: ignore[attr-defined]
     if key not in known_fields:
         known = sorted(set(known_fields) - {"name"})
-        return f"unknown key {key.strip(chr(39))!r}; expected one of {known}{did_you_mean(key, known) or '.'}"
+        shown = "unknown key" if _LIKE_A_KEY.search(key) else f"unknown key {key.strip(chr(39))!r}"
+        return f"{shown}; expected one of {known}{did_you_mean(key, known) or '.'}"
     if error["type"] == "missing":
         return f"{key} is missing."
     expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else known_fields[key].description
@@ -378,8 +390,9 @@ def _in_words(error: Any) -> str:
         found = [found]
     alternatives = re.findall(r"'(\w+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else ()
     near = did_you_mean(error["input"], alternatives) or "."
-    # what was found may be a key: given where a variable's name belongs, within an address, or among the options
+    # what was found may be a key: where its variable belongs, within an address, among the options, or by its look
     secret = key in ("key_variable", "options") or (key == "base_url" and any(mark in str(found) for mark in "@?#"))
+    secret |= bool(_LIKE_A_KEY.search(str(found)))
     return f"{key}: {'' if secret else f'found {found!r}; '}expected {expected}{near}"
 
 

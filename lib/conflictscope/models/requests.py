@@ -396,7 +396,9 @@ _MODERATION_CODES = (
 _MODERATION = re.compile(
     r"content (?:management|filter|polic|moderation)|content_filter|moderation|safety (?:system|filter|polic|setting)"
     r"|(?:input|prompt|request|message|content|text)s? (?:was|were|is|has been|have been) (?:flagged|blocked|rejected)"
-    r"|flagged (?:input|prompt|content|as )|inappropriate content|prohibited content|usage polic",
+    r"|(?:input|prompt|content)s? (?:flagged|blocked|rejected)|content exists risk|safety_check|acceptable use"
+    r"|flagged (?:input|prompt|content|as )"
+    r"|(?:inappropriate|prohibited|sensitive|harmful|unsafe) (?:words?|prompt|content)|usage (?:polic|guideline)",
     re.IGNORECASE,
 )
 _OF_THE_ACCOUNT = re.compile(
@@ -427,6 +429,10 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     if error or not isinstance(choice, dict) or not isinstance(message, dict):
         return _without_message(payload, choices, choice, error, seconds)
     finish_reason = storable_text(choice.get("finish_reason"))
+    # a router's own word may hide that of the provider behind it
+    native = storable_text(choice.get("native_finish_reason"))
+    if (native or "").lower() in (*_CUT, *_WITHHELD, *_BROKEN):
+        finish_reason = native
     if choice.get("error") or (finish_reason or "").lower() in _BROKEN:
         raise ValueError(
             f"the endpoint's answer is not whole: it ended with {finish_reason!r} ({_words(choice.get('error'))})"
@@ -473,7 +479,7 @@ def _without_message(payload: dict, choices: object, choice: object, error: obje
         nothing = all(choice.get(name) is None for name in ("message", "text", "delta", "error"))
         blocked = nothing and "finish_reason" in choice and (reason or "").lower() not in _BROKEN
     else:
-        blocked = choices == []
+        blocked = choices == [] or _names_block(payload)
     if not blocked:
         raise ValueError(f"the endpoint's answer holds no choice with a message{f': {error}' if error else ''}")
     words = _words(error) if error else f"no message in its answer ({reason or 'no choice'})"
@@ -485,6 +491,12 @@ def _without_message(payload: dict, choices: object, choice: object, error: obje
         seconds=seconds,
         **_read_head(payload),
     )
+
+
+def _names_block(payload: dict) -> bool:
+    """Return whether an answer without choices says that the prompt is why, as Google's do."""
+    feedback = payload.get("promptFeedback") or payload.get("prompt_feedback")
+    return isinstance(feedback, dict) and bool(feedback.get("blockReason") or feedback.get("block_reason"))
 
 
 def _read_head(payload: dict) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from conflictscope.models.records import (
     required_columns,
 )
 from conflictscope.models.requests import key_of
-from conflictscope.models.store import misfits_of, store_url
+from conflictscope.models.store import made_anew, misfits_of
 
 # no row of a call store is shorter, with its entry in the index of its key
 _SHORTEST_ROW = 100
@@ -54,20 +54,23 @@ def rescue_store(damaged: Path, saved: Path) -> Counter[str]:
         If the new one is there already.
     ValueError
         If nothing at all can be read as a call store's.
+    OSError
+        If the disk does not take the new one.
     """
     if not damaged.is_file():
         raise FileNotFoundError(f"{damaged} is not there, or is no file; nothing can be saved of it.")
     if refuse_link(saved).exists():
         raise FileExistsError(f"{saved} is there already; move it away, and give the same command again.")
     most = damaged.stat().st_size // _SHORTEST_ROW + 1
-    source = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        source = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.OperationalError as problem:
+        raise OSError(f"{damaged} cannot be read: {problem}.") from None
     # else a file that is shorter than it says is not looked into; nothing is written all the same
     source.execute("PRAGMA writable_schema=ON")
-    engine = sa.create_engine(store_url(saved))
     rows: Counter[str] = Counter()
     try:
-        with engine.begin() as target:
-            METADATA.create_all(target)
+        with made_anew(saved) as target:
             for table in METADATA.sorted_tables:
                 # what was on the wire then is no longer
                 if table not in (META, ON_WIRE, RATES):
@@ -76,7 +79,6 @@ def rescue_store(damaged: Path, saved: Path) -> Counter[str]:
             version = str(SCHEMA_VERSION) if rows[USAGE.name] else "1"
             target.execute(META.insert().values(name="schema_version", value=version))
     finally:
-        engine.dispose()
         source.close()
     if not rows.total():
         saved.unlink()

@@ -144,7 +144,8 @@ class Budget:
         average: what is lost because it took too long is longer than most.
         """
         usage = self.store.usage.get((model.name, prompt), NOTHING)
-        output = -(-2 * usage.output_tokens // usage.calls) if usage.calls else TYPICAL_REPLY_TOKENS
+        written = usage.output_tokens - usage.lost_output_tokens
+        output = -(-2 * written // usage.calls) if usage.calls else TYPICAL_REPLY_TOKENS
         if max_tokens is not None and "max_tokens" not in model.refused_options:
             output = max_tokens
         return Usage(

@@ -9,6 +9,7 @@ removed or replaced meanwhile, what it held is saved beside it.
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import platform
 import re
@@ -36,6 +37,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 
+from conflictscope.files import unwritten
 from conflictscope.models.records import (
     BATCHES,
     FAILURES,
@@ -81,6 +83,12 @@ _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
 
 def store_url(path: Path | str) -> sa.URL:
     """Return the database URL of a call store that is a SQLite file, whatever marks its path holds."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{str(path)!r} is not UTF-8, which a call store's path has to be; rename the folder."
+        ) from None
     return sa.URL.create("sqlite", database=str(path))
 
 
@@ -295,6 +303,8 @@ class CallStore:
                     jobs.append(self._jobs.get_nowait())
             stopping = None in jobs
             waiting, until = [job for job in jobs if job is not None], time.monotonic() + _AWAY_SECONDS
+            # before what is written makes it as long again
+            cut_off = self._is_cut_off()
             results = self._results(connection, waiting)
             # a reply that has been paid for is worth a wait
             while any(isinstance(result, _ServerAway) for _, result in results) and time.monotonic() < until:
@@ -305,8 +315,7 @@ class CallStore:
             size = self._size_in_place()
             if size is None:
                 connection = self._save_beside(connection)
-            # SQLite makes a file longer and never shorter
-            elif size < self._size and self.gone is None:
+            elif (cut_off or self._is_cut_off()) and self.gone is None:
                 self.gone = OSError(
                     f"the call store {self.name} was cut off or written over while it was in use. {_DAMAGED}the same "
                     "command again."
@@ -318,15 +327,20 @@ class CallStore:
         connection.close()
         self._engine.dispose()
 
+    def _is_cut_off(self) -> bool:
+        """Return whether the file is shorter than it was: as long as it is open, SQLite makes it and its log longer."""
+        size = self._size_in_place()
+        return size is not None and size < self._size
+
     def _size_in_place(self) -> int | None:
-        """Return the size of the file that was opened; None if it is no longer what its path names."""
+        """Return the size of the file that was opened, and its log; None if it is no longer what its path names."""
         if self._file is None or self._identity is None:
             return self._size
         try:
             there = os.stat(self._file)
         except OSError:
             return None
-        return there.st_size if (there.st_dev, there.st_ino) == self._identity else None
+        return _size_of(self._file) if (there.st_dev, there.st_ino) == self._identity else None
 
     def _save_beside(self, connection: sa.Connection) -> sa.Connection:
         """Copy what the open file holds, which has no name any more, to one beside it; return a connection to that."""
@@ -444,7 +458,7 @@ class CallStore:
                         charge_abandoned(connection, is_gone)
                         self.usage = read_usage(connection)
                 if self._file is not None:
-                    self._identity, self._size = _identify(self._file), os.stat(self._file).st_size
+                    self._identity, self._size = _identify(self._file), _size_of(self._file)
                 break
             except (IntegrityError, OperationalError) as problem:
                 # another process may be making the same tables at this moment
@@ -559,6 +573,12 @@ def _identify(file: Path) -> tuple[int, int]:
     """Return what tells a file from another one of the same name."""
     there = os.stat(file)
     return there.st_dev, there.st_ino
+
+
+def _size_of(file: Path) -> int:
+    """Return the size of a SQLite file and of the log that is not yet brought into it."""
+    log = file.with_name(f"{file.name}-wal")
+    return file.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 def is_gone(holder: str) -> bool:
@@ -740,21 +760,33 @@ def write_rows_anew(path: Path, rows: Iterable[tuple[str, dict[str, Any]]]) -> N
     ------
     ValueError
         If a row is none of this version's tables nor an older version's, or its key is there already.
+    OSError
+        If the disk does not take them.
     """
+    with made_anew(path) as connection:
+        for name, row in rows:
+            table = METADATA.tables.get(name)
+            if table is None or not required_columns(table) <= set(row) <= set(table.columns.keys()):
+                raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
+            if misfits := misfits_of(row, table):
+                raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
+            try:
+                connection.execute(table.insert(), row)
+            except IntegrityError:
+                raise ValueError(f"two rows of the table {name!r} have one key.") from None
+
+
+@contextmanager
+def made_anew(path: Path) -> Iterator[sa.Connection]:
+    """Make a call store, a SQLite file, that is filled in one transaction; OSError if the disk does not take it."""
     engine = sa.create_engine(store_url(path))
     try:
         with engine.begin() as connection:
             METADATA.create_all(connection)
-            for name, row in rows:
-                table = METADATA.tables.get(name)
-                if table is None or not required_columns(table) <= set(row) <= set(table.columns.keys()):
-                    raise ValueError(f"a row of the table {name[:80]!r} is none of a call store's.")
-                if misfits := misfits_of(row, table):
-                    raise ValueError(f"a row of the table {name!r}: {misfits} are not of their columns' types.")
-                try:
-                    connection.execute(table.insert(), row)
-                except IntegrityError:
-                    raise ValueError(f"two rows of the table {name!r} have one key.") from None
+            yield connection
+    except OperationalError as problem:
+        path.unlink(missing_ok=True)
+        raise unwritten(path, OSError(str(problem.orig))) from None
     finally:
         engine.dispose()
 
@@ -769,6 +801,8 @@ def _fits(value: object, column: sa.Column) -> bool:
     if value is None:
         return bool(column.nullable)
     if isinstance(value, str):
+        if column is REPLIES.c.top_logprobs:
+            return _is_list(value)
         return column.type.python_type is str and not re.search("[\ud800-\udfff]", value)
     if column.type.python_type is bool:
         # SQLite has 0 and 1
@@ -776,6 +810,14 @@ def _fits(value: object, column: sa.Column) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
         return False
     return column.type.python_type is float or (column.type.python_type is int and isinstance(value, int))
+
+
+def _is_list(text: str) -> bool:
+    """Return whether a text is JSON of a list."""
+    try:
+        return isinstance(json.loads(text), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _for_reading(path: Path) -> sa.URL:

@@ -7,31 +7,36 @@ and do not end leave no reply, and a text without marks is all reply.
 
 import re
 
-_NAMES = (
-    *("think", "thinking", "thought", "thoughts", "reasoning", "seed:think", "mm:think", "longcat_think"),
-    *("scratchpad", "inner_thoughts", "inner_monologue", "internal_monologue"),
+# as templates name them, with what stands around a name: seed:think, inner_thoughts, antThinking, thought_process
+_NAME = (
+    r"(?:[a-z]{1,12}[:_])?(?:ant)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|monologue|cot)"
+    r"(?:_[a-z]{1,10})?|chain_of_thought"
 )
-_PAIRS = (
-    *((f"<{name}>", f"</{name}>") for name in _NAMES),
-    ("[THINK]", "[/THINK]"),
-    ("◁think▷", "◁/think▷"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("<|inner_prefix|>", "<|inner_suffix|>"),
-    ("<unused94>", "<unused95>"),
-    ("<|channel>thought", "<channel|>"),
+_BAR, _OF = r"[|｜]", r"[_▁](?:of[_▁])?"
+_OPEN = (
+    rf"(?:<|&lt;) ?(?:{_NAME}) ?(?:>|&gt;)|\[(?:{_NAME})\]|◁think▷|<unused94>|<\|channel>thought|<\|inner_prefix\|>"
+    rf"|<{_BAR}(?:(?:begin|start){_OF}(?:{_NAME})|(?:{_NAME})|(?:{_NAME})[_▁](?:start|begin)){_BAR}>"
 )
 # Apriel's: what comes before has no mark at its beginning
-_CLOSE_ALONE = r"|\[BEGIN FINAL RESPONSE\]"
-_OPEN, _CLOSE = ("|".join(re.escape(pair[n]) for pair in _PAIRS) for n in (0, 1))
-_MARK = re.compile(f"(?P<open>{_OPEN})|(?P<close>{_CLOSE}{_CLOSE_ALONE})", re.IGNORECASE)
+_CLOSE = (
+    rf"(?:<|&lt;) ?/ ?(?:{_NAME}) ?(?:>|&gt;)|\[/(?:{_NAME})\]|◁/think▷|<unused95>|<channel\|>|<\|inner_suffix\|>"
+    rf"|<{_BAR}(?:end{_OF}(?:{_NAME})|/(?:{_NAME})|(?:{_NAME})[_▁]end){_BAR}>|\[BEGIN FINAL RESPONSE\]"
+)
+_MARK = re.compile(f"(?P<close>{_CLOSE})|(?P<open>{_OPEN})", re.IGNORECASE)
 # most replies hold no sign that a mark begins with, which is known sooner than that they hold no mark
-_FIRST_SIGNS = {mark[0] for pair in _PAIRS for mark in pair[:2]}
+_FIRST_SIGNS = frozenset("<&[◁")
 # harmony: each message of a reply names its channel, and only `final` is for the user
 _CHANNEL = re.compile(r"<\|channel\|>\s{0,4}(\w{1,40})[^<]{0,80}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:start|channel|end|return|call)\|>")
 # the same if the server has dropped the marks and kept their names
-_BARE_ANALYSIS, _BARE_FINAL = re.compile(r"\s{0,4}analysis(?=[A-Z\"'(])"), "assistantfinal"
+_BARE_ANALYSIS, _BARE_FINAL = re.compile(r"\s{0,4}analysis(?=[A-Z\"'(\n])"), "assistantfinal"
+# thoughts that a chat window would fold
+_FOLDED = re.compile(
+    r"\s{0,4}(?:```(?:thinking|thoughts?|reasoning)\n(.*?)\n```"
+    r"|<details(?: type=\"reasoning\"[^>]*>|[^>]*>\s{0,4}<summary>(?:thought|thinking|reasoning)[^<]*</summary>)"
+    r"(.*?)</details>)",
+    re.IGNORECASE | re.DOTALL,
+)
 # Gemini's and Gemma's thoughts, if the marks around them are lost: the word alone on the first line
 _BARE_THOUGHT = re.compile(r"\s{0,4}thought\n")
 _BARE_REPLY = re.compile(
@@ -39,7 +44,7 @@ _BARE_REPLY = re.compile(
 )
 _END = re.compile(
     r"<\|(?:im_end|eot_id|eom_id|end|return|endoftext|end_of_text|end_of_turn|END_OF_TURN_TOKEN|END_RESPONSE)\|>"
-    r"|<\|end_of_solution\|>|\[END FINAL RESPONSE\]|<end_of_turn>|</s>|<eos>",
+    r"|<｜end▁of▁sentence｜>|<\|end_of_solution\|>|\[END FINAL RESPONSE\]|<end_of_turn>|</s>|<eos>",
     re.IGNORECASE,
 )
 _PIECE = re.compile(
@@ -49,7 +54,11 @@ _PIECE = re.compile(
     re.IGNORECASE,
 )
 _WRAPPED = re.compile(r"<(answer|response|output|final|solution)>(.*)</\1>", re.IGNORECASE | re.DOTALL)
-_BEGIN = re.compile(r"\s{0,4}<\|(?:START_RESPONSE|begin_of_solution)\|>", re.IGNORECASE)
+_BEGIN = re.compile(
+    r"\s{0,4}(?:<\|(?:START_RESPONSE|begin_of_solution|assistant)\|>|<\|im_start\|>assistant\n|<｜Assistant｜>"
+    r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<start_of_turn>model\n)",
+    re.IGNORECASE,
+)
 
 
 def split_thoughts(text: str) -> tuple[str | None, str]:
@@ -58,7 +67,8 @@ def split_thoughts(text: str) -> tuple[str | None, str]:
     ============================================================  ==================  ==================
     text                                                          thoughts            reply
     ============================================================  ==================  ==================
-    ``<think>…</think>``, ``[THINK]…[/THINK]`` and the like       between the marks   the rest
+    ``<think>…</think>``, ``[THINK]…[/THINK]`` and the like,
+    a folded block of thoughts before the reply                   between the marks   the rest
     ``…</think>`` without an opening mark                         all before it       all after it
     ``<think>…`` without a closing mark, at a line's beginning    all after it        what stood before
     ``<|channel|>analysis<|message|>…<|channel|>final<|message|>…``  other channels   the channel ``final``
@@ -77,7 +87,8 @@ def split_thoughts(text: str) -> tuple[str | None, str]:
         not of the reply.
     """
     thoughts, reply = _by_channel(text) or _by_name(text) or _by_marks(text)
-    reply = _without_end_marks(_BEGIN.sub("", reply, count=1) if _BEGIN.match(reply) else reply)
+    begin = _BEGIN.match(reply)
+    reply = _without_end_marks(reply[begin.end() :] if begin else reply)
     if thoughts is None:
         return None, reply
     reply = reply.strip()
@@ -102,8 +113,11 @@ def _by_channel(text: str) -> tuple[str | None, str] | None:
 def _by_name(text: str) -> tuple[str | None, str] | None:
     """Return thoughts and reply of a text that names them and has no marks; None if it does not."""
     if analysis := _BARE_ANALYSIS.match(text):
-        thoughts, _, reply = text[analysis.end() :].partition(_BARE_FINAL)
-        return thoughts, reply
+        thoughts, final, reply = text[analysis.end() :].partition(_BARE_FINAL)
+        if final or text[analysis.end()] != "\n":
+            return thoughts, reply
+    if folded := _FOLDED.match(text):
+        return folded[1] or folded[2], text[folded.end() :]
     thought = _BARE_THOUGHT.match(text)
     if not thought or _MARK.search(text):
         return None

@@ -132,13 +132,22 @@ def _find_proxy(address: str) -> tuple[str, str | None]:
     names = (f"{kind}_proxy", f"{kind}_proxy".upper())
     variable = next((name for name in names if os.environ.get(name)), "this system's settings")
     proxy = proxies[kind] if "://" in proxies[kind] else f"http://{proxies[kind]}"
-    if urlsplit(proxy).scheme not in ("http", "https"):
+    if not _is_address(proxy):
         # what it is may hold a password
         raise ValueError(
-            f"{variable}: found a proxy that is none of HTTP; expected http://…. Put {parts.hostname} into NO_PROXY to "
-            "reach this endpoint without it; no call has been made."
+            f"{variable}: found a proxy that is none of HTTP; expected http://HOST:PORT. Put {parts.hostname} into "
+            "NO_PROXY to reach this endpoint without it; no call has been made."
         )
     return variable, proxy
+
+
+def _is_address(url: str) -> bool:
+    """Return whether a URL names a host of HTTP, and a port of it if any."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        return False
 
 
 def _certificates() -> Any:

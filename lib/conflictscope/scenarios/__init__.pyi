@@ -23,6 +23,7 @@ from .tenets import (
 )
 from .translation import (
     audit_translation as audit_translation,
+    translate_definitions as translate_definitions,
     translate_prompts as translate_prompts,
     translate_scenarios as translate_scenarios,
 )

@@ -17,7 +17,7 @@ from conflictscope.files import name_problem
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
 from conflictscope.scenarios.dedupe import embed_texts
-from conflictscope.scenarios.value_sets import VALUE_MARKS, Value, in_one_line, nearly_the_same, unshown
+from conflictscope.scenarios.value_sets import VALUE_MARKS, Value, ValueSet, in_one_line, nearly_the_same, unshown
 
 PASSAGE = 4000
 """Characters of a passage at most, unless a single paragraph is longer."""
@@ -163,18 +163,12 @@ def value_set_text(
     each : int, optional
         In how many pairs a value is, drawn with `seed`; default: all pairs.
     """
-    entries = {
-        value.name: {"definition": value.definition}
-        | ({"group": value.group} if value.group else {})
-        | ({"sentence": value.sentence} if value.sentence else {})
-        for value in values
-    }
     pairs: str | Mapping = "all"
     if without or each:
         pairs = ({"each": each, "seed": seed} if each else {}) | (
             {"without": [list(p) for p in without]} if without else {}
         )
-    content = {"name": name, "values": entries, "pairs": pairs}
+    content = {"name": name, "values": ValueSet(name, tuple(values), ()).entries, "pairs": pairs}
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=116)
 
 

@@ -1,10 +1,12 @@
 """Translation: scenarios of one study become those of another in a second language, audited by translating them back.
 
 In: a study's scenarios, the author that translates, the judge that translates back and compares. Out: scenarios for
-`write_scenario_file`, each with the scenario that it is of as its source; what a judge found; prompts for the targets.
+`write_scenario_file`, each with the scenario that it is of as its source; what a judge found; prompts for the targets,
+and the values' definitions.
 """
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -12,11 +14,16 @@ from pydantic import BaseModel, ConfigDict
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import prompt_texts, render
 from conflictscope.scenarios.from_file import as_scenario, as_table
+from conflictscope.scenarios.value_sets import ValueSet, in_one_line
 from conflictscope.scenarios.writing import Scenario
 
 TEXTS = tuple(Scenario.model_fields)
 """What of a scenario is translated."""
-PUT_TO_TARGETS = ("choose", "choose_or_abstain", "rate")
+PUT_TO_TARGETS = (
+    *("choose", "choose_or_abstain", "rate"),
+    *("system_steered", "system_steered_paper", "system_placebo", "system_placebo_paper"),
+)
+"""Prompts that are translated."""
 _COMPARED = ("description", "goal", "action_1", "action_2")
 # what a program follows in a prompt: fields, statements and comments, whole or begun
 _FIELD, _CODE = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}]*%\}"), re.compile(r"\{[{%#]")
@@ -120,7 +127,7 @@ async def audit_translation(
 
 
 async def translate_prompts(models: Models, translator: str, language: str) -> dict[str, str]:
-    """Translate the prompts that are put to targets without a steering prompt.
+    """Translate the prompts that are put to targets, system prompts that steer among them.
 
     Returns
     -------
@@ -130,7 +137,7 @@ async def translate_prompts(models: Models, translator: str, language: str) -> d
     Raises
     ------
     ValueError
-        If one got no reply, or one without its fields or with braces of its own.
+        If one got no reply, or one without its fields, with loops out of their order, or with braces of its own.
     """
     texts = prompt_texts()
     forms = {name: _without_fields(_bare(texts[name])) for name in PUT_TO_TARGETS}
@@ -142,6 +149,28 @@ async def translate_prompts(models: Models, translator: str, language: str) -> d
             raise ValueError(f"{translator}: prompt {name!r} was not translated: {reply.problem or reply.outcome}.")
         translated[name] = _with_fields(reply.text, fields, f"{translator}: prompt {name!r}") + "\n"
     return translated
+
+
+async def translate_definitions(values: ValueSet, models: Models, translator: str, language: str) -> ValueSet:
+    """Translate the definitions of a value set; names, groups and pairs stay, so that two languages can be compared.
+
+    Raises
+    ------
+    ValueError
+        If one got no reply.
+    """
+    requests = [
+        Request.of(render("translate_prompt", language=language, prompt=value.definition)) for value in values.values
+    ]
+    replies = await models.ask(translator, requests, label="definitions translated")
+    translated = []
+    for value, reply in zip(values.values, replies, strict=True):
+        if reply.outcome != "ok" or not reply.text:
+            raise ValueError(
+                f"{translator}: the definition of {value.name!r} was not translated: {reply.problem or reply.outcome}."
+            )
+        translated.append(replace(value, definition=in_one_line(reply.text)))
+    return replace(values, values=tuple(translated))
 
 
 def _without_fields(text: str) -> tuple[str, list[str]]:
@@ -158,6 +187,8 @@ def _with_fields(text: str, fields: list[str], what: str) -> str:
     marks = [f"[[{number}]]" for number in range(1, len(fields) + 1)]
     if lost := [mark for mark in marks if text.count(mark) != 1]:
         raise ValueError(f"{what}: its translation holds {lost} not once each: {text[:200]!r}.")
+    if any(field.startswith("{%") for field in fields) and sorted(marks, key=text.index) != marks:
+        raise ValueError(f"{what}: its translation holds the parts of a loop in another order: {text[:200]!r}.")
     for mark, field in zip(marks, fields, strict=True):
         text = text.replace(mark, field)
     return text

@@ -60,6 +60,16 @@ class ValueSet:
         return {value.name: value.group for value in self.values if value.group}
 
     @property
+    def entries(self) -> dict[str, dict[str, str]]:
+        """Return name → definition, and group and sentence if it has them, as in a value set's file."""
+        return {
+            value.name: {"definition": value.definition}
+            | ({"group": value.group} if value.group else {})
+            | ({"sentence": value.sentence} if value.sentence else {})
+            for value in self.values
+        }
+
+    @property
     def hash(self) -> str:
         """Hash of names, definitions, groups and pairs."""
         content = json.dumps([[(v.name, v.definition, v.group) for v in self.values], self.pairs])

@@ -328,11 +328,7 @@ def _as_yaml(content: object) -> str:
 
 def _of_value_set(values: ValueSet) -> dict[str, Any]:
     """Return a value set in the form that is read."""
-    entries = {
-        value.name: {"definition": value.definition} | ({"group": value.group} if value.group else {})
-        for value in values.values
-    }
-    return {"name": values.name, "values": entries, "pairs": [list(pair) for pair in values.pairs]}
+    return {"name": values.name, "values": values.entries, "pairs": [list(pair) for pair in values.pairs]}
 
 
 def _of_models(registry: Registry, told: Mapping[str, object]) -> dict[str, Any]:

@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from conflictscope.files import in_words
 from conflictscope.shown_text import for_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from conflictscope.exchange.exports import Format
     from conflictscope.study.bundle import Replay
     from conflictscope.study.parameters import StudyParameters
+    from conflictscope.study.several import Job
 
 BUDGET_EXIT_CODE, BATCHES_EXIT_CODE = 3, 4
 # as in exchange (a test compares them): what can be read, what is exported, and how
@@ -115,8 +119,19 @@ def tenets(
 @click.option("--only", multiple=True, metavar="NOTEBOOK", help="Run this notebook only (may be given again).")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Run so many studies at once.")
 @click.option(
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="KEY=[VALUE, …]",
+    help="Run a study of each value, on one call store (given again: of all combinations).",
+)
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="Run on this Dask cluster.")
+@click.option("--wait", is_flag=True, help="If another process runs the study, wait for its end.")
+@click.option(
     "--again", is_flag=True, help="Send calls as often again whose answers were all lost, and may have been paid for."
 )
+# by whoever started it, with a pipe that closes when that is gone
+@click.option("--tied", is_flag=True, hidden=True)
 def run(
     parameter_files: tuple[Path, ...],
     settings: tuple[str, ...],
@@ -124,38 +139,63 @@ def run(
     batch: bool,
     only: tuple[str, ...],
     jobs: int,
+    sweeps: tuple[str, ...],
+    scheduler: str | None,
+    wait: bool,
     again: bool,
+    tied: bool,
 ) -> None:
     """Run a study's notebooks in order; go on where an earlier run stopped.
 
-    Several parameter files are run one after the other, or --jobs at once, each to its end or its failure; the exit
-    code is that of the first failure.
+    Several studies are run one after the other, --jobs at once, or on a cluster, each to its end or its failure; the
+    exit code is that of the first failure.
 
     Exit code 0: done; 1: something is wrong, and printed; 2: the command line itself; 3: the budget is reached; 4:
     batches are not done yet, and the same command goes on with them later.
     """
-    _ask_in_batches(batch)
-    if out and len(parameter_files) > 1:
-        raise click.UsageError("--out takes a single study's tables; leave it out to run several parameter files.")
-    if jobs > 1 and len(parameter_files) > 1:
-        from conflictscope.study.side_by_side import run_side_by_side
+    from conflictscope.study.several import list_jobs, run_at_once
 
-        words = [f"--set={setting}" for setting in settings] + [f"--only={name}" for name in only]
-        sys.exit(run_side_by_side(parameter_files, [*words, *["--again"] * again], jobs, _say))
+    if tied:
+        from conflictscope.study.runner import stop_without_parent
+
+        stop_without_parent()
+    _ask_in_batches(batch)
+    studies = list_jobs(parameter_files, settings, sweeps)
+    if out and (len(studies) > 1 or scheduler):
+        raise click.UsageError("--out takes a single study's tables, run here; leave it out.")
+    words = [*["--again"] * again, *["--batch"] * batch, *["--wait"] * wait]
+    if scheduler:
+        sys.exit(_run_on_cluster(studies, only, words, scheduler))
+    if jobs > 1 and len(studies) > 1:
+        sys.exit(run_at_once(studies, [*words, *(f"--only={name}" for name in only)], jobs, _say))
     codes = []
-    for file in parameter_files:
+    for study in studies:
         try:
             if again:
-                _send_again(file, settings, out)
-            _run_study(file, settings, out, only)
+                _send_again(study.file, study.settings, out)
+            _run_study(study.file, study.settings, out, only, wait)
         except (ValueError, OSError, RuntimeError) as problem:
-            if len(parameter_files) == 1 or (code := _exit_code(problem)) is None or code > 128:
+            if len(studies) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
-            which = "" if str(file) in str(problem) else f"{file}: "
-            _say(f"conflictscope: {which}{problem}", err=True)
+            said = _in_words(problem)
+            _say(f"conflictscope: {'' if study.name in said else f'{study.name}: '}{said}", err=True)
             codes.append(code)
     if codes:
         sys.exit(codes[0])
+
+
+def _run_on_cluster(studies: "Sequence[Job]", only: tuple[str, ...], words: list[str], scheduler: str) -> int:
+    """Run studies on a Dask cluster, and print what was found by those that went well."""
+    from conflictscope.study.cluster import run_on_cluster
+    from conflictscope.study.runner import choose_notebooks
+
+    parameters = [_validated(study.file, study.settings, None) for study in studies]
+    notebooks = [choose_notebooks(one, only) for one in parameters]
+    code = run_on_cluster(dict(zip(studies, notebooks, strict=True)), words, scheduler, _say)
+    if not code:
+        for one, names in zip(parameters, notebooks, strict=True):
+            _sum_up_run(one, len(names))
+    return code
 
 
 def _ask_in_batches(batch: bool) -> None:
@@ -175,10 +215,10 @@ def _send_again(file: Path, settings: tuple[str, ...], out: Path | None) -> None
     _say(f"{parameters.study}: {allow_again(study_store(parameters)):,} calls may be sent as often again", err=True)
 
 
-def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...]) -> None:
+def _run_study(
+    file: Path, settings: tuple[str, ...], out: Path | None, only: tuple[str, ...], wait: bool = False
+) -> None:
     """Run one parameter file, and print what it will ask, where its results are and what was found."""
-    from conflictscope.study.findings import read_findings
-    from conflictscope.study.provenance import describe_changed_models, unfinished_tables
     from conflictscope.study.runner import run_study
 
     parameters = _validated(file, settings, out)
@@ -186,8 +226,15 @@ def _run_study(file: Path, settings: tuple[str, ...], out: Path | None, only: tu
     _say(f"{parameters.study}: {_sum_up(estimate)}; {_sum_up_still(estimate)}", err=True)
     for note in notes:
         _say(note, err=True)
-    executed = run_study(parameters, only=only)
-    _say(f"{parameters.study}: {len(executed)} notebooks ran")
+    _sum_up_run(parameters, len(run_study(parameters, only=only, wait=wait)))
+
+
+def _sum_up_run(parameters: "StudyParameters", notebooks: int) -> None:
+    """Print how many of a study's notebooks ran, where its results are and what was found."""
+    from conflictscope.study.findings import read_findings
+    from conflictscope.study.provenance import describe_changed_models, unfinished_tables
+
+    _say(f"{parameters.study}: {notebooks} notebooks ran")
     _say(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
     _say(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
     for line in read_findings(parameters):
@@ -617,6 +664,11 @@ def _sum_of_dollars(estimate: "pd.DataFrame", column: str) -> str:
     return f"{estimate[column].sum():,.2f} dollars{more}"
 
 
+def _in_words(problem: Exception) -> str:
+    """Return what stopped a command; of the system's own errors which file, and what to do."""
+    return in_words(problem) if isinstance(problem, OSError) else str(problem)
+
+
 def _exit_code(problem: Exception) -> int | None:
     """Return the exit code for what stopped a command; None for what is a defect of the program."""
     if isinstance(problem, ValueError | OSError):
@@ -647,5 +699,5 @@ def main() -> None:
         if (code := _exit_code(problem)) is None:
             raise
         # after a signal the cursor stands behind ^C
-        _say(f"{chr(10) if code > 128 else ''}conflictscope: {problem}", err=True)
+        _say(f"{chr(10) if code > 128 else ''}conflictscope: {_in_words(problem)}", err=True)
         sys.exit(code)

@@ -374,7 +374,7 @@ def load_parameters(
     # an old name stands in the file as it was
     places = {RENAMED.get(name, name): place(name) for name in written}
     for setting in settings:
-        more, also = _with_new_names(_read_setting(setting), f"--set {setting}")
+        more, also = _with_new_names(read_setting(setting, "--set"), f"--set {setting}")
         given, notes = given | more, notes + also
         places |= dict.fromkeys(more, f"--set {setting}: ")
     if theirs := [name for name in _SET_BY_RUNNER if name in given]:
@@ -526,12 +526,12 @@ def _with_new_names(given: dict[str, Any], source: str) -> tuple[dict[str, Any],
     return given, notes
 
 
-def _read_setting(setting: str) -> dict[str, Any]:
-    """Return the parameter that ``key=value`` sets."""
+def read_setting(setting: str, option: str) -> dict[str, Any]:
+    """Return the parameter that ``key=value``, given to an option of the command line, sets."""
     key, equals, value = setting.partition("=")
     if not equals or not key.strip():
-        raise ValueError(f"--set {setting}: expected key=value, for example --set outlines_per_pair=2.")
-    return {key.strip(): parse_yaml(value, f"--set {setting}")}
+        raise ValueError(f"{option} {setting}: expected key=value, for example --set outlines_per_pair=2.")
+    return {key.strip(): parse_yaml(value, f"{option} {setting}")}
 
 
 def _absolute(paths: Any, root: Path) -> Any:

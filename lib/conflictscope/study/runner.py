@@ -44,6 +44,18 @@ class StudyStopped(RuntimeError):
         self.signal = number
 
 
+def stop_without_parent() -> None:
+    """Stop this process, as ``kill`` does, once whoever started it is gone and its standard input with it."""
+
+    def watch() -> None:
+        # not by way of sys.stdin, which a thread that waits would hold when Python ends
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 class Signalled(KeyboardInterrupt):
     """A signal came: a ``KeyboardInterrupt``, because that alone gets through an event loop that is running."""
 
@@ -81,8 +93,8 @@ class NotebookFailed(RuntimeError):
     """A notebook did not run to its end; the message says which, in which cell and why."""
 
 
-def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[Path]:
-    """Run the numbered notebooks, or those named in `only`.
+def run_study(parameters: StudyParameters, *, only: Sequence[str] = (), wait: bool = False) -> list[Path]:
+    """Run the numbered notebooks, or those named in `only`; if another process runs the study, refuse, or wait for it.
 
     Returns
     -------
@@ -92,7 +104,7 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     Raises
     ------
     ValueError
-        If `only` names a notebook that is not there, or another process runs the study.
+        If `only` names a notebook that is not there, or another process runs the study and is not waited for.
     StudyStopped
         If the process was told to end; the notebook's kernel has ended then.
     NotebookFailed
@@ -103,14 +115,25 @@ def run_study(parameters: StudyParameters, *, only: Sequence[str] = ()) -> list[
     BatchesPending
         If a notebook stopped because its batches are not done yet.
     """
+    names = choose_notebooks(parameters, only)
+    with signals_raised(), alone_in(parameters.path("run_folder"), wait=wait):
+        record_places(parameters.path("run_folder"), parameters.study, parameters.values)
+        return _run_notebooks(parameters, names)
+
+
+def choose_notebooks(parameters: StudyParameters, only: Sequence[str]) -> list[str]:
+    """Return the numbered notebooks, or those named in `only`, in their order.
+
+    Raises
+    ------
+    ValueError
+        If `only` names a notebook that is not there.
+    """
     names = list(parameters.notebooks)
     if unknown := sorted(set(only) - set(names)):
         near = did_you_mean(unknown[0], names) or "."
         raise ValueError(f"--only {', '.join(unknown)}: no such notebook; expected some of {names}{near}")
-    names = [name for name in names if not only or name in only]
-    with signals_raised(), alone_in(parameters.path("run_folder")):
-        record_places(parameters.path("run_folder"), parameters.study, parameters.values)
-        return _run_notebooks(parameters, names)
+    return [name for name in names if not only or name in only]
 
 
 def _run_notebooks(parameters: StudyParameters, names: Sequence[str]) -> list[Path]:

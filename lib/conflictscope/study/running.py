@@ -20,8 +20,8 @@ _PROGRESS = f"{_LOCK}.progress"
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a study's folder against a second run.
+def alone_in(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a study's folder against a second run, which is refused, or waits for its turn.
 
     Two runs would draw over each other's executed notebooks, and pay twice for what both have in flight. The operating
     system lets go of the lock when its holder ends, so a killed run leaves nothing to clear away.
@@ -29,16 +29,17 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises
     ------
     ValueError
-        If another process runs the study, with its number; or if the lock's file is a link, which is not followed.
+        If another process runs the study and is not waited for, with its number; or if the lock's file is a link, which
+        is not followed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     refuse_link(folder / _LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise ValueError(
-            f"{folder}: process {_holder(folder)} is running this study. Wait for it, or "
+            f"{folder}: process {_holder(folder)} is running this study. Wait for it (--wait does), or "
             "stop it (kill, or Ctrl-C where it runs) and give the same command again: it goes on from there."
         ) from None
     try:

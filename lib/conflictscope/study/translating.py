@@ -1,11 +1,10 @@
 """A study in a second language: another study's kept scenarios and the targets' prompts, translated and audited.
 
-In: the folder of a study that has run. Out: a parameter file with its scenarios, prompts and the audit beside it, all
-of which a person can read and mend before anything is asked of a target. Each scenario names the one that it
+In: the folder of a study that has run. Out: a parameter file with its scenarios, prompts, values and the audit beside
+it, all of which a person can read and mend before anything is asked of a target. Each scenario names the one that it
 translates, so that `measure.compare_languages` compares the two studies scenario by scenario.
 """
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -38,14 +37,17 @@ def describe_translation(folder: Path, author: str, judge: str) -> str:
     kept = read_table("kept_scenarios", folder, study=places.study)
     texts = prompt_texts()
     letters = kept[list(TEXTS)].apply(lambda text: text.str.len()).to_numpy().sum()
-    asked, written = (sum(estimate_tokens(len(texts[name])) for name in PUT_TO_TARGETS), estimate_tokens(int(letters)))
+    values = sc.load_value_set(places.value_set).values
+    asked = sum(estimate_tokens(len(texts[name])) for name in PUT_TO_TARGETS)
+    asked += sum(estimate_tokens(len(value.definition)) for value in values)
+    written = estimate_tokens(int(letters))
     told, compared = (len(kept) * estimate_tokens(len(texts[name])) for name in ("translate", "check_translation"))
     tokens = Counter({(author, "in"): told + written + asked, (author, "out"): written + asked})
     # back again, then both tellings side by side and a sentence or two about them
     tokens.update({(judge, "in"): told + compared + 3 * written, (judge, "out"): written + 50 * len(kept)})
     by_model = {model: (tokens[model, "in"], tokens[model, "out"]) for model in dict.fromkeys((author, judge))}
     price = describe_price(load_registry(places.models_file), by_model)
-    return f"{folder}: {len(kept)} scenarios, {3 * len(kept) + len(PUT_TO_TARGETS)} calls, {price}."
+    return f"{folder}: {len(kept)} scenarios, {3 * len(kept) + len(PUT_TO_TARGETS) + len(values)} calls, {price}."
 
 
 async def translate_study(folder: Path, file: Path, language: str, author: str, judge: str) -> list[str]:
@@ -57,7 +59,7 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
         The study that has run.
     file : Path
         The parameter file to write, in a project's ``params``: scenarios and audit go to ``scenarios`` beside it,
-        prompts to ``prompts/<name>``.
+        prompts to ``prompts/<name>``, the value set to ``value_sets``.
     language : str
         A BCP-47 tag or a name.
     author, judge : str
@@ -78,8 +80,8 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
     root = find_project(file.parent)
     places, told = read_places(folder), read_manifest(folder)["parameters"]
     written, audit_file = (file.parent / "scenarios" / f"{file.stem}{end}" for end in (".csv", ".audit.csv"))
-    prompts = file.parent / "prompts" / file.stem
-    if there := [str(path) for path in (file, written, audit_file, prompts) if path.exists()]:
+    prompts, values_file = file.parent / "prompts" / file.stem, file.parent / "value_sets" / file.name
+    if there := [str(path) for path in (file, written, audit_file, prompts, values_file) if path.exists()]:
         raise FileExistsError(f"{', '.join(there)}: there already; remove it, or choose another name with --out.")
     kept = read_table("kept_scenarios", folder, study=places.study)
     written.parent.mkdir(parents=True, exist_ok=True)
@@ -92,16 +94,20 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
             raise ValueError(f"{author}: none of {len(kept)} scenarios was translated: {lost['problem'].iloc[0]}.")
         audit = await sc.audit_translation(kept, translated, models, judge, places.language or "English")
         texts = await sc.translate_prompts(models, author, language)
+        values = await sc.translate_definitions(sc.load_value_set(places.value_set), models, author, language)
     finally:
         await models.close()
     for name, text in texts.items():
         write_text(prompts / f"{name}.txt", text)
     prompt_files(prompts)
+    content = {"name": values.name, "values": values.entries, "pairs": [list(pair) for pair in values.pairs]}
+    write_text(values_file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    sc.load_value_set(values_file)
     sc.write_scenario_file(translated, written)
     write_atomically(audit_file, lambda temporary: audit.to_csv(temporary, index=False, lineterminator="\n"))
     given = {name: told[name] for name, field in Parameters.model_fields.items() if _differs(name, told, field.default)}
     given |= {
-        "value_set": os.path.relpath(places.value_set, file.parent),
+        "value_set": f"value_sets/{values_file.name}",
         "scenarios": f"scenarios/{written.name}",
         "language": language,
         "prompts_folder": path_from_root(prompts, root),
@@ -113,7 +119,7 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
     return [
         f"{len(translated)} of {len(kept)} scenarios translated into {language}; {len(other)} came back as another.",
         *(f"  {scenario}: {reason}" for scenario, reason in zip(other["scenario_id"], why, strict=True)),
-        f"Written: {file}, {written}, {audit_file}, {prompts}. Read them, and mend them by hand.",
+        f"Written: {file}, {written}, {audit_file}, {values_file}, {prompts}. Read them, and mend them by hand.",
         f"Next: conflictscope plan {file}",
     ]
 

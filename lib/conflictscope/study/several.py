@@ -1,0 +1,167 @@
+"""Several studies: one of each value of a parameter (a sweep), and studies at once, each in a process of its own.
+
+In: parameter files and settings, as ``conflictscope run`` takes them. Out: what each study printed, once it has ended,
+and an exit code. Studies that share a call store pay nothing twice, and its budget and rates hold for all of them.
+"""
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from conflictscope.study.parameters import load_parameters, read_setting
+from conflictscope.study.runner import Signalled, signals_raised
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Job:
+    """A study to run: its parameter file, and the settings over it, as ``--set`` takes them."""
+
+    file: Path
+    settings: tuple[str, ...]
+    name: str
+
+    @property
+    def words(self) -> list[str]:
+        """Return what the command line calls it."""
+        return [str(self.file), *(f"--set={setting}" for setting in self.settings)]
+
+
+def list_jobs(files: Sequence[Path], settings: Sequence[str], sweeps: Sequence[str]) -> list[Job]:
+    """Return the studies of a few parameter files; with sweeps, one of each combination of values.
+
+    A study of a sweep is named after its values, and has the call store of its parameter file's own study: what two of
+    them ask alike is paid once, and a study of all values together finds every reply there.
+
+    Parameters
+    ----------
+    settings : sequence of str
+        ``key=value``, for all of them.
+    sweeps : sequence of str
+        ``key=[value, …]``. A value of a parameter that is a list may be one item of it: ``targets=[a, b]`` makes a
+        study of each target.
+
+    Raises
+    ------
+    ValueError
+        If a sweep is no list of values, or two studies would have the same name.
+    """
+    if not sweeps:
+        return [Job(file, tuple(settings), str(file)) for file in files]
+    swept: dict[str, list[object]] = {}
+    for sweep in sweeps:
+        for key, values in read_setting(sweep, "--sweep").items():
+            if not isinstance(values, list) or not values:
+                raise ValueError(f"--sweep {sweep}: expected a list of values, such as {key}=[first, second].")
+            swept[key] = values
+    jobs = []
+    for file in files:
+        whole = load_parameters(file, settings=settings)
+        if unknown := sorted(set(swept) - {*whole.values, "cast"}):
+            raise ValueError(f"--sweep {unknown[0]}: no such parameter of {file}.")
+        # the call store of all of them is there
+        whole.path("run_folder").mkdir(parents=True, exist_ok=True)
+        shared = {
+            "value_set": str(whole.path("value_set")),
+            "call_store": whole.values["call_store"] or f"sqlite:///{whole.values['run_folder']}/calls.sqlite",
+        }
+        for values in itertools.product(*swept.values()):
+            given = {
+                key: [value] if isinstance(whole.values.get(key), list) and not isinstance(value, list) else value
+                for key, value in zip(swept, values, strict=True)
+            }
+            parts = [whole.study, *(value if isinstance(value, str) else json.dumps(value) for value in values)]
+            study = "-".join(_NO_NAME.sub("-", part).strip("-") for part in parts)[:_LONGEST_NAME]
+            more = {"study": study} | shared | given
+            over = (f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in more.items())
+            jobs.append(Job(file, (*settings, *over), study))
+    names = [job.name for job in jobs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"--sweep: two studies would be named {repeated[0]!r}.")
+    return jobs
+
+
+def start_study(words: Sequence[str], folder: Path | None = None) -> subprocess.Popen[str]:
+    """Start ``conflictscope run`` with these words in a process of its own, which ends in order if this one is gone."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "conflictscope", "run", *words, "--tied"],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # bars of several would be drawn over each other; `conflictscope status` says how far each is
+        env=os.environ | {"TQDM_DISABLE": "1"},
+        # a signal of the terminal comes to this process, which passes it on
+        start_new_session=True,
+    )
+
+
+def wait_for_end(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Return the exit code of a study that was started, and what it printed."""
+    assert process.stdout is not None
+    # its standard input stays open until it has ended
+    printed = process.stdout.read()
+    code = process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
+    return code, printed.rstrip()
+
+
+def run_at_once(jobs: Sequence[Job], words: Sequence[str], number: int, say: Callable[[str], None]) -> int:
+    """Run studies, so many at once.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Options of ``conflictscope run`` for all of them.
+    number : int
+        How many are run at once.
+    say : callable
+        Is given what each study printed, when it has ended.
+
+    Returns
+    -------
+    int
+        The exit code of the first job, in the order given, whose study failed; 0 if none did; 128 and a signal's number
+        if one came, which is passed on to the studies.
+    """
+    running: set[subprocess.Popen[str]] = set()
+    lock, stopped = threading.Lock(), threading.Event()
+
+    def run(job: Job) -> tuple[int, str]:
+        with lock:
+            if stopped.is_set():
+                return 0, "not begun"
+            process = start_study([*job.words, *words])
+            running.add(process)
+        ended = wait_for_end(process)
+        running.discard(process)
+        return ended
+
+    with ThreadPoolExecutor(number) as pool:
+        futures = {pool.submit(run, job): job for job in jobs}
+        try:
+            with signals_raised():
+                for future in as_completed(futures):
+                    say(f"{futures[future].name}:\n{future.result()[1]}")
+        except Signalled as signalled:
+            with lock:
+                stopped.set()
+            for process in list(running):
+                process.send_signal(signalled.signal)
+            for future, job in futures.items():
+                say(f"{job.name}:\n{future.result()[1]}")
+            return 128 + signalled.signal
+    return next((code for code, _ in (future.result() for future in futures) if code), 0)
