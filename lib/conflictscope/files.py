@@ -164,10 +164,10 @@ def _is_needed(before: str, joiner: str, after: str) -> bool:
     return apart or unicodedata.combining(before) == _VIRAMA
 
 
-def did_you_mean(found: object, names: Iterable[str], *, cutoff: float = 0.6) -> str:
+def did_you_mean(given: object, names: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return ``; did you mean 'open_ended'?`` if one of the names is near to what was found, else ""."""
     known = {name.casefold(): name for name in names}
-    near = difflib.get_close_matches(str(found)[:200].casefold(), known, n=1, cutoff=cutoff)
+    near = difflib.get_close_matches(str(given)[:200].casefold(), known, n=1, cutoff=cutoff)
     return f"; did you mean {known[near[0]]!r}?" if near else ""
 
 
@@ -389,9 +389,9 @@ class _SafePlainLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, yaml.MappingNode):
-            own = [key for key, _ in node.value if key.tag != _TAG + "merge"]
-            keys = [self.construct_object(key, deep=True) for key in own]
-            for key, key_node in zip(keys, own, strict=True):
+            own_keys = [key for key, _ in node.value if key.tag != _TAG + "merge"]
+            keys = [self.construct_object(key, deep=True) for key in own_keys]
+            for key, key_node in zip(keys, own_keys, strict=True):
                 if not isinstance(key, str):
                     problem = f"found the key {str(key)[:80]!r}, which is no text; expected text, in quotes"
                     raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)

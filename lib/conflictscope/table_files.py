@@ -61,8 +61,8 @@ def check_table(frame: pd.DataFrame, name: str, *, source: str = "") -> pd.DataF
     repeated = checked.duplicated(list(table.key))
     if repeated.any():
         row = int(repeated.to_numpy().argmax())
-        found = checked.loc[row, list(table.key)].to_dict()
-        raise ValueError(f"{where}: row {row} repeats the key {found}; expected each key once.")
+        key = checked.loc[row, list(table.key)].to_dict()
+        raise ValueError(f"{where}: row {row} repeats the key {key}; expected each key once.")
     return checked
 
 
@@ -166,11 +166,11 @@ def read_notes(name: str, folder: Path | str) -> dict[str, str]:
     if not path.exists():
         return {}
     with _reading(path):
-        found = pq.read_schema(path).metadata or {}
+        metadata = pq.read_schema(path).metadata or {}
     start = _NOTE.encode()
     return {
         key[len(start) :].decode(errors="replace"): note.decode(errors="replace")
-        for key, note in found.items()
+        for key, note in metadata.items()
         if key.startswith(start)
     }
 
@@ -217,10 +217,10 @@ def read_table(name: str, folder: Path | str, *, study: str | None) -> pd.DataFr
         # not as part of a data set, whose folders' names would become columns
         arrow = pq.ParquetFile(path).read()
         frame = arrow.to_pandas(ignore_metadata=True).rename(columns=_RENAMED)
-    found = (arrow.schema.metadata or {}).get(b"conflictscope.study", b"").decode(errors="replace")
-    if study is not None and found != study:
+    study_written = (arrow.schema.metadata or {}).get(b"conflictscope.study", b"").decode(errors="replace")
+    if study is not None and study_written != study:
         raise ValueError(
-            f"{path} belongs to study {found or 'unknown'!r}; expected {study!r}. "
+            f"{path} belongs to study {study_written or 'unknown'!r}; expected {study!r}. "
             "Give each study its own folder, or delete the file and run its notebook again."
         )
     return check_table(frame, name, source=str(path))

@@ -65,8 +65,8 @@ class Label:
             if getattr(self, name) not in expected:
                 raise ValueError(f"label: {name} is {getattr(self, name)!r}; expected one of {list(expected)}.")
         if (self.check is None) == (self.kind == "check"):
-            found = f"label: kind {self.kind!r} with check {self.check!r}"
-            raise ValueError(f"{found}; expected a check just for a 'check'.")
+            kind = f"label: kind {self.kind!r} with check {self.check!r}"
+            raise ValueError(f"{kind}; expected a check just for a 'check'.")
 
 
 def now() -> str:

@@ -128,18 +128,18 @@ def draw_studies(
     rng = np.random.default_rng(seed)
     first, second = _places(truth)
     n_pairs, reps = len(first), nuisance.repetitions
-    own = np.array([*truth.strengths.values()], dtype=float)
-    strengths = own + truth.target_sd * rng.standard_normal((studies, targets, len(own)))
+    strengths_by_value = np.array([*truth.strengths.values()], dtype=float)
+    strengths = strengths_by_value + truth.target_sd * rng.standard_normal((studies, targets, len(strengths_by_value)))
     shift = np.array([truth.shift.get(value, 0.0) for value in truth.values])
     preference = np.array([truth.pair_preference.get(pair, 0.0) for pair in truth.pairs])
     effects = truth.scenario_sd * rng.standard_normal((studies, 1, n_pairs, scenarios))
-    said = (strengths[..., first] - strengths[..., second] + preference)[..., None] + effects
+    log_odds = (strengths[..., first] - strengths[..., second] + preference)[..., None] + effects
     moved = strengths + shift
     done = (moved[..., first] - moved[..., second] + preference)[..., None] + effects
     bias = nuisance.position_bias * np.array([1.0, -1.0])[:, None]
     shape = (studies, targets, n_pairs, scenarios)
     showing = nuisance.order_noise * rng.standard_normal((*shape, 2, 1))
-    latent = said[..., None, None] + bias + showing
+    latent = log_odds[..., None, None] + bias + showing
     expressed = (rng.random((*shape, 2, reps)) < _logistic(latent)).astype(np.float32)
     if nuisance.always_first:
         expressed[:] = np.array([1.0, 0.0], dtype=np.float32)[:, None]

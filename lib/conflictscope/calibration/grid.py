@@ -163,25 +163,27 @@ def shift_cell(size: Size, truth: Truth, nuisance: Nuisance) -> Cell:
     """Return the cell of `compare_conditions`, on the strengths as they are read."""
 
     def run(studies: int, seed: int) -> Iterator[Record]:
-        said, done = (_read_strengths(truth, nuisance, c) for c in ("multiple_choice", "open_ended"))
+        expressed, revealed = (_read_strengths(truth, nuisance, c) for c in ("multiple_choice", "open_ended"))
         moved = [n for n, value in enumerate(truth.values) if truth.shift.get(value)]
-        rest = np.delete(np.arange(len(said)), moved)
-        scale = np.polyfit(said[rest], done[rest], 1)[0]
-        i, j = np.triu_indices(len(said), 1)
-        tau = float(np.mean(np.sign((said[i] - said[j]).round(6)) * np.sign((done[i] - done[j]).round(6))))
+        rest = np.delete(np.arange(len(expressed)), moved)
+        scale = np.polyfit(expressed[rest], revealed[rest], 1)[0]
+        i, j = np.triu_indices(len(expressed), 1)
+        tau = float(
+            np.mean(np.sign((expressed[i] - expressed[j]).round(6)) * np.sign((revealed[i] - revealed[j]).round(6)))
+        )
         for _, choices in tables_of(truth, nuisance, size, studies, seed):
             by_target, by_value = compare_conditions(choices, truth.values)
             claims = (by_value["p_within"].to_numpy() < 1 - LEVEL).reshape(len(by_target), -1)
             scales, taus = _covered(by_target, "scale", np.array(scale)), _covered(by_target, "tau", np.array(tau))
             some = by_target["omnibus_p"].to_numpy() < 1 - LEVEL
-            true_shift = done - scale * said - (done - scale * said)[rest].mean()
+            true_shift = revealed - scale * expressed - (revealed - scale * expressed)[rest].mean()
             shifts = _covered(by_value, "shift", np.tile(true_shift, len(by_target))).reshape(len(by_target), -1)
             for n in range(len(by_target)):
                 record = {"τ: covered": taus[n]}
                 if not moved:
                     record |= {"some shift claimed": some[n], "scale: covered": scales[n]}
                     record |= {"a value named that did not shift": claims[n].any()}
-                elif len(said) > 3:
+                elif len(expressed) > 3:
                     record |= {"the shifted value named": claims[n, moved].all(), "some shift found": some[n]}
                     record |= {"a value named that did not shift": claims[n, rest].any()}
                     record |= {"its shift: covered": shifts[n, moved].mean()}
@@ -258,8 +260,8 @@ def _wrong(orders: pd.DataFrame, truth: Truth, true: dict[str, NDArray]) -> dict
     strengths = np.stack([true[c] for c in ("multiple_choice", "open_ended")])
     row = orders["condition"].eq("open_ended").to_numpy().astype(int)
     wrong = pd.Series(strengths[row, above] <= strengths[row, below], index=orders.index)
-    found = wrong.groupby([orders["target"], orders["condition"]]).any()
-    return {key: bool(value) for key, value in found.items()}  # type: ignore[misc]
+    any_wrong = wrong.groupby([orders["target"], orders["condition"]]).any()
+    return {key: bool(value) for key, value in any_wrong.items()}  # type: ignore[misc]
 
 
 def judge_cell(size: Size, truth: Truth, nuisance: Nuisance, *, labels: int) -> Cell:
@@ -319,7 +321,7 @@ def group_cell(size: Size, targets: int) -> Cell:
         contrast = member / member.sum() - ~member / (~member).sum()
         # what a group's mean is over endlessly many targets: strengths are averaged after scenarios are
         draws = draw_studies(truth, Nuisance(), scenarios=1, studies=1, seed=seed, targets=1000).strengths[0]
-        each = [strengths_of_shares(truth, _shares(truth, own)) @ contrast for own in draws]
+        each = [strengths_of_shares(truth, _shares(truth, one_draw)) @ contrast for one_draw in draws]
         true = float(np.mean(each))
         for study in range(studies):
             drawn = draw_studies(
@@ -340,8 +342,8 @@ def group_cell(size: Size, targets: int) -> Cell:
 
 def _shares(truth: Truth, strengths: NDArray) -> NDArray[np.float64]:
     """Return the expected shares of a target with strengths of its own."""
-    own = replace(truth, strengths=dict(zip(truth.values, strengths.tolist(), strict=True)))
-    return expected_shares(own, Nuisance(), "open_ended")
+    of_target = replace(truth, strengths=dict(zip(truth.values, strengths.tolist(), strict=True)))
+    return expected_shares(of_target, Nuisance(), "open_ended")
 
 
 def separated_cell(size: Size) -> Cell:
@@ -510,8 +512,8 @@ def kappa_cell(conversations: int, error: float) -> Cell:
                 )
                 for rater, reading in zip("xy", readings, strict=True)
             )
-            found = agreement_between_raters(table, Settings(seed=int(rng.integers(10**6))))
-            yield {"κ: covered": _covered(found, "kappa", np.array(true))[0]}
+            agreement = agreement_between_raters(table, Settings(seed=int(rng.integers(10**6))))
+            yield {"κ: covered": _covered(agreement, "kappa", np.array(true))[0]}
 
     return run
 
@@ -548,17 +550,17 @@ def change_cell(size: Size, truth: Truth) -> Cell:
     """Return the cell of `compare_groups`, the groups being word and deed; the margin is the change, or .8 if none."""
 
     def run(studies: int, seed: int) -> Iterator[Record]:
-        said, done = (true_strengths(truth, Nuisance(), c) for c in ("multiple_choice", "open_ended"))
+        before, after = (true_strengths(truth, Nuisance(), c) for c in ("multiple_choice", "open_ended"))
         moved = [n for n, value in enumerate(truth.values) if truth.shift.get(value)]
-        margin = float(np.abs(done - said)[moved].max()) if moved else 0.8
+        margin = float(np.abs(after - before)[moved].max()) if moved else 0.8
         for _, choices in tables_of(truth, Nuisance(), size, studies, seed):
             names = sorted(choices["target"].unique())
             pairs = {name: ((name, "multiple_choice", "default"), (name, "open_ended", "default")) for name in names}
             _, changes = compare_groups(choices, truth.values, pairs, margin=margin)
-            covered = _covered(changes, "change", np.tile(done - said, len(names)))
+            covered = _covered(changes, "change", np.tile(after - before, len(names)))
             for n, (_, part) in enumerate(changes.groupby("pair")):
                 claims, same = part["p_within"].to_numpy() < 1 - LEVEL, part["equivalent"].to_numpy(bool)
-                record: Record = {"changes: covered": covered[n * len(said) : (n + 1) * len(said)].mean()}
+                record: Record = {"changes: covered": covered[n * len(before) : (n + 1) * len(before)].mean()}
                 if moved:
                     record |= {"the changed value found": claims[moved].all()}
                     record |= {"a change of the margin excluded": same[moved].any()}
@@ -624,9 +626,9 @@ def cells() -> dict[tuple[str, str, str], Cell]:
             size, near, refused, checked=True
         )
         for words, by in (("mild", 0.2), ("strong", 0.8)):
-            own = {pair: by * (-1) ** (n + n // 4) for n, pair in enumerate(size.pairs)}
+            by_pair = {pair: by * (-1) ** (n + n // 4) for n, pair in enumerate(size.pairs)}
             grid[size.name, f"rankings, {words} preferences of pairs", "none"] = ranking_cell(
-                size, size.truth(pair_preference=own), Nuisance(), checked=True
+                size, size.truth(pair_preference=by_pair), Nuisance(), checked=True
             )
         grid[size.name, "a value that always wins", "none"] = separated_cell(size)
         often = replace(size.truth(), strengths={**size.truth().strengths, names[0]: 4.0})

@@ -135,10 +135,10 @@ async def hold_pressed_conversations(
     DataFrame
         The pressed_conversations table, whose arms are ``for_1`` and ``for_2``; empty if there are no such messages.
     """
-    told = default_arm(default_system_prompt)["default"]
+    arm = default_arm(default_system_prompt)["default"]
     held = [pd.DataFrame(columns=TABLES["pressed_conversations"].names)]
     for lean, messages in pressed_messages.groupby("lean"):
-        arms: dict[str, Arms] = {target: {str(lean): told} for target in targets}
+        arms: dict[str, Arms] = {target: {str(lean): arm} for target in targets}
         who = (models, targets, simulated_user)
         held.append(await hold_conversations(scenarios, messages, *who, arms=arms, **settings))
     return pd.concat(held[1:] or held, ignore_index=True)
@@ -171,8 +171,8 @@ def _mark_turns(text: str) -> str:
 
 def _turn(role: str, text: str | None, status: str = "ok", problem: str | None = None, of: Reply | None = None) -> dict:
     """Return one turn; `of` is the reply that it was read in."""
-    told = {"reasoning": of.reasoning if of else None, "model_id": of.model_id if of else None}
-    return {"role": role, "text": text, "status": status, "problem": problem} | told
+    provenance = {"reasoning": of.reasoning if of else None, "model_id": of.model_id if of else None}
+    return {"role": role, "text": text, "status": status, "problem": problem} | provenance
 
 
 def _still_open(conversations: list[dict]) -> list[dict]:

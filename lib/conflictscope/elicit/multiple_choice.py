@@ -78,8 +78,8 @@ async def ask_multiple_choice(
         If there are no scenarios; or as ``Models.ask``.
     """
     prompts = [(scenario.scenario_id, *choice_prompts(scenario)) for scenario in scenarios.itertuples()]
-    told = default_arm(default_system_prompt)
-    asked = {target: (arms or {}).get(target, told) for target in targets}
+    default = default_arm(default_system_prompt)
+    asked = {target: (arms or {}).get(target, default) for target in targets}
     answered = await _ask_targets(prompts, models, asked, Answer, repetitions, temperature)
     rows = [
         identity | {"action_shown_first": first} | _read_answer(first, reply) for identity, first, reply in answered

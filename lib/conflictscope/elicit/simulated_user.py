@@ -79,7 +79,7 @@ async def ask_simulated_user(
 def _ask_again(request: Request, written: Written) -> Request:
     """Return the request that shows the simulated user what it wrote and what is wrong with it."""
     prompt = render("write_again", problem=FAULT_WORDS[written.fault or ""])
-    told = {"role": "assistant", "content": written.reply.text or "(no reply)"}
+    answered = {"role": "assistant", "content": written.reply.text or "(no reply)"}
     return replace(
-        request, messages=(*request.messages, told, *prompt.messages), prompt=prompt.name, prompt_hash=prompt.hash
+        request, messages=(*request.messages, answered, *prompt.messages), prompt=prompt.name, prompt_hash=prompt.hash
     )

@@ -111,8 +111,8 @@ def write_eval_records(records: Mapping[str, Mapping[str, Any]], to: Path | str)
 
 def _model(name: str, about: About) -> dict[str, Any]:
     """Return what is said of a model."""
-    told = {"simulated": str(about.simulated[name]).lower()} if name in about.simulated else {}
-    return {"name": name, "id": about.ids.get(name, name)} | ({"additional_details": told} if told else {})
+    details = {"simulated": str(about.simulated[name]).lower()} if name in about.simulated else {}
+    return {"name": name, "id": about.ids.get(name, name)} | ({"additional_details": details} if details else {})
 
 
 def _result(name: str, condition: str, metric: dict, score: dict, about: About) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def gather(
         raise ValueError(f"several: found {several!r}; expected one of {list(SEVERAL)}.")
     if labels is None:
         every = dict.fromkeys(label for record in records for side in record.labels for label in side)
-        labels = {label: Value(own, own) for label in every if (own := as_value_name(label))}
+        labels = {label: Value(value_name, value_name) for label in every if (value_name := as_value_name(label))}
     values = {value.name: value for value in labels.values()}
     order = list(values)
     scenarios: list[dict] = []

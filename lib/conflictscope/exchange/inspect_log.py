@@ -85,11 +85,11 @@ def _mark(*content: object) -> str:
 
 def _sample(row: dict, turns: pd.DataFrame, shown: dict[str, dict], study: str) -> EvalSample:
     """Return one conversation with its verdict."""
-    said = turns[turns["text"].notna()]
+    spoken = turns[turns["text"].notna()]
     messages = [
-        _MESSAGES[turn.role](content=turn.text, id=_mark(study, row["target"], *turn)) for turn in said.itertuples()
+        _MESSAGES[turn.role](content=turn.text, id=_mark(study, row["target"], *turn)) for turn in spoken.itertuples()
     ]
-    replies = said.loc[said["role"].eq("assistant"), "text"]
+    replies = spoken.loc[spoken["role"].eq("assistant"), "text"]
     model = str(row["model_id"] or row["target"])
     output = ModelOutput.from_content(model, str(replies.iloc[-1])) if len(replies) else ModelOutput(model=model)
     if output.choices:
@@ -97,7 +97,7 @@ def _sample(row: dict, turns: pd.DataFrame, shown: dict[str, dict], study: str) 
     return EvalSample(
         id=row["scenario_id"],
         epoch=row["repetition"] + 1,
-        input=str(said["text"].iloc[0]) if len(said) else "",
+        input=str(spoken["text"].iloc[0]) if len(spoken) else "",
         target="",
         messages=messages,
         output=output,
@@ -109,11 +109,11 @@ def _sample(row: dict, turns: pd.DataFrame, shown: dict[str, dict], study: str) 
 
 def _score(row: dict) -> Score:
     """Return a verdict as the scorer of an exported task would give it."""
-    told = {"answer": row["raw"], "metadata": {"verdict": row}}
+    score = {"answer": row["raw"], "metadata": {"verdict": row}}
     if row["outcome"] in ("invalid", "error"):
         reason = "grader_failed" if row["raw"] is not None else "invalid_response_format"
-        return Score.unscored(reason=reason, explanation=row["problem"], **told)
-    return Score(value=_reading(row), explanation=row["reasoning"] or row["problem"], **told)
+        return Score.unscored(reason=reason, explanation=row["problem"], **score)
+    return Score(value=_reading(row), explanation=row["reasoning"] or row["problem"], **score)
 
 
 def _reading(row: dict) -> str:

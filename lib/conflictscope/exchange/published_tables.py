@@ -126,8 +126,8 @@ def _open(path: Path, imported: Imported | None) -> tuple[tuple[str, ...], list[
     if path.suffix.lower() == ".json":
         rows = _read_messages(path)
         names = {name: None for _, parts in readable_ids(rows) for name in (parts.value_1, parts.value_2)}
-        own = ValueSet(PUBLISHED, tuple(Value(name, name) for name in names), ())
-        return ("opening_messages",), rows, partial(_message, values=imported.values if imported else own)
+        values = ValueSet(PUBLISHED, tuple(Value(name, name) for name in names), ())
+        return ("opening_messages",), rows, partial(_message, values=imported.values if imported else values)
     columns = read_header(path)
     if "check_results" in columns:
         return ("checks",), read_rows(path, SCENARIOS), _checks

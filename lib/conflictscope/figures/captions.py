@@ -30,31 +30,35 @@ def rankings(table: pd.DataFrame) -> list[str]:
     first = known[known["rank_high"].eq(1)]
     per_ranking = known.groupby(["target", "condition"])
     tied = (known["rank_low"].eq(1) & known["rank_high"].eq(size)).groupby([known["target"], known["condition"]]).all()
-    said = [f"Strengths (log-odds, mean 0) of {_count(size, 'value')} for {_targets(table)}"]
+    sentences = [f"Strengths (log-odds, mean 0) of {_count(size, 'value')} for {_targets(table)}"]
     for condition, part in _by_condition(known):
         n = part.groupby("target")[["choices", "scenarios"]].agg({"choices": "sum", "scenarios": "max"})
-        said.append(
+        sentences.append(
             f"{_way(condition)}: {_span(n['choices'] / 2)} choices in {_span(n['scenarios'])} scenarios a target"
         )
-    said.append(f"Values of a {'target and condition'} that share a letter are not told apart")
-    said.append(f"One value is surely first in {len(first)} of {per_ranking.ngroups} orders{_cases(first, 'value')}")
+    sentences.append(f"Values of a {'target and condition'} that share a letter are not told apart")
+    sentences.append(
+        f"One value is surely first in {len(first)} of {per_ranking.ngroups} orders{_cases(first, 'value')}"
+    )
     if tied.any():
-        said.append(f"No value is told from any other in {tied.sum()} of {len(tied)}")
+        sentences.append(f"No value is told from any other in {tied.sum()} of {len(tied)}")
     unknown = table.loc[~table["identified"], ["target", "condition"]].drop_duplicates()
     if len(unknown):
-        said.append(f"The order is unknown in {len(unknown)}{_cases(unknown)}")
-    return [*said, "Misfit, missing answers and errors of the judge are no part of the intervals"]
+        sentences.append(f"The order is unknown in {len(unknown)}{_cases(unknown)}")
+    return [*sentences, "Misfit, missing answers and errors of the judge are no part of the intervals"]
 
 
 def mean_rankings(table: pd.DataFrame) -> list[str]:
     """Return the caption of strengths over all targets: the highest mean of each condition."""
     known = table[table["identified"]]
-    said = ["Pale: strength (log-odds) of a value for one target; full: mean over the targets whose order is known"]
+    sentences = [
+        "Pale: strength (log-odds) of a value for one target; full: mean over the targets whose order is known"
+    ]
     for condition, part in _by_condition(known):
         means = part.groupby("value", sort=False)["strength"].mean()
         highest = f"the highest mean has {means.idxmax()} ({means.max():+.2f})"
-        said.append(f"{_way(condition)}: {_targets(part)}; {highest}")
-    return [*said, "The means have no interval: the targets are no sample of all models"]
+        sentences.append(f"{_way(condition)}: {_targets(part)}; {highest}")
+    return [*sentences, "The means have no interval: the targets are no sample of all models"]
 
 
 def ranked(table: pd.DataFrame) -> list[str]:
@@ -79,13 +83,13 @@ def who_beats_whom(orders: pd.DataFrame) -> list[str]:
 
 def graded(table: pd.DataFrame) -> list[str]:
     """Return the caption of strengths by choices and by graded preferences: how many values each tells from 0."""
-    said = [f"Strengths (log-odds, mean 0) of {_values(table)}, by what is counted"]
+    sentences = [f"Strengths (log-odds, mean 0) of {_values(table)}, by what is counted"]
     for (condition, by), part in table.groupby(["condition", "by"], sort=False):
         known = part[part["identified"]]
         sure = known["strength_low"].gt(0) | known["strength_high"].lt(0)
         targets = _targets(part)
-        said.append(f"{_way(condition)}, {by}: {sure.sum()} of {len(part)} values of {targets} differ from 0")
-    return [*said, "Graded strengths lie nearer 0: compare orders, not sizes"]
+        sentences.append(f"{_way(condition)}, {by}: {sure.sum()} of {len(part)} values of {targets} differ from 0")
+    return [*sentences, "Graded strengths lie nearer 0: compare orders, not sizes"]
 
 
 def tipping(shown: pd.DataFrame) -> list[str]:
@@ -106,21 +110,21 @@ def shifts(table: pd.DataFrame) -> list[str]:
     tested = table[table["shifted"].notna()]
     moved = tested[tested["shifted"].astype(bool)]
     targets = _count(tested["target"].nunique(), "target")
-    said = [
+    sentences = [
         "Circle: strength in multiple choice, put on the scale of conversation; filled mark: strength in conversation"
     ]
     counted = (
         f"Of {_count(len(tested), 'value')} of {targets} that could be tested, {len(moved)} shifted, all tests counted "
         f"together{_cases(moved, 'value')}"
     )
-    said.append(counted if len(tested) else "No value could be tested")
+    sentences.append(counted if len(tested) else "No value could be tested")
     if len(moved) < len(tested):
-        said.append("For the others no shift is shown, which does not show that there is none")
+        sentences.append("For the others no shift is shown, which does not show that there is none")
     out = table[table["problem"].notna()].drop_duplicates("target")
     if len(out):
         reasons = "; ".join(f"{row.target}: {_in_words(row.problem)}" for row in out.head(_SHOWN).itertuples())
-        said.append(f"{_count(len(out), 'target')} could not be compared ({reasons}{_more(len(out))})")
-    return said
+        sentences.append(f"{_count(len(out), 'target')} could not be compared ({reasons}{_more(len(out))})")
+    return sentences
 
 
 def preferences(rates: pd.DataFrame) -> list[str]:
@@ -128,7 +132,7 @@ def preferences(rates: pd.DataFrame) -> list[str]:
     asked = rates[rates["choices"].gt(0)]
     sure = asked["rate_low"].gt(0.5) | asked["rate_high"].lt(0.5)
     pairs = rates[["value_1", "value_2"]].drop_duplicates()
-    said = [
+    sentences = [
         f"{_way(rates['condition'].iloc[0])}: share of choices that the value in the row won, for "
         f"{_count(len(pairs), 'pair')} and {_targets(rates)}, "
         f"{_span(asked['choices'])} choices each",
@@ -136,7 +140,7 @@ def preferences(rates: pd.DataFrame) -> list[str]:
         _EACH_BY_ITSELF,
     ]
     none = len(rates) - len(asked)
-    return [*said, f"{_count(none, 'pair')} of a target had no choice"] if none else said
+    return [*sentences, f"{_count(none, 'pair')} of a target had no choice"] if none else sentences
 
 
 def confusion(counts: pd.DataFrame, agreement: pd.Series) -> list[str]:
@@ -156,17 +160,17 @@ def steering(effects: pd.DataFrame) -> list[str]:
     """Return the caption of steering effects: their range, and how many are surely more than the placebo's."""
     known, over = effects.dropna(subset="effect"), effects.dropna(subset="over_placebo_low")
     rankings_, targets = effects["target_ranking"].nunique(), effects["target"].nunique()
-    said = [
+    sentences = [
         f"Share of the headroom that a system prompt gains, for {_count(rankings_, 'target ranking')} and "
         f"{_count(targets, 'target')}, {_span(effects['scenarios'])} scenarios each"
     ]
     if len(known):
-        said.append(f"Effects are from {known['effect'].min():.2f} to {known['effect'].max():.2f}")
-    said.append(f"{over['over_placebo_low'].gt(0).sum()} of {len(over)} are surely more than the placebo's")
+        sentences.append(f"Effects are from {known['effect'].min():.2f} to {known['effect'].max():.2f}")
+    sentences.append(f"{over['over_placebo_low'].gt(0).sum()} of {len(over)} are surely more than the placebo's")
     if len(known) < len(effects):
         reasons = "; ".join(sorted(set(effects["effect_problem"].dropna().map(_in_words))))
-        said.append(f"{len(effects) - len(known)} of {len(effects)} effects are not known ({reasons})")
-    return [*said, _EACH_BY_ITSELF]
+        sentences.append(f"{len(effects) - len(known)} of {len(effects)} effects are not known ({reasons})")
+    return [*sentences, _EACH_BY_ITSELF]
 
 
 def changes(table: pd.DataFrame, *, margin: float, alpha: float) -> list[str]:
@@ -174,13 +178,13 @@ def changes(table: pd.DataFrame, *, margin: float, alpha: float) -> list[str]:
     known = table.dropna(subset="change")
     moved, same = known["p_value"].lt(alpha), known["equivalent"].astype(bool)
     neither = (~moved & ~same).sum()
-    said = [
+    sentences = [
         f"Change of strength (log-odds) of {_values(known)} in {_count(table['pair'].nunique(), 'comparison')}",
         f"{moved.sum()} of {len(known)} changed, all comparisons counted together; for {same.sum()} all changes beyond "
         f"± {margin:g} are excluded; of {neither} neither is shown",
     ]
     out = table[table["change"].isna()].drop_duplicates("pair")
-    return [*said, f"{_count(len(out), 'comparison')} could not be made"] if len(out) else said
+    return [*sentences, f"{_count(len(out), 'comparison')} could not be made"] if len(out) else sentences
 
 
 def told_first(table: pd.DataFrame) -> list[str]:
@@ -189,14 +193,14 @@ def told_first(table: pd.DataFrame) -> list[str]:
     aimed = known[known["told_first"].eq(known["value"])]
     others = known[known["told_first"].ne(known["value"]) & known["told_first"].ne("placebo")]
     moved = others["change_low"].gt(0) | others["change_high"].lt(0)
-    said = [
+    sentences = [
         f"Change of strength (log-odds) of the value in the column if the value in the row is to come first, for "
         f"{_targets(table)}, {_span(table['scenarios'])} scenarios each",
         f"The value named rose surely in {aimed['change_low'].gt(0).sum()} of {len(aimed)}; of the other values "
         f"{moved.sum()} of {len(others)} moved surely",
         _EACH_BY_ITSELF,
     ]
-    return [*said, f"{len(table) - len(known)} changes are not known"] if len(known) < len(table) else said
+    return [*sentences, f"{len(table) - len(known)} changes are not known"] if len(known) < len(table) else sentences
 
 
 def languages(table: pd.DataFrame) -> list[str]:
@@ -212,12 +216,12 @@ def languages(table: pd.DataFrame) -> list[str]:
 
 def agreement(points: pd.DataFrame, *, published: bool) -> list[str]:
     """Return the caption of how hard data sets are: both numbers of each, and what they cannot be held against."""
-    said = [
+    sentences = [
         "Observed agreement of two targets (lower: harder) and how often a target rates its two actions differently"
     ]
     for row in points.to_dict("records"):
         if pd.isna(row["agreement"]) or pd.isna(row["likert"]):
-            said.append(f"{row['variant']}: no number")
+            sentences.append(f"{row['variant']}: no number")
             continue
         ends = {
             name: f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
@@ -228,16 +232,16 @@ def agreement(points: pd.DataFrame, *, published: bool) -> list[str]:
             if "targets" in row
             else ""
         )
-        said.append(
+        sentences.append(
             f"{row['variant']}: agreement {ends['agreement']}, rated differently {ends['likert']} ({n})".replace(
                 " ()", ""
             )
         )
-    said.append("Agreement depends on which targets are asked")
+    sentences.append("Agreement depends on which targets are asked")
     return (
-        [*said, "Published points rest on other scenarios and models: distances compare, levels do not"]
+        [*sentences, "Published points rest on other scenarios and models: distances compare, levels do not"]
         if published
-        else said
+        else sentences
     )
 
 
@@ -251,11 +255,11 @@ def funnel(table: pd.DataFrame) -> list[str]:
         else "none is taken"
     )
     undecided = int(table["undecided"].sum())
-    said = [f"Of {_count(written, 'scenario')} written, {table['left'].iloc[-1]:.0f} pass all checks; {took}"]
+    sentences = [f"Of {_count(written, 'scenario')} written, {table['left'].iloc[-1]:.0f} pass all checks; {took}"]
     return (
-        [*said, f"{_count(undecided, 'answer')} of the filter could not be read and counts as not passed"]
+        [*sentences, f"{_count(undecided, 'answer')} of the filter could not be read and counts as not passed"]
         if undecided
-        else said
+        else sentences
     )
 
 
@@ -274,15 +278,15 @@ def effects(table: pd.DataFrame) -> list[str]:
 def by_pair(table: pd.DataFrame, *, number: str, signed: bool) -> list[str]:
     """Return the caption of one number of each pair: its ends, over all pairs and by pair."""
     whole = table["value_1"].eq(ALL)
-    said = [f"{_count((~whole).groupby(table['target']).sum().max(), 'pair')} for {_targets(table)}"]
+    sentences = [f"{_count((~whole).groupby(table['target']).sum().max(), 'pair')} for {_targets(table)}"]
     for row in table[whole].head(_SHOWN).to_dict("records"):
         ends = f"[{row[f'{number}_low']:.2f}, {row[f'{number}_high']:.2f}]"
-        said.append(f"{row['target']}, all pairs: {row[number]:.2f} {ends}")
+        sentences.append(f"{row['target']}, all pairs: {row[number]:.2f} {ends}")
     if signed:
         pairs = table[~whole].dropna(subset=number)
         sure = pairs[f"{number}_low"].gt(0) | pairs[f"{number}_high"].lt(0)
-        said.append(f"{sure.sum()} of {len(pairs)} numbers of a pair leave out 0")
-    return [*said, _EACH_BY_ITSELF]
+        sentences.append(f"{sure.sum()} of {len(pairs)} numbers of a pair leave out 0")
+    return [*sentences, _EACH_BY_ITSELF]
 
 
 def recovery(table: pd.DataFrame) -> list[str]:

@@ -95,8 +95,8 @@ def _compare(both: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     size = np.sqrt(np.maximum((values**2) @ member, 1e-300))
     signs = np.random.default_rng(settings.seed).integers(0, 2, (_DRAWS, len(values))) * 2 - 1
     largest = np.abs((signs * values) @ member / size).max(axis=1)
-    found = np.abs(values @ member / size)
-    p_value = (1 + (largest[:, None] >= found - 1e-9).sum(axis=0)) / (1 + _DRAWS)
+    observed = np.abs(values @ member / size)
+    p_value = (1 + (largest[:, None] >= observed - 1e-9).sum(axis=0)) / (1 + _DRAWS)
     by_pair = pd.Series(p_value, index=known)
     table["p_value"] = [
         p_value.min() if row.value_1 == ALL else by_pair[row.value_1, row.value_2] for row in table.itertuples()

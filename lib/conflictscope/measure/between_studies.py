@@ -81,6 +81,6 @@ def strength_differences(
         " and ".join(name for name, of in zip("ab", row, strict=True) if not of) for row in zip(*known, strict=True)
     ]
     problems = [f"study {names}: choices do not link all values, or took the place in the list" for names in unknown]
-    told = [problem if names else None for problem, names in zip(problems, unknown, strict=True)]
-    table["problem"] = pd.Series(np.repeat(np.array(told, dtype=object), len(values)), dtype="str")
+    shown = [problem if names else None for problem, names in zip(problems, unknown, strict=True)]
+    table["problem"] = pd.Series(np.repeat(np.array(shown, dtype=object), len(values)), dtype="str")
     return table.astype(dict.fromkeys([*GROUP, "value"], "str"))

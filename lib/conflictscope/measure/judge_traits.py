@@ -21,7 +21,7 @@ _SEVERE = 2.0  # standard deviation of the prior of severity
 _STEP = 1e-4
 
 
-def judge_traits(said: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def judge_traits(readings: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Give severity and discrimination of each judge by a two-parameter logistic model.
 
     P(judge says yes) = σ(a (θ − b)), θ how far a conversation is a yes, standard normal over conversations; a > 0 the
@@ -29,7 +29,7 @@ def judge_traits(said: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
     Parameters
     ----------
-    said : DataFrame
+    readings : DataFrame
         One row for each conversation and judge: ``scenario_id``, ``target``, ``arm``, ``repetition``, ``rater``,
         ``yes`` (bool). Conversations that some judge has not read are left out.
     level : float
@@ -53,7 +53,7 @@ def judge_traits(said: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     others, not against the truth.
     """
     check_level(level)
-    wide = said.pivot(index=CONVERSATION, columns="rater", values="yes").dropna()
+    wide = readings.pivot(index=CONVERSATION, columns="rater", values="yes").dropna()
     judges = list(wide.columns)
     if len(judges) < 3 or wide.empty:
         raise ValueError(

@@ -209,11 +209,11 @@ def _shift_found(study: PlannedStudy, scenarios: int, seed: int) -> float:
     first, second = np.sort(np.array([(place[a], place[b]) for a, b in study.pairs]), axis=1).T
     drawn = []
     for _ in range(_ARRANGEMENTS):
-        said = study.difference * rng.permutation(k)
-        done = said + study.shift * (np.arange(k) == rng.integers(k))
+        expressed = study.difference * rng.permutation(k)
+        revealed = expressed + study.shift * (np.arange(k) == rng.integers(k))
         drawn += [
             _graded_sums(study, strengths, (first, second), scenarios, answers, rng)
-            for strengths, answers in ((said, study.answers), (done, 1))
+            for strengths, answers in ((expressed, study.answers), (revealed, 1))
         ]
     fits = []
     for condition in (drawn[::2], drawn[1::2]):

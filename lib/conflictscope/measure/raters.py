@@ -374,20 +374,20 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
     rows = []
     for check in CHECKS:
         part = both[both["check"].eq(check)]
-        for found in ("yes", "no"):
-            true = part["reading"].eq(found).to_numpy()
-            taken = part["reading_judged"].eq(found).to_numpy()
+        for answer in ("yes", "no"):
+            true = part["reading"].eq(answer).to_numpy()
+            taken = part["reading_judged"].eq(answer).to_numpy()
             score = part["score_judged"].to_numpy(dtype=float)
             hits = int((true & taken).sum())
             rows.append(
                 {
                     "check": check,
-                    "found": found,
+                    "found": answer,
                     "read": len(part),
                     "positives": int(true.sum()),
                     "precision": hits / taken.sum() if taken.any() else np.nan,
                     "recall": hits / true.sum() if true.any() else np.nan,
-                    "average_precision": _average_precision(true, score if found == "yes" else 1 - score),
+                    "average_precision": _average_precision(true, score if answer == "yes" else 1 - score),
                     "by_chance": true.mean() if true.any() else np.nan,
                 }
             )

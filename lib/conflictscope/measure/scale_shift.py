@@ -155,25 +155,25 @@ def _step_down(
     """Fill in the values' shifts, given that those in `moved` have; recur where one more has beyond doubt."""
     level, seed, draws = how
     *parts, basis = problem
-    own = (*(part[rows] for part in parts), basis)
+    with_basis = (*(part[rows] for part in parts), basis)
     k = len(basis)
-    base = _nearest_angle(own, moved)
-    least = _distance(own, moved, base[:, None])[:, 0]
+    base = _nearest_angle(with_basis, moved)
+    least = _distance(with_basis, moved, base[:, None])[:, 0]
     scale_angle[rows] = base
     rest = [v for v in range(k) if v not in moved]
     t = np.empty((len(rows), len(rest)))
     if k > MOST_DRAWN:
         at = (rows[:, None], np.array(rest)[None])
-        values["shift"][at], values["shift_low"][at], t = _shifts_of_many(own, moved, base, rest)
+        values["shift"][at], values["shift_low"][at], t = _shifts_of_many(with_basis, moved, base, rest)
     for column, v in enumerate(rest if k <= MOST_DRAWN else []):
-        angle = _nearest_angle(own, (*moved, v))
-        shift, error = _last_shift(own, (*moved, v), angle)
+        angle = _nearest_angle(with_basis, (*moved, v))
+        shift, error = _last_shift(with_basis, (*moved, v), angle)
         no_scale = np.tan(angle) > _LARGEST_SCALE
-        gained = least - _distance(own, (*moved, v), angle[:, None])[:, 0]
+        gained = least - _distance(with_basis, (*moved, v), angle[:, None])[:, 0]
         t[:, column] = np.sign(shift) * np.sqrt(np.maximum(gained, 0))
         values["shift"][rows, v] = np.where(no_scale, np.nan, shift)
         values["shift_low"][rows, v] = np.where(no_scale, np.nan, error)  # the error, until the bar is known
-    largest = largest_of_t(_correlation(own, moved, base, rest), freedom[rows], draws=draws, seed=seed)
+    largest = largest_of_t(_correlation(with_basis, moved, base, rest), freedom[rows], draws=draws, seed=seed)
     p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + draws)
     bar = np.quantile(largest, level, axis=1)[:, None]
     error = values["shift_low"][rows][:, rest].copy()
@@ -218,23 +218,23 @@ def _distance(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> NDArray
     distance = np.einsum("gmi,gmi->gm", d, toward)
     if not moved:
         return distance
-    own = problem[-1][list(moved)]
-    pull = toward @ own.T
-    inner = own @ inverse @ own.T
+    moved_basis = problem[-1][list(moved)]
+    pull = toward @ moved_basis.T
+    inner = moved_basis @ inverse @ moved_basis.T
     return distance - np.einsum("gmi,gmi->gm", pull, np.linalg.solve(inner, pull[..., None])[..., 0])
 
 
 def _distance_of_many(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> NDArray[np.float64]:
     """Return the distance as `_distance` does, an angle at a time: all matrices at once would not fit into memory."""
     one, two, v11, v22, v12, basis = problem
-    own = basis[list(moved)].T
+    moved_basis = basis[list(moved)].T
     distance = np.empty(angle.shape)
     for g, m in np.ndindex(angle.shape):
         c, s = np.cos(angle[g, m]), np.sin(angle[g, m])
         d = c * two[g] - s * one[g]
-        solved = np.linalg.solve(c * c * v22[g] + s * s * v11[g] - c * s * v12[g], np.column_stack([d, own]))
-        pull = own.T @ solved[:, 0]
-        distance[g, m] = d @ solved[:, 0] - pull @ np.linalg.solve(own.T @ solved[:, 1:], pull)
+        solved = np.linalg.solve(c * c * v22[g] + s * s * v11[g] - c * s * v12[g], np.column_stack([d, moved_basis]))
+        pull = moved_basis.T @ solved[:, 0]
+        distance[g, m] = d @ solved[:, 0] - pull @ np.linalg.solve(moved_basis.T @ solved[:, 1:], pull)
     return distance
 
 
@@ -273,10 +273,10 @@ def _last_shift(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> tuple
     angle = angle[:, None]
     d, inverse = (part[:, 0] for part in _parts(problem, angle))
     turn = -np.sin(angle) * two - np.cos(angle) * one
-    own = np.maximum(np.cos(angle), 1e-6)[:, :, None] * basis[list(moved)].T  # (groups, k − 1, moved)
-    pull = np.swapaxes(own, 1, 2) @ inverse
-    shift = np.linalg.solve(pull @ own, pull @ d[:, :, None])[:, -1, 0]
-    jacobian = np.concatenate([own, turn[:, :, None]], axis=2)
+    derivative = np.maximum(np.cos(angle), 1e-6)[:, :, None] * basis[list(moved)].T  # (groups, k − 1, moved)
+    pull = np.swapaxes(derivative, 1, 2) @ inverse
+    shift = np.linalg.solve(pull @ derivative, pull @ d[:, :, None])[:, -1, 0]
+    jacobian = np.concatenate([derivative, turn[:, :, None]], axis=2)
     information = np.swapaxes(jacobian, 1, 2) @ inverse @ jacobian
     error = np.sqrt(np.maximum(np.linalg.pinv(information)[:, len(moved) - 1, len(moved) - 1], 0))
     return shift, error
@@ -287,12 +287,12 @@ def _shifts_of_many(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return shift, standard error and efficient score of each value in `rest`, the scale being that of all values."""
     d, left = _left(problem, moved, angle)
-    own = np.maximum(np.cos(angle), 1e-6)[:, None, None] * problem[-1][rest]
-    pulled = own @ left
-    information = np.maximum((pulled * own).sum(axis=2), 1e-300)
+    derivative = np.maximum(np.cos(angle), 1e-6)[:, None, None] * problem[-1][rest]
+    pulled = derivative @ left
+    information = np.maximum((pulled * derivative).sum(axis=2), 1e-300)
     shift = (pulled @ d[:, :, None])[..., 0] / information
-    told = np.where(np.tan(angle)[:, None] > _LARGEST_SCALE, np.nan, shift)
-    return told, 1 / np.sqrt(information), shift * np.sqrt(information)
+    estimates = np.where(np.tan(angle)[:, None] > _LARGEST_SCALE, np.nan, shift)
+    return estimates, 1 / np.sqrt(information), shift * np.sqrt(information)
 
 
 def _left(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> tuple[NDArray, NDArray]:
@@ -309,7 +309,7 @@ def _left(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> tuple[NDArr
 
 def _correlation(problem: tuple, moved: tuple[int, ...], angle: NDArray, rest: list[int]) -> NDArray[np.float64]:
     """Return the correlation of the statistics of the values in `rest`, scale and values in `moved` taken out."""
-    own = problem[-1][rest]
-    inner = own @ _left(problem, moved, angle)[1] @ own.T
+    rest_basis = problem[-1][rest]
+    inner = rest_basis @ _left(problem, moved, angle)[1] @ rest_basis.T
     scale = np.sqrt(np.maximum(np.diagonal(inner, axis1=1, axis2=2), 1e-300))
     return inner / scale[:, :, None] / scale[:, None, :]

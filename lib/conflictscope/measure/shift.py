@@ -85,8 +85,8 @@ def fit_both_conditions(graded: GradedShares, errors: JudgeErrors | None = None)
                 "Run notebooks 03 and 04 for the same targets, and gather their choices."
             )
     targets = sorted(graded.groups.loc[default, "target"].unique())
-    said, done = ([(target, condition, "default") for target in targets] for condition in CONDITIONS)
-    return fit_pairs(graded, dict(zip(targets, zip(said, done, strict=True), strict=True)), CONDITIONS, errors)
+    expressed, revealed = ([(target, condition, "default") for target in targets] for condition in CONDITIONS)
+    return fit_pairs(graded, dict(zip(targets, zip(expressed, revealed, strict=True), strict=True)), CONDITIONS, errors)
 
 
 def fit_pairs(

@@ -79,7 +79,7 @@ def check_support(
     lost = None if errors is None else _lost_when_corrected(sums, orders, errors, settings)
     rows = []
     for g, group in enumerate(graded.groups.to_dict("records")):
-        told = by_group.get(tuple(group.values()), sure.head(0))
+        orders_known = by_group.get(tuple(group.values()), sure.head(0))
         reasons: dict[str, str | None] = dict.fromkeys(CHECKS)  # check → why it fails; None: it holds
         applies = dict.fromkeys(CHECKS, bool(linked[g])) | {"linked": True, "listed": bool(both[g].any())}
         if not linked[g]:
@@ -88,12 +88,12 @@ def check_support(
             )
         if surely_turned[g] > MOST_TURNED:
             reasons["listed"] = f"the order of the options decides {turned[g]:.0%} of the scenarios"
-        if told.empty:
+        if orders_known.empty:
             reasons["apart"] = "no value surely stands above another"
         if off[g] > LARGEST_MISFIT:
             reasons["fit"] = f"pairs are off by {off[g]:.2f}"
-        if not told["holds"].all():
-            reasons["missing"] = _hanging(told)
+        if not orders_known["holds"].all():
+            reasons["missing"] = _hanging(orders_known)
         reasons["judge"], applies["judge"] = _judge(group, g, kappa, lost, bool(linked[g]))
         failed = [name for name in CHECKS if applies[name] and reasons[name]]
         rows.append(
@@ -103,7 +103,7 @@ def check_support(
             | {
                 "supported": not failed,
                 "why_not": "; ".join(str(reasons[name]) for name in failed) or None,
-                "unless": _unless(told),
+                "unless": _unless(orders_known),
             }
         )
     words = dict.fromkeys(("order", "why_not", "unless"), "str")
@@ -148,11 +148,11 @@ def _hanging(sure: pd.DataFrame) -> str:
     """Return how many sure orders hang on answers without a choice, and from which share of them on."""
     hanging = sure[~sure["holds"]]
     weakest = hanging.loc[hanging["missing_unsure"].idxmin()]
-    told = f"{len(hanging)} of {len(sure)} sure orders hang on answers without a choice"
+    sentence = f"{len(hanging)} of {len(sure)} sure orders hang on answers without a choice"
     if not np.isfinite(weakest["missing_unsure"]):
-        return told  # only those of other pairs, all at once, make it unsure
+        return sentence  # only those of other pairs, all at once, make it unsure
     return (
-        f"{told}: {weakest['above']} > {weakest['below']} if more than {weakest['missing_unsure']:.0%} of "
+        f"{sentence}: {weakest['above']} > {weakest['below']} if more than {weakest['missing_unsure']:.0%} of "
         f"{weakest['missing']} went against it"
     )
 

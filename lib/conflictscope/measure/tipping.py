@@ -275,8 +275,8 @@ def _judge_tips_of_many(sums: PairSums, fit: Strengths) -> NDArray[np.float64]:
     tips = np.zeros((len(sums.n), sums.k, sums.k))
     for g, influence in enumerate(fit.influence):
         gap = fit.strengths[g][:, None] - fit.strengths[g][None, :]
-        own = (influence[sums.first, pairs] - influence[sums.second, pairs]) * sums.n[g]
-        slope = _of_both(influence @ (sums.n[g][:, None] * signs), own, sums, -1)
+        influence_of_pair = (influence[sums.first, pairs] - influence[sums.second, pairs]) * sums.n[g]
+        slope = _of_both(influence @ (sums.n[g][:, None] * signs), influence_of_pair, sums, -1)
         tips[g] = np.where(gap > 0, gap / np.maximum(slope, 1e-300), 0)
     return np.where(tips >= 1, np.inf, tips)
 
@@ -292,11 +292,11 @@ def _missing_tips_of_many(sums: PairSums, missing: NDArray, bar: NDArray | None,
             c, variance = fit.covariance[g], np.diagonal(fit.covariance[g])
             error = np.sqrt(np.maximum(variance[:, None] + variance[None, :] - 2 * c, 0))
             gap = gap - np.nan_to_num(bar[g]) * error
-        own = (influence[sums.first, pairs] - influence[sums.second, pairs]) * missing[g]
+        influence_of_pair = (influence[sums.first, pairs] - influence[sums.second, pairs]) * missing[g]
         even = 0.5 - fit.fitted[g]
         # half of what is missing on either side, and what each further share moves
-        halved = _of_both(influence @ ((missing[g] * even)[:, None] * np.abs(signs)), own * even, sums, 1)
-        slope = _of_both(influence @ (missing[g][:, None] * signs), own, sums, -1)
+        halved = _of_both(influence @ ((missing[g] * even)[:, None] * np.abs(signs)), influence_of_pair * even, sums, 1)
+        slope = _of_both(influence @ (missing[g][:, None] * signs), influence_of_pair, sums, -1)
         share = 0.5 + np.where(slope > 1e-12, (gap + halved) / np.maximum(slope, 1e-12), np.inf)
         tips[g] = np.where(gap > 0, np.where(share > 1, np.inf, np.maximum(share, 0)), 0)
     return tips

@@ -99,7 +99,7 @@ class Provider(Protocol):
     async def cancel(self, batch_id: str) -> None:
         """End a batch before its time; what was answered stays."""
 
-    def results(self, told: Told) -> AsyncIterator[bytes]:
+    def results(self, state: Told) -> AsyncIterator[bytes]:
         """Return the lines of a batch's results and errors."""
 
     async def close(self) -> None:
@@ -162,9 +162,9 @@ class OpenAIBatches:
         except (openai.ConflictError, openai.BadRequestError):
             return
 
-    async def results(self, told: Told) -> AsyncIterator[bytes]:
+    async def results(self, state: Told) -> AsyncIterator[bytes]:
         """Download the files as they come."""
-        for file in told.files:
+        for file in state.files:
             async with self._client.files.with_streaming_response.content(file) as response:
                 rest = b""
                 async for chunk in response.iter_bytes():
@@ -246,15 +246,15 @@ class Folder:
                 notes.append(f"{file}: line {unread[0]} is no whole result ({len(unread):,} such lines).")
         ended = not missing or self._is_ended(number)
         note = f"{path}: {len(missing):,} of {len(by_file[path]):,} requests have no result yet."
-        told = Told(ended, note="" if ended else " ".join([note, *notes]))
-        self._looked_at[number] = state, told
-        return told
+        ended_with = Told(ended, note="" if ended else " ".join([note, *notes]))
+        self._looked_at[number] = state, ended_with
+        return ended_with
 
     async def cancel(self, batch_id: str) -> None:
         """Take it as ended."""
         (self._folder / f"{batch_id.partition('-')[0]}.ended").touch()
 
-    async def results(self, told: Told) -> AsyncIterator[bytes]:
+    async def results(self, state: Told) -> AsyncIterator[bytes]:
         """Read all files of results."""
         for path in sorted(self._folder.glob("*.jsonl")):
             if not self._is_requests(path):

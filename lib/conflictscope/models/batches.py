@@ -252,22 +252,22 @@ class Batches:
         batch_id, hours = batch.batch_id, self._model.batch_hours
         if batch_id is None:
             return False  # another process has found the queue full
-        told = await self._ask(lambda: self._provider.check(batch_id))
-        self._notes[batch.number] = told.note
-        if told.later:
+        state = await self._ask(lambda: self._provider.check(batch_id))
+        self._notes[batch.number] = state.note
+        if state.later:
             await self._set_id(batch, None)
             return False
         old = hours is not None and time.time() - batch.created > 3600 * hours
-        if told.ended:
-            await self._collect(batch, told)
+        if state.ended:
+            await self._collect(batch, state)
         elif old:
             await self._ask(lambda: self._provider.cancel(batch_id))
         return old
 
-    async def _collect(self, batch: Handed, told: Told) -> None:
+    async def _collect(self, batch: Handed, state: Told) -> None:
         """Store what a batch has brought; it is closed when all of that is stored."""
         calls = {row["key"]: row for row in await self._store.apply(lambda c: _rows_of(c, batch.number))}
-        for line, problem in dict(told.problems).items():
+        for line, problem in dict(state.problems).items():
             if line == 0:
                 await self._store.apply(lambda connection: _close(connection, batch.number))
                 raise ConnectionError(
@@ -284,7 +284,7 @@ class Batches:
             lines = 0
             try:
                 jobs: list[Coroutine[Any, Any, Any]] = []
-                async for text in self._provider.results(told):
+                async for text in self._provider.results(state):
                     read = read_line(text)
                     lines += read is not None
                     strangers |= read is not None and read[0] not in calls
@@ -300,7 +300,7 @@ class Batches:
                 await asyncio.gather(*jobs)
             except (openai.OpenAIError, httpx2.HTTPError):
                 lines = -1
-            if lines >= told.answered:
+            if lines >= state.answered:
                 break
             await asyncio.sleep(seconds)
         else:
@@ -309,7 +309,7 @@ class Batches:
                     f"model {self._model.name!r} at {self._place}: the results of a batch cannot be fetched. Run the "
                     "same command again: what was fetched is stored, and nothing is asked twice."
                 )
-        if told.may_be_anothers and strangers and not ours:
+        if state.may_be_anothers and strangers and not ours:
             self._not_it[batch.number].add(str(batch.batch_id))
             await self._set_id(batch, None)
             return
@@ -324,10 +324,10 @@ class Batches:
             if status == 200:
                 raw = read_completion(body, 0.0)
             elif isinstance(status, int):
-                told = body.get("error", body) if isinstance(body, dict) else body
-                raw = read_block(status, told, 0.0)
+                failure = body.get("error", body) if isinstance(body, dict) else body
+                raw = read_block(status, failure, 0.0)
                 if raw is None and 400 <= status < 500 and status not in (408, 409, 429):
-                    self.failed[row["key"]] = f"Error code: {status} - {_words(told)}"
+                    self.failed[row["key"]] = f"Error code: {status} - {_words(failure)}"
         except ValueError as problem:
             self.failed[row["key"]] = f"not an answer: {problem}"
         if raw is None:
@@ -401,7 +401,7 @@ def _open_batches(connection: sa.Connection, model: str) -> list[Handed]:
     """Return a model's open batches, oldest first."""
     row = BATCHES.c
     query = sa.select(row.number, row.batch_id, row.created, row.calls).where(row.model == model, row.open)
-    return [Handed(*found) for found in connection.execute(query.order_by(row.created, row.number))]
+    return [Handed(*columns) for columns in connection.execute(query.order_by(row.created, row.number))]
 
 
 def _record(connection: sa.Connection, about: dict[str, Any], rows: list[dict[str, Any]]) -> bool:

@@ -93,9 +93,9 @@ class AnthropicBatches:
         except (openai.ConflictError, openai.BadRequestError):
             return
 
-    async def results(self, told: Told) -> AsyncIterator[bytes]:
+    async def results(self, state: Told) -> AsyncIterator[bytes]:
         """Download results as they come, in OpenAI's form."""
-        async with self._http.stream("GET", f"{self._url}/{told.files[0]}/results") as response:
+        async with self._http.stream("GET", f"{self._url}/{state.files[0]}/results") as response:
             if not response.is_success:
                 raise status_error(response, await response.aread())
             async for line in response.aiter_lines():

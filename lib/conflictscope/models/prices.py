@@ -72,9 +72,9 @@ def find_prices(base_url: str, id: str, reference: str | None = None) -> Prices:
     provider, _, model_id = (reference or "").partition("/")
     try:
         if reference is None:
-            found, model = get_snapshot().find_provider_model(id, None, None, base_url)
+            provider_found, model = get_snapshot().find_provider_model(id, None, None, base_url)
         else:
-            found, model = get_snapshot().find_provider_model(model_id, None, provider, None)
+            provider_found, model = get_snapshot().find_provider_model(model_id, None, provider, None)
     except LookupError:
         if reference is None:
             return UNKNOWN
@@ -84,15 +84,15 @@ def find_prices(base_url: str, id: str, reference: str | None = None) -> Prices:
         ) from None
     listed = model.get_prices(datetime.now(UTC))
     per_token = {kind: _dollars(getattr(listed, f"{kind}_mtok")) for kind in ("input", "output", "cache_read")}
-    return Prices(per_token["input"], per_token["output"], per_token["cache_read"], f"{found.id}/{model.id}")
+    return Prices(per_token["input"], per_token["output"], per_token["cache_read"], f"{provider_found.id}/{model.id}")
 
 
-def override(prices: Prices, own: Mapping[str, float | None]) -> Prices:
+def override(prices: Prices, stated: Mapping[str, float | None]) -> Prices:
     """Return prices with those that an entry gives itself, by name, in their place.
 
     An own input price holds for cached tokens too, unless the entry gives a price of its own for these.
     """
-    given = {name: price for name, price in own.items() if price is not None}
+    given = {name: price for name, price in stated.items() if price is not None}
     if not given:
         return prices
     cached = given.get("cached", given.get("input", prices.cached))

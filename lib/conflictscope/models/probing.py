@@ -316,12 +316,12 @@ def find_disagreements(model: Model, probe: Probe) -> list[str]:
         sentences.append("refused_options names temperature, and the endpoint took one")
     if "temperature" not in model.refused_options and not probe.temperature:
         sentences.append("refused_options does not name temperature, and the endpoint refused it")
-    own = next((name for name in LIMITS if name in model.options), model.token_limit_name)
-    limit = None if "max_tokens" in model.refused_options else own
+    limit_named = next((name for name in LIMITS if name in model.options), model.token_limit_name)
+    limit = None if "max_tokens" in model.refused_options else limit_named
     if limit != probe.token_limit:
         obeyed = probe.token_limit or f"neither {' nor '.join(LIMITS)}"
-        said = f"token_limit_name is {limit}" if limit else "refused_options names max_tokens"
-        sentences.append(f"{said}, and the endpoint obeyed {obeyed}")
+        shown = f"token_limit_name is {limit}" if limit else "refused_options names max_tokens"
+        sentences.append(f"{shown}, and the endpoint obeyed {obeyed}")
     if probe.system_role is not None and model.system_role != probe.system_role:
         taken = "took a" if probe.system_role else "took no"
         sentences.append(f"system_role is {str(model.system_role).lower()}, and the endpoint {taken} system message")
@@ -342,7 +342,7 @@ def read_probes(models_file: Path) -> dict[str, Probe]:
     if not path.exists():
         return {}
     try:
-        return {name: Probe(**found) for name, found in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {name: Probe(**fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as problem:
         raise ValueError(f"{path} is no file of probes ({problem}); remove it and probe again.") from None
 
@@ -374,8 +374,8 @@ async def _find_limit(line: _Line) -> str | None:
 
 async def _find_system_role(line: _Line, plain: _Answer, room: Mapping[str, int]) -> bool | None:
     """Return whether a system message is taken, and reaches the model: by the tokens counted, else by what it says."""
-    told, asked = {"role": "system", "content": _TOLD}, {"role": "user", "content": _ASKED}
-    answer = await line.ask([told, asked], "system message", **room)
+    system, asked = {"role": "system", "content": _TOLD}, {"role": "user", "content": _ASKED}
+    answer = await line.ask([system, asked], "system message", **room)
     if answer is None:
         return False
     counted, before = answer.raw.prompt_tokens, plain.raw.prompt_tokens

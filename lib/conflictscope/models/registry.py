@@ -215,11 +215,11 @@ class Model:
         ValueError
             If ``prices`` names what the list does not have.
         """
-        own = {"input": self.input_price, "output": self.output_price, "cached": self.cached_price}
+        stated = {"input": self.input_price, "output": self.output_price, "cached": self.cached_price}
         if self.input_price is not None and self.output_price is not None:
-            return override(Prices(), own)
+            return override(Prices(), stated)
         try:
-            return override(find_prices(self.base_url, self.id, self.prices), own)
+            return override(find_prices(self.base_url, self.id, self.prices), stated)
         except ValueError as problem:
             raise ValueError(f"model {self.name!r}: prices: {problem}") from None
 
@@ -377,7 +377,7 @@ def _as_key(key: object) -> str:
 
 def _in_words(error: Any) -> str:
     """Return what pydantic finds wrong with an entry: the key, what was found and what was expected."""
-    key, found = str(error["loc"][0]), error["input"]
+    key, given = str(error["loc"][0]), error["input"]
     known_fields = Model.__pydantic_fields__  # type: ignore[attr-defined]
     if key not in known_fields:
         known = sorted(set(known_fields) - {"name"})
@@ -387,13 +387,13 @@ def _in_words(error: Any) -> str:
         return f"{key} is missing."
     expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else known_fields[key].description
     if key == "refused_options" and len(error["loc"]) > 1:
-        found = [found]
+        given = [given]
     alternatives = re.findall(r"'(\w+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else ()
     near = did_you_mean(error["input"], alternatives) or "."
     # what was found may be a key: where its variable belongs, within an address, among the options, or by its look
-    secret = key in ("key_variable", "options") or (key == "base_url" and any(mark in str(found) for mark in "@?#"))
-    secret |= bool(_LIKE_A_KEY.search(str(found)))
-    return f"{key}: {'' if secret else f'found {found!r}; '}expected {expected}{near}"
+    secret = key in ("key_variable", "options") or (key == "base_url" and any(mark in str(given) for mark in "@?#"))
+    secret |= bool(_LIKE_A_KEY.search(str(given)))
+    return f"{key}: {'' if secret else f'found {given!r}; '}expected {expected}{near}"
 
 
 def _cast_problems(cast: object, models: Mapping[str, Model]) -> list[str]:

@@ -520,8 +520,8 @@ def _is_moderation(error: object) -> bool:
 
 def _words(error: object) -> str:
     """Return in a line what an error says."""
-    said = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(storable_text(said) or error or "no reason given").split())[:500]
+    message = error.get("message") if isinstance(error, dict) else error
+    return " ".join(str(storable_text(message) or error or "no reason given").split())[:500]
 
 
 def _read_content(content: object) -> tuple[str | None, str | None, str | None]:
@@ -649,10 +649,10 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
 
 def _check_reasons(parsed: BaseModel, messages: Sequence[Mapping[str, str]]) -> None:
     """Refuse a reason that is a piece of the instruction: a small model fills in the form and judges nothing."""
-    told = " ".join(without_fences(message["content"]) for message in messages if message["role"] != "assistant")
+    text = " ".join(without_fences(message["content"]) for message in messages if message["role"] != "assistant")
     for name in _REASONS & type(parsed).model_fields.keys():
         words = getattr(parsed, name).lower().strip(" .;:\"'").split()
-        if len(words) >= _ECHOED_WORDS and " ".join(words) in " ".join(told.lower().split()):
+        if len(words) >= _ECHOED_WORDS and " ".join(words) in " ".join(text.lower().split()):
             raise ValueError(f"{name}: repeats the instruction, and gives no reason")
 
 

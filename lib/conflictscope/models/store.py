@@ -270,12 +270,12 @@ class CallStore:
         OSError
             If its file is no longer the one that was opened, and nobody was told yet.
         """
-        told = self.gone
+        gone = self.gone
         if not self._closed:
             self._closed = True
             self._jobs.put(None)
         self._thread.join()
-        if self.gone is not told and self.gone is not None:
+        if self.gone is not gone and self.gone is not None:
             raise self.gone
 
     async def _do(self, job: "_Job") -> Any:

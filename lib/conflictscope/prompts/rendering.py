@@ -162,14 +162,14 @@ def prompt_files(folder: Path | None = None) -> dict[str, Path]:
                 f"prompts_folder: {path}: no prompt has this name; expected some of {known}"
                 f"{did_you_mean(name, known) or '.'}"
             )
-        own, theirs = (
+        form, expected = (
             {"fields": sorted(parts.fields), "roles": [role for role, _ in parts.templates]}
             for parts in (_read(path), _read(shipped[path.stem]))
         )
-        for what, found in own.items():
-            if found != theirs[what]:
+        for what, named in form.items():
+            if named != expected[what]:
                 raise ValueError(
-                    f"prompts_folder: {path}: found {what} {found}; expected {theirs[what]}, as in the shipped prompt."
+                    f"prompts_folder: {path}: found {what} {named}; expected {expected[what]}, as in the shipped one."
                 )
     return shipped | {path.stem: path for path in names.values()}
 
@@ -195,8 +195,8 @@ def _load(name: str) -> _Parts:
     if not shipped.exists():
         known = sorted(prompt_files())
         raise ValueError(f"unknown prompt {name!r}; expected one of {known}{did_you_mean(name, known) or '.'}")
-    own = _overlay / shipped.name if _overlay else shipped
-    return _read(own if own.exists() else shipped)
+    file = _overlay / shipped.name if _overlay else shipped
+    return _read(file if file.exists() else shipped)
 
 
 @cache

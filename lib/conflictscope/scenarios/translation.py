@@ -66,8 +66,8 @@ async def translate_scenarios(
         if isinstance(reply.parsed, Scenario):
             kept = {name: row[name] for name in ("value_1", "value_2", "structure", "severity", "author")}
             acting = None if pd.isna(row["acting_value"]) else row["acting_value"]
-            told = kept | {"acting_value": acting, "source": row["scenario_id"]} | reply.parsed.model_dump()
-            rows.append(as_scenario(told, [row["value_1"], row["value_2"]]))
+            fields = kept | {"acting_value": acting, "source": row["scenario_id"]} | reply.parsed.model_dump()
+            rows.append(as_scenario(fields, [row["value_1"], row["value_2"]]))
         else:
             lost.append({"scenario_id": row["scenario_id"], "problem": reply.problem or reply.outcome})
     return as_table(rows), pd.DataFrame(lost, columns=["scenario_id", "problem"])
@@ -116,8 +116,8 @@ async def audit_translation(
         {
             "scenario_id": rows["scenario_id"],
             "source": rows["outline_id"],
-            "same": pd.array([None if found is None else found.same for found in read], dtype="boolean"),
-            "reason": pd.array([None if found is None else found.reason for found in read], dtype="str"),
+            "same": pd.array([None if verdict is None else verdict.same for verdict in read], dtype="boolean"),
+            "reason": pd.array([None if verdict is None else verdict.reason for verdict in read], dtype="str"),
             "back": rows["description"],
             "problem": pd.array([None if r.problem is None else r.problem for r in replies], dtype="str"),
         }

@@ -104,9 +104,9 @@ def load_value_set(path: Path | str) -> ValueSet:
     """
     path = Path(path)
     if not path.exists():
-        found = sorted(p.name for p in path.parent.glob("*") if p.suffix in (".yaml", ".yml", ".json"))
+        names = sorted(p.name for p in path.parent.glob("*") if p.suffix in (".yaml", ".yml", ".json"))
         near = near_file(path) or "."
-        raise FileNotFoundError(f"value set {path} is not there; {path.parent} has {found or 'no value sets'}{near}")
+        raise FileNotFoundError(f"value set {path} is not there; {path.parent} has {names or 'no value sets'}{near}")
     content, place = read_mapping(path), places_in(path)
     if path.suffix.lower() == ".json":
         content = {"values": content}
@@ -126,19 +126,19 @@ def load_value_set(path: Path | str) -> ValueSet:
     return ValueSet(name, tuple(values), tuple(pairs))
 
 
-def _shown(found: object) -> str:
+def _shown(given: object) -> str:
     """Return what is in a file, cut if it is long."""
-    return repr(found) if len(repr(found)) <= 90 else f"{repr(found)[:80]}…"
+    return repr(given) if len(repr(given)) <= 90 else f"{repr(given)[:80]}…"
 
 
-def _read_values(found: object, place: Callable[..., str]) -> tuple[list[Value], list[str]]:
+def _read_values(given: object, place: Callable[..., str]) -> tuple[list[Value], list[str]]:
     """Return the values and what is wrong with them."""
-    if not isinstance(found, dict) or len(found) < 2:
+    if not isinstance(given, dict) or len(given) < 2:
         return [], [
-            f"{place('values')}values: found {_shown(found)}; expected a mapping of at least two names to definitions."
+            f"{place('values')}values: found {_shown(given)}; expected a mapping of at least two names to definitions."
         ]
     values, problems = [], []
-    for name, entry in found.items():
+    for name, entry in given.items():
         entry = entry if isinstance(entry, dict) else {"definition": entry}
         definition: Any = entry.get("definition")
         group: Any = entry.get("group")
@@ -202,27 +202,27 @@ def _problem_of_value(
 
 
 def _read_pairs(
-    found: object, values: Sequence[Value], place: Callable[..., str]
+    given: object, values: Sequence[Value], place: Callable[..., str]
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the pairs, each in the order of the values, and what is wrong with them."""
     order = {value.name: number for number, value in enumerate(values)}
     everything = list(itertools.combinations(order, 2))
-    if found == "all":
+    if given == "all":
         return everything, []
-    if found == "between_groups":
+    if given == "between_groups":
         group = {value.name: value.group for value in values}
         if without := [name for name in order if not group[name]]:
             return [], [
                 f"{place('pairs')}pairs: between_groups needs a group for every value; {_shown(without)} have none."
             ]
         return [(a, b) for a, b in everything if group[a] != group[b]], []
-    if isinstance(found, dict):
-        each, seed, listed = found.get("each"), found.get("seed", 0), found.get("without", [])
+    if isinstance(given, dict):
+        each, seed, listed = given.get("each"), given.get("seed", 0), given.get("without", [])
         barred, wrong = _read_listed(listed, order, place) if isinstance(listed, list) else ([], [])
         if wrong:
             return [], wrong
         fits = each is None or (type(each) is int and type(seed) is int and 2 <= each < len(order))
-        if set(found) <= {"each", "seed", "without"} and fits and (barred or each is not None):
+        if set(given) <= {"each", "seed", "without"} and fits and (barred or each is not None):
             if each is None:
                 left_out = set(barred)
                 return [pair for pair in everything if pair not in left_out], []
@@ -231,25 +231,25 @@ def _read_pairs(
             except ValueError as problem:
                 return [], [f"{place('pairs')}pairs: {problem}"]
         return [], [
-            f"{place('pairs')}pairs: found {_shown(found)}; expected each, in how many pairs a value is, from 2 to "
+            f"{place('pairs')}pairs: found {_shown(given)}; expected each, in how many pairs a value is, from 2 to "
             f"{len(order) - 1}, and perhaps seed, a whole number; or without, a list of pairs of names; or both."
         ]
-    if not isinstance(found, list):
-        near = did_you_mean(found, ["all", "between_groups"]) if isinstance(found, str) else ""
+    if not isinstance(given, list):
+        near = did_you_mean(given, ["all", "between_groups"]) if isinstance(given, str) else ""
         return [], [
-            f"{place('pairs')}pairs: found {_shown(found)}; expected 'all', 'between_groups', each: a number, or a "
+            f"{place('pairs')}pairs: found {_shown(given)}; expected 'all', 'between_groups', each: a number, or a "
             f"list of pairs of names{near or '.'}"
         ]
-    return _read_listed(found, order, place)
+    return _read_listed(given, order, place)
 
 
 def _read_listed(
-    found: list, order: dict[str, int], place: Callable[..., str]
+    given: list, order: dict[str, int], place: Callable[..., str]
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the pairs of a list, each in the order of the values, and what is wrong with them."""
     pairs: dict[tuple[str, str], None] = {}
     problems = []
-    for number, pair in enumerate(found):
+    for number, pair in enumerate(given):
         names = (
             [unicodedata.normalize("NFC", n) if isinstance(n, str) else n for n in pair]
             if isinstance(pair, list)

@@ -113,8 +113,8 @@ def judge_conversation(task: Task, judge: SimulatedJudge) -> dict:
     decided = uniform("leaning", *about) < 0.7
     leaning = {"A": 1 if decided else 2, "B": 7 if decided else 6}.get(action, 4)
     say = _SAY["verdict"]
-    told = say["refusal"] if action == "refusal" else say["nothing"] if not reply else say.get(action)
-    reasoning = (told or pick(say["action"], "reasoning", *about)).format(
+    reason = say["refusal"] if action == "refusal" else say["nothing"] if not reply else say.get(action)
+    reasoning = (reason or pick(say["action"], "reasoning", *about)).format(
         quoted=" ".join(reply.split()[:14]).rstrip(",.;:"), described=_start(actions.get(action, "")), action=action
     )
     return {"reasoning": reasoning, "action": action, "leaning": leaning}

@@ -151,9 +151,9 @@ def _logprobs(answer: Answer) -> dict | None:
     before, _, after = answer.text.rpartition(letter)
     weights = {"A": -log1p(exp(-answer.toward_a)), "B": -log1p(exp(answer.toward_a))}
     ranked = sorted(weights, key=lambda token: -weights[token])
-    said = _token(letter, weights[letter]) | {"top_logprobs": [_token(token, weights[token]) for token in ranked]}
+    first = _token(letter, weights[letter]) | {"top_logprobs": [_token(token, weights[token]) for token in ranked]}
     around = [_token(text) | {"top_logprobs": [_token(text)]} for text in (before, after) if before]
-    return {"content": [*around[:1], said, *around[1:]], "refusal": None}
+    return {"content": [*around[:1], first, *around[1:]], "refusal": None}
 
 
 def _token(text: str, logprob: float = 0.0) -> dict:

@@ -94,7 +94,7 @@ def list_tenets(task: Task) -> dict:
     A sentence that begins by naming what it asks for, "Candour: …", gives its name; else its longest words do.
     """
     (passage,) = task.texts("passage")
-    found = []
+    tenets = []
     for part in _SENTENCE.findall(passage):
         sentence = part.lstrip(" \t\r#*-")
         if not (duty := _DUTY.search(sentence)):
@@ -103,8 +103,10 @@ def list_tenets(task: Task) -> dict:
         longest = sorted(set(_LONG_WORD.findall(duty[1])), key=lambda word: (-len(word), word))[:2]
         name = named[1] if named else " ".join(word for word in _LONG_WORD.findall(duty[1]) if word in longest)
         if name:
-            found.append({"name": name[:60].strip(), "definition": f"holding to this: {duty[1]}", "sentence": sentence})
-    return {"tenets": found}
+            tenets.append(
+                {"name": name[:60].strip(), "definition": f"holding to this: {duty[1]}", "sentence": sentence}
+            )
+    return {"tenets": tenets}
 
 
 def write_scenario(task: Task) -> dict[str, str]:
@@ -264,8 +266,8 @@ def _stands(value: tuple[str, str], mode: str, masked: tuple[str, str]) -> list[
     """Return a value's stands; its definition is quoted where it has no angles of its own."""
     name, definition = value
     angles = load_angles()
-    if own := angles.get(canonical(name)):
-        return [Stand(angle) for angle in own[mode]]
+    if stand := angles.get(canonical(name)):
+        return [Stand(angle) for angle in stand[mode]]
     principle = principle_of(definition, masked) or "what counts most"
     return [Stand(angle, principle) for angle in angles["any"][mode]]
 

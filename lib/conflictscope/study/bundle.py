@@ -183,30 +183,32 @@ def open_bundle(file: Path, folder: Path) -> Bundle:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError) as problem:
         raise ValueError(f"{file} is no bundle, or is damaged: {problem}") from None
     except ValueError as problem:
-        said = str(problem)
-        raise ValueError(said if str(file) in said else f"{file} is no bundle, or is damaged: {said}") from None
+        message = str(problem)
+        raise ValueError(
+            message if str(file) in message else f"{file} is no bundle, or is damaged: {message}"
+        ) from None
     return bundle
 
 
 def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: ValueSet, file: str) -> None:
     """Write the bundle's members."""
-    told = {name: value for name, value in parameters.values.items() if name not in _OF_REPLAY}
+    recorded = {name: value for name, value in parameters.values.items() if name not in _OF_REPLAY}
     inputs: dict[str, Path] = {}
-    for name, paths in input_files(told, parameters.root).items():
+    for name, paths in input_files(recorded, parameters.root).items():
         for number, path in enumerate(paths):
             # scenarios have a name of their owner's, which goes into no bundle
-            own = f"given{_form_of(path)}" if name == "scenarios" else path.name
-            inputs[f"inputs/{name}/{number}/{own}"] = path
+            member_name = f"given{_form_of(path)}" if name == "scenarios" else path.name
+            inputs[f"inputs/{name}/{number}/{member_name}"] = path
         places = [member for member in inputs if member.startswith(f"inputs/{name}/")]
-        told[name] = places[0] if name == "scenarios" else [str(PurePosixPath(place).parent) for place in places]
+        recorded[name] = places[0] if name == "scenarios" else [str(PurePosixPath(place).parent) for place in places]
     # the shipped ones too: a sentence reworded since would ask what no reply answers
     inputs |= {f"prompts/{path.name}": path for path in prompt_files(prompts_folder(parameters)).values()}
-    told["prompts_folder"] = "prompts"
+    recorded["prompts_folder"] = "prompts"
     head = {
         "format": FORMAT,
         "study": parameters.study,
         "notebooks": [name for name in parameters.notebooks if name in manifest["notebooks"]],
-        "parameters": told,
+        "parameters": recorded,
         "tables": table_contents(parameters.path("run_folder")),
         "figures": figure_hashes(parameters.path("figures_folder")),
         "packages": manifest["packages"],
@@ -217,7 +219,7 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
         _add(packed, _HEAD, json.dumps(head, indent=1, ensure_ascii=False))
         _add(packed, FILE, json.dumps(manifest, indent=1, ensure_ascii=False))
         _add(packed, _VALUE_SET, _as_yaml(_of_value_set(values)))
-        _add(packed, _MODELS, _as_yaml({"models": _of_models(registry, told)}))
+        _add(packed, _MODELS, _as_yaml({"models": _of_models(registry, recorded)}))
         for name, path in inputs.items():
             _add(packed, name, path.read_bytes())
         members = [*packed.namelist(), _CALLS]
@@ -267,7 +269,7 @@ def describe_crate(study: str, manifest: Mapping[str, Any], members: Iterable[st
         }
         for name in members
     ]
-    times = [told["began"] for told in manifest["notebooks"].values()]
+    times = [notebook["began"] for notebook in manifest["notebooks"].values()]
     root = {
         "@id": "./",
         "@type": "Dataset",
@@ -331,9 +333,9 @@ def _of_value_set(values: ValueSet) -> dict[str, Any]:
     return {"name": values.name, "values": values.entries, "pairs": [list(pair) for pair in values.pairs]}
 
 
-def _of_models(registry: Registry, told: Mapping[str, object]) -> dict[str, Any]:
+def _of_models(registry: Registry, values: Mapping[str, object]) -> dict[str, Any]:
     """Return the entries of the models that a parameter names; a key is in none, only its variable's name."""
-    mentioned = [item for value in told.values() for item in (value if isinstance(value, list) else [value])]
+    mentioned = [item for value in values.values() for item in (value if isinstance(value, list) else [value])]
     names = sorted({name for name in mentioned if isinstance(name, str) and name in registry})
     return {name: entry_of(registry[name]) for name in names}
 
@@ -377,11 +379,11 @@ def _read_head(file: Path, packed: zipfile.ZipFile) -> dict[str, Any]:
         head = json.loads(packed.read(_HEAD))
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"{file}: {_HEAD} cannot be read: {problem}") from None
-    found = head.pop("format", None) if isinstance(head, dict) else None
-    if found != FORMAT:
+    version = head.pop("format", None) if isinstance(head, dict) else None
+    if version != FORMAT:
         raise ValueError(
-            f"{file} is a bundle of format {found!r}; this version of conflictscope reads {FORMAT}. Replay it with the "
-            "version that made it."
+            f"{file} is a bundle of format {version!r}; this version of conflictscope reads {FORMAT}. Replay it "
+            "with the version that made it."
         )
     expected = {field.name: field.type for field in fields(Bundle) if field.name != "folder"}
     if set(head) != set(expected):

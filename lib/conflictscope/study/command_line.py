@@ -177,8 +177,8 @@ def run(
         except (ValueError, OSError, RuntimeError) as problem:
             if len(studies) == 1 or (code := _exit_code(problem)) is None or code > 128:
                 raise
-            said = _in_words(problem)
-            _say(f"conflictscope: {'' if study.name in said else f'{study.name}: '}{said}", err=True)
+            message = _in_words(problem)
+            _say(f"conflictscope: {'' if study.name in message else f'{study.name}: '}{message}", err=True)
             codes.append(code)
     if codes:
         sys.exit(codes[0])
@@ -369,13 +369,13 @@ def probe(
     if only_list:
         _say("\n".join(asyncio.run(probing.list_models(described))))
         return
-    found = asyncio.run(probing.probe_model(described))
-    file = probing.store_probe(models, model, found)
-    _say("\n".join([f"{model}: {described.id} at {described.base_url}", *probing.describe_probe(found)]))
-    entry = yaml.safe_dump({model: probing.make_entry(described, found)}, sort_keys=False, allow_unicode=True)
+    measured = asyncio.run(probing.probe_model(described))
+    file = probing.store_probe(models, model, measured)
+    _say("\n".join([f"{model}: {described.id} at {described.base_url}", *probing.describe_probe(measured)]))
+    entry = yaml.safe_dump({model: probing.make_entry(described, measured)}, sort_keys=False, allow_unicode=True)
     _say(f"\nIts entry in {models}, under models:\n\n{textwrap.indent(entry, '  ')}")
     if model in registry:
-        for sentence in probing.find_disagreements(registry[model], found) or ["The entry that is there agrees."]:
+        for sentence in probing.find_disagreements(registry[model], measured) or ["The entry that is there agrees."]:
             _say(sentence)
     given = "".join(
         f" {option} {value}"
@@ -470,22 +470,22 @@ def replay(file: Path, out: Path | None) -> None:
     from conflictscope.study.bundle import replay_bundle
     from conflictscope.study.parameters import find_project
 
-    found = replay_bundle(file, find_project(Path.cwd()), out)
-    for words, names in (("differs", found.differing), ("was not rebuilt", found.missing)):
+    result = replay_bundle(file, find_project(Path.cwd()), out)
+    for words, names in (("differs", result.differing), ("was not rebuilt", result.missing)):
         for name in names:
             _say(f"{name} {words}")
-    if found.problem:
-        _say(f"The replay stopped: {found.problem}")
-    _say(f"{found.study}: {len(found.same)} of {_number(found)} tables and figures are the same as in the bundle.")
-    if not found.reproduced:
-        for note in found.notes:
+    if result.problem:
+        _say(f"The replay stopped: {result.problem}")
+    _say(f"{result.study}: {len(result.same)} of {_number(result)} tables and figures are the same as in the bundle.")
+    if not result.reproduced:
+        for note in result.notes:
             _say(f"Not as when it was made: {note}.")
         sys.exit(1)
 
 
-def _number(found: "Replay") -> int:
+def _number(result: "Replay") -> int:
     """Return how many tables and figures a bundle has."""
-    return len(found.same) + len(found.differing) + len(found.missing)
+    return len(result.same) + len(result.differing) + len(result.missing)
 
 
 @_commands.command("import")
@@ -525,18 +525,20 @@ def import_(
     if tables:
         _say("\n".join(import_tables(data_file, tables, scenarios)))
         return
-    found = format_ or recognise(data_file)
+    data_format = format_ or recognise(data_file)
     values = load_value_set(value_set) if value_set else None
     given: dict[str, object] = {"labels": read_labels(labels, values) if labels else None, "several": several}
     if values and not labels:
         given["values"] = values
-    imported = import_scenarios(data_file, found, **{key: value for key, value in given.items() if value is not None})
+    imported = import_scenarios(
+        data_file, data_format, **{key: value for key, value in given.items() if value is not None}
+    )
     _say(account_of(imported))
     if per_pair:
         drawn = draw_per_pair(imported.scenarios, per_pair, seed)
         _say(f"Drawn: {len(drawn)} scenarios, at most {per_pair} of a pair.")
         imported = replace(imported, scenarios=drawn)
-    files = start_study(imported, out or Path("params") / f"{found}.yaml", source=data_file.name)
+    files = start_study(imported, out or Path("params") / f"{data_format}.yaml", source=data_file.name)
     _say(f"Written: {', '.join(map(str, files))}\nNext: conflictscope plan {files[0]}")
 
 
@@ -570,7 +572,7 @@ def export(
     """Write a study's tables, data dictionary and data-set card for others to use."""
     from conflictscope.study.transfer import export_study
 
-    said = export_study(
+    lines = export_study(
         run_folder,
         to,
         models_file=models,
@@ -583,7 +585,7 @@ def export(
         licence=licence,
         language=language,
     )
-    _say("\n".join(said))
+    _say("\n".join(lines))
 
 
 def _load(file: Path, settings: tuple[str, ...] = (), out: Path | None = None) -> "StudyParameters":

@@ -107,19 +107,19 @@ def read_data_sets(
         _read_study(Path(path), targets) if Path(path).is_dir() else _read_file(Path(path), most, seed)
         for path in paths
     ]
-    names = [found.name for found in sets]
+    names = [data_set.name for data_set in sets]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"datasets: found {repeated} more than once; expected each data set once. Leave one out.")
     return sets
 
 
-async def answer(found: DataSet, models: Models, targets: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+async def answer(data_set: DataSet, models: Models, targets: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return answers and ratings of a data set: those it has, or asked now, in both orders, as notebook 03 does."""
-    if found.answers is not None and found.ratings is not None:
-        return found.answers, found.ratings
+    if data_set.answers is not None and data_set.ratings is not None:
+        return data_set.answers, data_set.ratings
     return (
-        await elicit.ask_multiple_choice(found.questions, models, targets),
-        await elicit.ask_ratings(found.questions, models, targets),
+        await elicit.ask_multiple_choice(data_set.questions, models, targets),
+        await elicit.ask_ratings(data_set.questions, models, targets),
     )
 
 

@@ -85,8 +85,8 @@ class Study:
     @property
     def settings(self) -> Settings:
         """How the study's notebooks count: penalty, resamples, seed, level."""
-        told = self._settings
-        return Settings(penalty=told.penalty, resamples=told.resamples, seed=told.seed, level=told.level)
+        given = self._settings
+        return Settings(penalty=given.penalty, resamples=given.resamples, seed=given.seed, level=given.level)
 
     @property
     def calls(self) -> pd.DataFrame:
@@ -169,8 +169,8 @@ class Study:
         cases = cases.join(words).rename(columns={"score": "share"})
         if pair is not None:
             cases = cases[cases["says"].isin(pair) & cases["does"].isin(pair)]
-        told = cases.merge(archive.tables["scenarios"][["scenario_id", "description"]], on="scenario_id")
-        return told[["scenario_id", "target", "says", "does", "share", "description"]]
+        described = cases.merge(archive.tables["scenarios"][["scenario_id", "description"]], on="scenario_id")
+        return described[["scenario_id", "target", "says", "does", "share", "description"]]
 
     async def ask(
         self,
@@ -213,25 +213,25 @@ class Study:
         for condition in conditions:
             _check_known("conditions", condition, CONDITIONS)
         self._run.check_prompts()
-        told, models = self._settings, self._run.models
+        settings, models = self._settings, self._run.models
         row = find_scenario(scenario, self.archive, self.value_set)
         arms: dict[str, Arms] = {} if system is None else {target: {BY_HAND: lambda scenario_id: system}}
         tables = {"scenarios": row}
         if "multiple_choice" in conditions:
             tables["answers"] = await elicit.ask_multiple_choice(
-                *(row, models, [target]), arms=arms, repetitions=repetitions, temperature=told.choice_temperature
+                *(row, models, [target]), arms=arms, repetitions=repetitions, temperature=settings.choice_temperature
             )
         if "open_ended" in conditions:
-            tables["opening_messages"] = messages = await open_with(opening, row, self.archive, self._run, told)
+            tables["opening_messages"] = messages = await open_with(opening, row, self.archive, self._run, settings)
             tables["conversations"] = await elicit.hold_conversations(
-                *(row, messages, models, [target], told.simulated_user),
+                *(row, messages, models, [target], settings.simulated_user),
                 arms=arms,
-                max_turns=told.max_turns,
+                max_turns=settings.max_turns,
                 repetitions=repetitions,
-                temperature=told.target_temperature,
-                max_tokens=told.target_max_tokens,
+                temperature=settings.target_temperature,
+                max_tokens=settings.target_max_tokens,
             )
-        return as_case(tables, self.archive, self._run, [target, told.simulated_user])
+        return as_case(tables, self.archive, self._run, [target, settings.simulated_user])
 
     async def judge(
         self,
@@ -261,8 +261,8 @@ class Study:
             As `ask`; or if there is no conversation to read.
         """
         self._run.check_prompts()
-        told = self._settings
-        name = judge or told.judge
+        settings = self._settings
+        name = judge or settings.judge
         if isinstance(reply, Case):
             about = reply.archive
             tables = {part: about.rows(part, reply.scenario_id) for part in ("scenarios", "opening_messages")}
@@ -273,10 +273,10 @@ class Study:
             raise ValueError("scenario: found none; a reply in your own words is judged on a scenario.")
         else:
             row = find_scenario(scenario, self.archive, self.value_set)
-            messages = await open_with(opening, row, self.archive, self._run, told)
+            messages = await open_with(opening, row, self.archive, self._run, settings)
             tables = {"scenarios": row, "opening_messages": messages, "conversations": in_own_words(messages, reply)}
         verdicts = await elicit.judge_conversations(
-            tables["conversations"], tables["scenarios"], self._run.models, name, seed=told.seed
+            tables["conversations"], tables["scenarios"], self._run.models, name, seed=settings.seed
         )
         both = pd.concat([tables["verdicts"], verdicts]) if "verdicts" in tables else verdicts
         tables["verdicts"] = both.drop_duplicates([*TABLES["verdicts"].key], ignore_index=True)
@@ -310,12 +310,12 @@ def open_study(folder: Path | str, *, budget_usd: float | None = None, replay: b
     """
     pd.set_option("display.html.use_mathjax", False)
     started = open_run(folder)
-    told: dict[str, Any] = dict(read_manifest(started.folder)["parameters"])
+    parameters: dict[str, Any] = dict(read_manifest(started.folder)["parameters"])
     # what a table was made with counts, not what the parameter file has come to say; of several tables, the first
     for table in reversed(WRITERS):
-        told |= (read_origin(table, started.folder) or {}).get("parameters", {})
-    own: dict[str, object] = {name: told[name] for name in _SETTINGS if name in told}
-    settings = check_parameters(own | ({"budget_usd": budget_usd} if budget_usd else {}), str(started.folder / FILE))
+        parameters |= (read_origin(table, started.folder) or {}).get("parameters", {})
+    given: dict[str, object] = {name: parameters[name] for name in _SETTINGS if name in parameters}
+    settings = check_parameters(given | ({"budget_usd": budget_usd} if budget_usd else {}), str(started.folder / FILE))
     limits = {name: getattr(settings, name) for name in LIMITS.values()}
     run = open_run(started.folder, {"replay": replay, "budget_usd": settings.budget_usd, **limits})
     return Study(run, settings)

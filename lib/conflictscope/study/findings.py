@@ -96,11 +96,11 @@ def sum_up(
         ("steering", partial(_steering, choices, steered, settings)),
     ):
         try:
-            found = tell()
+            finding = tell()
         except ValueError as problem:
             # a study that ran to its end has run, whatever its numbers allow
-            found = f"cannot be told ({problem})"
-        lines.append(f"{name}: {found} · {source}" if source else f"{name}: {found}")
+            finding = f"cannot be told ({problem})"
+        lines.append(f"{name}: {finding} · {source}" if source else f"{name}: {finding}")
     return lines
 
 
@@ -117,10 +117,10 @@ def sum_up_support(support: pd.DataFrame) -> str:
     clear = firsts[asked["order"].str.contains(" > ") & ~firsts.str.contains("[,;]")]
     if asked.empty:
         return counted
-    told = [f"{value} for {size}" for value, size in clear.value_counts().items()]
-    told += [f"not one value for {len(firsts) - len(clear)}"] if len(clear) < len(firsts) else []
+    sentences = [f"{value} for {size}" for value, size in clear.value_counts().items()]
+    sentences += [f"not one value for {len(firsts) - len(clear)}"] if len(clear) < len(firsts) else []
     where = "conversation" if condition == "open_ended" else "multiple choice"
-    return f"{counted}; first in {where}, of {len(asked)} such targets: {', '.join(told)}"
+    return f"{counted}; first in {where}, of {len(asked)} such targets: {', '.join(sentences)}"
 
 
 def _shifts(choices: pd.DataFrame, values: Sequence[str], settings: Settings) -> str:
@@ -201,8 +201,8 @@ def sum_up_changes(by_pair: pd.DataFrame, changes: pd.DataFrame, level: float) -
         moved = values[values["p_value"].lt(1 - level)]
         same = values[values["equivalent"].fillna(False).astype(bool)]
         open_ = len(set(values["value"]) - {*moved["value"], *same["value"]})
-        told = [f"{value} {change:+.1f}" for value, change in zip(moved["value"], moved["change"], strict=True)]
-        parts = [f"changed: {', '.join(told) or 'none'}", f"equivalent: {', '.join(same['value']) or 'none'}"]
+        changed = [f"{value} {change:+.1f}" for value, change in zip(moved["value"], moved["change"], strict=True)]
+        parts = [f"changed: {', '.join(changed) or 'none'}", f"equivalent: {', '.join(same['value']) or 'none'}"]
         parts.append(f"neither can be said of {open_} of {len(values)}")
         lines.append(f"{row.pair}: {row.problem}" if pd.notna(row.problem) else f"{row.pair}: {'; '.join(parts)}")
     return lines

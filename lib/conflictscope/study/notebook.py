@@ -133,12 +133,12 @@ class Run:
     def check_prompts(self) -> None:
         """Raise ``ValueError`` if another study's prompts are in use since this one was opened."""
         if prompts_in_use() != (self.prompts_folder, self.language):
-            found, expected = (
+            asked, expected = (
                 f"{folder or 'the project'}{language and f', in {language}'}"
                 for folder, language in (prompts_in_use(), (self.prompts_folder, self.language))
             )
             raise ValueError(
-                f"{self.study}: the prompts in use are those of {found}; expected those of {expected}. One kernel, one "
+                f"{self.study}: the prompts in use are those of {asked}; expected those of {expected}. One kernel, one "
                 "study: open it again, and ask again."
             )
 
@@ -229,11 +229,11 @@ def start_run(run_folder: Path | str, parameters: Mapping[str, Any]) -> Run:
     """
     folder = project_path(run_folder).resolve()
     study = str(parameters["study"])
-    told = {name: parameters[name] for name in PLACES if name in parameters}
+    places_given = {name: parameters[name] for name in PLACES if name in parameters}
     earlier = read_manifest(folder)["parameters"] if (folder / FILE).exists() else {}
-    if "figures_folder" not in told | earlier:
-        told["figures_folder"] = _default_figures(folder, study)
-    record_places(folder, study, told)
+    if "figures_folder" not in places_given | earlier:
+        places_given["figures_folder"] = _default_figures(folder, study)
+    record_places(folder, study, places_given)
     return open_run(folder, parameters)
 
 
@@ -243,8 +243,8 @@ def _default_figures(folder: Path, study: str) -> str:
         root = find_project(folder)
     except FileNotFoundError:
         return str(folder / "figures")
-    own = folder == root / "runs" / study
-    return path_from_root(root / "figures" / study if own else folder / "figures", root)
+    in_default_folder = folder == root / "runs" / study
+    return path_from_root(root / "figures" / study if in_default_folder else folder / "figures", root)
 
 
 _STYLES = [

@@ -291,8 +291,8 @@ def _in_words(problem: ErrorDetails) -> str:
     alternatives = get_args(_item_type(_FIELDS[key].annotation)) if problem["type"] == "literal_error" else ()
     near = did_you_mean(problem["input"], _RANKING_WORDS if key == "target_rankings" else alternatives)
     # an address may hold a password
-    found = "" if key == "call_store" else f"found {repr(problem['input'])[:80]}; "
-    return f"{key}: {found}expected {expected} ({_FIELDS[key].description}){near or '.'}"
+    given = "" if key == "call_store" else f"found {repr(problem['input'])[:80]}; "
+    return f"{key}: {given}expected {expected} ({_FIELDS[key].description}){near or '.'}"
 
 
 def _item_type(annotation: Any) -> Any:

@@ -265,8 +265,8 @@ def plan_study(
                 size if isinstance(size, int) else size(counts) for size in (step.filled_in, step.characters_out)
             )
             # the system prompts are of about one length
-            told = texts[step.system[parameters.values["steering_prompt"]][0]] if step.system else ""
-            known = texts.get(step.prompt, "") + told
+            system_prompt = texts[step.system[parameters.values["steering_prompt"]][0]] if step.system else ""
+            known = texts.get(step.prompt, "") + system_prompt
             each = tokeniser.count(known) + filled_in / tokeniser.characters_per_token
             tokens_in, tokens_out = int(calls * each), int(calls * out / tokeniser.characters_per_token)
             answered = min(calls, replies.get(about, 0))

@@ -75,12 +75,12 @@ class Places:
     language: str
 
 
-def record_places(folder: Path, study: str, told: Mapping[str, Any]) -> None:
+def record_places(folder: Path, study: str, parameters: Mapping[str, Any]) -> None:
     """Write into a run's manifest which study it is of, before anything is asked.
 
     Parameters
     ----------
-    told : mapping
+    parameters : mapping
         Parameters of the study, of ``PLACES`` at least what is not in the manifest yet.
 
     Raises
@@ -95,7 +95,7 @@ def record_places(folder: Path, study: str, told: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{folder} holds study {earlier['study']!r}; expected {study!r}. Give each study a run_folder of its own."
         )
-    content = earlier | {"study": study, "parameters": earlier["parameters"] | dict(told)}
+    content = earlier | {"study": study, "parameters": earlier["parameters"] | dict(parameters)}
     if content != earlier:
         _write(folder, content)
 
@@ -118,17 +118,17 @@ def read_places(folder: Path) -> Places:
             f"{'' if folder.exists() else near_file(folder)}."
         )
     manifest = read_manifest(folder)
-    told = {name: manifest["parameters"].get(name) or "" for name in PLACES}
-    missing = [name for name in PLACES[:3] if not isinstance(told[name], str) or not told[name]]
+    parameters = {name: manifest["parameters"].get(name) or "" for name in PLACES}
+    missing = [name for name in PLACES[:3] if not isinstance(parameters[name], str) or not parameters[name]]
     if missing or not isinstance(manifest.get("study"), str):
         raise ValueError(
             f"{folder / FILE}: found no {missing or ['study']}. Run the study again; nothing is asked twice."
         )
-    paths = {name: project_path(told[name], folder).resolve() for name in PLACES[:4] if told[name]}
+    paths = {name: project_path(parameters[name], folder).resolve() for name in PLACES[:4] if parameters[name]}
     if paths["models_file"].is_relative_to(folder.resolve()):
         raise ValueError(
-            f"{folder / FILE}: models_file: found {told['models_file']!r}, inside the run's own folder; expected a "
-            "file elsewhere, of your own: it says which endpoint is sent which key."
+            f"{folder / FILE}: models_file: found {parameters['models_file']!r}, inside the run's own folder; expected "
+            "a file elsewhere, of your own: it says which endpoint is sent which key."
         )
     return Places(
         manifest["study"],
@@ -136,8 +136,8 @@ def read_places(folder: Path) -> Places:
         paths["models_file"],
         paths["figures_folder"],
         paths.get("prompts_folder"),
-        call_store_url(told["call_store"], folder),
-        str(told["language"]),
+        call_store_url(parameters["call_store"], folder),
+        str(parameters["language"]),
     )
 
 
@@ -550,17 +550,17 @@ def restore_run(folder: Path, root: Path) -> tuple[StudyParameters, dict[str, An
         name for name, form in (forms | {"notebooks": dict}).items() if not isinstance(manifest.get(name), form)
     ):
         raise ValueError(f"{source}: found no {misfits} of this version's form. {_RUN_AGAIN}")
-    told, named = manifest["parameters"], ("value_set", "models_file", "figures_folder")
-    if lacking := [name for name in named if not isinstance(told.get(name), str)]:
+    parameters, named = manifest["parameters"], ("value_set", "models_file", "figures_folder")
+    if lacking := [name for name in named if not isinstance(parameters.get(name), str)]:
         raise ValueError(f"{source}: found no {lacking}. {_RUN_AGAIN}")
-    if told["models_file"].startswith("../"):
+    if parameters["models_file"].startswith("../"):
         # as earlier versions wrote it; now it is seen from the project's folder, or absolute outside it
-        told = {name: _seen_from_root(value) if name in PATHS else value for name, value in told.items()}
-    places = {name: root / told[name] for name in named} | {"run_folder": folder.resolve()}
+        parameters = {name: _seen_from_root(value) if name in PATHS else value for name, value in parameters.items()}
+    places = {name: root / parameters[name] for name in named} | {"run_folder": folder.resolve()}
     for name in named[:2]:
         if not places[name].is_file():
             raise FileNotFoundError(f"{source}: {name}: {places[name]} is not there. Put it there, or run again.")
-    return restore_parameters(manifest["study"], told, root, places, source=str(source)), manifest
+    return restore_parameters(manifest["study"], parameters, root, places, source=str(source)), manifest
 
 
 _RUN_AGAIN = "Run the study again; nothing is asked twice."
@@ -603,8 +603,8 @@ def figure_hashes(folder: Path) -> dict[str, str]:
 def _by_model(calls: pd.DataFrame) -> dict[str, Any]:
     """Return for each model what it was called by its endpoint, when, and whether that changed on the way."""
     models = {}
-    for name, own in calls.groupby("model"):
-        ids = own[own["replies"] > 0].groupby("model_id", dropna=False)
+    for name, of_model in calls.groupby("model"):
+        ids = of_model[of_model["replies"] > 0].groupby("model_id", dropna=False)
         seen = ids.agg(replies=("replies", "sum"), first=("first", "min"), last=("last", "max")).sort_values("first")
         entries = [
             {"id": None if pd.isna(row["model_id"]) else str(row["model_id"])} | row.drop("model_id").to_dict()

@@ -28,9 +28,9 @@ def describe_calls(file: Path, author: str | None = None, models_file: Path | No
     calls = f"{file}: {len(passages)} passage{more}, {letters:,} characters, one call each"
     if author is None or models_file is None:
         return f"{calls}; name an --author for the price and to ask."
-    told = estimate_tokens(len(prompt_texts()["tenets"]))
+    prompt_tokens = estimate_tokens(len(prompt_texts()["tenets"]))
     tokens_out = estimate_tokens(letters)
-    tokens = {author: (len(passages) * told + tokens_out, tokens_out)}
+    tokens = {author: (len(passages) * prompt_tokens + tokens_out, tokens_out)}
     return f"{calls}, of {author}: {describe_price(load_registry(models_file), tokens)}."
 
 

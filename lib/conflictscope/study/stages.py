@@ -124,13 +124,13 @@ def _judging(table: str, label: str, role: str, held: Callable[[Counts], int]) -
 
 def _talking(prefix: str, held: Callable[[Counts], int], system: Mapping[str, tuple[str, ...]]) -> tuple[Step, ...]:
     """Return the steps of so many conversations with each target, and of judging them once."""
-    table, told = f"{prefix}conversations", _VALUES_TOLD if system else 0
+    table, system_letters = f"{prefix}conversations", _VALUES_TOLD if system else 0
     return (
         Step(
             *("conversations", "targets", "conversation", table),
             calls=lambda c: held(c) * c.turns,
             # with every turn the conversation that is sent grows by a reply and a message
-            filled_in=lambda c: told + MESSAGE + _EXCHANGE * (c.turns - 1) // 2,
+            filled_in=lambda c: system_letters + MESSAGE + _EXCHANGE * (c.turns - 1) // 2,
             characters_out=REPLY,
             system=system,
         ),

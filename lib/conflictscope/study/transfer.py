@@ -216,15 +216,15 @@ def export_study(
     simulated = {name: registry[name].simulated for name in exchange.models_in(tables) if name in registry}
     card = exchange.dataset_card(study, tables, simulated, format=format, licence=licence, language=language)
     write_text(to / "README.md", card)
-    said = [f"{to / name}.{format}: {len(table):,} rows" for name, table in tables.items()]
-    said.append(f"{to / 'README.md'}: data-set card" + ("" if licence else "; its licence is yours to choose"))
+    lines = [f"{to / name}.{format}: {len(table):,} rows" for name, table in tables.items()]
+    lines.append(f"{to / 'README.md'}: data-set card" + ("" if licence else "; its licence is yours to choose"))
     risky = sum(count_formula_cells(table) for table in tables.values())
     if format == "csv" and risky:
-        said.append(f"{risky:,} texts begin like a formula: in a spreadsheet, import the columns as text.")
+        lines.append(f"{risky:,} texts begin like a formula: in a spreadsheet, import the columns as text.")
     if inspect:
         kept, messages = (read_table(name, folder, study=study) for name in ("kept_scenarios", "opening_messages"))
         path, samples = exchange.export_inspect_task(kept, messages, to / "inspect", study=study)
-        said.append(f"{path}: kept {samples} of {len(kept)} scenarios, those with a usable opening message")
+        lines.append(f"{path}: kept {samples} of {len(kept)} scenarios, those with a usable opening message")
     if inspect_logs or every_eval_ever:
         manifest = _finished(folder)
     if inspect_logs:
@@ -233,7 +233,7 @@ def export_study(
         read = (read_table(name, folder, study=study) for name in ("kept_scenarios", "conversations", "verdicts"))
         logs = inspect_log.inspect_logs(*read, study=study, ended=datetime.fromisoformat(manifest["written"]))
         files = inspect_log.write_inspect_logs(logs, to / "inspect_logs")
-        said.append(
+        lines.append(
             f"{to / 'inspect_logs'}: {len(files)} logs; see them with: inspect view --log-dir {to / 'inspect_logs'}"
         )
     if every_eval_ever:
@@ -248,8 +248,8 @@ def export_study(
             organisation=organisation,
         )
         files = exchange.write_eval_records(exchange.eval_records(ranked, choices, about), to / "every_eval_ever")
-        said.append(f"{to / 'every_eval_ever'}: {len(files)} records, schema {exchange.SCHEMA_VERSION}")
-    return said
+        lines.append(f"{to / 'every_eval_ever'}: {len(files)} records, schema {exchange.SCHEMA_VERSION}")
+    return lines
 
 
 def _finished(folder: Path) -> dict[str, Any]:

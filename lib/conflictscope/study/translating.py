@@ -41,10 +41,12 @@ def describe_translation(folder: Path, author: str, judge: str) -> str:
     asked = sum(estimate_tokens(len(texts[name])) for name in PUT_TO_TARGETS)
     asked += sum(estimate_tokens(len(value.definition)) for value in values)
     written = estimate_tokens(int(letters))
-    told, compared = (len(kept) * estimate_tokens(len(texts[name])) for name in ("translate", "check_translation"))
-    tokens = Counter({(author, "in"): told + written + asked, (author, "out"): written + asked})
+    translating, comparing = (
+        len(kept) * estimate_tokens(len(texts[name])) for name in ("translate", "check_translation")
+    )
+    tokens = Counter({(author, "in"): translating + written + asked, (author, "out"): written + asked})
     # back again, then both tellings side by side and a sentence or two about them
-    tokens.update({(judge, "in"): told + compared + 3 * written, (judge, "out"): written + 50 * len(kept)})
+    tokens.update({(judge, "in"): translating + comparing + 3 * written, (judge, "out"): written + 50 * len(kept)})
     by_model = {model: (tokens[model, "in"], tokens[model, "out"]) for model in dict.fromkeys((author, judge))}
     price = describe_price(load_registry(places.models_file), by_model)
     return f"{folder}: {len(kept)} scenarios, {3 * len(kept) + len(PUT_TO_TARGETS) + len(values)} calls, {price}."
@@ -78,7 +80,7 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
         If nothing could be translated, or a prompt came back with other fields.
     """
     root = find_project(file.parent)
-    places, told = read_places(folder), read_manifest(folder)["parameters"]
+    places, parameters = read_places(folder), read_manifest(folder)["parameters"]
     written, audit_file = (file.parent / "scenarios" / f"{file.stem}{end}" for end in (".csv", ".audit.csv"))
     prompts, values_file = file.parent / "prompts" / file.stem, file.parent / "value_sets" / file.name
     if there := [str(path) for path in (file, written, audit_file, prompts, values_file) if path.exists()]:
@@ -105,7 +107,11 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
     sc.load_value_set(values_file)
     sc.write_scenario_file(translated, written)
     write_atomically(audit_file, lambda temporary: audit.to_csv(temporary, index=False, lineterminator="\n"))
-    given = {name: told[name] for name, field in Parameters.model_fields.items() if _differs(name, told, field.default)}
+    given = {
+        name: parameters[name]
+        for name, field in Parameters.model_fields.items()
+        if _differs(name, parameters, field.default)
+    }
     given |= {
         "value_set": f"value_sets/{values_file.name}",
         "scenarios": f"scenarios/{written.name}",
@@ -124,6 +130,6 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
     ]
 
 
-def _differs(name: str, told: dict, default: object) -> bool:
+def _differs(name: str, parameters: dict, default: object) -> bool:
     """Return whether a parameter of the first study goes into the second's file."""
-    return name in told and name not in _ITS_OWN and told[name] != default
+    return name in parameters and name not in _ITS_OWN and parameters[name] != default
