@@ -2,6 +2,7 @@
 
 import pytest
 
+from conflictscope import table_files
 from conflictscope.files import near_file, places_in, read_mapping
 from conflictscope.models.registry import load_registry
 from conflictscope.scenarios import load_value_set, read_scenario_file
@@ -96,3 +97,15 @@ def test_a_scenario_that_is_nearly_right_is_pointed_at(tmp_path, value_set, old,
     assert f"{file}: line 2, column 3: scenario 2: " in str(raised.value) and problem in str(raised.value)
     with pytest.raises(FileNotFoundError, match=r"did you mean '.*mine\.yaml'"):
         read_scenario_file(tmp_path / "mien.yaml", value_set)
+
+
+def test_a_table_that_may_not_be_read_is_not_said_to_be_damaged(tmp_path, monkeypatch):
+    path = tmp_path / "answers.parquet"
+
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(table_files.pq, "ParquetFile", refuse)
+    path.touch()
+    with pytest.raises(PermissionError, match="is there, and you may not read it"):
+        table_files.read_table("answers", tmp_path, study="s")

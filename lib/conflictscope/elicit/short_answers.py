@@ -18,7 +18,7 @@ LONGEST = 4000
 """Characters above which a reply is no short answer."""
 
 _BOUNDARY = re.compile(r"<\|[^<>|\n]{0,40}\|>|</?think>|\[/?INST\]")  # parts a reply like a line break
-_CROSSED_OUT = re.compile(r"~~[^~\n]*~~|<(?:del|s|strike)>[^<\n]*</(?:del|s|strike)>|<!--[^>\n]*-->")
+_CROSSED_OUT = re.compile(r"~~[^~\n]*~~|<(?:del|s|strike)>[^<\n]*</(?:del|s|strike)>|<!--(?:[^<>\n]|<(?!!--))*-->")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,40}>|\\[A-Za-z]{2,}")  # dresses up what stands in it: <answer>, \boxed, </s>
 _TICKED, _UNTICKED = re.compile(r"\[[xX✓✔]\]"), re.compile(r"\[ ?\]")
 _NEGATED = re.compile(r"(?<![\w!])!(?=\w)|[<>]=?(?=\d)|(?<!\w)\.(?=\d)")  # !A, >5, .5
