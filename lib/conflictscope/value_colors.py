@@ -17,5 +17,5 @@ def value_colors(values: Sequence[str]) -> dict[str, tuple[float, float, float]]
         from seaborn import husl_palette
 
         return dict(zip(values, husl_palette(len(values), l=0.6), strict=True))
-    colors = [tuple(int(color[at : at + 2], 16) / 255 for at in (0, 2, 4)) for color in _COLORS]
+    colors = [(int(rgb[:2], 16) / 255, int(rgb[2:4], 16) / 255, int(rgb[4:], 16) / 255) for rgb in _COLORS]
     return dict(zip(values, colors, strict=False))
