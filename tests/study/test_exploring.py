@@ -129,6 +129,7 @@ def test_what_the_study_has_asked_is_not_asked_again_and_what_it_has_not_is_stor
     own = same.verdicts[same.verdicts["judge"].eq("simulated/judge")].reset_index(drop=True)
     pd.testing.assert_frame_equal(judged.verdicts, own)
     assert len(asyncio.run(study.judge(judged)).verdicts) == 1
+    assert judged.scenario_id in judged.view.html and "--cs-value-1:#" in judged.view.html
 
     told = asyncio.run(study.ask(STEADY, scenario_id, system="Be brief.", conditions=["open_ended"]))
     assert set(told.conversations["arm"]) == {"by hand"} and told.answers.empty

@@ -86,4 +86,4 @@ def as_case(tables: Mapping[str, pd.DataFrame], archive: Archive, run: Run, aske
     }
     shown = {name: there.get(name, archive.tables[name].head(0)) for name in SHOWN_TABLES}
     source = run.source([name for name in asked if name in run.registry])
-    return Case(Archive(run.study, shown, (), source), scenario_id)
+    return Case(Archive(run.study, shown, (), source, tuple(run.value_set.names)), scenario_id)
