@@ -199,6 +199,7 @@ NO_LETTER = [
         "If she agrees, I choose A.",
         "I used to choose A.",
         "Answer: A, then B",
+        "Allowed answers: A\nB",
         "Answer: A, answer: B",
     ),
     # crossed out

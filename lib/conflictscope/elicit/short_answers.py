@@ -82,6 +82,7 @@ _NOT_CHOSEN = _WORSE | _words(
     "reject refuse decline avoid against question example options draft initial previous second nd less least backup "
     "alternative other possible allowed"
 )
+_OFFERED = _words("allowed possible available valid permitted")  # a list of what may be answered
 _OTHERS = _words("user user's users her his their she he they")  # whose answers are not the speaker's
 _DOUBTS = _WORSE | _words(
     "not no never neither nor cannot but however although though yet instead rather either both or unless would "
@@ -370,7 +371,7 @@ class _Reading:
             at -= tokens[at].text in form.fillers or tokens[at].lower in form.nouns
         last, word = tokens[at], tokens[at].lower
         if last.text in _STOPS or (last.text in _DASHES and tokens[at - 1].text == "\n"):
-            return "start"
+            return None if self._is_listed(at) else "start"
         if last.text in ":=":
             return "led" if self._labels(at) else None
         clause = self.clauses[tokens[place].clause]
@@ -385,6 +386,11 @@ class _Reading:
             return None
         lone = verb == clause.start or (verb == clause.start + 1 and tokens[clause.start].lower in _BEFORE_A_VERB)
         return "led" if lone or clause.words & _FIRST_PERSON else None
+
+    def _is_listed(self, stop: int) -> bool:
+        """Return whether what ends here is a list of what may be answered, which the next line may go on with."""
+        before = self.tokens[stop - 1]
+        return before.text in self.form.options and bool(self.sentences[before.sentence].words & _OFFERED)
 
     def _labels(self, colon: int) -> bool:
         """Return whether what stands before a colon leads to an answer: a label known to, or a sentence."""
