@@ -219,8 +219,8 @@ def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> R
 
 
 SCHEMA_VERSION = 5
-# of columns that stores of version 2, or 3, do not have
-_NEW, _NEWEST = {"since": 3}, {"since": 4}
+# of columns that stores of an earlier version do not have
+_SINCE_3, _SINCE_4, _SINCE_5 = ({"since": version} for version in (3, 4, 5))
 METADATA = sa.MetaData()
 META = sa.Table("meta", METADATA, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.String(64)))
 REPLIES = sa.Table(
@@ -239,10 +239,10 @@ REPLIES = sa.Table(
     sa.Column("completion_tokens", sa.Integer),
     sa.Column("top_logprobs", sa.Text),
     sa.Column("seconds", sa.Float, nullable=False),
-    sa.Column("reasoning", sa.Text, info=_NEW),
-    sa.Column("cached_tokens", sa.Integer, info=_NEW),
-    sa.Column("reasoning_tokens", sa.Integer, info=_NEW),
-    sa.Column("answer", sa.String(64), info=_NEWEST),
+    sa.Column("reasoning", sa.Text, info=_SINCE_3),
+    sa.Column("cached_tokens", sa.Integer, info=_SINCE_3),
+    sa.Column("reasoning_tokens", sa.Integer, info=_SINCE_3),
+    sa.Column("answer", sa.String(64), info=_SINCE_4),
     sa.Column("created", sa.String(40), nullable=False),
 )
 FAILURES = sa.Table(
@@ -261,9 +261,10 @@ USAGE = sa.Table(
     sa.Column("prompt", sa.String(200), primary_key=True),
     *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-5]),
     *(
-        sa.Column(field.name, sa.BigInteger, nullable=False, server_default="0", info=_NEW)
-        for field in fields(Usage)[-5:]
+        sa.Column(field.name, sa.BigInteger, nullable=False, server_default="0", info=_SINCE_3)
+        for field in fields(Usage)[-5:-1]
     ),
+    sa.Column("lost_output_tokens", sa.BigInteger, nullable=False, server_default="0", info=_SINCE_5),
 )
 ON_WIRE = sa.Table(
     "on_wire",
