@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,22 @@ from filelock import FileLock
 
 from conflictscope.models.progress import PROGRESS_FILE, open_progress
 from conflictscope.study.running import alone_in, describe_running, progress_file
+
+
+def test_a_run_that_waits_has_its_turn_after_the_first(tmp_path):
+    order = []
+
+    def second():
+        with alone_in(tmp_path, wait=True):
+            order.append("second")
+
+    waiting = threading.Thread(target=second)
+    with alone_in(tmp_path):
+        waiting.start()
+        waiting.join(0.2)
+        order.append("first")
+    waiting.join(60)
+    assert order == ["first", "second"]
 
 
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path):

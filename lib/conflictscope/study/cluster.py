@@ -35,7 +35,7 @@ def run_on_cluster(
     jobs : mapping
         Job → the notebooks to run, in their order.
     words : sequence of str
-        Options of ``conflictscope run`` for all of them.
+        Options of ``conflictscope run`` for each notebook.
     scheduler : str
         Its address, such as ``tcp://host:8786``.
     say : callable
@@ -73,10 +73,9 @@ def run_on_cluster(
             with signals_raised():
                 for future in as_completed(asked):
                     code, printed = _result_of(future)
-                    if printed:
-                        say(f"{asked[future][0].name}, {asked[future][1]}: {'failed' if code else 'done'}")
-                        if code:
-                            say(printed)
+                    if printed is not None:
+                        job, notebook = asked[future]
+                        say(f"{job.name}, {notebook}: {f'failed ({code}): {printed}' if code else 'done'}")
         except Signalled as signalled:
             client.run(_stop, run)
             say("stopped; what was answered is in the call stores: give the same command again")
@@ -86,21 +85,25 @@ def run_on_cluster(
         return next((code for code, _ in map(_result_of, last.values()) if code), 0)
 
 
-def _result_of(future: "Future") -> tuple[int, str]:
-    """Return exit code and output of a notebook's task; a task that cannot be run is a failure with its reason."""
+Ended = tuple[int, str | None]
+"""Exit code of a notebook and what it printed; None: it was not begun."""
+
+
+def _result_of(future: "Future") -> Ended:
+    """Return how a notebook's task ended; one that cannot be run is a failure with its reason."""
     if future.status == "error":
         return 1, f"{type(future.exception()).__name__}: {future.exception()}"
-    result: tuple[int, str] = future.result()
+    result: Ended = future.result()
     return result
 
 
-def _run_notebook(words: Sequence[str], folder: str, run: str, before: tuple[int, str] | None) -> tuple[int, str]:
-    """Run one notebook of a study on a worker, unless the one before it failed; return its exit code and output."""
+def _run_notebook(words: Sequence[str], folder: str, run: str, before: Ended | None) -> Ended:
+    """Run one notebook of a study on a worker, unless the one before it failed."""
     if before is not None and before[0]:
-        return before[0], ""
+        return before[0], None
     with _lock:
         if run in _stopped:
-            return 0, ""
+            return 0, None
         process = start_study(words, Path(folder))
         _under_way.setdefault(run, set()).add(process)
     try:

@@ -163,11 +163,11 @@ def run(
     studies = list_jobs(parameter_files, settings, sweeps)
     if out and (len(studies) > 1 or scheduler):
         raise click.UsageError("--out takes a single study's tables, run here; leave it out.")
-    words = [*["--again"] * again, *["--batch"] * batch, *["--wait"] * wait]
     if scheduler:
-        sys.exit(_run_on_cluster(studies, only, words, scheduler))
+        sys.exit(_run_on_cluster(studies, only, scheduler, batch=batch, again=again))
     if jobs > 1 and len(studies) > 1:
-        sys.exit(run_at_once(studies, [*words, *(f"--only={name}" for name in only)], jobs, _say))
+        words = [*["--again"] * again, *["--wait"] * wait, *(f"--only={name}" for name in only)]
+        sys.exit(run_at_once(studies, words, jobs, _say))
     codes = []
     for study in studies:
         try:
@@ -184,14 +184,21 @@ def run(
         sys.exit(codes[0])
 
 
-def _run_on_cluster(studies: "Sequence[Job]", only: tuple[str, ...], words: list[str], scheduler: str) -> int:
+def _run_on_cluster(
+    studies: "Sequence[Job]", only: tuple[str, ...], scheduler: str, *, batch: bool, again: bool
+) -> int:
     """Run studies on a Dask cluster, and print what was found by those that went well."""
     from conflictscope.study.cluster import run_on_cluster
     from conflictscope.study.runner import choose_notebooks
 
     parameters = [_validated(study.file, study.settings, None) for study in studies]
     notebooks = [choose_notebooks(one, only) for one in parameters]
-    code = run_on_cluster(dict(zip(studies, notebooks, strict=True)), words, scheduler, _say)
+    if again:
+        # once a study, and not with each notebook
+        for study in studies:
+            _send_again(study.file, study.settings, None)
+    jobs = dict(zip(studies, notebooks, strict=True))
+    code = run_on_cluster(jobs, ["--batch"] * batch, scheduler, _say)
     if not code:
         for one, names in zip(parameters, notebooks, strict=True):
             _sum_up_run(one, len(names))
@@ -454,8 +461,9 @@ def translate(run_folder: Path, language: str, author: str, judge: str, out: Pat
 def rescue(run_folder: Path) -> None:
     """Save what can be read of a study's damaged call store into a new one beside it."""
     from conflictscope.models.rescue import rescue_store
+    from conflictscope.study.provenance import STORE_FILE
 
-    damaged = run_folder / "calls.sqlite" if run_folder.is_dir() else run_folder
+    damaged = run_folder / STORE_FILE if run_folder.is_dir() else run_folder
     saved = damaged.with_name(f"{damaged.stem}.rescued{damaged.suffix}")
     rows = rescue_store(damaged, saved)
     _say(f"{saved}: {', '.join(f'{count:,} {table}' for table, count in rows.items())} of {damaged} could be read.")
