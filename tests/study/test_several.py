@@ -1,5 +1,6 @@
 """Several studies: what a sweep makes of a parameter file, and studies at once, to the end of each or all."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -63,12 +64,13 @@ def test_a_sweep_is_a_study_of_each_combination_on_one_call_store(two_studies, m
         ("seed", "expected key=value"),
         ("sead=[1]", "--sweep sead: no such parameter"),
         ("seed=[1, 1]", "two studies would be named 'one-1'"),
+        ("seed=[1] seed=[2]", "seed is swept already"),
     ],
 )
 def test_a_sweep_that_is_none_is_refused_with_words(two_studies, monkeypatch, sweep, problem):
     monkeypatch.chdir(two_studies)
     with pytest.raises(ValueError, match=problem):
-        list_jobs([two_studies / "params" / "one.yaml"], [], [sweep])
+        list_jobs([two_studies / "params" / "one.yaml"], [], re.split(r" (?=seed)", sweep))
 
 
 def test_studies_of_a_sweep_pay_what_they_share_once_and_the_whole_finds_it(asked, two_studies, run):

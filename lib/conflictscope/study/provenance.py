@@ -36,6 +36,8 @@ Origin = Mapping[str, Mapping[str, Any]]
 
 FILE = "manifest.json"
 # what a run's folder says of the study, so that notebooks need nothing but the folder
+STORE_FILE = "calls.sqlite"
+"""The call store in a study's folder, if its parameters name no other."""
 PLACES = ("value_set", "models_file", "figures_folder", "prompts_folder", "call_store", "language")
 # parameters that name a file, or folders of other studies, and what is read of each folder: its content counts
 INPUTS = {"scenarios": "", "earlier_runs": "outlines.parquet", "compare_with": "agreement.csv"}
@@ -152,8 +154,8 @@ def call_store_url(call_store: str | None, folder: Path) -> URL:
     """
     if not call_store:
         for beside in ("", "-wal", "-shm", "-journal"):
-            refuse_link(folder / f"calls.sqlite{beside}")
-        return store_url(folder / "calls.sqlite")
+            refuse_link(folder / f"{STORE_FILE}{beside}")
+        return store_url(folder / STORE_FILE)
     try:
         url = make_url(call_store)
     except ArgumentError:

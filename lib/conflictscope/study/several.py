@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conflictscope.study.parameters import load_parameters, read_setting
+from conflictscope.study.provenance import STORE_FILE
 from conflictscope.study.runner import Signalled, signals_raised
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -54,7 +55,7 @@ def list_jobs(files: Sequence[Path], settings: Sequence[str], sweeps: Sequence[s
     Raises
     ------
     ValueError
-        If a sweep is no list of values, or two studies would have the same name.
+        If a sweep is no list of values or of no parameter, or two of them, or of their studies, have the same name.
     """
     if not sweeps:
         return [Job(file, tuple(settings), str(file)) for file in files]
@@ -63,6 +64,8 @@ def list_jobs(files: Sequence[Path], settings: Sequence[str], sweeps: Sequence[s
         for key, values in read_setting(sweep, "--sweep").items():
             if not isinstance(values, list) or not values:
                 raise ValueError(f"--sweep {sweep}: expected a list of values, such as {key}=[first, second].")
+            if key in swept:
+                raise ValueError(f"--sweep {sweep}: {key} is swept already; expected all its values in one list.")
             swept[key] = values
     jobs = []
     for file in files:
@@ -73,7 +76,7 @@ def list_jobs(files: Sequence[Path], settings: Sequence[str], sweeps: Sequence[s
         whole.path("run_folder").mkdir(parents=True, exist_ok=True)
         shared = {
             "value_set": str(whole.path("value_set")),
-            "call_store": whole.values["call_store"] or f"sqlite:///{whole.values['run_folder']}/calls.sqlite",
+            "call_store": whole.values["call_store"] or f"sqlite:///{whole.values['run_folder']}/{STORE_FILE}",
         }
         for values in itertools.product(*swept.values()):
             given = {
