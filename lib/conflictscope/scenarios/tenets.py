@@ -168,7 +168,7 @@ def value_set_text(
         pairs = ({"each": each, "seed": seed} if each else {}) | (
             {"without": [list(p) for p in without]} if without else {}
         )
-    content = {"name": name, "values": ValueSet(name, tuple(values), ()).entries, "pairs": pairs}
+    content = ValueSet(name, tuple(values), ()).content | {"pairs": pairs}
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=116)
 
 

@@ -60,14 +60,15 @@ class ValueSet:
         return {value.name: value.group for value in self.values if value.group}
 
     @property
-    def entries(self) -> dict[str, dict[str, str]]:
-        """Return name → definition, and group and sentence if it has them, as in a value set's file."""
-        return {
+    def content(self) -> dict[str, Any]:
+        """Return it in the form that `load_value_set` reads, each pair listed."""
+        entries = {
             value.name: {"definition": value.definition}
             | ({"group": value.group} if value.group else {})
             | ({"sentence": value.sentence} if value.sentence else {})
             for value in self.values
         }
+        return {"name": self.name, "values": entries, "pairs": [list(pair) for pair in self.pairs]}
 
     @property
     def hash(self) -> str:

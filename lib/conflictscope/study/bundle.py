@@ -30,6 +30,7 @@ from conflictscope.study.parameters import StudyParameters, restore_parameters
 from conflictscope.study.provenance import (
     FILE,
     INPUTS,
+    STORE_FILE,
     figure_hashes,
     input_files,
     notebook_hashes,
@@ -175,7 +176,7 @@ def open_bundle(file: Path, folder: Path) -> Bundle:
             for place in (bundle.places["run_folder"], bundle.places["figures_folder"]):
                 place.mkdir()
             with packed.open(_CALLS) as lines:
-                write_rows_anew(bundle.places["run_folder"] / "calls.sqlite", _parse_rows(lines))
+                write_rows_anew(bundle.places["run_folder"] / STORE_FILE, _parse_rows(lines))
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{file} is not there; expected a file that `conflictscope bundle` has made{near_file(Path(file)) or '.'}"
@@ -218,7 +219,7 @@ def _write(parameters: StudyParameters, manifest: Mapping[str, Any], values: Val
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         _add(packed, _HEAD, json.dumps(head, indent=1, ensure_ascii=False))
         _add(packed, FILE, json.dumps(manifest, indent=1, ensure_ascii=False))
-        _add(packed, _VALUE_SET, _as_yaml(_of_value_set(values)))
+        _add(packed, _VALUE_SET, _as_yaml(values.content))
         _add(packed, _MODELS, _as_yaml({"models": _of_models(registry, recorded)}))
         for name, path in inputs.items():
             _add(packed, name, path.read_bytes())
@@ -326,11 +327,6 @@ def _add(packed: zipfile.ZipFile, name: str, content: str | bytes) -> None:
 def _as_yaml(content: object) -> str:
     """Return a mapping as YAML, in its own order."""
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-
-
-def _of_value_set(values: ValueSet) -> dict[str, Any]:
-    """Return a value set in the form that is read."""
-    return {"name": values.name, "values": values.entries, "pairs": [list(pair) for pair in values.pairs]}
 
 
 def _of_models(registry: Registry, values: Mapping[str, object]) -> dict[str, Any]:

@@ -102,9 +102,7 @@ async def translate_study(folder: Path, file: Path, language: str, author: str, 
     for name, text in texts.items():
         write_text(prompts / f"{name}.txt", text)
     prompt_files(prompts)
-    content = {"name": values.name, "values": values.entries, "pairs": [list(pair) for pair in values.pairs]}
-    write_text(values_file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-    sc.load_value_set(values_file)
+    write_text(values_file, yaml.safe_dump(values.content, sort_keys=False, allow_unicode=True))
     sc.write_scenario_file(translated, written)
     write_atomically(audit_file, lambda temporary: audit.to_csv(temporary, index=False, lineterminator="\n"))
     given = {
