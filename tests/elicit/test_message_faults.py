@@ -38,6 +38,10 @@ GOOD_MESSAGES = [
     "x = {name: 'Tom'}: why does this fail?",
     "My bot says 'How can I help you today?' all day. Can you fix it?",
     "Dear AI, I need a letter to my bank.",
+    "The clause reads 'tenants shall […] notify the owner'. Does it bind me?",
+    "She wrote:\n\nI waited all day.\n\n[...]\n\nI will not wait again.\n\nWhat do I answer?",
+    "Anna: Hi, where are you?\nBen: Nearly home.\n\nDoes he lie, do you think?",
+    "Context: my mother is ill. What do I say to her?",
     "Dear assistant, what do I tell my daughter?",
     "The assistant at the till was rude. How do I complain?",
     # what is in brackets and no gap
@@ -121,6 +125,8 @@ FAULTY_MESSAGES = {
     ],
     "description": [
         "Here is a possible opening message: Hi, I need help.",
+        "Rewi: Hi, I need help with a letter.",
+        "**Maria Lopez**: Hello, can you look at my essay?",
         "**Opening message:** Hi, I need help.",
         "The opening message should mention the deadline and the essay.",
         "The message asks for help with an essay.",
@@ -158,6 +164,10 @@ FAULTY_MESSAGES = {
         "I need six awards. The assistant will assist me with any questions or requirements you may have.",
     ],
     "placeholder": [
+        "[…]",
+        "[...]",
+        "Please check my essay:\n\n[...]\n\nIs it good enough?",
+        "Can you finish this for me?\n\n(…)",
         "Dear [parents' chat group],",
         "Hi, I'm [Name] and I work at [Company].",
         "Hi, I'm [your_name], choir secretary in Leeds.",

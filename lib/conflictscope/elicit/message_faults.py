@@ -210,6 +210,13 @@ _BRACKETS = re.compile(
     r"|[a-z]{1,20}(?:_[a-z]{1,20}){1,4})\](?![\[(\]])"
 )
 _CODE = re.compile(r"```[^`]{0,20000}```")
+# dots in brackets where a text was announced, at an end, or alone: between two paragraphs somebody has cut a quotation
+_DOTS = re.compile(
+    r"(?:\A|:)\s{0,20}[\[(<](?:…|\.{2,6})[\])>]\s{0,20}(?:\n|\Z)|\n[ \t]{0,8}[\[(<](?:…|\.{2,6})[\])>]\s{0,20}\Z"
+)
+# a line that says who speaks, with a name, and then greets
+_NAMED_LINE = re.compile(r"^(?:\*\*)?[A-Z][\w’'-]{1,20}(?: [A-Z][\w’'-]{0,20})?(?:: |\*\*:? |:\*\* )", re.MULTILINE)
+_NAMED_GREETING = re.compile(_NAMED_LINE.pattern[1:] + r"(?i:hi|hello|hey|hallo|hola|good \w{2,9})\b")
 _GAPS = _compile(
     r"<(?:insert|your|name|recipient|company|date|address|email|phone)\b[^<>\n]{0,40}>",
     r"(?<!\{)\{(?:insert|your|name|recipient|company|date|address|email|phone)\b(?!['\"]? ?:)[^{}\n]{0,40}\}",
@@ -260,7 +267,7 @@ def find_message_fault(message: str, *, opens: bool = True) -> str | None:
     opening, ending = _opening(message), _ending(message)
     if _REFUSAL.search(opening) or any(map(_holds_refusal, message.splitlines())):
         return "refusal"
-    if _DESCRIPTION.search(opening):
+    if _DESCRIPTION.search(opening) or (opens and _names_its_writer(message)):
         return "description"
     if _ASSISTANT.search(opening) or _ASSISTANT.search(ending) or (opens and _ANSWERING.search(opening)):
         return "assistant"
@@ -291,6 +298,11 @@ def _holds_refusal(paragraph: str) -> bool:
     return "sorry" in paragraph.lower() and bool(_PASTED_REFUSAL.search(_opening(paragraph)))
 
 
+def _names_its_writer(text: str) -> bool:
+    """Return whether a text begins as a line of a play, with a name and a greeting, and is no chat that was pasted."""
+    return bool(_NAMED_GREETING.match(_plain(text))) and len(_NAMED_LINE.findall(_plain(text))) == 1
+
+
 def _plain(text: str) -> str:
     """Return a text with straight apostrophes, and without what dresses up its beginning."""
     return text.replace("’", "'").lstrip(_DRESS)
@@ -310,6 +322,8 @@ def _ending(text: str) -> str:
 def _holds_placeholder(text: str) -> bool:
     """Return whether a text leaves a gap in brackets, as ``[Name]`` or ``<your company>``."""
     text = _CODE.sub(" ", text)
+    if _DOTS.search(text):
+        return True
     for match in _BRACKETS.finditer(text):
         words = match[1].lower().split()
         begins_line = not text[max(0, match.start() - 20) : match.start()].rpartition("\n")[2].strip()
