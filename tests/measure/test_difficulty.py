@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 from statsmodels.stats.proportion import proportion_confint
 
+from conflictscope.calibration import plant_one_sided, simulate_choices
 from conflictscope.measure import Settings, mark_front, wilson_interval
 from conflictscope.measure.difficulty import (
     difference_interval,
@@ -16,6 +17,7 @@ from conflictscope.measure.difficulty import (
     observed_agreement,
     pass_rates,
 )
+from conflictscope.simulated import Respondent
 from conflictscope.tables import CHECKS
 
 PAIRS = [("a", "b"), ("a", "c"), ("b", "c")]
@@ -358,3 +360,32 @@ def test_a_check_that_nobody_answered_has_no_rate():
     nothing = pd.DataFrame({"scenario_id": [], "check": [], "passed": []}).astype({"scenario_id": "str"})
     found = pass_rates(scenarios, nothing)
     assert found["undecided"].tolist() == [1] * 7 and found[["rate", "rate_low", "rate_high"]].isna().all(axis=None)
+
+
+def test_an_author_without_dilemmas_is_told_from_one_with_and_two_alike_are_not():
+    values = [("a", "b"), ("a", "c"), ("b", "c")]
+    asked = {
+        name: Respondent(name, utilities={"a": tilt, "b": 0.0, "c": -tilt}, position_bias=0.4, order_noise=0.5)
+        for name, tilt in (("one", 0.5), ("two", -0.5), ("three", 0.0))
+    }
+    settings, share = Settings(resamples=200, seed=0), 0.4
+    harder, alike, gained = [], [], []
+    for seed in range(60):
+        # three authors, with scenarios of their own
+        hard, other, copied = (
+            simulate_choices(asked, values, scenarios_per_pair=60, seed=3 * seed + n, conditions=["multiple_choice"])
+            for n in range(3)
+        )
+        easy = plant_one_sided(other, share=share, seed=seed)
+        numbers = [
+            observed_agreement(choices, settings)[["agreement", "agreement_low", "agreement_high"]].iloc[0]
+            for choices in (hard, easy, copied, other)
+        ]
+        harder.append(difference_interval(numbers[1], numbers[0])[0] > 0)
+        low, high = difference_interval(numbers[2], numbers[0])
+        alike.append(low <= 0 <= high)
+        gained.append(numbers[1]["agreement"] - (share + (1 - share) * numbers[3]["agreement"]))
+    assert np.mean(harder) > 0.95 and np.mean(alike) >= 0.9
+    assert abs(np.mean(gained)) < 0.01, "and by as much as was put in"
+    with pytest.raises(ValueError, match="expected a number from 0 to 1"):
+        plant_one_sided(other, share=1.2, seed=0)

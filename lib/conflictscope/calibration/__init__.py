@@ -1,7 +1,7 @@
 """Calibration: the instrument, tried on respondents whose preferences are known.
 
 - ``truths``: what a study of endlessly many scenarios would report of a respondent
-- ``studies``: choices drawn from respondents; with a change or a self-preference put in
+- ``studies``: choices drawn from respondents; with a change, a self-preference or scenarios of one side put in
 - ``replications``: many studies of one kind, and how often their intervals hold the truth
 - ``recovery``: bias and coverage of each measure, and of ways of counting that go wrong
 - ``generator``: studies with known truth and known nuisances, which share no code with the estimators
@@ -16,7 +16,7 @@ from conflictscope.calibration.recovery import (
     strength_coverage,
 )
 from conflictscope.calibration.replications import ALL_VALUES, Replications
-from conflictscope.calibration.studies import plant_change, plant_self_preference, simulate_choices
+from conflictscope.calibration.studies import plant_change, plant_one_sided, plant_self_preference, simulate_choices
 from conflictscope.calibration.truths import abstention_chance, true_steering, true_strengths, win_chance
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "abstention_chance",
     "naive_treatments",
     "plant_change",
+    "plant_one_sided",
     "plant_self_preference",
     "rank_recovery",
     "read_grid",

@@ -199,6 +199,36 @@ def _each(respondents: Sequence[Respondent], field: str) -> NDArray[np.float64]:
     return np.array([getattr(r, field) for r in respondents], dtype=float)[:, None, None, None, None]
 
 
+def plant_one_sided(choices: pd.DataFrame, *, share: float, seed: int) -> pd.DataFrame:
+    """Make a share of the scenarios no dilemma: every choice in them falls on the same value, whoever chooses.
+
+    Agreement of the targets (`measure.observed_agreement`) is then expected at share + (1 − share) × what it was.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1; each scenario is drawn with this chance, and so is the value that wins it, with the chance 1/2.
+    seed : int
+        Of these draws.
+
+    Raises
+    ------
+    ValueError
+        If `share` is not from 0 to 1.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share {share}: expected a number from 0 to 1.")
+    rng = np.random.default_rng(seed)
+    ids = pd.Index(choices["scenario_id"].unique())
+    one_sided, first_wins = rng.random(len(ids)) < share, rng.random(len(ids)) < 0.5
+    at = ids.get_indexer(choices["scenario_id"])
+    for_first, for_second = one_sided[at] & first_wins[at], one_sided[at] & ~first_wins[at]
+    turned = (
+        choices["winner"].eq(choices["value_2"]) & for_first | choices["winner"].eq(choices["value_1"]) & for_second
+    )
+    return _turn(choices, turned)
+
+
 def plant_self_preference(
     verdicts: pd.DataFrame,
     scenarios: pd.DataFrame,
@@ -261,6 +291,11 @@ def plant_change(choices: pd.DataFrame, value: str, *, share: float, seed: int) 
         raise ValueError(f"share {share}, value {value!r}: expected a share from 0 to 1, and a value that has lost.")
     ids = pd.Series(choices["scenario_id"].unique())
     turned = lost & choices["scenario_id"].isin(ids[np.random.default_rng(seed).random(len(ids)) < share])
+    return _turn(choices, turned)
+
+
+def _turn(choices: pd.DataFrame, turned: pd.Series) -> pd.DataFrame:
+    """Return choices of which some fell on the other action."""
     return choices.assign(
         winner=choices["winner"].mask(turned, choices["loser"]),
         loser=choices["loser"].mask(turned, choices["winner"]),

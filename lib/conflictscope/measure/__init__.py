@@ -63,6 +63,7 @@ from conflictscope.measure.choices import (
     split_by_model_id,
 )
 from conflictscope.measure.difficulty import (
+    difference_interval,
     diversity,
     likert_difference_rate,
     mark_front,
@@ -144,6 +145,7 @@ __all__ = [
     "count_refusals",
     "count_wins",
     "diagnose",
+    "difference_interval",
     "diversity",
     "effects_by",
     "expected_precision",
