@@ -84,7 +84,15 @@ def test_a_notebook_whose_worker_is_lost_runs_elsewhere_and_a_signal_stops_one(
     assert "give the same command again" in printed
     while any(cluster.processing().values()):
         time.sleep(0.2)
-    assert quiet(loopback) < counted["total"] + 600
+    asked = quiet(loopback)
+    assert asked < counted["total"] + 600
+
+    process = start("params/long.yaml")
+    wait_for(loopback, asked + 20, process)
+    cluster.shutdown()
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and "was lost; give the same command again" in errors
+    assert "Traceback" not in errors, errors
 
 
 def test_a_scheduler_that_is_not_there_is_a_sentence(project, run_python):

@@ -5,6 +5,7 @@ path, and the call store of a study that more than one machine works on is on a 
 is run again by another, and asks nothing twice: what was answered is in the call store.
 """
 
+import logging
 import subprocess
 import threading
 import uuid
@@ -18,7 +19,7 @@ from conflictscope.study.several import Job, start_study, wait_for_end
 if TYPE_CHECKING:
     from distributed import Future
 
-_CONNECT_S = 30
+_CONNECT_S = 10
 # of a worker: run → the notebooks of it that are under way here, and those runs that were stopped
 _under_way: dict[str, set[subprocess.Popen[str]]] = {}
 _stopped: set[str] = set()
@@ -58,6 +59,8 @@ def run_on_cluster(
         from distributed import CancelledError, Client, as_completed
     except ImportError:
         raise ValueError("--scheduler needs Dask: pip install 'conflictscope[cluster]'.") from None
+    # what it would log as it loses the scheduler is said below, without tracebacks
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     run, folder = uuid.uuid4().hex, str(Path.cwd())
     with Client(scheduler, timeout=_CONNECT_S) as client:
         asked: dict[Future, tuple[Job, str]] = {}
