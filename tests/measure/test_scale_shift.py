@@ -114,3 +114,50 @@ def test_of_many_values_one_shift_is_found_and_none_made_up(monkeypatch):
     )
     assert found.omnibus_p == pytest.approx(slow.omnibus_p, rel=0.01)
     assert found.shift == pytest.approx(slow.shift, abs=0.06)
+
+
+def draw_problems(k: int, number: int, seed: int):
+    """Return strengths, covariances and freedom of made-up studies in which several values moved a little."""
+    rng = np.random.default_rng(seed)
+    centre = np.eye(k) - 1 / k
+    parts = rng.normal(size=(2, number, k, 3 * k)) * rng.uniform(0.1, 0.3, size=(2, number, 1, 1)) / np.sqrt(3 * k)
+    first, second = (centre @ part @ np.swapaxes(part, 1, 2) @ centre for part in parts)
+    one = rng.normal(size=(number, k)) @ centre
+    two = rng.uniform(0.3, 2, size=(number, 1)) * one + 0.3 * rng.normal(size=(number, k)) @ centre
+    return (one, two), (first, second, np.zeros_like(first)), np.full(number, 60.0)
+
+
+@pytest.mark.parametrize("k", [3, 4, 8])
+def test_an_interval_leaves_out_no_shift_where_the_test_does(k):
+    compared = shift_apart_from_scale(*draw_problems(k, 200, seed=k), seed=1)
+    known = ~np.isnan(compared.shift) & (np.abs(compared.p_value - 0.05) > 0.002)
+    assert known.mean() > 0.7
+    without = (compared.shift_low > 0) | (compared.shift_high < 0)
+    assert 0.02 < without[known].mean() < 0.9
+    assert not (without & (compared.p_value > 0.05))[known].any()
+    # a shift that may be large either way, and not small, has an interval over both parts
+    assert (~without & (compared.p_value < 0.05))[known].mean() < 0.005
+    inside = (compared.shift_low <= compared.shift) & (compared.shift <= compared.shift_high)
+    assert inside[~np.isnan(compared.shift)].all()
+
+
+def test_the_ends_of_a_shift_are_equally_far_by_another_way():
+    strengths, covariances, freedom = draw_problems(4, 40, seed=0)
+    compared = shift_apart_from_scale(strengths, covariances, freedom, seed=1)
+
+    def least(n: int, value: int, shift: float) -> float:
+        """Return the least distance over all scales with one value's shift given."""
+
+        def distance(scale):
+            gap = strengths[1][n] - scale * strengths[0][n] - shift * (np.eye(4)[value] - 1 / 4)
+            return gap @ np.linalg.pinv(covariances[1][n] + scale**2 * covariances[0][n]) @ gap
+
+        return min(distance(scale) for scale in np.geomspace(1e-4, 1e3, 6000))
+
+    alone = compared.omnibus_p > 0.05  # beyond that, values are set free one after the other
+    ends = np.isfinite(compared.shift_low) & np.isfinite(compared.shift_high) & alone[:, None]
+    assert ends.sum() > 20
+    for n, value in zip(*np.nonzero(ends), strict=True):
+        low, high = (least(n, value, end[n, value]) for end in (compared.shift_low, compared.shift_high))
+        at = least(n, value, compared.shift[n, value])
+        assert low - at == pytest.approx(high - at, rel=0.03) and low - at > 3

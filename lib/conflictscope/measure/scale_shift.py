@@ -16,6 +16,7 @@ from conflictscope.measure.rankings import MOST_DRAWN
 from conflictscope.measure.strengths import DRAWS, largest_of_t
 
 _GRID = 61  # angles that are tried first, over a quarter turn
+_ENDS = 721  # angles among which the ends of intervals are looked for
 _GRID_OF_MANY, _ENDS_OF_MANY = 21, 121  # the same with many values; angles between which a spline is put
 _LARGEST_SCALE = 20.0  # beyond which the rest are taken to fit no scale
 _REFINEMENTS = 4  # each narrows the angle fivefold
@@ -36,8 +37,10 @@ class ScaleAndShift:
         Of no shift of any value, whatever the scale; nan with two values, which scale alone can explain.
     shift, shift_low, shift_high : ndarray, shape (groups, k)
         Log-odds of the second condition by which a value moved against where all other values and the scale put it;
-        the intervals hold together for all values; nan where no scale puts the others in place. With three values which
-        of them moved cannot be told, as any one of them could have: the three have one p-value.
+        the intervals hold together for all values, leave out 0 where ``p_value`` is below 1 − level (unless the shift
+        may be large either way, and not small), and are open (infinite) where the scale is not bounded; nan where no
+        scale puts the others in place. Of three values the one that moved cannot be told, as any one of them could
+        have, and the three share one p-value, unless another would have to have gone with a scale below 0.
     t, p_value : ndarray, shape (groups, k)
         Signed root of what the value's own shift takes off the distance, and its p-value, family-wise over the values.
         A value has shifted where both it and ``omnibus_p`` are below 1 − level.
@@ -88,7 +91,8 @@ def shift_apart_from_scale(
     (θ₂ − λθ₁)′ S(λ)⁻¹ (θ₂ − λθ₁), S(λ) = V₂₂ + λ²V₁₁ − λ(V₁₂ + V₂₁): errors in both conditions count, so that neither
     draws λ toward 0. λ = tan φ, and φ is searched over the quarter turn where the order is kept; a reversal of the
     order is a shift. The smallest distance is Hotelling's T² with k − 2 degrees of freedom; what one value's own shift
-    takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993).
+    takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993),
+    and intervals are those of the profile: the shifts whose distance is no further from the least than that bar.
     Where the largest is beyond doubt its value is set free, and the rest are compared again without it (step-down), so
     that one value's shift is not read as that of all others. Beyond ``MOST_DRAWN`` values none of them can draw the
     scale by itself: λ is then that of all values, and a root is the value's efficient score (Rao 1948) at it.
@@ -158,29 +162,21 @@ def _step_down(
     with_basis = (*(part[rows] for part in parts), basis)
     k = len(basis)
     base = _nearest_angle(with_basis, moved)
-    least = _distance(with_basis, moved, base[:, None])[:, 0]
     scale_angle[rows] = base
     rest = [v for v in range(k) if v not in moved]
-    t = np.empty((len(rows), len(rest)))
-    if k > MOST_DRAWN:
-        at = (rows[:, None], np.array(rest)[None])
-        values["shift"][at], values["shift_low"][at], t = _shifts_of_many(with_basis, moved, base, rest)
-    for column, v in enumerate(rest if k <= MOST_DRAWN else []):
-        angle = _nearest_angle(with_basis, (*moved, v))
-        shift, error = _last_shift(with_basis, (*moved, v), angle)
-        no_scale = np.tan(angle) > _LARGEST_SCALE
-        gained = least - _distance(with_basis, (*moved, v), angle[:, None])[:, 0]
-        t[:, column] = np.sign(shift) * np.sqrt(np.maximum(gained, 0))
-        values["shift"][rows, v] = np.where(no_scale, np.nan, shift)
-        values["shift_low"][rows, v] = np.where(no_scale, np.nan, error)  # the error, until the bar is known
     largest = largest_of_t(_correlation(with_basis, moved, base, rest), freedom[rows], draws=draws, seed=seed)
-    p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + draws)
     bar = np.quantile(largest, level, axis=1)[:, None]
-    error = values["shift_low"][rows][:, rest].copy()
-    shift = values["shift"][rows][:, rest]
+    if k > MOST_DRAWN:
+        shift, error, t = _shifts_of_many(with_basis, moved, base, rest)
+        low, high = shift - bar * error, shift + bar * error
+    else:
+        shift, low, high, t = _shifts(with_basis, moved, base, rest, bar)
+    p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + draws)
     at = (rows[:, None], np.array(rest)[None])
-    values["t"][at], values["p_value"][at] = t, p_value
-    values["shift_low"][at], values["shift_high"][at] = shift - bar * error, shift + bar * error
+    for name, columns in zip(
+        ("shift", "shift_low", "shift_high", "t", "p_value"), (shift, low, high, t, p_value), strict=True
+    ):
+        values[name][at] = columns
     best = np.abs(t).argmax(axis=1)
     go_on = gate[rows] & (p_value.min(axis=1) < 1 - level)
     if len(moved) + 1 > k - 3:
@@ -252,7 +248,7 @@ def _nearest_angle(problem: tuple, moved: tuple[int, ...]) -> NDArray[np.float64
 
 def _scale_interval(problem: tuple, least: NDArray, bar: NDArray) -> tuple[NDArray, NDArray]:
     """Return the ends of the scales whose distance is within `bar` of the least."""
-    angle = np.broadcast_to(np.linspace(0, np.pi / 2, 721), (len(least), 721))
+    angle = np.broadcast_to(np.linspace(0, np.pi / 2, _ENDS), (len(least), _ENDS))
     if len(problem[-1]) > MOST_DRAWN:
         some_angles = np.linspace(0, np.pi / 2, _ENDS_OF_MANY)
         known = _distance(problem, (), np.broadcast_to(some_angles, (len(least), _ENDS_OF_MANY)))
@@ -262,24 +258,62 @@ def _scale_interval(problem: tuple, least: NDArray, bar: NDArray) -> tuple[NDArr
     inside = distance <= (least + bar)[:, None]
     some = inside.any(axis=1)
     low = np.where(some, angle[0][inside.argmax(axis=1)], np.nan)
-    high = np.where(some, angle[0][720 - inside[:, ::-1].argmax(axis=1)], np.nan)
+    high = np.where(some, angle[0][_ENDS - 1 - inside[:, ::-1].argmax(axis=1)], np.nan)
     with np.errstate(invalid="ignore"):
         return np.tan(low), np.where(high >= np.pi / 2 - 1e-9, np.inf, np.tan(high))
 
 
-def _last_shift(problem: tuple, moved: tuple[int, ...], angle: NDArray) -> tuple[NDArray, NDArray]:
-    """Return the shift of the last of the values that are free to move, and its standard error."""
-    one, two, *_, basis = problem
-    angle = angle[:, None]
-    d, inverse = (part[:, 0] for part in _parts(problem, angle))
-    turn = -np.sin(angle) * two - np.cos(angle) * one
-    derivative = np.maximum(np.cos(angle), 1e-6)[:, :, None] * basis[list(moved)].T  # (groups, k − 1, moved)
-    pull = np.swapaxes(derivative, 1, 2) @ inverse
-    shift = np.linalg.solve(pull @ derivative, pull @ d[:, :, None])[:, -1, 0]
-    jacobian = np.concatenate([derivative, turn[:, :, None]], axis=2)
-    information = np.swapaxes(jacobian, 1, 2) @ inverse @ jacobian
-    error = np.sqrt(np.maximum(np.linalg.pinv(information)[:, len(moved) - 1, len(moved) - 1], 0))
-    return shift, error
+def _shifts(
+    problem: tuple, moved: tuple[int, ...], base: NDArray, rest: list[int], bar: NDArray
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return shift, its ends and its signed root of each value in `rest`, the scale being that of all others.
+
+    At a given angle the distance is a quadratic of the shift, so the shifts within reach of the least distance are an
+    interval; the ends are the outermost over all angles.
+    """
+    least = _distance(problem, moved, base[:, None])
+    shift, low, high, t = np.empty((4, len(base), len(rest)))
+    angles = np.broadcast_to(np.linspace(0, np.pi / 2, _ENDS)[:-1], (len(base), _ENDS - 1))
+    distance, slopes, curvatures = _quadratics(problem, moved, angles, rest)
+    for column, v in enumerate(rest):
+        angle = _nearest_angle(problem, (*moved, v))[:, None]
+        free = _distance(problem, (*moved, v), angle)
+        _, slope, curvature = _quadratics(problem, moved, angle, [v])
+        moved_by = (slope / curvature)[:, 0, 0]
+        t[:, column] = np.sign(moved_by) * np.sqrt(np.maximum(least - free, 0))[:, 0]
+        slope, curvature = slopes[..., column], curvatures[..., column]
+        within = slope**2 - curvature * (distance - free - bar**2)
+        half = np.sqrt(np.maximum(within, 0))
+        downward, upward = (
+            np.where(within >= 0, (slope + sign * half) / curvature, -sign * np.inf) for sign in (-1, 1)
+        )
+        # what the steepest angle still allows goes on without bound, as the scale does
+        endless = within[:, -1] >= 0
+        downward[:, -1] = np.where(endless & (downward[:, -1] < 0), -np.inf, downward[:, -1])
+        upward[:, -1] = np.where(endless & (upward[:, -1] > 0), np.inf, upward[:, -1])
+        no_scale = np.tan(angle[:, 0]) > _LARGEST_SCALE
+        for numbers, of_value in ((shift, moved_by), (low, downward.min(axis=1)), (high, upward.max(axis=1))):
+            numbers[:, column] = np.where(no_scale, np.nan, of_value)
+    return shift, low, high, t
+
+
+def _quadratics(
+    problem: tuple, moved: tuple[int, ...], angle: NDArray, rest: list[int]
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return the distance at angles (groups, m) as quadratics of the shift x of each value in `rest`.
+
+    a − 2bx + cx², with the values in `moved` free: a has the shape (groups, m), b and c (groups, m, rest).
+    """
+    d, inverse = _parts(problem, angle)
+    if moved:
+        fixed = problem[-1][list(moved)].T
+        pulled = inverse @ fixed
+        inverse = inverse - pulled @ np.linalg.solve(fixed.T @ pulled, np.swapaxes(pulled, 2, 3))
+    toward = np.einsum("gmij,gmj->gmi", inverse, d)
+    values = problem[-1][rest]
+    cosine = np.maximum(np.cos(angle), 1e-9)[..., None]
+    curvature = cosine**2 * np.einsum("vi,gmij,vj->gmv", values, inverse, values, optimize=True)
+    return np.einsum("gmi,gmi->gm", d, toward), cosine * (toward @ values.T), curvature
 
 
 def _shifts_of_many(

@@ -183,10 +183,11 @@ def compare_conditions(
         One row for each target and value: ``target``, ``value``, ``expressed``, ``revealed`` (strengths, log-odds with
         mean 0, on the scenarios with a choice in both), ``shift`` (above 0, the target acts on the value more than the
         scale and all other values lead to expect; empty if no scale puts these in place), ``shift_low``,
-        ``shift_high`` (hold together for a target's values), ``p_within`` (family-wise over the target's values, and
-        not below ``omnibus_p``), ``p_value`` (family-wise over all targets too: Holm's multiples), ``shifted``
-        (``p_value`` below 1 − level), ``problem``. Of three values, the one that moved cannot be told, as any one of
-        them could have: their p-values are alike.
+        ``shift_high`` (hold together for a target's values; infinite where the scale is not bounded), ``p_within``
+        (family-wise over the target's values, and not below ``omnibus_p``), ``p_value`` (family-wise over all targets
+        too: Holm's multiples), ``shifted`` (``p_value`` below 1 − level), ``problem``. Of three values, the one that
+        moved can only be told where another would have to have gone with a scale below 0; else any one of them could
+        have, and their p-values are alike.
 
     Raises
     ------
