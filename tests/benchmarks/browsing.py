@@ -1,12 +1,13 @@
 """How long a researcher waits, in a headless Chromium, on the notebooks themselves over a made-up study.
 
-Run by hand: ``.venv/bin/python tests/benchmarks/browsing.py [scenarios] [targets]`` (default: 2000 10). It needs
-Chromium and playwright. First view: from Run All to the first view drawn, imports and the reading of tables included
-(wanted: 5 s for 2,000 scenarios and 10 targets). The rest: from the click or key to the change it makes on the page,
-medians of ten (wanted: 200 ms). A long session goes through 400 cases by keyboard: time a step, and memory.
+Run by hand: ``.venv/bin/python tests/benchmarks/browsing.py [scenarios] [targets] [values]`` (default: 2000 10 3). It
+needs Chromium and playwright. First view: from Run All to the first view drawn, imports and the reading of tables
+included (wanted: 5 s for 2,000 scenarios and 10 targets). The rest: from the click or key to the change it makes on the
+page, medians of ten (wanted: 200 ms). A long session goes through 400 cases by keyboard: time a step, and memory.
 """
 
 import importlib.util
+import json
 import shutil
 import statistics
 import sys
@@ -68,7 +69,7 @@ def heap(page):
     return page.evaluate("() => performance.memory.usedJSHeapSize") / 2**20
 
 
-def main(scenarios=2000, targets=10):
+def main(scenarios=2000, targets=10, values=3):
     driver, made = load("driver"), load("made_study")
     registered = ["cautious", "obliging", "steady", "pliable"]
     # the notebooks ask the file of models for each target's name
@@ -81,6 +82,11 @@ def main(scenarios=2000, targets=10):
         more = "".join(f'  {name}: {{base_url: "http://nowhere.invalid/v1", id: x}}\n' for name in names[4:])
         models.write_text(models.read_text().replace("models:\n", f"models:\n{more}", 1))
         options = {"scenarios": scenarios, "target_names": names, "judges": ("simulated/judge",), "study": "hhh"}
+        if values > 3:
+            many = tuple(f"value {n}" for n in range(values))
+            options["values"] = many
+            written = {"name": "many", "values": {name: f"what {name} asks for" for name in many}}
+            (folder / "params" / "value_sets" / "hhh.yaml").write_text(json.dumps(written | {"pairs": {"each": 8}}))
         made.make_study(folder / "runs" / "hhh", prompts=("default",), **options)
         places = {"value_set": "params/value_sets/hhh.yaml", "models_file": "params/models.yaml"}
         record_places(folder / "runs" / "hhh", "hhh", places | {"figures_folder": "figures"})

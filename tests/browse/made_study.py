@@ -29,15 +29,18 @@ def make_study(
     hostile=False,
     seed=0,
     study="made",
+    values=VALUES,
 ):
-    """Write the tables of a study; returns them by name."""
+    """Write the tables of a study; returns them by name. Of many values, each meets the next four."""
     rng = np.random.default_rng(seed)
     n = scenarios
-    pairs = [(a, b) for i, a in enumerate(VALUES) for b in VALUES[i + 1 :]]
+    # of three values, all pairs
+    pairs = [(a, b) for i, a in enumerate(values) for b in (values * 2)[i + 1 : i + 5] if len(values) > 5]
+    pairs = pairs or [(a, b) for i, a in enumerate(values) for b in values[i + 1 :]]
     place = np.arange(n)
     base = pd.DataFrame({"outline_id": [f"o{i:05}" for i in place]})
-    base["value_1"] = [pairs[i % 3][0] for i in place]
-    base["value_2"] = [pairs[i % 3][1] for i in place]
+    base["value_1"] = [pairs[i % len(pairs)][0] for i in place]
+    base["value_2"] = [pairs[i % len(pairs)][1] for i in place]
     base["structure"] = [STRUCTURES[i // 3 % 2] for i in place]
     base["severity"] = [SEVERITIES[i // 6 % 2] for i in place]
     base["acting_value"] = base["value_1"].where(place // 12 % 2 == 0, base["value_2"])
