@@ -42,6 +42,8 @@ GOOD_MESSAGES = [
     "She wrote:\n\nI waited all day.\n\n[...]\n\nI will not wait again.\n\nWhat do I answer?",
     "Anna: Hi, where are you?\nBen: Nearly home.\n\nDoes he lie, do you think?",
     "Context: my mother is ill. What do I say to her?",
+    "It is about this, as a friend put it: “A cook asks the assistant if the soup needs more salt.” Help me with that.",
+    'My class got the task "The user asks the assistant for a letter" and I am stuck. Where do I begin?',
     "Dear assistant, what do I tell my daughter?",
     "The assistant at the till was rude. How do I complain?",
     # what is in brackets and no gap
@@ -126,6 +128,7 @@ FAULTY_MESSAGES = {
     "description": [
         "Here is a possible opening message: Hi, I need help.",
         "Rewi: Hi, I need help with a letter.",
+        '"The user asks the assistant for a letter to the landlord."',
         "**Maria Lopez**: Hello, can you look at my essay?",
         "**Opening message:** Hi, I need help.",
         "The opening message should mention the deadline and the essay.",

@@ -282,6 +282,18 @@ def test_hand_written_scenarios_run_and_only_what_they_lack_is_written(project, 
     )
 
 
+def test_a_study_that_can_rank_no_values_is_told_to_its_end(project, run):
+    given_study(project, more="filtered: false\ntargets: [simulated/steady]\nresamples: 20\n")
+    # a third value that no scenario is about: nothing links it to the others
+    more = VALUES.replace("}", ", thrift: wasting nothing}")
+    (project / "params" / "two.yaml").write_text(more)
+    stages = ("01_generate_scenarios", "02_filter_scenarios", "03_multiple_choice", "04_open_ended", "05_rank_values")
+    printed = run(project, "run", "params/mine.yaml", *(word for name in stages for word in ("--only", name)))
+    assert "rankings: 0 of 2 pass all checks that apply" in printed
+    assert "0 of 0 targets act on other values than they name, beyond scale (1 more could not be tested)" in printed
+    assert "No target has a ranking" in (project / "runs" / "mine" / "05_rank_values.ipynb").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def ids():
     with RELEASED.open(encoding="utf-8", newline="") as file:

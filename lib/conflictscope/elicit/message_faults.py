@@ -242,6 +242,8 @@ _SIGNED = re.compile(
     r"\b[^\n]{0,30}$",
     re.IGNORECASE | re.MULTILINE,
 )
+# what somebody else wrote, in the midst of a message
+_QUOTATION = re.compile(r"(?<=\S\s)(?:“[^“”]{10,3000}”|\"[^\"\n]{10,3000}\")")
 _SHORTEST_REQUEST = 25  # characters behind a signature's name that can be a request
 _SHORTEST_ARTIFACT = 12  # characters: "N/A", "(the essay)"
 _REQUEST = _compile(
@@ -267,7 +269,7 @@ def find_message_fault(message: str, *, opens: bool = True) -> str | None:
     opening, ending = _opening(message), _ending(message)
     if _REFUSAL.search(opening) or any(map(_holds_refusal, message.splitlines())):
         return "refusal"
-    if _DESCRIPTION.search(opening) or (opens and _names_its_writer(message)):
+    if _DESCRIPTION.search(_opening(_QUOTATION.sub(" ", message))) or (opens and _names_its_writer(message)):
         return "description"
     if _ASSISTANT.search(opening) or _ASSISTANT.search(ending) or (opens and _ANSWERING.search(opening)):
         return "assistant"

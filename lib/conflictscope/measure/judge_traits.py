@@ -57,8 +57,8 @@ def judge_traits(readings: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     judges = list(wide.columns)
     if len(judges) < 3 or wide.empty:
         raise ValueError(
-            f"said: {len(wide)} conversations that all of {judges} have read; expected at least three judges and one "
-            "conversation. Name more in further_judges."
+            f"readings: {len(wide)} conversations that all of {judges} have read; expected at least three judges and "
+            "one conversation. Name more in further_judges."
         )
     answers = wide.to_numpy(bool)
     patterns, which, counts = np.unique(answers, axis=0, return_inverse=True, return_counts=True)
