@@ -63,7 +63,7 @@ WANTED = {
     "a value named that did not shift": ("at most", 0.05),
     "some shift found": ("at least", 0.8),
     "the shifted value named": ("at least", 0.8),
-    "its shift: covered": ("level", 0.95),
+    "its shift: covered": ("at least", 0.95),
     "scale: covered": ("level", 0.95),
     "τ: covered": ("at least", 0.95),
     "strengths, corrected: covered": ("level", 0.95),

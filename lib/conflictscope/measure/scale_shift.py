@@ -34,7 +34,8 @@ class ScaleAndShift:
     scale_p : ndarray, shape (groups,)
         Of λ = 1.
     omnibus_p : ndarray, shape (groups,)
-        Of no shift of any value, whatever the scale; nan with two values, which scale alone can explain.
+        Of no shift of any value, whatever the scale: finds one large shift and many small ones; nan with two values,
+        which scale alone can explain.
     shift, shift_low, shift_high : ndarray, shape (groups, k)
         Log-odds of the second condition by which a value moved against where all other values and the scale put it;
         the intervals hold together for all values, leave out 0 where ``p_value`` is below 1 − level (unless the shift
@@ -93,6 +94,8 @@ def shift_apart_from_scale(
     order is a shift. The smallest distance is Hotelling's T² with k − 2 degrees of freedom; what one value's own shift
     takes off it has one. Family-wise p-values are of the largest of k such roots (max-|t|; Westfall and Young 1993),
     and intervals are those of the profile: the shifts whose distance is no further from the least than that bar.
+    ``omnibus_p`` combines T², to which all values add, with the least of these, for which one is enough, by Cauchy's
+    distribution (Liu and Xie 2020, *J. American Statistical Association* 115); of three values the two are the same.
     Where the largest is beyond doubt its value is set free, and the rest are compared again without it (step-down), so
     that one value's shift is not read as that of all others. Beyond ``MOST_DRAWN`` values none of them can draw the
     scale by itself: λ is then that of all values, and a root is the value's efficient score (Rao 1948) at it.
@@ -101,14 +104,14 @@ def shift_apart_from_scale(
     problem = _problem(strengths, covariances)
     start = _nearest_angle(problem, ())
     nothing_moved = _distance(problem, (), start[:, None])[:, 0]
-    omnibus = _no_shift_p(nothing_moved, freedom, k)
+    of_all = _hotelling_p(nothing_moved, freedom, k)
     even = _distance(problem, (), np.full((groups, 1), np.pi / 4))[:, 0] - nothing_moved
     low, high = _scale_interval(problem, nothing_moved, f_distribution.isf(1 - level, 1, freedom))
     values = {name: np.full((groups, k), np.nan) for name in ("shift", "shift_low", "shift_high", "t", "p_value")}
     scale_angle = start.copy()
+    omnibus = np.full(groups, np.nan)
     if k > 2:
-        gate = omnibus < 1 - level
-        _step_down(problem, freedom, np.arange(groups), (), gate, values, scale_angle, (level, seed, draws))
+        _step_down(problem, freedom, np.arange(groups), (), of_all, omnibus, values, scale_angle, (level, seed, draws))
     return ScaleAndShift(
         scale=np.where(start >= np.pi / 2 - 1e-9, np.inf, np.tan(start)),
         scale_low=low,
@@ -123,10 +126,22 @@ def shift_apart_from_scale(
 def no_shift_p(
     strengths: tuple[NDArray, NDArray], covariances: tuple[NDArray, NDArray, NDArray], freedom: NDArray
 ) -> NDArray[np.float64]:
-    """Give ``omnibus_p`` of `shift_apart_from_scale` alone, shape (groups,)."""
+    """Give the p-value of T² alone, the quick part of `shift_apart_from_scale`'s ``omnibus_p``, shape (groups,)."""
     problem = _problem(strengths, covariances)
     least = _distance(problem, (), _nearest_angle(problem, ())[:, None])[:, 0]
-    return _no_shift_p(least, freedom, strengths[0].shape[1])
+    return _hotelling_p(least, freedom, strengths[0].shape[1])
+
+
+def _combine(*p_values: NDArray) -> NDArray[np.float64]:
+    """Return one p-value of several tests of the same, however they hang together."""
+    # at 1 the tangent has no end
+    tangents = [np.tan((0.5 - np.clip(p, 1e-15, 0.999)) * np.pi) for p in p_values]
+    return 0.5 - np.arctan(np.mean(tangents, axis=0)) / np.pi
+
+
+def _p_of_largest(largest: NDArray, t: NDArray) -> NDArray[np.float64]:
+    """Return the share of draws (groups, draws) of the largest |t| that are no less than each |t| (groups, values)."""
+    return (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + largest.shape[1])
 
 
 def _problem(strengths: tuple[NDArray, NDArray], covariances: tuple[NDArray, NDArray, NDArray]) -> tuple:
@@ -137,7 +152,7 @@ def _problem(strengths: tuple[NDArray, NDArray], covariances: tuple[NDArray, NDA
     return one, two, v11, v22, v12 + np.swapaxes(v12, 1, 2), basis
 
 
-def _no_shift_p(least: NDArray, freedom: NDArray, k: int) -> NDArray[np.float64]:
+def _hotelling_p(least: NDArray, freedom: NDArray, k: int) -> NDArray[np.float64]:
     """Return Hotelling's p-value of the least distance, nan with two values."""
     test_freedom = k - 2
     if not test_freedom:
@@ -151,12 +166,16 @@ def _step_down(
     freedom: NDArray,
     rows: NDArray,
     moved: tuple[int, ...],
-    gate: NDArray,
+    of_all: NDArray,
+    omnibus: NDArray,
     values: dict[str, NDArray],
     scale_angle: NDArray,
     how: tuple[float, int, int],
 ) -> None:
-    """Fill in the values' shifts, given that those in `moved` have; recur where one more has beyond doubt."""
+    """Fill in the values' shifts, given that those in `moved` have; recur where one more has beyond doubt.
+
+    The first time, with none in `moved`, `omnibus` is filled in as well, of which `of_all` is one part.
+    """
     level, seed, draws = how
     *parts, basis = problem
     with_basis = (*(part[rows] for part in parts), basis)
@@ -171,14 +190,16 @@ def _step_down(
         low, high = shift - bar * error, shift + bar * error
     else:
         shift, low, high, t = _shifts(with_basis, moved, base, rest, bar)
-    p_value = (1 + (largest[:, None, :] >= np.abs(t)[:, :, None] - 1e-9).sum(axis=2)) / (1 + draws)
+    p_value = _p_of_largest(largest, t)
+    if not moved:
+        omnibus[rows] = _combine(of_all[rows], p_value.min(axis=1))
     at = (rows[:, None], np.array(rest)[None])
     for name, columns in zip(
         ("shift", "shift_low", "shift_high", "t", "p_value"), (shift, low, high, t, p_value), strict=True
     ):
         values[name][at] = columns
     best = np.abs(t).argmax(axis=1)
-    go_on = gate[rows] & (p_value.min(axis=1) < 1 - level)
+    go_on = (omnibus[rows] < 1 - level) & (p_value.min(axis=1) < 1 - level)
     if len(moved) + 1 > k - 3:
         return
     for column, v in enumerate(rest):
@@ -186,7 +207,7 @@ def _step_down(
         if not chosen.any():
             continue
         kept = {name: array[rows[chosen], v].copy() for name, array in values.items()}
-        _step_down(problem, freedom, rows[chosen], (*moved, v), gate, values, scale_angle, how)
+        _step_down(problem, freedom, rows[chosen], (*moved, v), of_all, omnibus, values, scale_angle, how)
         for name, array in values.items():
             array[rows[chosen], v] = kept[name]
 
@@ -263,6 +284,20 @@ def _scale_interval(problem: tuple, least: NDArray, bar: NDArray) -> tuple[NDArr
         return np.tan(low), np.where(high >= np.pi / 2 - 1e-9, np.inf, np.tan(high))
 
 
+def _estimates(
+    problem: tuple, moved: tuple[int, ...], base: NDArray, rest: list[int]
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return, for each value in `rest` alone, angle of the scale, distance that is left, shift, and its signed root."""
+    least = _distance(problem, moved, base[:, None])[:, 0]
+    angle, left, shift = np.empty((3, len(base), len(rest)))
+    for column, v in enumerate(rest):
+        nearest = _nearest_angle(problem, (*moved, v))[:, None]
+        _, slope, curvature = _quadratics(problem, moved, nearest, [v])
+        angle[:, column], shift[:, column] = nearest[:, 0], (slope / curvature)[:, 0, 0]
+        left[:, column] = _distance(problem, (*moved, v), nearest)[:, 0]
+    return angle, left, shift, np.sign(shift) * np.sqrt(np.maximum(least[:, None] - left, 0))
+
+
 def _shifts(
     problem: tuple, moved: tuple[int, ...], base: NDArray, rest: list[int], bar: NDArray
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
@@ -271,18 +306,13 @@ def _shifts(
     At a given angle the distance is a quadratic of the shift, so the shifts within reach of the least distance are an
     interval; the ends are the outermost over all angles.
     """
-    least = _distance(problem, moved, base[:, None])
-    shift, low, high, t = np.empty((4, len(base), len(rest)))
+    angle, left, shift, t = _estimates(problem, moved, base, rest)
+    low, high = np.empty((2, *shift.shape))
     angles = np.broadcast_to(np.linspace(0, np.pi / 2, _ENDS)[:-1], (len(base), _ENDS - 1))
     distance, slopes, curvatures = _quadratics(problem, moved, angles, rest)
-    for column, v in enumerate(rest):
-        angle = _nearest_angle(problem, (*moved, v))[:, None]
-        free = _distance(problem, (*moved, v), angle)
-        _, slope, curvature = _quadratics(problem, moved, angle, [v])
-        moved_by = (slope / curvature)[:, 0, 0]
-        t[:, column] = np.sign(moved_by) * np.sqrt(np.maximum(least - free, 0))[:, 0]
+    for column in range(len(rest)):
         slope, curvature = slopes[..., column], curvatures[..., column]
-        within = slope**2 - curvature * (distance - free - bar**2)
+        within = slope**2 - curvature * (distance - left[:, [column]] - bar**2)
         half = np.sqrt(np.maximum(within, 0))
         downward, upward = (
             np.where(within >= 0, (slope + sign * half) / curvature, -sign * np.inf) for sign in (-1, 1)
@@ -291,9 +321,9 @@ def _shifts(
         endless = within[:, -1] >= 0
         downward[:, -1] = np.where(endless & (downward[:, -1] < 0), -np.inf, downward[:, -1])
         upward[:, -1] = np.where(endless & (upward[:, -1] > 0), np.inf, upward[:, -1])
-        no_scale = np.tan(angle[:, 0]) > _LARGEST_SCALE
-        for numbers, of_value in ((shift, moved_by), (low, downward.min(axis=1)), (high, upward.max(axis=1))):
-            numbers[:, column] = np.where(no_scale, np.nan, of_value)
+        low[:, column], high[:, column] = downward.min(axis=1), upward.max(axis=1)
+    no_scale = np.tan(angle) > _LARGEST_SCALE
+    shift, low, high = (np.where(no_scale, np.nan, numbers) for numbers in (shift, low, high))
     return shift, low, high, t
 
 
