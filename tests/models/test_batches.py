@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -69,6 +70,17 @@ def test_batches_bring_what_live_calls_bring_at_half_the_price(start_batches, tm
     assert spent == pytest.approx(price / 2)
     assert (used.calls, used.batch_input_tokens) == (40, used.input_tokens)
     assert rows(tmp_path / "batched.sqlite", BATCH_CALLS) == []
+
+
+def test_a_reply_longer_than_it_may_be_is_cut_off_in_a_batch_as_it_is_live(start_batches, tmp_path):
+    server = start_batches("--seconds", "0.2")
+    asked = [replace(request, max_tokens=2) for request in requests(3, "Tell me of bread.")]
+    live, used, _ = ask(tmp_path / "live.sqlite", server.url, asked, live=True)
+    batched, used_in_batches, _ = ask(tmp_path / "batched.sqlite", server.url, asked)
+    assert texts(batched) == texts(live)
+    assert {(reply.outcome, len(reply.text)) for reply in batched} == {("invalid", 2 * 32)}
+    # of what came, not of what is kept
+    assert used_in_batches.output_tokens == used.output_tokens > 3 * 2 * 32
 
 
 def test_what_a_batch_is_told_to_be_is_what_the_package_expects(start_batches, tmp_path):

@@ -499,8 +499,7 @@ class Models:
                     sending=attempt,
                     calls=asking.calls,
                 )
-                if "max_tokens" not in asking.model.refused_options:
-                    raw = within_limit(raw, limit, attempts)
+                raw = within_limit(raw, call.sent_limit, attempts)
                 raw = await self.store.add(
                     call.key,
                     raw,
