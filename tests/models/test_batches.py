@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from openai.types import Batch, FileObject
 
 from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request
+from conflictscope.models.batch_providers import Folder
 from conflictscope.models.batches import BatchesPending
 from conflictscope.models.records import BATCH_CALLS, BATCHES
 from conflictscope.models.store import read_rows
@@ -294,6 +295,14 @@ def test_a_file_of_requests_that_was_changed_is_refused(engine):
         engine.ask()
     path.write_text(whole)
     assert {reply.outcome for reply in engine.ask()[0]} == {"ok"}
+
+
+def test_requests_go_into_no_file_that_a_link_leads_to(tmp_path):
+    (tmp_path / "elsewhere").write_text("as it was")
+    (tmp_path / "n.requests.jsonl").symlink_to("elsewhere")
+    with pytest.raises(ValueError, match=r"n\.requests\.jsonl is a link; delete it"):
+        asyncio.run(Folder(tmp_path).create("n", [b"{}"]))
+    assert (tmp_path / "elsewhere").read_text() == "as it was"
 
 
 def test_open_batches_stay_out_of_bundles(start_batches, tmp_path):
