@@ -321,9 +321,9 @@ def test_a_password_of_the_call_store_is_refused_and_in_no_file_and_no_message(t
 
 def test_an_address_without_a_password_is_one():
     for address in (
-        "postgresql+psycopg://me@host/study?sslmode=require&sslkey=/home/me/client.key&passfile=/home/me/.pgpass",
+        "postgresql+psycopg://me@host/study?sslmode=require&sslkey=/etc/me/client.key&passfile=/etc/me/.pgpass",
         *("sqlite:///runs/keys/passes.sqlite", "postgresql://host/db?host=/run/postgresql&connect_timeout=3"),
-        "mysql+pymysql://host/db?ssl_key=/home/me/k.pem&charset=utf8mb4",
+        "mysql+pymysql://host/db?ssl_key=/etc/me/k.pem&charset=utf8mb4",
     ):
         assert check_address(address) == address
 
