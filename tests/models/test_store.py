@@ -283,6 +283,14 @@ def test_a_full_disk_stops_the_writer_and_loses_nothing(store_url):
     assert asyncio.run(overfill()) == {"a": REPLY}
 
 
+def test_a_log_that_finds_no_room_is_a_full_disk(store_url):
+    """SQLite says no more of it than that."""
+    store = CallStore(store_url)
+    raised = store._unusable(sa.exc.OperationalError("", None, sqlite3.OperationalError("disk I/O error")))
+    store.close()
+    assert store.name in str(raised) and "If the disk is full, free disk space" in str(raised)
+
+
 def test_a_closed_store_says_so(store_url):
     store = CallStore(store_url)
     store.close()
