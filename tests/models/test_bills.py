@@ -132,6 +132,50 @@ def test_a_run_that_ended_well_ends_well_again_though_only_slow_calls_are_left(
     assert ask(requests, transport, timeout_s=0.1, max_attempts=3) == first and transport.sent == 36
 
 
+@pytest.mark.usefixtures("hurry")
+def test_what_is_no_answer_and_counts_its_tokens_is_charged_for_them(ask, script, make_request, store_url):
+    kept = {"choices": [{"message": {"content": "well"}}], "usage": {"prompt_tokens": 7, "completion_tokens": 5}}
+
+    def answer(body, nth):
+        spoilt = {"choices": "none", "usage": {"prompt_tokens": 30, "completion_tokens": 3_000 if nth == 1 else 2**39}}
+        return httpx2.Response(200, json=spoilt if nth < 3 else kept)
+
+    ask([make_request("?")], script(answer))
+    used = usage(store_url)
+    # the second time more than any answer has
+    assert used.lost_output_tokens == 3_000 + 2**18 and used.output_tokens == used.lost_output_tokens + 5
+    assert used.input_tokens >= 2 * 30 + 7
+
+
+def test_calls_on_the_wire_when_a_cell_is_interrupted_are_charged(make_request, store_url):
+    class Silent(httpx2.AsyncBaseTransport):
+        sent = 0
+
+        async def handle_async_request(self, request):
+            self.sent += 1
+            await asyncio.sleep(60)
+
+    transport = Silent()
+
+    async def go():
+        registry = Registry({"m": Model("m", "http://x.invalid/v1", "m-1")})
+        models = Models(registry, CallStore(store_url), transport=transport)
+        requests = [make_request(str(i), max_tokens=100) for i in range(5)]
+        asking = asyncio.create_task(models.ask("m", requests, label="x"))
+        while transport.sent < 5:
+            await asyncio.sleep(0.01)
+        # as the loop is ended by Ctrl-C
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        models.store.close()
+
+    asyncio.run(go())
+    used = usage(store_url)
+    assert used.calls == 0 and used.estimated == 5 and used.output_tokens == used.lost_output_tokens == 5 * 100
+
+
 def test_calls_on_the_wire_at_a_kill_are_charged_and_not_sent_for_ever(start_faulty, store_url):
     server = start_faulty("--latency", "30")
 
