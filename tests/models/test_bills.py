@@ -173,7 +173,11 @@ def test_calls_on_the_wire_when_a_cell_is_interrupted_are_charged(make_request, 
 
     asyncio.run(go())
     used = usage(store_url)
-    assert used.calls == 0 and used.estimated == 5 and used.output_tokens == used.lost_output_tokens == 5 * 100
+    assert (
+        used.calls == 0
+        and used.attempts == used.estimated == 5
+        and used.output_tokens == used.lost_output_tokens == 5 * 100
+    )
 
 
 def test_calls_on_the_wire_at_a_kill_are_charged_and_not_sent_for_ever(start_faulty, store_url):
