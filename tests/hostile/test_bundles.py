@@ -76,6 +76,15 @@ def test_a_replay_reads_and_writes_in_its_own_folder_alone(pack, tmp_path, monke
     assert [row["key"] for _, row in read_rows(out / "run" / "calls.sqlite")] == ["k"]
 
 
+def test_a_replay_goes_into_no_folder_that_holds_something(pack, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "calls.sqlite").write_text("as it was")
+    with pytest.raises(ValueError, match="out is not empty; name a new folder"):
+        replay_bundle(pack(), ROOT, out)
+    assert os.listdir(out) == ["calls.sqlite"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

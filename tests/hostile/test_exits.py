@@ -1,13 +1,17 @@
 """Names and texts of hostile kinds at every way out: figures, tables, pages, prose, exports, cards, the terminal."""
 
+import json
 import re
 import sys
+from functools import partial
+from threading import Event
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import pyarrow.csv as pcsv
 import pytest
 from matplotlib.text import Text
+from tqdm import tqdm
 
 from conflictscope import exchange
 from conflictscope.browse.markup import View, badge, export_html, fields, markdown, plain, thoughts
@@ -15,7 +19,7 @@ from conflictscope.figures import save_figure
 from conflictscope.figures.marks import legend_mark
 from conflictscope.figures.panels import plot_panels, set_rows
 from conflictscope.files import means_more
-from conflictscope.study import command_line
+from conflictscope.study import command_line, runner
 from conflictscope.study.comparing import read_points
 from conflictscope.study.notebook import show_table
 from conflictscope.table_files import check_table, read_table, write_table
@@ -153,6 +157,21 @@ def test_exports_and_their_card(tmp_path, scenarios):
     # two texts of this kind in two columns
     assert re.search(r"\| `scenarios` \|[^|]*\|[^|]*\| 4 \|", card)
     assert not any(text in card for text in texts)
+
+
+@storable
+def test_the_bars_of_a_run(text, tmp_path, monkeypatch, capsys):
+    # drawn at every report
+    monkeypatch.setattr(runner, "tqdm", partial(tqdm, mininterval=0, miniters=0))
+    report = json.dumps({"label": text[:60], "done": 1, "total": 4, "note": f"note {text[:60]}"})
+    (tmp_path / "progress").write_text(f'{{"notebook": "01"}}\n{report}\n', encoding="utf-8")
+    done = Event()
+    done.set()
+    runner._follow(tmp_path / "progress", done)
+    drawn = capsys.readouterr().err
+    assert "1/4" in drawn and "note " in drawn
+    # tqdm's own marks begin each bar and take the cursor up a line
+    assert all(mark in "\t\r\n" or mark.isprintable() for mark in drawn.replace("\x1b[A", ""))
 
 
 @storable

@@ -20,7 +20,9 @@ import pytest
 
 from conflictscope.models import Model, load_registry
 from conflictscope.models.client import hide_key
+from conflictscope.study import open_run, start_run
 from conflictscope.study.bundle import open_bundle
+from conflictscope.study.parameters import check_address, load_parameters, restore_parameters
 from conflictscope.study.stages import STAGES as PIPELINE
 from conflictscope.table_files import read_notes
 
@@ -268,6 +270,62 @@ def test_a_word_in_the_place_of_a_key_is_no_key():
     assert hide_key("The drawer was EMPTY.", "EMPTY") == "The drawer was EMPTY."
     assert hide_key({"a": [KEY, 1.5, None]}, KEY) == {"a": ["…", 1.5, None]}
     assert isinstance(load_registry(ROOT / "params" / "models.yaml")["gpt-4.1"], Model)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("postgresql://me:MARKED@host/db", "postgresql://host/db?user=me&password=MARKED"),
+        *("postgresql://host/db?PASSWORD=MARKED", "postgresql://host/db?sslkey=k&sslpassword=MARKED"),
+        *("postgresql://host/db?pass%77ord=MARKED", "postgresql://host/?dbname=password%3DMARKED"),
+        *("mysql+pymysql://host/db?passwd=MARKED", "mssql+pyodbc:///?odbc_connect=SERVER%3Dh%3BPWD%3DMARKED"),
+        *("snowflake://host/db?token=MARKED", "trino://host/db?access_token=MARKED", "x://host/db?api_key=MARKED"),
+        # no addresses
+        *("postgresql://me:MARKED/db", "host=h password=MARKED", "//me:MARKED@host"),
+    ],
+)
+def test_a_password_of_the_call_store_is_refused_and_in_no_file_and_no_message(tmp_path, monkeypatch, address):
+    for name in ("notebooks", "params"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    before = {path for path in tmp_path.rglob("*")}
+    file = tmp_path / "params" / "hhh.yaml"
+    begin = {"study": "x", "value_set": "params/value_sets/hhh.yaml", "models_file": "params/models.yaml"}
+    said = []
+
+    def refused(read):
+        with pytest.raises(ValueError, match=r"call_?store") as problem:
+            read()
+        said.append(str(problem.value))
+
+    if not address.startswith("postgresql://me:MARKED/"):
+        # what is no address is found when the study is validated, or begins
+        refused(lambda: load_parameters(file, settings=[f"call_store={address}"]))
+        places = {"run_folder": tmp_path / "runs" / "x"}
+        refused(lambda: restore_parameters("x", {"call_store": address}, tmp_path, places, source="manifest.json"))
+    refused(lambda: load_parameters(file, settings=[f"callstore={address}"]))
+    # a notebook that is run by hand
+    refused(lambda: start_run("runs/x", begin | {"call_store": address}))
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} <= before
+    # and a manifest that holds one already
+    start_run("runs/x", begin)
+    manifest = tmp_path / "runs" / "x" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"study": "x"', f'"call_store": "{address}", "study": "x"'))
+    content = json.loads(manifest.read_text())
+    content["parameters"]["call_store"] = address
+    manifest.write_text(json.dumps(content))
+    refused(lambda: open_run("runs/x"))
+    refused(lambda: start_run("runs/x", begin))
+    assert not any("MARKED" in words for words in said)
+
+
+def test_an_address_without_a_password_is_one():
+    for address in (
+        "postgresql+psycopg://me@host/study?sslmode=require&sslkey=/etc/me/client.key&passfile=/etc/me/.pgpass",
+        *("sqlite:///runs/keys/passes.sqlite", "postgresql://host/db?host=/run/postgresql&connect_timeout=3"),
+        "mysql+pymysql://host/db?ssl_key=/etc/me/k.pem&charset=utf8mb4",
+    ):
+        assert check_address(address) == address
 
 
 def test_the_later_stages_leak_nothing_either(study):

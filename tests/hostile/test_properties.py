@@ -4,6 +4,7 @@ The same few examples in every run; ``EXAMPLES=50 pytest tests/hostile/test_prop
 anew. One that fails is printed, and belongs into the truth table of its reader.
 """
 
+import ast
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from papermill.translators import PythonTranslator
 
 from conflictscope.browse.labels import read_labels
 from conflictscope.elicit import conversations, message_faults
@@ -279,11 +281,23 @@ def test_a_file_of_anything_is_a_mapping_of_json_types_or_refused(tmp_path_facto
     assert found is None or json.loads(json.dumps(found, allow_nan=False)) == found
 
 
+# of what papermill writes into a kernel, these are no literals
+no_json = st.one_of(st.binary(), st.frozensets(any_text, min_size=1), st.dates())
+parameter_names = st.sampled_from(["seed", "judge", "targets", "domains", "study", "level", "x"])
+
+
 @few
-@given(st.dictionaries(st.sampled_from(["seed", "judge", "targets", "domains", "study", "level", "x"]), json_values))
+@given(st.dictionaries(parameter_names, st.one_of(json_values, any_text, st.lists(st.one_of(any_text, no_json)))))
 def test_parameters_are_of_their_types_or_refused(values):
     found = refused_or_read(lambda: check_parameters(values, "theirs"))
     assert found is None or json.loads(json.dumps(found.model_dump(), allow_nan=False)) == found.model_dump()
+
+
+@pytest.mark.parametrize("text", ['x";import os;#', "'\"'", "\\", 'a\\"', "{x}", "{{ x }}", "\\N{DIGIT ONE}", "%s$é"])
+def test_a_text_reaches_the_kernel_as_it_is(text):
+    values = check_parameters({"earlier_runs": [text], "default_system_prompt": text}, "theirs").model_dump()
+    assert ast.literal_eval(PythonTranslator.translate(values["earlier_runs"])) == [text]
+    assert ast.literal_eval(PythonTranslator.translate(values["default_system_prompt"])) == text
 
 
 SAMPLES = sorted(path.name for path in (ROOT / "params" / "samples").iterdir() if path.suffix in (".csv", ".jsonl"))

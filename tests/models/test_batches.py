@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from openai.types import Batch, FileObject
 
 from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request
+from conflictscope.models.batch_providers import Folder
 from conflictscope.models.batches import BatchesPending
 from conflictscope.models.records import BATCH_CALLS, BATCHES
 from conflictscope.models.store import read_rows
@@ -69,6 +71,17 @@ def test_batches_bring_what_live_calls_bring_at_half_the_price(start_batches, tm
     assert spent == pytest.approx(price / 2)
     assert (used.calls, used.batch_input_tokens) == (40, used.input_tokens)
     assert rows(tmp_path / "batched.sqlite", BATCH_CALLS) == []
+
+
+def test_a_reply_longer_than_it_may_be_is_cut_off_in_a_batch_as_it_is_live(start_batches, tmp_path):
+    server = start_batches("--seconds", "0.2")
+    asked = [replace(request, max_tokens=2) for request in requests(3, "Tell me of bread.")]
+    live, used, _ = ask(tmp_path / "live.sqlite", server.url, asked, live=True)
+    batched, used_in_batches, _ = ask(tmp_path / "batched.sqlite", server.url, asked)
+    assert texts(batched) == texts(live)
+    assert {(reply.outcome, len(reply.text)) for reply in batched} == {("invalid", 2 * 32)}
+    # of what came, not of what is kept
+    assert used_in_batches.output_tokens == used.output_tokens > 3 * 2 * 32
 
 
 def test_what_a_batch_is_told_to_be_is_what_the_package_expects(start_batches, tmp_path):
@@ -282,6 +295,14 @@ def test_a_file_of_requests_that_was_changed_is_refused(engine):
         engine.ask()
     path.write_text(whole)
     assert {reply.outcome for reply in engine.ask()[0]} == {"ok"}
+
+
+def test_requests_go_into_no_file_that_a_link_leads_to(tmp_path):
+    (tmp_path / "elsewhere").write_text("as it was")
+    (tmp_path / "n.requests.jsonl").symlink_to("elsewhere")
+    with pytest.raises(ValueError, match=r"n\.requests\.jsonl is a link; delete it"):
+        asyncio.run(Folder(tmp_path).create("n", [b"{}"]))
+    assert (tmp_path / "elsewhere").read_text() == "as it was"
 
 
 def test_open_batches_stay_out_of_bundles(start_batches, tmp_path):

@@ -132,6 +132,54 @@ def test_a_run_that_ended_well_ends_well_again_though_only_slow_calls_are_left(
     assert ask(requests, transport, timeout_s=0.1, max_attempts=3) == first and transport.sent == 36
 
 
+@pytest.mark.usefixtures("hurry")
+def test_what_is_no_answer_and_counts_its_tokens_is_charged_for_them(ask, script, make_request, store_url):
+    kept = {"choices": [{"message": {"content": "well"}}], "usage": {"prompt_tokens": 7, "completion_tokens": 5}}
+
+    def answer(body, nth):
+        spoilt = {"choices": "none", "usage": {"prompt_tokens": 30, "completion_tokens": 3_000 if nth == 1 else 2**39}}
+        return httpx2.Response(200, json=spoilt if nth < 3 else kept)
+
+    ask([make_request("?")], script(answer))
+    used = usage(store_url)
+    # the second time more than any answer has
+    assert used.lost_output_tokens == 3_000 + 2**18 and used.output_tokens == used.lost_output_tokens + 5
+    assert used.input_tokens >= 2 * 30 + 7
+
+
+def test_calls_on_the_wire_when_a_cell_is_interrupted_are_charged(make_request, store_url):
+    class Silent(httpx2.AsyncBaseTransport):
+        sent = 0
+
+        async def handle_async_request(self, request):
+            self.sent += 1
+            await asyncio.sleep(60)
+
+    transport = Silent()
+
+    async def go():
+        registry = Registry({"m": Model("m", "http://x.invalid/v1", "m-1")})
+        models = Models(registry, CallStore(store_url), transport=transport)
+        requests = [make_request(str(i), max_tokens=100) for i in range(5)]
+        asking = asyncio.create_task(models.ask("m", requests, label="x"))
+        while transport.sent < 5:
+            await asyncio.sleep(0.01)
+        # as the loop is ended by Ctrl-C
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        models.store.close()
+
+    asyncio.run(go())
+    used = usage(store_url)
+    assert (
+        used.calls == 0
+        and used.attempts == used.estimated == 5
+        and used.output_tokens == used.lost_output_tokens == 5 * 100
+    )
+
+
 def test_calls_on_the_wire_at_a_kill_are_charged_and_not_sent_for_ever(start_faulty, store_url):
     server = start_faulty("--latency", "30")
 
@@ -174,8 +222,47 @@ def test_a_count_that_cannot_be_ends_no_study(ask, script, make_request, count):
     }
     text = json.dumps(body).replace("null", json.dumps(count))
     scripted = script(lambda body, nth: httpx2.Response(200, text=text))
-    replies = ask([make_request(str(i)) for i in range(20)], scripted, budget_usd=20, **PRICES)
+    # one after the other, so that what one has cost is known before the next
+    replies = ask([make_request(str(i)) for i in range(20)], scripted, budget_usd=20, concurrency=1, **PRICES)
     assert [reply.text for reply in replies] == ["well"] * 20
+
+
+@pytest.mark.parametrize(
+    ("reply", "counted", "charged"),
+    [
+        # as much as was allowed, and no more, or as much as its bytes can be
+        ({}, 512, 512),
+        ({}, 200_000, 512),
+        ({"content": "x" * 1000}, 3_000, 3_000),
+        ({"content": "x" * 1000}, 200_000, 4_000),
+        # thoughts may be outside of the limit: shown, counted, or counted in the total alone
+        ({"reasoning_content": "Well …"}, 200_000, 200_000),
+        ({"details": {"reasoning_tokens": 199_000}}, 200_000, 200_000),
+        ({"total": 200_107}, 100, 200_100),
+    ],
+)
+def test_a_reply_without_thoughts_is_charged_within_its_limit(
+    ask, script, make_request, store_url, reply, counted, charged
+):
+    message = {"content": reply.get("content", "well"), "reasoning_content": reply.get("reasoning_content")}
+    counts = {"prompt_tokens": 7, "completion_tokens": counted, "completion_tokens_details": reply.get("details")}
+    counts |= {"total_tokens": reply["total"]} if "total" in reply else {}
+    scripted = script(lambda body, nth: httpx2.Response(200, json={"choices": [{"message": message}], "usage": counts}))
+    ask([make_request("?", max_tokens=512)], scripted)
+    used = usage(store_url)
+    assert used.output_tokens == charged and used.estimated == (charged < counted)
+
+
+def test_a_reply_whose_limit_was_not_sent_may_have_thought_unseen(ask, script, make_request, store_url):
+    body = {"choices": [{"message": {"content": "well"}}], "usage": {"prompt_tokens": 7, "completion_tokens": 200_000}}
+    scripted = script(lambda _, nth: httpx2.Response(200, json=body))
+    ask([make_request("1")], scripted)
+    ask([make_request("2", max_tokens=512)], scripted, refused_options=("max_tokens",))
+    ask([make_request("3", max_tokens=512)], scripted, options={"max_tokens": None})
+    assert usage(store_url).output_tokens == 3 * 200_000
+    # one that the entry sends counts, whatever is refused
+    ask([make_request("4")], scripted, refused_options=("max_tokens",), options={"max_completion_tokens": 512})
+    assert usage(store_url).output_tokens == 3 * 200_000 + 512
 
 
 def test_a_reply_longer_than_it_may_be_is_cut_off_and_paid_for_in_full(ask, script, make_request, store_url):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from conflictscope.models import CallStore, Model, Models, Registry
-from conflictscope.models.embeddings import read_embeddings
+from conflictscope.models.embeddings import as_vectors, read_embeddings
 
 
 @pytest.fixture
@@ -101,3 +101,11 @@ def test_vectors_of_another_width_are_refused_when_they_come_and_block_no_study(
         embed(["one", "two"], transport=answer(5))
     # the endpoint as it was: the study goes on
     assert embed(["one", "three"], transport=answer(3)).shape == (2, 3)
+
+
+def test_vectors_of_different_width_that_an_earlier_version_stored_are_said():
+    (short,), (long,) = (
+        read_embeddings({"data": [{"index": 0, "embedding": [0.5] * width}]}, 0.1, texts=["one"]) for width in (3, 5)
+    )
+    with pytest.raises(ValueError, match=r"vectors of one model with \[3, 5\] numbers, .*Give the embedder another id"):
+        as_vectors([short, long])

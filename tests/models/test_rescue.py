@@ -121,6 +121,12 @@ def test_where_there_is_nothing_to_save_it_is_said(tmp_path, whole):
     with pytest.raises(FileExistsError, match="is there already"):
         rescue_store(whole[0], saved)
     assert saved.read_text() == "mine"
+    # nor made where a link leads to
+    saved.unlink()
+    saved.symlink_to(tmp_path / "elsewhere.sqlite")
+    with pytest.raises(ValueError, match="is a link; delete it"):
+        rescue_store(whole[0], saved)
+    assert not (tmp_path / "elsewhere.sqlite").exists()
 
 
 def test_a_folder_that_takes_no_store_is_said(whole, tmp_path):

@@ -283,6 +283,14 @@ def test_a_full_disk_stops_the_writer_and_loses_nothing(store_url):
     assert asyncio.run(overfill()) == {"a": REPLY}
 
 
+def test_a_log_that_finds_no_room_is_a_full_disk(store_url):
+    """SQLite says no more of it than that."""
+    store = CallStore(store_url)
+    raised = store._unusable(sa.exc.OperationalError("", None, sqlite3.OperationalError("disk I/O error")))
+    store.close()
+    assert store.name in str(raised) and "If the disk is full, free disk space" in str(raised)
+
+
 def test_a_closed_store_says_so(store_url):
     store = CallStore(store_url)
     store.close()
@@ -291,10 +299,21 @@ def test_a_closed_store_says_so(store_url):
         asyncio.run(store.find(["a"]))
 
 
-def test_a_password_in_the_url_is_not_shown():
-    with pytest.raises(ValueError) as raised:
-        CallStore("postgresql+nodriver://me:secret@host/db")
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("postgresql+nodriver://me:secret@host/db", "nodb://host/db?password=secret", "sqlite://me:secret/x.sqlite"),
+        *("sqlite:////nowhere/x.sqlite?password=secret", "secret"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Query string")
+def test_a_password_in_the_url_is_not_shown(url, tmp_path):
+    with pytest.raises((ValueError, OSError), match="call store") as raised:
+        CallStore(url)
     assert "secret" not in str(raised.value)
+    store = CallStore(f"sqlite:///{tmp_path}/x.sqlite?password=secret")
+    store.close()
+    assert "secret" not in store.name + repr(store)
 
 
 def test_one_reply_that_the_database_refuses_takes_no_others_with_it(store_url):

@@ -176,6 +176,15 @@ def test_names_that_look_like_others_are_refused(tmp_path, name):
         load_value_set(write(tmp_path, json.dumps({name: "one thing", "tact": "another matter"}), "set.json"))
 
 
+def test_a_json_set_may_be_indented_by_tabs_and_hold_escapes(tmp_path):
+    text = '{\n\t"candour": "says what is so \\ud83d\\ude00",\n\t"tact": "spares people pain"\n}\n'
+    for name in ("set.json", "SET.JSON"):
+        assert load_value_set(write(tmp_path, text, name)).values[0].definition == "says what is so \U0001f600"
+    # half a character
+    with pytest.raises(ValueError, match=r"candour.*holds characters that cannot be shown"):
+        load_value_set(write(tmp_path, text.replace("\\ude00", ""), "set.json"))
+
+
 def test_files_in_other_encodings(tmp_path):
     text = '{"größe": "zeigt Größe auch im Streit", "tact": "spares people pain"}'
     path = write(tmp_path, text, "set.json")

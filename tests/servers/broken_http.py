@@ -18,6 +18,7 @@ RESETS = ("start", "status", "header_name", "header_value", "line_end", "before_
 VOID = (
     "second_at_once",
     "longer_than_said",
+    "longer_in_pieces",
     "shorter_than_said",
     "two_lengths",
     "length_and_chunks",
@@ -81,6 +82,9 @@ def send_broken(kind: str, content: bytes, other: bytes, draw: random.Random) ->
         yield from ((0.001, answer[start:end]) for start, end in zip([0, *cuts], [*cuts, len(answer)], strict=True))
     elif kind == "second_late":
         yield from ((0, answer), (draw.uniform(0.005, 0.05), _whole(other)))
+    elif kind == "longer_in_pieces":
+        # its head has been read when what is wrong comes
+        yield from ((0, answer[:-9]), (0.02, answer[-9:] + b', "more": 1}'))
     elif kind.startswith("reset_"):
         yield 0, answer[: _place(kind.removeprefix("reset_"), answer)]
     elif kind == "bomb":

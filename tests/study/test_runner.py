@@ -239,6 +239,7 @@ ENDS = {
     # the cells after it may begin before the kernel has ended
     "exit()": "kernel died|stopped before its end",
     "1 / 0": "ZeroDivisionError",
+    "raise ValueError('said by an endpoint: ' + chr(27) + ']0;title' + chr(7))": r"endpoint: \\x1b\]0;title\\x07",
     "from tornado.log import gen_log; gen_log.error('plumbing'); print(gone)": "NameError",
 }
 

@@ -36,6 +36,8 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     (folder / ".running").symlink_to(precious)
     with pytest.raises(ValueError, match=r"\.running is a link; delete it"), alone_in(folder):
         pass
+    with pytest.raises(ValueError, match=r"\.running is a link; delete it"):
+        describe_running(folder)
     (folder / ".running").unlink()
     (folder / ".running.pid").symlink_to(precious)
     with alone_in(folder):

@@ -63,6 +63,8 @@ def test_a_sweep_is_a_study_of_each_combination_on_one_call_store(two_studies, m
         ("seed=[]", "expected a list of values"),
         ("seed", "expected key=value"),
         ("sead=[1]", "--sweep sead: no such parameter"),
+        ("call_store=[sqlite:///a, sqlite:///b]", "--sweep call_store: studies of a sweep share one"),
+        ("call_store=sqlite:///a", "--sweep call_store=…: expected a list"),
         ("seed=[1, 1]", "two studies would be named 'one-1'"),
         ("seed=[1] seed=[2]", "seed is swept already"),
     ],

@@ -40,6 +40,7 @@ from conflictscope.models.records import (
     Attempts,
     Lost,
     Unanswered,
+    Usage,
     usage_of_lost,
     within_limit,
 )
@@ -168,10 +169,16 @@ class _Attempt:
             await self._store.end(number, self._key, used=usage_of_lost(lost, self._expected), **self._about)
         self._release()
 
-    def close(self, *, sent: bool) -> None:
-        """Let go of it, whatever has become of it; what was sent and is not over may have cost something."""
+    def close(self, *, sent: bool, made: int = 0) -> None:
+        """Let go of it, whatever has become of it; what was sent and is not over may have cost something.
+
+        Parameters
+        ----------
+        made : int
+            Attempts at the call, which nothing else will count if it is not over.
+        """
         if self.number is not None:
-            used = usage_of_lost(Lost(), self._expected) if sent else None
+            used = usage_of_lost(Lost(), self._expected) + Usage(attempts=made) if sent else None
             number, self.number = self.number, None
             self._store.end_soon(number, self._key, used=used, **self._about)
         self._release()
@@ -499,8 +506,7 @@ class Models:
                     sending=attempt,
                     calls=asking.calls,
                 )
-                if "max_tokens" not in asking.model.refused_options:
-                    raw = within_limit(raw, limit, attempts)
+                raw = within_limit(raw, call.sent_limit, attempts)
                 raw = await self.store.add(
                     call.key,
                     raw,
@@ -521,7 +527,7 @@ class Models:
             except openai.OpenAIError as failure:
                 return failed_reply(call, await self._store_failure(asking, call, failure, attempts))
             finally:
-                attempt.close(sent=attempts.on_wire)
+                attempt.close(sent=attempts.on_wire, made=attempts.made)
                 attempts.on_wire = False
             # with the same attempts, so that of two who take turns to fail neither goes on for ever
             if (there := await self.store.wait_elsewhere(call.key)) is not None:
@@ -683,7 +689,7 @@ class Models:
                 "Run the same command again; what was answered is in the call store."
             ) from None
         finally:
-            attempt.close(sent=attempts.on_wire)
+            attempt.close(sent=attempts.on_wire, made=attempts.made)
             attempts.on_wire = False
 
     async def _store_failure(self, asking: _List, call: Call, failure: openai.OpenAIError, attempts: Attempts) -> str:

@@ -7,6 +7,7 @@ endpoint for an engine that reads and writes such files itself (``vllm run-batch
 """
 
 import asyncio
+import json
 import time
 import uuid
 from collections import Counter, defaultdict
@@ -32,9 +33,18 @@ from conflictscope.models.batch_providers import (
 from conflictscope.models.client import hide_key, read_key
 from conflictscope.models.message_batches import AnthropicBatches
 from conflictscope.models.patience import is_transient
-from conflictscope.models.records import BATCH_CALLS, BATCHES, NOTHING, Attempts, Usage, find_answered, some_at_a_time
+from conflictscope.models.records import (
+    BATCH_CALLS,
+    BATCHES,
+    NOTHING,
+    Attempts,
+    Usage,
+    find_answered,
+    some_at_a_time,
+    within_limit,
+)
 from conflictscope.models.registry import Model
-from conflictscope.models.requests import Call, read_block, read_completion
+from conflictscope.models.requests import Call, read_block, read_completion, read_limit
 from conflictscope.models.spending import Budget
 from conflictscope.models.store import CallStore, is_gone
 
@@ -335,6 +345,7 @@ class Batches:
             return None
         call = {name: row[name] for name in ("key", "prompt", "prompt_hash", "request")}
         attempts = Attempts(made=1, batched=True)
+        raw = within_limit(raw, read_limit(self._model, json.loads(row["request"])["body"]), attempts)
         return self._store.add(**call, reply=raw, model=self._model.name, attempts=attempts)
 
     async def _ask(self, make: Any, *, once: bool = False) -> Any:

@@ -23,9 +23,12 @@ CHARACTERS_PER_TOKEN = 4
 # A count of tokens is believed within these bounds. No tokeniser has a token for fewer than a byte, and what a template
 # or a provider puts before a prompt is short; a token for more than so many characters of a text is rare, and none for
 # a text impossible; no model writes more at a time, thoughts included.
+# A reply without thoughts is charged for as many tokens as the limit that was sent allows at most, or as its bytes can
+# be if an endpoint has not kept to it; some endpoints do not count thoughts against it, and show them or say how many.
 MOST_CHARACTERS_PER_TOKEN = 32
 _MOST_PUT_BEFORE = 4096
 _MOST_WRITTEN = 2**18
+_BYTES_PER_CHARACTER = 4
 EMBEDDING = "embedding"
 """The prompt's name under which embeddings are kept; what comes back are numbers, not tokens."""
 
@@ -46,6 +49,8 @@ class Attempts:
     """Characters of the texts that were sent, if that is known."""
     received: int = 0
     """Characters of the reply, if it was longer than what is stored of it."""
+    limit: int | None = None
+    """Tokens that the reply may have by what was sent; None: nothing was said of it."""
     failed_before: str | None = None
     """Why the call finally failed in an earlier list that came to its end; None if it did not."""
     as_before: bool = False
@@ -174,6 +179,11 @@ def usage_of_reply(raw: RawReply, call: Mapping[str, str], attempts: Attempts) -
         received = _believe(raw.completion_tokens, least, most)
     input_tokens = estimate_tokens(len(request)) if sent is None else sent
     output_tokens = estimate_tokens(length) if received is None else received
+    if is_text and attempts.limit is not None and not (raw.reasoning or raw.reasoning_tokens):
+        most = max(attempts.limit, _BYTES_PER_CHARACTER * length)
+        if output_tokens > most:
+            # no less than it may have been
+            output_tokens, received = most, None
     return Usage(
         calls=1,
         attempts=attempts.made,
@@ -211,7 +221,8 @@ def usage_of_lost(lost: Lost, expected: Usage) -> Usage:
 
 
 def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> RawReply:
-    """Return a reply, cut off if it is longer than any of so many tokens can be; its length is then in `attempts`."""
+    """Return a reply, cut off if it is longer than any of so many tokens can be; limit and length go to `attempts`."""
+    attempts.limit = max_tokens
     if max_tokens is None or raw.text is None or len(raw.text) <= max_tokens * MOST_CHARACTERS_PER_TOKEN:
         return raw
     attempts.received = len(raw.text)

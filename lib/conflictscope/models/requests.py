@@ -260,6 +260,8 @@ class Call:
     request: Request
     max_tokens: int | None
     """The longest reply to reckon with: the limit that is sent, under whatever name, or the request's; None: none."""
+    sent_limit: int | None
+    """The limit that is sent; None: none is."""
 
     @property
     def body(self) -> bytes:
@@ -324,9 +326,8 @@ def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) 
         body["temperature"] = request.temperature
     # a limit among the options goes before the study's, whatever it is called
     own_limit = next((options[name] for name in (model.token_limit_name, *_LIMIT_NAMES) if name in options), None)
-    limit = own_limit if isinstance(own_limit, int) else None
     if own_limit is None and request.max_tokens is not None and "max_tokens" not in model.refused_options:
-        limit = body[model.token_limit_name] = request.max_tokens + model.reasoning_room
+        body[model.token_limit_name] = request.max_tokens + model.reasoning_room
     if request.schema is not None and model.json_schema:
         body["response_format"] = response_format(request.schema)
     if request.logprobs:
@@ -334,9 +335,16 @@ def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) 
     opening = canonical_opening(model, request.repetition)
     # json.dumps writes ASCII only: text that is no valid Unicode can then be hashed and sent like any other
     canonical = f"{opening}{json.dumps(body | options)}}}"
+    sent_limit = read_limit(model, body | options)
     # what a model may write counts against budget and rate even if it refuses to be told
-    limit = request.max_tokens if limit is None else limit
-    return Call(key_of(canonical), canonical, len(opening), messages, request, limit)
+    limit = request.max_tokens if sent_limit is None else sent_limit
+    return Call(key_of(canonical), canonical, len(opening), messages, request, limit, sent_limit)
+
+
+def read_limit(model: Model, body: Mapping[str, object]) -> int | None:
+    """Return how many tokens a reply may have by the body that asks for it; None if it does not say."""
+    limit = next((body[name] for name in (model.token_limit_name, *_LIMIT_NAMES) if name in body), None)
+    return limit if isinstance(limit, int) else None
 
 
 def canonical_opening(model: Model, repetition: int) -> str:

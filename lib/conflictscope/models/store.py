@@ -120,7 +120,7 @@ class CallStore:
             raise ValueError(
                 f"call store: cannot use this database URL ({problem}); expected one like sqlite:///runs/hhh/calls.sqlite."
             ) from None
-        self.name = self._engine.url.render_as_string(hide_password=True)
+        self.name = _shown(self._engine.url)
         self.usage: UsageTable = {}
         """(model, prompt) → what had been used at the last commit, by all processes on this store."""
         self.others: dict[str, Usage] = {}
@@ -597,7 +597,20 @@ def is_gone(holder: str) -> bool:
 
 def _as_url(place: Path | sa.URL | str) -> sa.URL:
     """Return the database URL of a file or of a URL's text."""
-    return store_url(place) if isinstance(place, Path) else sa.make_url(place)
+    if isinstance(place, Path):
+        return store_url(place)
+    try:
+        return sa.make_url(place)
+    except ValueError:
+        # its message quotes what it took for a port, which may be a password
+        raise ValueError(
+            "call store: found a database URL whose port is no number; expected one like sqlite:///runs/hhh/calls.sqlite."
+        ) from None
+
+
+def _shown(url: sa.URL) -> str:
+    """Return a database's URL as messages name it: without a password, and without a query, which may hold one."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _connect_args(url: sa.URL) -> dict[str, Any]:
@@ -633,7 +646,7 @@ def allow_again(place: Path | sa.URL | str) -> int:
             lost = UNANSWERED.c.lost
             return connection.execute(UNANSWERED.update().where(lost > 0).values(lost=0)).rowcount
     except DBAPIError as problem:
-        name = engine.url.render_as_string(hide_password=True)
+        name = _shown(engine.url)
         raise OSError(f"the call store {name} cannot be written to: {problem.orig}") from None
     finally:
         engine.dispose()
@@ -847,7 +860,7 @@ def _reading(place: Path | sa.URL | str) -> Iterator[sa.Connection | None]:
         with engine.connect() as connection:
             yield connection if sa.inspect(connection).has_table(REPLIES.name) else None
     except DBAPIError as problem:
-        name = address.render_as_string(hide_password=True)
+        name = _shown(address)
         advice = f". {_DAMAGED}it again" if _is_damage(problem) else ""
         raise OSError(f"the call store {name} cannot be read: {problem.orig}{advice}") from None
     finally:

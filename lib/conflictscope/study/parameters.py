@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import unquote_plus
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -32,6 +33,8 @@ PATHS = (
     *("run_folder", "figures_folder", "value_set", "models_file", "prompts_folder", "scenarios"),
     *("earlier_runs", "compare_with"),
 )
+# how drivers of databases call a password; `passfile` and `sslkey` are paths
+_SECRET = re.compile(r"(?:pass|passw(?:or)?d|passphrase|pwd|secret|token|credentials?|(?<!ssl)(?<!ssl_)key) ?=")
 # accepted for one release, with a message
 RENAMED = {"scenarios_per_pair": "outlines_per_pair"}
 
@@ -61,13 +64,19 @@ def _check_study(study: str) -> str:
     return study
 
 
-def _check_address(url: str) -> str:
-    if ":" in url.partition("://")[2].rpartition("@")[0]:
+def check_address(url: str) -> str:
+    """Return a database's address; ValueError if it holds a password, beside the user's name or in its query."""
+    if _holds_password(url):
         raise ValueError(
             "an address without a password: it holds a password, which would be written into files; leave it to the "
             "database's own means"
         )
     return url
+
+
+def _holds_password(text: str) -> bool:
+    """Return whether a text looks like a database's address with a password in it."""
+    return ":" in text.partition("//")[2].rpartition("@")[0] or bool(_SECRET.search(unquote_plus(text).lower()))
 
 
 def _check_ranking(item: str) -> str:
@@ -120,7 +129,7 @@ class Parameters(BaseModel):
     language: Text = Field(
         "", description="language that scenarios and messages are written in, a BCP-47 tag or a name; empty: English"
     )
-    call_store: Annotated[Filled, AfterValidator(_check_address)] | None = Field(
+    call_store: Annotated[Filled, AfterValidator(check_address)] | None = Field(
         None, description="database URL of the call store; empty: calls.sqlite in run_folder"
     )
     replay: bool = Field(False, description="answer from the call store alone")
@@ -374,9 +383,9 @@ def load_parameters(
     # an old name stands in the file as it was
     places = {RENAMED.get(name, name): place(name) for name in written}
     for setting in settings:
-        more, also = _with_new_names(read_setting(setting, "--set"), f"--set {setting}")
+        more, also = _with_new_names(read_setting(setting, "--set"), show_setting(setting, "--set"))
         given, notes = given | more, notes + also
-        places |= dict.fromkeys(more, f"--set {setting}: ")
+        places |= dict.fromkeys(more, f"{show_setting(setting, '--set')}: ")
     if theirs := [name for name in _SET_BY_RUNNER if name in given]:
         raise ValueError(
             f"{file}: {places[theirs[0]]}{theirs[0]} is set by the runner; use --out to choose the folder."
@@ -529,9 +538,17 @@ def _with_new_names(given: dict[str, Any], source: str) -> tuple[dict[str, Any],
 def read_setting(setting: str, option: str) -> dict[str, Any]:
     """Return the parameter that ``key=value``, given to an option of the command line, sets."""
     key, equals, value = setting.partition("=")
+    shown = show_setting(setting, option)
     if not equals or not key.strip():
-        raise ValueError(f"{option} {setting}: expected key=value, for example --set outlines_per_pair=2.")
-    return {key.strip(): parse_yaml(value, f"{option} {setting}")}
+        raise ValueError(f"{shown}: expected key=value, for example --set outlines_per_pair=2.")
+    return {key.strip(): parse_yaml(value, shown)}
+
+
+def show_setting(setting: str, option: str) -> str:
+    """Return what was given to an option as messages name it: without an address, which may hold a password."""
+    key, _, value = setting.partition("=")
+    hidden = key.strip() == "call_store" or "//" in value or _holds_password(value)
+    return f"{option} {key}=…" if hidden else f"{option} {setting}"
 
 
 def _absolute(paths: Any, root: Path) -> Any:

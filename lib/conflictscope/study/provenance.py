@@ -27,7 +27,7 @@ from conflictscope.models.spending import batch_cost
 from conflictscope.models.store import count_open_batches, read_batched, store_url, summarise_store
 from conflictscope.prompts import prompt_hashes
 from conflictscope.scenarios import ValueSet, load_value_set
-from conflictscope.study.parameters import PATHS, StudyParameters, project_path, restore_parameters
+from conflictscope.study.parameters import PATHS, StudyParameters, check_address, project_path, restore_parameters
 from conflictscope.study.stages import STAGES, WRITERS, Stage
 from conflictscope.table_files import read_notes, read_table, table_path
 
@@ -88,7 +88,7 @@ def record_places(folder: Path, study: str, parameters: Mapping[str, Any]) -> No
     Raises
     ------
     ValueError
-        If the folder is another study's.
+        If the folder is another study's, or the call store's address is none or holds a password.
     """
     earlier: dict[str, Any] = {"finished": False, "parameters": {}}
     if (folder / FILE).exists():
@@ -98,6 +98,8 @@ def record_places(folder: Path, study: str, parameters: Mapping[str, Any]) -> No
             f"{folder} holds study {earlier['study']!r}; expected {study!r}. Give each study a run_folder of its own."
         )
     content = earlier | {"study": study, "parameters": earlier["parameters"] | dict(parameters)}
+    if call_store := content["parameters"].get("call_store"):
+        call_store_url(call_store, folder)
     if content != earlier:
         _write(folder, content)
 
@@ -149,16 +151,20 @@ def call_store_url(call_store: str | None, folder: Path) -> URL:
     Raises
     ------
     ValueError
-        If the address is none; or if the file in the study's folder is a link, by which a database that belongs to
-        something else would be written to.
+        If the address is none, or holds a password; or if the file in the study's folder is a link, by which a database
+        that belongs to something else would be written to.
     """
     if not call_store:
         for beside in ("", "-wal", "-shm", "-journal"):
             refuse_link(folder / f"{STORE_FILE}{beside}")
         return store_url(folder / STORE_FILE)
     try:
+        check_address(str(call_store))
+    except ValueError as problem:
+        raise ValueError(f"call_store: expected {problem}.") from None
+    try:
         url = make_url(call_store)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ValueError(
             "call_store: found no address of a database; expected one like sqlite:///runs/hhh/calls.sqlite."
         ) from None

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from conflictscope.study.parameters import load_parameters, read_setting
+from conflictscope.study.parameters import load_parameters, read_setting, show_setting
 from conflictscope.study.provenance import STORE_FILE
 from conflictscope.study.runner import Signalled, signals_raised
 
@@ -61,11 +61,14 @@ def list_jobs(files: Sequence[Path], settings: Sequence[str], sweeps: Sequence[s
         return [Job(file, tuple(settings), str(file)) for file in files]
     swept: dict[str, list[object]] = {}
     for sweep in sweeps:
+        shown = show_setting(sweep, "--sweep")
         for key, values in read_setting(sweep, "--sweep").items():
             if not isinstance(values, list) or not values:
-                raise ValueError(f"--sweep {sweep}: expected a list of values, such as {key}=[first, second].")
+                raise ValueError(f"{shown}: expected a list of values, such as {key}=[first, second].")
+            if key == "call_store":
+                raise ValueError("--sweep call_store: studies of a sweep share one call store; name it by --set.")
             if key in swept:
-                raise ValueError(f"--sweep {sweep}: {key} is swept already; expected all its values in one list.")
+                raise ValueError(f"{shown}: {key} is swept already; expected all its values in one list.")
             swept[key] = values
     jobs = []
     for file in files:
