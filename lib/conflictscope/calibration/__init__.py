@@ -5,6 +5,7 @@
 - ``replications``: many studies of one kind, and how often their intervals hold the truth
 - ``recovery``: bias and coverage of each measure, and of ways of counting that go wrong
 - ``generator``: studies with known truth and known nuisances, which share no code with the estimators
+- ``prior_studies``: studies drawn from the priors of the one model, and where its posteriors put their truths
 - ``grid``: truths × nuisances: sizes, coverage and power, read from a table that ``make calibration`` writes
 """
 

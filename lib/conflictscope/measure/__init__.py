@@ -46,6 +46,7 @@ The rooms, in the order in which they build on one another:
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
 - ``planning``: how many scenarios a pair a wanted precision needs
 - ``pressure``: how far choices follow what the user presses for, and the values apart from that
+- ``posterior``: one Bayesian model of all of it, with the optional extra ``posterior``
 - ``published``: the paper's numbers, for overlays
 """
 
@@ -83,6 +84,7 @@ from conflictscope.measure.planning import (
     precision_plan,
     widening,
 )
+from conflictscope.measure.posterior import Posterior, fit_posterior
 from conflictscope.measure.pressure import balance_leans, compliance
 from conflictscope.measure.published import published_ablations, published_authors
 from conflictscope.measure.rankings import compare_values, rank_values
@@ -121,6 +123,7 @@ from conflictscope.measure.tipping import missing_curve, value_orders
 __all__ = [
     "JudgeErrors",
     "PlannedStudy",
+    "Posterior",
     "Settings",
     "acting_effect",
     "agreement_between_raters",
@@ -151,6 +154,7 @@ __all__ = [
     "expected_precision",
     "filter_errors",
     "fit_bradley_terry",
+    "fit_posterior",
     "flip_rate",
     "gather_choices",
     "grade_preferences",
