@@ -18,9 +18,8 @@ from conflictscope.measure.bootstrap import DEFAULTS, Settings, places_of
 from conflictscope.measure.choices import check_choices
 from conflictscope.measure.judge_errors import LEAST_USE, JudgeErrors
 from conflictscope.measure.strengths import PairSums, expit, fit_points
-from conflictscope.tables import SEVERITIES, STRUCTURES
+from conflictscope.tables import CONDITIONS, SEVERITIES, STRUCTURES
 
-CONDITIONS = ("multiple_choice", "open_ended")
 # standard deviations of the priors, log-odds: of normal ones about 0, and of half-normal ones of a spread
 PRIORS = {
     "strength": 1.5,
