@@ -1,6 +1,6 @@
 """Thousands of calls to an endpoint that fails on purpose: run by hand, ``python tests/benchmarks/soak.py``.
 
-20,000 calls, 20 % of the attempts at fault, of 55 kinds (``tests/servers/faulty.py``, a process of its own); the
+20,000 calls, 20 % of the attempts at fault, of 54 kinds (``tests/servers/faulty.py``, a process of its own); the
 process that asks is killed ten times at random moments and started again. Printed: replies lost, paid for twice, or
 stored under another's question; outcomes beside what was injected; what the ledger counts beside what the server's
 books hold; memory of the last process at each quarter of its calls, seconds. What was on the wire at a kill may be

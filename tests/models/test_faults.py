@@ -135,7 +135,7 @@ def test_an_answer_that_was_given_to_another_question_is_given_to_none(ask, star
 
 
 def test_a_short_soak(ask, make_request, start_faulty, store_url):
-    """A fifth of the attempts fails in 55 ways: no reply is lost, none paid for twice, outcomes are as injected."""
+    """A fifth of the attempts fails in 54 ways: no reply is lost, none paid for twice, outcomes are as injected."""
     server = start_faulty("--share", "0.2", "--seed", "5", "--drip", "0.005")
     requests = make_requests(0, 600)
     replies = ask(requests, base_url=server.url, json_schema=True, max_repairs=0, concurrency=32, timeout_s=3)
