@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from conflictscope.browse.archive import Archive
+from conflictscope.browse.archive import SWAPPED, Archive
 from conflictscope.files import refuse_link, unwritten
+from conflictscope.measure import rank_fragile
 from conflictscope.tables import CHECKS
 
 ANSWERS = ("action_1", "action_2", "neither", "cannot_tell", "yes", "no")
@@ -28,7 +29,10 @@ QUESTION = ("scenario_id", "kind", "target", "arm", "repetition", "check", "abou
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 # as earlier versions wrote them; they are read, and never written
 _EARLIER_KEYS = {"system_prompt": "arm", "first_action": "action_shown_first"}
+ORDERS = ("as drawn", "fragile first")
 _CONVERSATION = ["scenario_id", "target", "arm", "repetition"]
+_LARGEST_WEIGHT = 1_000_000
+_LEAST_EACH = 3  # of each stratum, if strata are to be told apart
 SIMULATED_PREFIX = "simulated-"
 _WHEN = "1970-01-01T00:00:00+00:00"
 
@@ -53,12 +57,15 @@ class Label:
     about_value: str | None = None  # of ``value_guided``
     action_shown_first: int | None = None  # as A; empty if no actions were named A and B
     blind: bool = True
+    weight: float = 1.0  # 1 / its chance of having been drawn, against that of the mean conversation; in all rates
 
     def __post_init__(self):
         check_annotator(self.annotator)
         texts = (self.scenario_id, self.labelled_at, self.target or "", self.arm or "", self.about_value or "")
         if not all(isinstance(text, str) for text in texts) or type(self.repetition or 0) is not int:
             raise ValueError("label: expected texts, and a whole number as repetition.")
+        if type(self.weight) not in (int, float) or not 0 < self.weight <= _LARGEST_WEIGHT:
+            raise ValueError(f"label: weight is {self.weight!r}; expected above 0, at most {_LARGEST_WEIGHT}.")
         allowed: dict[str, tuple] = {"kind": KINDS, "answer": ANSWERS, "action_shown_first": (None, 1, 2)}
         allowed |= {"check": (None, *CHECKS), "blind": (True, False)}
         for name, expected in allowed.items():
@@ -123,7 +130,7 @@ def labels_table(labels: list[Label]) -> pd.DataFrame:
     """Return labels as a table, with the fields of ``Label`` as columns."""
     names = [field.name for field in fields(Label)]
     table = pd.DataFrame([asdict(label) for label in labels], columns=names)
-    others = {"repetition": "Int64", "action_shown_first": "Int64", "blind": "bool"}
+    others = {"repetition": "Int64", "action_shown_first": "Int64", "blind": "bool", "weight": "float64"}
     return table.astype(others | {name: "str" for name in names if name not in others})
 
 
@@ -157,20 +164,37 @@ def _read(path: Path) -> list[Label]:
     return labels
 
 
-def sample_conversations(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
+def sample_conversations(archive: Archive, size: int, *, seed: int, order: str = ORDERS[0]) -> pd.DataFrame:
     """Draw `size` conversations whose last reply can be read, evenly over targets, arms and value pairs.
 
     Every annotator is asked the same, in the order drawn, so any two have answered the same questions as far as both
     have come. Strata are what the study was designed by, never what the judge said, so rates on the sample estimate
     rates in the study. Columns ``QUESTION``, a row a conversation; all there are, if there are no more. ValueError if
     there is none, or `size` is below 1.
+
+    With the order ``fragile first`` strata are the pair, what the study's first judge read and whether that verdict is
+    fragile (``measure.rank_fragile``), and as many are drawn from each, so that fragile ones come far more often than
+    they occur; of few labels, strata are fewer. The column ``weight`` then says what a label counts for in a rate, the
+    share of its stratum in the study over its share in the sample, which any first part has too; without it, rates on
+    the sample are not those of the study.
     """
+    if order not in ORDERS:
+        raise ValueError(f"order: found {order!r}; expected one of {list(ORDERS)}.")
     turns = archive.tables["conversations"]
     last = turns.sort_values("turn", kind="stable").drop_duplicates(_CONVERSATION, keep="last")
     read = last[last["status"].eq("ok") & last["role"].eq("assistant")].sort_values(_CONVERSATION)
     pairs = archive.tables["scenarios"].set_index("scenario_id")[["value_1", "value_2"]]
-    drawn = _draw(read.join(pairs, on="scenario_id"), ["target", "arm", "value_1", "value_2"], size, seed)
-    return drawn.assign(kind="conversation", check=None, about_value=None)[list(QUESTION)]
+    read = read.join(pairs, on="scenario_id")
+    if order == ORDERS[0]:
+        drawn = _draw(read, ["target", "arm", "value_1", "value_2"], size, seed)
+        return drawn.assign(kind="conversation", check=None, about_value=None)[list(QUESTION)]
+    judge = archive.judges[0]
+    ranked = rank_fragile(archive.tables["verdicts"], judge, judge + SWAPPED)
+    read = read.merge(ranked[[*_CONVERSATION, "reading", "fragile"]], how="left", on=_CONVERSATION)
+    # what the judge has not read stands by itself
+    read = read.assign(reading=read["reading"].fillna("unread"), fragile=read["fragile"].fillna(True).astype(bool))
+    drawn = _draw_weighted(read, size, seed)
+    return drawn.assign(kind="conversation", check=None, about_value=None)[[*QUESTION, "weight"]]
 
 
 def sample_checks(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
@@ -202,6 +226,23 @@ def _draw(rows: pd.DataFrame, strata: list[str], size: int, seed: int) -> pd.Dat
     shuffled = rows.iloc[rng.permutation(len(rows))]
     turn = shuffled.groupby(strata, sort=False).cumcount()
     return shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")].head(size)
+
+
+def _draw_weighted(rows: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
+    """Return rows drawn in turn from strata that all get some, with their ``weight``, the strata evenly mixed."""
+    choices = (["fragile", "reading", "value_1", "value_2"], ["fragile", "reading"], ["fragile"])
+    strata = next((some for some in choices if rows.groupby(some).ngroups * _LEAST_EACH <= size), choices[-1])
+    drawn = _draw(rows, strata, size, seed)
+    there, taken = (part.groupby(strata)["scenario_id"].transform("size") for part in (rows, drawn))
+    drawn = drawn.assign(weight=(there[drawn.index] / len(rows)) / (taken / len(drawn)))
+    start = drawn.groupby(strata)["scenario_id"].transform(lambda of: _rank_of_stratum(of.iloc[0], seed))
+    due = (drawn.groupby(strata).cumcount() + start) / taken
+    return drawn.iloc[np.argsort(due.to_numpy(), kind="stable")]
+
+
+def _rank_of_stratum(scenario_id: str, seed: int) -> float:
+    """Return a number in [0, 1): where among the others a stratum's first question stands."""
+    return float(np.random.default_rng([seed, *scenario_id.encode()]).random())
 
 
 def simulate_labels(archive: Archive, sample: pd.DataFrame, *, name: str, slips: float, seed: int) -> pd.DataFrame:

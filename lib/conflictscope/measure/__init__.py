@@ -42,6 +42,7 @@ The rooms, in the order in which they build on one another:
 - ``graded``: leaning, ratings and log-probabilities as preferences from 0 to 1, counted like choices
 - ``jury``: several judges' verdicts become one
 - ``judge_traits``: severity and discrimination of each of several judges (item response)
+- ``fragility``: which verdicts another reading may turn, for people to read first
 - ``self_preference``: whether judges or authors treat their own family's models otherwise
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
 - ``planning``: how many scenarios a pair a wanted precision needs
@@ -72,6 +73,7 @@ from conflictscope.measure.difficulty import (
     pass_rates,
 )
 from conflictscope.measure.filter_errors import filter_errors
+from conflictscope.measure.fragility import rank_fragile
 from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.judge_errors import JudgeErrors, correct_rankings, count_judge_errors
 from conflictscope.measure.judge_traits import judge_traits
@@ -177,6 +179,7 @@ __all__ = [
     "preference_rates",
     "published_ablations",
     "published_authors",
+    "rank_fragile",
     "rank_values",
     "rates_by_family",
     "read_check_labels",

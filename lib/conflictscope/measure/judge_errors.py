@@ -17,6 +17,7 @@ from conflictscope.measure.raters import CONVERSATION
 from conflictscope.measure.strengths import PairSums, Strengths, fit_strengths, grade_choices
 
 _PRIOR = 2.0  # labels of the true value's other pairs that count in each pair, so that a rare reading is not 0
+_JEFFREYS = 0.5
 LEAST_USE = 0.05  # of a judge: P(read 1 | 1) − P(read 1 | 2)
 
 
@@ -28,10 +29,13 @@ class JudgeErrors:
     ----------
     counts : ndarray, shape (k, k, 2, 2)
         ``[i, j, t, r]``, i < j: verdicts labelled in the pair (i, j), truly for i (t = 0) or for j (1), read as for i
-        (r = 0) or for j (1).
+        (r = 0) or for j (1). Of labels that were drawn unevenly: the evenly drawn ones that would say as much.
+    labelled : int, optional
+        How many labels there are; default: the sum of the counts.
     """
 
     counts: NDArray[np.float64]
+    labelled: int | None = None
 
     def reading_chances(self, first: NDArray, second: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Return P(read first | first), P(read first | second) and the labels behind each, by pair of values.
@@ -54,7 +58,7 @@ class JudgeErrors:
     @property
     def total(self) -> int:
         """The number of labelled verdicts."""
-        return int(self.counts.sum())
+        return int(self.counts.sum()) if self.labelled is None else self.labelled
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def count_judge_errors(
     Parameters
     ----------
     readings : DataFrame
-        From `read_verdicts` and `read_conversation_labels`, put together.
+        From `read_verdicts` and `read_conversation_labels`, put together. Labels count by their ``weight``, once if
+        they have none: 1 / the chance of having been drawn, against that of the mean conversation.
     scenarios : DataFrame
         ``scenario_id``, ``value_1``, ``value_2``.
     values : sequence of str
@@ -87,6 +92,13 @@ def count_judge_errors(
         The rater whose errors are counted.
     raters : sequence of str
         Those who are taken to be right; a conversation that several have read counts once, divided among them.
+
+    Notes
+    -----
+    Where fragile verdicts were offered more often, errors are found more often than they occur: weights (Horvitz and
+    Thompson 1952, *J. Am. Stat. Assoc.* 47) put that right. How many evenly drawn labels such labels are worth follows
+    from the variance of the weighted error rate, linearised and with the error rates of each stratum (labels of one
+    weight) drawn a little toward one half.
 
     Raises
     ------
@@ -102,7 +114,8 @@ def count_judge_errors(
             "some. Label more in annotate."
         )
     labels = labels.join(scenarios.set_index("scenario_id")[["value_1", "value_2"]], on="scenario_id")
-    labels["weight"] = 1 / labels.groupby(CONVERSATION)["rater"].transform("size")
+    drawn = labels["weight"].fillna(1.0) if "weight" in labels.columns else pd.Series(1.0, index=labels.index)
+    part = 1 / labels.groupby(CONVERSATION)["rater"].transform("size")
     place = pd.Index(values)
     one, two = place.get_indexer(labels["value_1"]), place.get_indexer(labels["value_2"])
     swapped = one > two
@@ -111,9 +124,23 @@ def count_judge_errors(
     np.add.at(
         counts,
         (np.minimum(one, two), np.maximum(one, two), true.astype(int), read.astype(int)),
-        labels["weight"].to_numpy(),
+        (drawn * part).to_numpy(),
     )
-    return JudgeErrors(counts)
+    worth = _worth(drawn.to_numpy(), part.to_numpy(), (true != read).astype(float))
+    return JudgeErrors(counts * worth, labelled=round(part.sum()))
+
+
+def _worth(drawn: NDArray, part: NDArray, wrong: NDArray) -> float:
+    """Return how many evenly drawn labels one of these is worth, by the variance of the error rate."""
+    strata, of = np.unique(drawn.round(9), return_inverse=True)
+    if len(strata) == 1:
+        return 1 / strata[0]
+    number = np.bincount(of, part)
+    prior = _JEFFREYS / len(strata)
+    rate = (np.bincount(of, part * wrong) + prior) / (number + 2 * prior)
+    mean = (number * strata * rate).sum() / (number * strata).sum()
+    within = (number * strata**2 * rate * (1 - rate)).sum()
+    return mean * (1 - mean) * (number * strata).sum() / within
 
 
 def correct_fit(sums: PairSums, errors: JudgeErrors) -> tuple[Strengths, Corrected]:

@@ -44,10 +44,13 @@ def read_conversation_labels(labels: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As from `read_verdicts`; a ``cannot_tell`` is left out.
+        As from `read_verdicts`, and ``weight``: what the label counts for (``browse.Label``); a ``cannot_tell`` is
+        left out.
     """
     readable = labels[labels["kind"].eq("conversation") & labels["answer"].isin(READINGS)]
-    readings = readable[CONVERSATION].assign(rater=readable["annotator"], reading=readable["answer"])
+    readings = readable[CONVERSATION].assign(
+        rater=readable["annotator"], reading=readable["answer"], weight=readable["weight"]
+    )
     return readings.astype({"repetition": "int64"}).reset_index(drop=True)
 
 
@@ -100,7 +103,9 @@ def agreement_between_raters(
     Parameters
     ----------
     readings : DataFrame
-        From one or more of the ``read_…`` functions, put together.
+        From one or more of the ``read_…`` functions, put together. A conversation counts by the ``weight`` of its
+        labels, once if they have none, so that fragile verdicts that were offered more often do not count more; its
+        interval is as wide as that of as many conversations as the weights leave (Kish 1965, *Survey Sampling*).
     by : str, optional
         A column to split by, such as ``arm``, ``target`` or ``check``.
 
@@ -116,17 +121,18 @@ def agreement_between_raters(
     ValueError
         If a rater has two readings of one thing.
     """
-    wide = _side_by_side(readings)
+    wide, weights = _side_by_side(readings), _weights(readings)
     rows = []
     for one, other in combinations(wide.columns, 2):
         both = wide[[one, other]].dropna().reset_index()
+        both["weight"] = _scaled(both.join(weights, on=list(weights.index.names))["weight"])
         groups = [((), both)] if by is None else [((value,), part) for value, part in both.groupby(by, sort=True)]
         for value, part in groups:
             if part.empty:
                 continue
-            counts = _counts_by_scenario(part, one, other)
-            low, high = kappa_interval(counts, level=settings.level, seed=settings.seed)
-            agreed = float(part[one].eq(part[other]).mean())
+            counts, number = _counts_by_scenario(part, one, other)
+            low, high = kappa_interval(counts, number, level=settings.level, seed=settings.seed)
+            agreed = float(np.average(part[one].eq(part[other]), weights=part["weight"]))
             rows.append((one, other, *value, len(part), agreed, float(cohens_kappa(counts.sum(axis=0))), low, high))
     split = [] if by is None else [by]
     columns = ["rater", "other_rater", *split, "read", "agreed", "kappa", "kappa_low", "kappa_high"]
@@ -155,7 +161,9 @@ def judge_as_reader(readings: pd.DataFrame, judge: str, people: Sequence[str], s
         ``difference`` (the first − the second) and ``low``, ``high``, its percentile interval over resamples of
         scenarios; nan with fewer than two people.
     """
-    wide = _side_by_side(readings[readings["rater"].isin([judge, *people])]).reset_index()
+    of_these = readings[readings["rater"].isin([judge, *people])]
+    wide, item_weights = _side_by_side(of_these).reset_index(), _weights(of_these)
+    weight = wide.join(item_weights, on=list(item_weights.index.names))["weight"].to_numpy()
     scenario, ids = wide["scenario_id"].factorize(sort=True)
     levels = pd.Index(READINGS)
 
@@ -163,7 +171,7 @@ def judge_as_reader(readings: pd.DataFrame, judge: str, people: Sequence[str], s
         both = wide[one].notna() & wide[other].notna()
         cells = np.zeros((len(ids), len(levels), len(levels)))
         places = (levels.get_indexer(wide.loc[both, name]) for name in (one, other))
-        np.add.at(cells, (scenario[both.to_numpy()], *places), 1)
+        np.add.at(cells, (scenario[both.to_numpy()], *places), weight[both.to_numpy()])
         return cells
 
     with_judge = [counts(judge, person) for person in people if judge in wide and person in wide]
@@ -197,7 +205,8 @@ def alpha_between_raters(readings: pd.DataFrame, settings: Settings = DEFAULTS) 
     votes = votes[votes.sum(axis=1) > 1]
     scenario, ids = pd.factorize(votes.index.get_level_values("scenario_id"))
     amounts = np.zeros((len(ids), 2 + votes.shape[1]))
-    np.add.at(amounts, scenario, vote_amounts(votes.to_numpy(float)))
+    weight = _weights(readings).reindex(votes.index).to_numpy()
+    np.add.at(amounts, scenario, vote_amounts(votes.to_numpy(float)) * weight[:, None])
     drawn = [krippendorff_alpha((weights @ amounts)[None]) for _, weights in draw_weights(len(ids), settings)]
     low, high, undefined = percentile_interval(np.concatenate(drawn), settings.level)
     row = {
@@ -234,13 +243,17 @@ def cohens_kappa(counts: NDArray) -> NDArray:
         return np.where(expected < 1 - 1e-12, (observed - expected) / (1 - expected), np.nan)
 
 
-def kappa_interval(counts: NDArray, *, level: float = 0.95, seed: int = 0, draws: int = 4000) -> tuple[float, float]:
+def kappa_interval(
+    counts: NDArray, readings: NDArray | None = None, *, level: float = 0.95, seed: int = 0, draws: int = 4000
+) -> tuple[float, float]:
     """Give a credible interval of Cohen's κ from confusion tables by scenario.
 
     Parameters
     ----------
     counts : ndarray, shape (scenarios, k, k)
         What either reader took for what. A scenario counts once, whatever the number of its readings.
+    readings : ndarray, shape (scenarios,), optional
+        The number of each scenario's readings, where `counts` are weighted; default: their sum.
 
     Returns
     -------
@@ -255,7 +268,7 @@ def kappa_interval(counts: NDArray, *, level: float = 0.95, seed: int = 0, draws
     """
     if counts.shape[1] < 2:
         return float("nan"), float("nan")
-    each = counts.sum(axis=(1, 2))
+    each = counts.sum(axis=(1, 2)) if readings is None else readings
     cells = (counts[each > 0] / each[each > 0, None, None]).sum(axis=0)
     k = len(cells)
     cautious = np.full((k, k), _PRIOR / k**2)
@@ -430,13 +443,26 @@ def _check_read_once(readings: pd.DataFrame, item: list[str]) -> None:
         )
 
 
-def _counts_by_scenario(both: pd.DataFrame, one: str, other: str) -> NDArray[np.float64]:
-    """Return, shape (scenarios, k, k), what either rater took for what."""
+def _counts_by_scenario(both: pd.DataFrame, one: str, other: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return, shape (scenarios, k, k), what either rater took for what, weighted, and the number of readings."""
     levels = pd.Index(sorted({*both[one], *both[other]}))
     scenario, ids = both["scenario_id"].factorize(sort=True)
     counts = np.zeros((len(ids), len(levels), len(levels)))
-    np.add.at(counts, (scenario, levels.get_indexer(both[one]), levels.get_indexer(both[other])), 1)
-    return counts
+    places = (scenario, levels.get_indexer(both[one]), levels.get_indexer(both[other]))
+    np.add.at(counts, places, both["weight"].to_numpy())
+    return counts, np.bincount(scenario, minlength=len(ids))
+
+
+def _weights(readings: pd.DataFrame) -> pd.Series:
+    """Return what each thing read counts for: the mean of its labels' weights, 1 if there are none."""
+    item = CHECK if "check" in readings.columns else CONVERSATION
+    weight = readings["weight"] if "weight" in readings.columns else pd.Series(np.nan, index=readings.index)
+    return weight.groupby([readings[name] for name in item]).mean().fillna(1.0).rename("weight")
+
+
+def _scaled(weights: pd.Series) -> pd.Series:
+    """Return the weights scaled so that their sum is the number of evenly drawn conversations they are worth."""
+    return weights * (weights.sum() / (weights**2).sum()) if len(weights) else weights
 
 
 def _average_precision(true: NDArray[np.bool_], score: NDArray[np.float64]) -> float:

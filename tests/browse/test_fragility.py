@@ -1,0 +1,221 @@
+"""Fragile verdicts first: ranked, drawn with known chances, and counted so that nothing is biased by it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conflictscope import browse
+from conflictscope.browse.labels import Label, labels_path, read_labels, write_label
+from conflictscope.measure import (
+    agreement_between_raters,
+    correct_rankings,
+    count_judge_errors,
+    rank_fragile,
+    read_conversation_labels,
+)
+
+VALUES = ["a", "b", "c"]
+PAIRS = [("a", "b"), ("a", "c"), ("b", "c")]
+TRUE = np.array([0.5, 0.0, -0.5])
+FRAGILE_ERROR, OTHER_ERROR = 0.4, 0.01
+SHARE = {"a": 0.3, "b": 0.1, "c": 0.1}  # of each value's wins: a reply that acts on a is harder to read
+LABELS, STUDIES, EACH = 50, 100, 300
+
+
+def verdicts(rows):
+    """Return verdicts from (scenario, judge, outcome, action, leaning)."""
+    table = pd.DataFrame(rows, columns=["scenario_id", "judge", "outcome", "action", "leaning"])
+    types = {"action": "Int64", "leaning": "Int64", "judge": "str", "scenario_id": "str"}
+    return table.assign(target="m", arm="default", repetition=0, action_shown_first=1).astype(types)
+
+
+def test_what_another_reading_may_turn_comes_first():
+    table = verdicts(
+        [
+            ("sure", "j", "choice", 1, 1),
+            ("sure", "j, swapped", "choice", 1, 1),
+            ("sure", "other", "choice", 1, 1),
+            ("near", "j", "choice", 1, 3),
+            ("near", "j, swapped", "choice", 1, 3),
+            ("disputed", "j", "choice", 2, 6),
+            ("disputed", "j, swapped", "choice", 2, 6),
+            ("disputed", "other", "refusal", None, None),
+            ("turned", "j", "choice", 2, 5),
+            ("turned", "j, swapped", "choice", 1, 3),
+            ("turned", "other", "choice", 1, 1),
+            ("unread", "j", "invalid", None, None),
+            ("unread", "j, swapped", "choice", 1, 2),
+        ]
+    )
+    ranked = rank_fragile(table, "j", "j, swapped").set_index("scenario_id")
+    assert ranked.index.tolist() == ["unread", "turned", "disputed", "near", "sure"]
+    assert ranked["fragile"].tolist() == [True, True, True, True, False]
+    assert ranked.loc["near", "dissent"] is np.nan or np.isnan(ranked.loc["near", "dissent"])
+    assert ranked.loc["turned", ["turned", "dissent"]].tolist() == [1, 1] and ranked.loc["sure", "fragility"] == 0
+    alone = rank_fragile(table[table["judge"].eq("j")], "j").set_index("scenario_id")
+    assert alone["fragile"].to_dict() == {
+        "unread": True,
+        "turned": True,
+        "near": True,
+        "disputed": False,
+        "sure": False,
+    }
+    with pytest.raises(ValueError, match="none by 'nobody'"):
+        rank_fragile(table, "nobody")
+
+
+def test_of_several_judges_the_sharpest_counts_most():
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(300):
+        for judge, slip in (("j", 0.02), ("sharp", 0.02), ("blunt", 0.4)):
+            action = 1 + (rng.random() < slip) if n % 2 else 2 - (rng.random() < slip)
+            rows.append((f"s{n:03d}", judge, "choice", action, 1 if action == 1 else 7))
+    table = verdicts(rows)
+    ranked = rank_fragile(table, "j").set_index("scenario_id")["dissent"]
+    wide = table.pivot(index="scenario_id", columns="judge", values="action")
+    by_sharp = ranked[(wide["sharp"] != wide["j"]) & (wide["blunt"] == wide["j"])]
+    by_blunt = ranked[(wide["sharp"] == wide["j"]) & (wide["blunt"] != wide["j"])]
+    assert by_sharp.min() > 0.7 and by_blunt.max() < 0.3
+
+
+def test_every_stratum_has_its_share_in_any_first_part_and_weighs_what_it_is(make_archive):
+    archive = make_archive(scenarios=60, prompts=("default",))
+    judge = archive.judges[0]
+    ranked = rank_fragile(archive.tables["verdicts"], judge, judge + ", labels swapped")
+    key = ["scenario_id", "target", "arm", "repetition"]
+    sample = browse.sample_conversations(archive, 40, seed=0, order="fragile first").merge(ranked, on=key)
+    for size in (20, 40):
+        part = sample.head(size)
+        for column in ("fragile", "reading"):
+            weighed = part.groupby(column)["weight"].sum() / part["weight"].sum()
+            there = ranked[column].value_counts(normalize=True)
+            assert weighed.sub(there, fill_value=0).abs().max() < (0.12 if size == 20 else 0.02), (size, column)
+    assert sample["weight"].mean() == pytest.approx(1)
+    share = ranked["fragile"].mean()
+    assert 0 < share < 0.5 and sample["fragile"].mean() > 1.2 * share
+    again = browse.sample_conversations(archive, 40, seed=0, order="fragile first")
+    assert again["scenario_id"].tolist() == sample["scenario_id"].tolist()
+    everything = browse.sample_conversations(archive, 10_000, seed=0, order="fragile first")
+    assert len(everything) == len(ranked) and everything["weight"].to_numpy() == pytest.approx(1)
+    with pytest.raises(ValueError, match="order: found 'worst'"):
+        browse.sample_conversations(archive, 4, seed=0, order="worst")
+
+
+def test_the_weight_is_kept_with_the_label_and_old_labels_have_one(make_archive, tmp_path):
+    archive = make_archive(scenarios=60, prompts=("default",))
+    sample = browse.sample_conversations(archive, 10, seed=0, order="fragile first")
+    desk = browse.Annotator(archive, sample, tmp_path, "ana", seed=0)
+    desk.answer("action_1")
+    labels_path(tmp_path, "ben").write_text(
+        '{"scenario_id": "s", "kind": "conversation", "annotator": "ben", "answer": "action_2", '
+        '"labelled_at": "2026-01-01T00:00:00+00:00", "target": "t", "arm": "default", "repetition": 0}\n'
+    )
+    labels = read_labels(tmp_path)
+    assert labels["weight"].tolist() == [sample["weight"].iloc[0], 1.0] and sample["weight"].iloc[0] != 1
+    assert read_conversation_labels(labels)["weight"].tolist() == labels["weight"].tolist()
+    for weight in (0.0, -1.0, float("inf"), float("nan"), 10**400, "2", True):
+        with pytest.raises(ValueError, match="weight"):
+            write_label(Label("s", "conversation", "ana", "action_1", "2026", weight=weight), tmp_path)
+
+
+def draw(rng):
+    """Return one study's conversations: what was done, what the judge read, and whether that verdict is fragile."""
+    pair = np.repeat(np.arange(3), EACH)
+    one, two = np.array([0, 0, 1])[pair], np.array([1, 2, 2])[pair]
+    acted = rng.random(len(pair)) < 1 / (1 + np.exp(TRUE[two] - TRUE[one]))
+    won = np.where(acted, one, two)
+    fragile = rng.random(len(pair)) < np.array([*SHARE.values()])[won]
+    wrong = rng.random(len(pair)) < np.where(fragile, FRAGILE_ERROR, OTHER_ERROR)
+    return pair, one, two, acted, acted ^ wrong, fragile
+
+
+def label_at_random(rng, fragile):
+    return rng.permutation(len(fragile))[:LABELS], np.ones(LABELS)
+
+
+def label_fragile_first(rng, fragile, kind):
+    """Return labels in turn of each kind (pair and reading), fragile and not in turn, with their weights."""
+    cells = kind * 2 + fragile
+    rows = pd.DataFrame({"cell": cells}).sample(frac=1, random_state=int(rng.integers(2**31)))
+    turn = rows.groupby("cell").cumcount()
+    picked = rows.index[np.lexsort((rows["cell"].to_numpy(), turn.to_numpy()))][:LABELS]
+    there, drawn = np.bincount(cells, minlength=12), np.bincount(cells[picked], minlength=12)
+    return picked.to_numpy(), (there / len(cells) / np.maximum(drawn, 1) * LABELS)[cells[picked]]
+
+
+def corrected(study, picked, weights):
+    """Return the corrected strengths of one study by these labels."""
+    pair, one, two, acted, read, _ = study
+    named = np.asarray(VALUES, dtype=object)
+    base = pd.DataFrame({"scenario_id": [f"s{n:04d}" for n in range(len(pair))], "target": "m", "arm": "default"})
+    base = base.assign(repetition=0, value_1=named[one], value_2=named[two])
+    asked = base.drop(columns=["value_1", "value_2"])
+    judge = asked.assign(rater="judge", reading=np.where(read, "action_1", "action_2"))
+    people = asked.assign(rater="ana", reading=np.where(acted, "action_1", "action_2")).iloc[picked]
+    people = people.assign(weight=weights)
+    errors = count_judge_errors(pd.concat([judge, people]), base, VALUES, "judge", ["ana"])
+    choices = base.assign(
+        condition="open_ended",
+        judge="judge",
+        outcome="choice",
+        action=np.where(read, 1, 2),
+        action_shown_first=1,
+        winner=np.where(read, base["value_1"], base["value_2"]),
+        loser=np.where(read, base["value_2"], base["value_1"]),
+    )
+    return correct_rankings(choices, VALUES, errors), errors
+
+
+def compare(studies, seed=0):
+    """Return, for each way of labelling, error, width and coverage of each value's corrected strength."""
+    rows = []
+    for n in range(studies):
+        rng = np.random.default_rng([seed, n])
+        study = draw(rng)
+        ways = {
+            "at random": label_at_random(rng, study[-1]),
+            "fragile first": label_fragile_first(rng, study[-1], study[0] * 2 + study[4]),
+        }
+        ways["fragile first, unweighted"] = (ways["fragile first"][0], np.ones(LABELS))
+        for way, (picked, weights) in ways.items():
+            table, errors = corrected(study, picked, weights)
+            assert errors.total == LABELS
+            error = table["corrected"].to_numpy() - TRUE
+            width = (table["corrected_high"] - table["corrected_low"]).to_numpy()
+            rows += [(way, v, e, w, 2 * abs(e) <= w) for v, e, w in zip(VALUES, error, width, strict=True)]
+        rows += [("as read", v, e, np.nan, np.nan) for v, e in zip(VALUES, table["strength"] - TRUE, strict=True)]
+    return pd.DataFrame(rows, columns=["way", "value", "error", "width", "covered"])
+
+
+def test_the_corrected_ranking_is_unbiased_and_narrower_at_fifty_labels():
+    table = compare(STUDIES).groupby(["way", "value"])[["error", "width", "covered"]].mean()
+    largest = table["error"].abs().groupby("way").max()
+    assert largest["fragile first"] < 0.04 < largest["as read"]
+    assert largest["fragile first, unweighted"] > 2 * largest["fragile first"]
+    width = table["width"].groupby("way").mean()
+    assert width["fragile first"] < 0.7 * width["at random"]
+    assert (table.loc["fragile first", "covered"] > 0.92).all()
+
+
+def test_agreement_on_weighted_labels_is_that_of_the_study():
+    kappas = []
+    for n in range(60):
+        rng = np.random.default_rng([7, n])
+        pair, _, _, acted, read, fragile = draw(rng)
+        picked, weights = label_fragile_first(rng, fragile, pair * 2 + read)
+        base = pd.DataFrame({"scenario_id": [f"s{n:04d}" for n in range(len(pair))], "target": "m", "arm": "default"})
+        base = base.assign(repetition=0)
+        judge = base.assign(rater="judge", reading=np.where(read, "action_1", "action_2"))
+        people = base.assign(rater="ana", reading=np.where(acted, "action_1", "action_2"))
+        some = people.iloc[picked]
+        row = {}
+        for name, labels in (("all", people), ("as drawn", some), ("weighed", some.assign(weight=weights))):
+            [agreed] = agreement_between_raters(pd.concat([judge, labels], ignore_index=True)).to_dict("records")
+            row |= {name: agreed["kappa"], f"{name} agreed": agreed["agreed"]}
+            row[f"{name} covers"] = agreed["kappa_low"] <= row["all"] <= agreed["kappa_high"]
+        kappas.append(row)
+    mean = pd.DataFrame(kappas).mean()
+    assert mean["weighed"] == pytest.approx(mean["all"], abs=0.02) and mean["as drawn"] < mean["all"] - 0.1
+    assert mean["weighed agreed"] == pytest.approx(mean["all agreed"], abs=0.01)
+    assert mean["weighed covers"] > 0.93
