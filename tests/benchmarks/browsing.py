@@ -8,6 +8,7 @@ page, medians of ten (wanted: 200 ms). A long session goes through 400 cases by 
 
 import importlib.util
 import json
+import random
 import shutil
 import statistics
 import sys
@@ -85,7 +86,10 @@ def main(scenarios=2000, targets=10, values=3):
         if values > 3:
             many = tuple(f"value {n}" for n in range(values))
             options["values"] = many
-            written = {"name": "many", "values": {name: f"what {name} asks for" for name in many}}
+            # definitions have to differ
+            letters = random.Random(0)
+            defined = {name: " ".join("".join(letters.choices("abcdefghij", k=6)) for _ in range(8)) for name in many}
+            written = {"name": "many", "values": defined}
             (folder / "params" / "value_sets" / "hhh.yaml").write_text(json.dumps(written | {"pairs": {"each": 8}}))
         made.make_study(folder / "runs" / "hhh", prompts=("default",), **options)
         places = {"value_set": "params/value_sets/hhh.yaml", "models_file": "params/models.yaml"}
@@ -122,9 +126,12 @@ def main(scenarios=2000, targets=10, values=3):
             report(page, "a word typed", ".cs-pick-list", TYPE, range(10, 20))
             page.close()
             page = started("browse_responses", ".cs-pane h2")
-            report(
-                page, "a cell picked", ".cs-pick-list", CLICK.replace("%s", ".cs-grid-pick button"), [0, 1, 2, 3, 4] * 2
-            )
+            grid = CLICK.replace("%s", ".cs-grid-pick button")
+            report(page, "a cell picked", ".cs-pick-list", grid, [0, 1, 2, 3, 4] * 2)
+            if values > 3:  # a cell of many holds a case or two
+                page.close()
+                chromium.close()
+                return
             report(page, "a case picked", ".cs-pane", CLICK.replace("%s", row))
             page.locator(".cs-pick-list").focus()
             report(page, "the next case by key", ".cs-pane", PRESS % "ArrowDown")
