@@ -427,7 +427,7 @@ _BESIDE = (
         "compare_datasets",
         "Which data set is the hardest?",
         seconds=6,
-        figures=("agreement",),
+        figures=("agreement", "agreement_by_author"),
     ),
 )
 STAGES: dict[str, Stage] = {stage.notebook: stage for stage in _STUDY}
