@@ -130,7 +130,7 @@ class Desk:
         spoilt = spoil(body, kind) | {"id": name}
         self.bill(body, spoilt)
         if kind == "dropped_before":
-            request.transport.close()
+            _drop(request)
             return web.Response()
         if kind == "hang":
             await asyncio.sleep(self.options.hang)
@@ -180,7 +180,7 @@ class Desk:
         piece = -(-len(content) // 10)
         for nth, start in enumerate(range(0, len(content), piece)):
             if kind == "dropped_in_body" and nth == 5:
-                request.transport.close()
+                _drop(request)
                 return response
             await asyncio.sleep(self.options.hang if kind == "endless_drip" and nth == 9 else self.options.drip)
             # whoever asked may have given up
@@ -258,6 +258,12 @@ def _with_items(content: str, kind: str) -> str:
         if isinstance(value, list) and value:
             found[name] = value[:-1] if kind == "fewer_items" else value[:1] * len(value)
     return json.dumps(found)
+
+
+def _drop(request: web.Request) -> None:
+    """Close the connection, unless whoever asked has."""
+    if request.transport is not None:
+        request.transport.close()
 
 
 def _error(status: int, headers: dict) -> web.Response:
