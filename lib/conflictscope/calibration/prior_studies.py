@@ -2,7 +2,8 @@
 
 In: a size. Out: for each study and quantity the rank of what is true among draws of the posterior. If model, sampler
 and intervals are right, ranks are even over many studies (simulation-based calibration; Talts, Betancourt, Simpson,
-Vehtari and Gelman 2018, arXiv 1804.06788). What is drawn here shares the priors with the model, and no other code.
+Vehtari and Gelman 2018, arXiv 1804.06788). Answers are drawn and truths worked out here; the priors, the basis that
+they are drawn in and what labels say of the judge are the model's.
 """
 
 import warnings
