@@ -264,7 +264,13 @@ def _nearest_angle(problem: tuple, moved: tuple[int, ...]) -> NDArray[np.float64
         tried = np.clip(centre[:, None] + np.linspace(-half, half, size), 0, np.pi / 2)
         centre = tried[np.arange(groups), _distance(problem, moved, tried).argmin(axis=1)]
         half = 2 * half / (size - 1)
-    return centre
+    # where a parabola is lowest: between neighbours on the grid rounding would choose, otherwise on each processor
+    tried = centre[:, None] + half * np.array([-1, 0, 1])
+    left, middle, right = _distance(problem, moved, np.clip(tried, 0, np.pi / 2)).T
+    bend = left - 2 * middle + right
+    lowest = (bend > 0) & (tried[:, 0] >= 0) & (tried[:, 2] <= np.pi / 2)
+    step = half * (left - right) / (2 * np.where(lowest, bend, 1))
+    return np.where(lowest, centre + np.clip(step, -half, half), centre)
 
 
 def _scale_interval(problem: tuple, least: NDArray, bar: NDArray) -> tuple[NDArray, NDArray]:

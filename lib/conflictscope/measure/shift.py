@@ -239,9 +239,9 @@ def compare_fits(
         {
             "target": np.repeat(np.asarray(fits.names, dtype=object), k),
             "value": np.tile(np.asarray(values, dtype=object), targets),
-            "expressed": _shown(fits.fits[0]).ravel(),
-            "revealed": _shown(fits.fits[1]).ravel(),
-            **{name: column.ravel() for name, column in of_values.items()},
+            "expressed": _without_noise(_shown(fits.fits[0]).ravel()),
+            "revealed": _without_noise(_shown(fits.fits[1]).ravel()),
+            **{name: _without_noise(column.ravel()) for name, column in of_values.items()},
             "p_value": p_value.ravel(),
             "shifted": pd.Series(shifted.ravel(), dtype="boolean").where(~np.isnan(p_value.ravel())),
             "problem": pd.Series(np.repeat(np.asarray(fits.problems, dtype=object), k), dtype="str"),
@@ -253,6 +253,11 @@ def compare_fits(
 def _shown(fit: Strengths) -> NDArray[np.float64]:
     """Return the strengths, nan if every choice followed the order shown."""
     return np.where(fit.undecided[:, None], np.nan, fit.strengths)
+
+
+def _without_noise(numbers: NDArray) -> NDArray[np.float64]:
+    """Return numbers without the digits in which processors differ, and without the sign of 0."""
+    return np.round(numbers, 9) + 0.0
 
 
 def holm_multiples(p_values: NDArray) -> NDArray[np.float64]:
