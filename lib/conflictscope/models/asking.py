@@ -331,8 +331,9 @@ class Models:
         if unanswered and not self.replay and not described.in_batches:
             await self._refuse_what_is_in_batches(described, unanswered)
         elif unanswered and not self.replay:
-            await self._fill_by_batches(described, unanswered, label)
-            stored = await self._without_cut(described, calls, await self.store.find({key for key, _ in distinct}))
+            stored |= await self._fill_by_batches(described, unanswered, label)
+            stored |= await self.store.find({key for key, _ in distinct} - set(stored))
+            stored = await self._without_cut(described, calls, stored)
         before = (
             {} if self.replay else await self.store.find_unanswered({call.key for call in unanswered} - set(stored))
         )
@@ -543,24 +544,25 @@ class Models:
                 "entry; with batch_hours there too, what an old batch leaves is asked live."
             )
 
-    async def _fill_by_batches(self, model: Model, calls: Sequence[Call], label: str) -> None:
-        """Have batches bring what replies they can into the store, repairs in batches of their own."""
+    async def _fill_by_batches(self, model: Model, calls: Sequence[Call], label: str) -> dict[str, RawReply]:
+        """Have batches bring what replies they can into the store, repairs in batches of their own; return those."""
         self._budget.check(model)
         batches = self._batches.get(model.name)
         if batches is None or batches.loop is not asyncio.get_running_loop():
             batches = self._batches[model.name] = Batches(model, self.store, self._budget)
+        brought: dict[str, RawReply] = {}
         for nth in range(self.max_repairs + 1):
             progress = self._progress(
                 f"{label} (in batches{', repairs' if nth else ''})", len(calls), self._ledger.sum_up
             )
             try:
-                await batches.fill(calls)
+                brought |= await batches.fill(calls)
                 progress.advance(len(calls))
             finally:
                 self._ledger.write()
                 progress.close()
             calls = [call for call in calls if call.request.schema is not None]
-            held = await self.store.find([call.key for call in calls])
+            held = brought | await self.store.find([call.key for call in calls if call.key not in brought])
             read = ((call, read_reply(call, held[call.key])) for call in calls if call.key in held)
             calls = [
                 make_repair(model, call, reply.text, reply.problem or "")
@@ -568,7 +570,8 @@ class Models:
                 if self._wants_repair(call, reply)
             ]
             if not calls:
-                return
+                break
+        return brought
 
     async def _without_cut(
         self, model: Model, calls: Sequence[Call], stored: dict[str, RawReply]

@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,16 @@ from conflictscope.models.records import (
     BATCH_CALLS,
     BATCHES,
     NOTHING,
+    Answered,
     Attempts,
     Usage,
+    among_keys,
+    as_parameter,
     find_answered,
-    some_at_a_time,
     within_limit,
 )
 from conflictscope.models.registry import Model
-from conflictscope.models.requests import Call, read_block, read_completion, read_limit
+from conflictscope.models.requests import Call, RawReply, read_block, read_completion, read_limit
 from conflictscope.models.spending import Budget
 from conflictscope.models.store import CallStore, is_gone
 
@@ -54,7 +56,7 @@ MOST_CALLS, MOST_BYTES = 50_000, 100_000_000
 """Of one file; providers allow 50,000 and 200 MB."""
 _PATIENCE_S = (1, 2, 5, 10, 30)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
-_STORED_AT_ONCE = 500
+_STORED_AT_ONCE = 10_000
 _LIST_LAG_S = 5.0
 _CLAIMED_S = 7200
 
@@ -90,14 +92,20 @@ class Batches:
         self._turn = asyncio.Lock()
         self._notes: dict[str, str] = {}
         self._not_it: defaultdict[str, set[str]] = defaultdict(set)
+        self._brought: dict[str, RawReply] = {}
         self.failed: dict[str, str] = {}
         """Key → why no batch can answer it."""
 
-    async def fill(self, calls: Sequence[Call]) -> None:
+    async def fill(self, calls: Sequence[Call]) -> dict[str, RawReply]:
         """Have batches bring the replies to calls into the store, as far as they can.
 
         What no batch can answer is in ``failed`` afterwards; what was left to be asked live is neither there nor in the
         store.
+
+        Returns
+        -------
+        dict of str to RawReply
+            Key → reply, of what this process has collected; others may have collected more.
 
         Raises
         ------
@@ -120,7 +128,8 @@ class Batches:
             self.failed |= {call.key: f"no answer in {ROUNDS} batches" for call in missing if tries[call.key] >= ROUNDS}
             left_to_be_asked_live = await self._wait(wanted)
             if left_to_be_asked_live or not await self._missing(wanted):
-                return
+                brought, self._brought = self._brought, {}
+                return brought
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -128,7 +137,7 @@ class Batches:
 
     async def _missing(self, wanted: Mapping[str, Call]) -> list[Call]:
         """Return the calls that have neither reply nor problem, and are in no open batch."""
-        left = [key for key in wanted if key not in self.failed]
+        left = [key for key in wanted if key not in self.failed and key not in self._brought]
         taken = await self._store.apply(lambda connection: _taken(connection, left))
         return [wanted[key] for key in left if key not in taken]
 
@@ -193,7 +202,11 @@ class Batches:
         """Return as many of the calls, from the first on, as the budget covers, and what they may use."""
         budget, sum_ = self._budget, NOTHING
         for count, call in enumerate(calls):
-            more = sum_ + budget.expect(self._model, call.request.prompt, len(call.canonical), call.max_tokens)
+            more = budget.expect(self._model, call.request.prompt, len(call.canonical), call.max_tokens)
+            more = Usage(
+                input_tokens=sum_.input_tokens + more.input_tokens,
+                output_tokens=sum_.output_tokens + more.output_tokens,
+            )
             if not budget.covers_batch(self._model, more):
                 if count == 0:
                     raise budget.refuse(self._model, more)
@@ -226,7 +239,7 @@ class Batches:
                 for seen in await self._open():
                     if seen.number in held and seen.batch_id is not None and (batch := await self._claim(seen)):
                         try:
-                            live |= await self._look(batch)
+                            live |= await self._look(batch, wanted)
                         finally:
                             await self._store.apply(partial(_let_go, number=batch.number, holder=self._store.holder))
                 waiting = [batch for batch in await self._open() if batch.number in held]
@@ -257,7 +270,7 @@ class Batches:
         """Where the batches are."""
         return self._model.batch_folder or self._model.base_url
 
-    async def _look(self, batch: Handed) -> bool:
+    async def _look(self, batch: Handed, wanted: Mapping[str, Call]) -> bool:
         """Collect a batch if it has ended; return whether it is too old, so that the rest is to be asked live."""
         batch_id, hours = batch.batch_id, self._model.batch_hours
         if batch_id is None:
@@ -269,14 +282,14 @@ class Batches:
             return False
         old = hours is not None and time.time() - batch.created > 3600 * hours
         if state.ended:
-            await self._collect(batch, state)
+            await self._collect(batch, state, wanted)
         elif old:
             await self._ask(lambda: self._provider.cancel(batch_id))
         return old
 
-    async def _collect(self, batch: Handed, state: Told) -> None:
+    async def _collect(self, batch: Handed, state: Told, wanted: Mapping[str, Call]) -> None:
         """Store what a batch has brought; it is closed when all of that is stored."""
-        calls = {row["key"]: row for row in await self._store.apply(lambda c: _rows_of(c, batch.number))}
+        calls = {row.key: row for row in await self._store.apply(lambda c: _rows_of(c, batch.number))}
         for line, problem in dict(state.problems).items():
             if line == 0:
                 await self._store.apply(lambda connection: _close(connection, batch.number))
@@ -284,7 +297,7 @@ class Batches:
                     f"model {self._model.name!r} at {self._place}: the batch was rejected: {problem}. What to do "
                     "stands in its words; then run the same command again, or take batch out of the model's entry."
                 )
-            rejected = next((key for key, row in calls.items() if row["line"] == line), None)
+            rejected = next((key for key, row in calls.items() if row.line == line), None)
             if rejected is not None:
                 self.failed[rejected] = f"line {line} of its batch was rejected: {problem}"
         # what was stored before a kill is not counted again
@@ -292,8 +305,8 @@ class Batches:
         ours = strangers = False
         for seconds in _PATIENCE_S:
             lines = 0
+            answered: list[Answered] = []
             try:
-                jobs: list[Coroutine[Any, Any, Any]] = []
                 async for text in self._provider.results(state):
                     read = read_line(text)
                     lines += read is not None
@@ -302,12 +315,12 @@ class Batches:
                     if read is None or read[0] not in calls or read[0] in counted:
                         continue
                     counted.add(read[0])
-                    if (job := self._store_answer(calls[read[0]], *read[1:])) is not None:
-                        jobs.append(job)
-                    if len(jobs) >= _STORED_AT_ONCE:
-                        ready, jobs = jobs, []
-                        await asyncio.gather(*ready)
-                await asyncio.gather(*jobs)
+                    if (one := self._read_answer(calls[read[0]], wanted.get(read[0]), *read[1:])) is not None:
+                        answered.append(one)
+                    if len(answered) >= _STORED_AT_ONCE:
+                        await self._store_all(answered)
+                        answered = []
+                await self._store_all(answered)
             except (openai.OpenAIError, httpx2.HTTPError):
                 lines = -1
             if lines >= state.answered:
@@ -325,8 +338,21 @@ class Batches:
             return
         await self._store.apply(lambda connection: _close(connection, batch.number))
 
-    def _store_answer(self, row: Mapping[str, Any], response: Any, error: Any) -> Any:
-        """Return the coroutine that stores an answer; None if there is none to store, with why in ``failed``."""
+    async def _store_all(self, answered: Sequence[Answered]) -> None:
+        """Store answers, and keep what is in the store then for whoever waits for it."""
+        held = await self._store.add_all(answered)
+        self._brought.update(zip((call["key"] for call, _, _ in answered), held, strict=True))
+
+    def _read_answer(self, row: sa.Row, call: Call | None, response: Any, error: Any) -> Answered | None:
+        """Return what there is to store of an answer; None if there is nothing, with why in ``failed``.
+
+        Parameters
+        ----------
+        row : Row
+            Of ``BATCH_CALLS``.
+        call : Call, optional
+            What it stands for; None: it was handed over for another list.
+        """
         status = response.get("status_code") if isinstance(response, dict) else None
         body = hide_key(response.get("body"), self._key) if isinstance(response, dict) else None
         raw = None
@@ -337,16 +363,16 @@ class Batches:
                 failure = body.get("error", body) if isinstance(body, dict) else body
                 raw = read_block(status, failure, 0.0)
                 if raw is None and 400 <= status < 500 and status not in (408, 409, 429):
-                    self.failed[row["key"]] = f"Error code: {status} - {_words(failure)}"
+                    self.failed[row.key] = f"Error code: {status} - {_words(failure)}"
         except ValueError as problem:
-            self.failed[row["key"]] = f"not an answer: {problem}"
+            self.failed[row.key] = f"not an answer: {problem}"
         if raw is None:
             # expired, cancelled, or a failure of the server's: the next round
             return None
-        call = {name: row[name] for name in ("key", "prompt", "prompt_hash", "request")}
         attempts = Attempts(made=1, batched=True)
-        raw = within_limit(raw, read_limit(self._model, json.loads(row["request"])["body"]), attempts)
-        return self._store.add(**call, reply=raw, model=self._model.name, attempts=attempts)
+        limit = call.sent_limit if call else read_limit(self._model, json.loads(row.request)["body"])
+        about = {"key": row.key, "model": self._model.name, "prompt": row.prompt, "prompt_hash": row.prompt_hash}
+        return about | {"request": row.request}, within_limit(raw, limit, attempts), attempts
 
     async def _ask(self, make: Any, *, once: bool = False) -> Any:
         """Ask the provider for something, as often as it takes; `once`: what is lost may have come."""
@@ -396,10 +422,10 @@ def _files(calls: Sequence[Call], most: int) -> Iterator[list[Call]]:
         yield some
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
+def _line(row: sa.Row) -> bytes:
     """Return the line of a file of requests."""
-    body = row["request"][row["body_at"] : -1]
-    return f'{{"custom_id": "{row["key"]}", "method": "POST", "url": "{URL}", "body": {body}}}\n'.encode()
+    body = row.request[row.body_at : -1]
+    return f'{{"custom_id": "{row.key}", "method": "POST", "url": "{URL}", "body": {body}}}\n'.encode()
 
 
 def _words(error: Any) -> str:
@@ -460,20 +486,16 @@ def _closed_ids(connection: sa.Connection) -> set[str]:
     return {batch_id for batch_id in ids if batch_id is not None}
 
 
-def _rows_of(connection: sa.Connection, number: str) -> list[dict[str, Any]]:
+def _rows_of(connection: sa.Connection, number: str) -> Sequence[sa.Row]:
     """Return the calls of a batch, in the order of its lines."""
     query = BATCH_CALLS.select().where(BATCH_CALLS.c.number == number).order_by(BATCH_CALLS.c.line)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return connection.execute(query).all()
 
 
 def in_open_batches(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
     """Return key → number of the open batch that holds it, for those of the keys that one does."""
-    query = sa.select(BATCH_CALLS.c.key, BATCH_CALLS.c.number)
-    return {
-        key: number
-        for some in some_at_a_time(keys)
-        for key, number in connection.execute(query.where(BATCH_CALLS.c.key.in_(some)))
-    }
+    query = sa.select(BATCH_CALLS.c.key, BATCH_CALLS.c.number).where(among_keys(BATCH_CALLS.c.key))
+    return {key: number for key, number in connection.execute(query, as_parameter(keys)).all()}
 
 
 def _taken(connection: sa.Connection, keys: Collection[str]) -> set[str]:

@@ -8,14 +8,16 @@ of what came back. An attempt is recorded before it is sent; one whose answer wa
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from operator import add, attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from conflictscope.models.requests import RawReply
 
@@ -339,10 +341,51 @@ RATES = sa.Table(
 )
 PASSING = (ON_WIRE, BATCHES, BATCH_CALLS, RATES)
 """Tables of what is under way, which belongs to this store alone."""
-_RAW = [REPLIES.c[name] for name in RawReply.__dataclass_fields__]
-_KEYS_A_QUERY = 500
-T = TypeVar("T")
+_FIELDS = tuple(RawReply.__dataclass_fields__)
+_VALUES, _LOGPROBS_AT = attrgetter(*_FIELDS), _FIELDS.index("top_logprobs")
+_RAW = [REPLIES.c[name] for name in _FIELDS]
 TRIES = 10
+
+
+class _Listed(FunctionElement):
+    """The texts of a JSON array, one a row: keys of any number are one parameter, and their query is the same."""
+
+    name, inherit_cache = "listed", True
+
+
+@compiles(_Listed)
+def _by_standard(element: _Listed, compiler: Any, **how: Any) -> str:
+    """Return the SQL for it by the standard (SQL:2016)."""
+    return f"JSON_TABLE({compiler.process(element.clauses, **how)}, '$[*]' COLUMNS (value VARCHAR(64) PATH '$'))"
+
+
+@compiles(_Listed, "sqlite")
+def _by_sqlite(element: _Listed, compiler: Any, **how: Any) -> str:
+    """Return the SQL for it in SQLite."""
+    return f"json_each({compiler.process(element.clauses, **how)})"
+
+
+@compiles(_Listed, "postgresql")
+def _by_postgresql(element: _Listed, compiler: Any, **how: Any) -> str:
+    """Return the SQL for it in PostgreSQL."""
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **how)} AS JSON))"
+
+
+_KEYS = _Listed(sa.bindparam("keys", type_=sa.Text)).table_valued("value")
+
+
+def among_keys(column: sa.Column) -> sa.ColumnElement[bool]:
+    """Return the condition that a column holds one of the keys that are given as ``as_parameter``."""
+    return column.in_(sa.select(_KEYS.c.value))
+
+
+def as_parameter(keys: Iterable[str]) -> dict[str, str]:
+    """Return keys as ``among_keys`` takes them."""
+    return {"keys": json.dumps(list(keys))}
+
+
+Answered = tuple[dict[str, str], RawReply, Attempts]
+"""A call (``key``, ``model``, ``prompt``, ``prompt_hash``, ``request``), its reply, and what it took to get it."""
 
 
 @dataclass(slots=True)
@@ -353,8 +396,7 @@ class News:
     ----------
     sent : list of dict
         Attempts that are about to be sent: rows of ``ON_WIRE``.
-    replies : list of (call, reply, attempts)
-        Of the call: ``key``, ``model``, ``prompt``, ``prompt_hash``, ``request``.
+    replies : list of Answered
     failures : list of (call, attempts)
         Of the call: ``key``, ``model``, ``prompt``, ``problem``.
     lost : list of (call, usage)
@@ -366,7 +408,7 @@ class News:
     """
 
     sent: list[dict[str, Any]] = field(default_factory=list)
-    replies: list[tuple[dict[str, str], RawReply, Attempts]] = field(default_factory=list)
+    replies: list[Answered] = field(default_factory=list)
     failures: list[tuple[dict[str, str], Attempts]] = field(default_factory=list)
     lost: list[tuple[dict[str, str], Usage]] = field(default_factory=list)
     settled: list[dict[str, str]] = field(default_factory=list)
@@ -415,8 +457,8 @@ def write_news(connection: sa.Connection, news: News, holder: str, is_gone: Call
         try:
             with connection.begin():
                 keep_others_out(connection)
-                for some in some_at_a_time(news.over):
-                    connection.execute(ON_WIRE.delete().where(ON_WIRE.c.holder == holder, ON_WIRE.c.number.in_(some)))
+                if news.over:
+                    connection.execute(_IS_OVER, [{"of_holder": holder, "of_number": number} for number in news.over])
                 elsewhere: dict[int, Elsewhere] = {}
                 others = None
                 if sent := [row for row in news.sent if row["number"] not in news.over]:
@@ -432,7 +474,7 @@ def write_news(connection: sa.Connection, news: News, holder: str, is_gone: Call
                     rows = [call | _columns(reply) | created for call, reply in new.values()]
                     connection.execute(REPLIES.insert(), rows)
                 if last:
-                    connection.execute(FAILURES.delete().where(FAILURES.c.key.in_(list(last))))
+                    connection.execute(_FORGET_FAILURES, as_parameter(last))
                     connection.execute(FAILURES.insert(), list(last.values()))
                 for call, _ in news.lost:
                     _count_unanswered(connection, call, lost=1)
@@ -463,11 +505,21 @@ def keep_others_out(connection: sa.Connection) -> None:
 
 
 # what every commit asks is put together once
-_UNDER_KEYS = REPLIES.c.key.in_(sa.bindparam("keys", expanding=True))
-_ANSWERED = sa.select(REPLIES.c.key).where(_UNDER_KEYS)
-_REPLIES_UNDER = sa.select(REPLIES.c.key, *_RAW).where(_UNDER_KEYS)
+_ANSWERED = sa.select(REPLIES.c.key).where(among_keys(REPLIES.c.key))
+_REPLIES_UNDER = sa.select(REPLIES.c.key, *_RAW).where(among_keys(REPLIES.c.key))
+_FORGET_REPLIES = REPLIES.delete().where(among_keys(REPLIES.c.key))
+_FAILED = sa.select(FAILURES.c.key, FAILURES.c.problem).where(among_keys(FAILURES.c.key))
+_FORGET_FAILURES = FAILURES.delete().where(among_keys(FAILURES.c.key))
+_LEFT = (
+    sa.select(UNANSWERED.c.key, UNANSWERED.c.lost, UNANSWERED.c.settled, FAILURES.c.problem)
+    .outerjoin(FAILURES, FAILURES.c.key == UNANSWERED.c.key)
+    .where(among_keys(UNANSWERED.c.key))
+)
+_IS_OVER = ON_WIRE.delete().where(
+    ON_WIRE.c.holder == sa.bindparam("of_holder"), ON_WIRE.c.number == sa.bindparam("of_number")
+)
 _ON_WIRE_NOW = sa.select(ON_WIRE.c.key, ON_WIRE.c.holder).where(
-    ON_WIRE.c.key.in_(sa.bindparam("keys", expanding=True)), ON_WIRE.c.until >= sa.bindparam("now")
+    among_keys(ON_WIRE.c.key), ON_WIRE.c.until >= sa.bindparam("now")
 )
 _HELD_BY_OTHERS = (
     sa.select(
@@ -502,12 +554,8 @@ def _look_elsewhere(
 def find_on_wire(connection: sa.Connection, keys: Collection[str], is_gone: Callable[[str], bool]) -> list[str]:
     """Return those of the keys whose answer somebody waits for."""
     now = time.time()
-    return [
-        key
-        for some in some_at_a_time(keys)
-        for key, holder in connection.execute(_ON_WIRE_NOW, {"keys": some, "now": now})
-        if not is_gone(holder)
-    ]
+    on_wire = connection.execute(_ON_WIRE_NOW, as_parameter(keys) | {"now": now})
+    return [key for key, holder in on_wire.all() if not is_gone(holder)]
 
 
 def read_others(connection: sa.Connection, holder: str, is_gone: Callable[[str], bool]) -> dict[str, Usage]:
@@ -544,13 +592,8 @@ def charge_abandoned(connection: sa.Connection, is_gone: Callable[[str], bool]) 
 
 def find_unanswered(connection: sa.Connection, keys: Collection[str]) -> dict[str, Unanswered]:
     """Return key → what is known of the call, for those that were sent and have no reply."""
-    row = UNANSWERED.c
-    query = sa.select(row.key, row.lost, row.settled, FAILURES.c.problem).outerjoin(FAILURES, FAILURES.c.key == row.key)
-    unanswered = {}
-    for some in some_at_a_time(keys):
-        for key, lost, settled, problem in connection.execute(query.where(row.key.in_(some))):
-            unanswered[key] = Unanswered(lost, bool(settled), problem)
-    return unanswered
+    rows = connection.execute(_LEFT, as_parameter(keys)).all()
+    return {key: Unanswered(lost, bool(settled), problem) for key, lost, settled, problem in rows}
 
 
 def _count_unanswered(
@@ -574,11 +617,8 @@ def _add_up(used: Sequence[tuple[Mapping[str, Any], Usage]]) -> dict[tuple[str, 
 
 def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, RawReply]:
     """Return key → reply."""
-    replies = {}
-    for some in some_at_a_time(keys):
-        for key, *values in connection.execute(_REPLIES_UNDER, {"keys": some}):
-            replies[key] = _raw(dict(zip(RawReply.__dataclass_fields__, values, strict=True)))
-    return replies
+    rows = connection.execute(_REPLIES_UNDER, as_parameter(keys)).all() if keys else ()
+    return {key: _raw(values) for key, *values in rows}
 
 
 def find_answers(connection: sa.Connection, model: str, most: int) -> list[str]:
@@ -590,22 +630,17 @@ def find_answers(connection: sa.Connection, model: str, most: int) -> list[str]:
 
 def find_answered(connection: sa.Connection, keys: Collection[str]) -> set[str]:
     """Return those of the keys under which there is a reply."""
-    return {key for some in some_at_a_time(keys) for key in connection.scalars(_ANSWERED, {"keys": some})}
+    return set(connection.scalars(_ANSWERED, as_parameter(keys)).all())
 
 
 def delete_replies(connection: sa.Connection, keys: Collection[str]) -> None:
     """Delete the replies under keys; what they used stays counted."""
-    for some in some_at_a_time(keys):
-        connection.execute(REPLIES.delete().where(REPLIES.c.key.in_(some)))
+    connection.execute(_FORGET_REPLIES, as_parameter(keys))
 
 
 def find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
     """Return key → problem."""
-    problems = {}
-    for some in some_at_a_time(keys):
-        query = sa.select(FAILURES.c.key, FAILURES.c.problem).where(FAILURES.c.key.in_(some))
-        problems.update({key: problem for key, problem in connection.execute(query)})
-    return problems
+    return {key: problem for key, problem in connection.execute(_FAILED, as_parameter(keys)).all()}
 
 
 def read_usage(connection: sa.Connection) -> dict[tuple[str, str], Usage]:
@@ -623,24 +658,19 @@ def _add_usage(connection: sa.Connection, used: UsageTable) -> None:
             connection.execute(USAGE.insert().values(model=model, prompt=prompt, **asdict(usage)))
 
 
-def some_at_a_time(keys: Collection[T]) -> list[list[T]]:
-    """Return the keys in lists that fit into a query."""
-    listed = list(keys)
-    return [listed[start : start + _KEYS_A_QUERY] for start in range(0, len(listed), _KEYS_A_QUERY)]
-
-
 def _columns(reply: RawReply) -> dict[str, Any]:
     """Return what the table of replies keeps of one."""
-    columns = {name: getattr(reply, name) for name in RawReply.__dataclass_fields__}
-    columns["top_logprobs"] = None if reply.top_logprobs is None else json.dumps(reply.top_logprobs)
+    columns = dict(zip(_FIELDS, _VALUES(reply), strict=True))
+    if reply.top_logprobs is not None:
+        columns["top_logprobs"] = json.dumps(reply.top_logprobs)
     return columns
 
 
-def _raw(columns: dict[str, Any]) -> RawReply:
+def _raw(values: list[Any]) -> RawReply:
     """Return the raw reply in a row."""
-    if columns["top_logprobs"] is not None:
-        columns["top_logprobs"] = json.loads(columns["top_logprobs"])
-    return RawReply(**columns)
+    if values[_LOGPROBS_AT] is not None:
+        values[_LOGPROBS_AT] = json.loads(values[_LOGPROBS_AT])
+    return RawReply(*values)
 
 
 _VERSION = META.c.name == "schema_version"

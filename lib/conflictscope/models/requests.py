@@ -388,14 +388,19 @@ class RawReply:
 BLOCKED = "prompt_blocked"
 """Finish reason, ours, of a call whose prompt the endpoint's moderation lets nobody answer."""
 # why a reply ended, as endpoints call it (in lower case); any other word means that it is not whole
-_WHOLE = ("stop", "eos", "eos_token", "stop_sequence", "end_turn", "none", "null", "")
-_CUT = ("length", "max_tokens", "max_output_tokens", "max_length", "model_length")
-_WITHHELD = (
-    *("content_filter", "content-filter", "safety", "recitation", "blocklist", "prohibited_content", "spii", "refusal"),
-    *("sensitive", "moderation", "image_safety", "guardrail_intervened"),
+_WHOLE = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "none", "null", ""})
+_CUT = frozenset({"length", "max_tokens", "max_output_tokens", "max_length", "model_length"})
+_WITHHELD = frozenset(
+    {
+        *("content_filter", "content-filter", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
+        *("refusal", "sensitive", "moderation", "image_safety", "guardrail_intervened"),
+    }
 )
 # the server's own failures: the same call may well succeed later
-_BROKEN = ("error", "abort", "aborted", "cancelled", "canceled", "network_error", "insufficient_system_resource")
+_BROKEN = frozenset(
+    {"error", "abort", "aborted", "cancelled", "canceled", "network_error", "insufficient_system_resource"}
+)
+_NO_GOOD_END = _CUT | _WITHHELD | _BROKEN
 # how moderation is told from other failures: by a code, or by words about what was sent and not about the account
 _MODERATION_CODES = (
     *("content_filter", "content_policy_violation", "responsibleaipolicyviolation", "invalid_prompt", "moderation"),
@@ -439,7 +444,7 @@ def read_completion(payload: object, seconds: float) -> RawReply:
     finish_reason = storable_text(choice.get("finish_reason"))
     # a router's own word may hide that of the provider behind it
     native = storable_text(choice.get("native_finish_reason"))
-    if (native or "").lower() in (*_CUT, *_WITHHELD, *_BROKEN):
+    if (native or "").lower() in _NO_GOOD_END:
         finish_reason = native
     if choice.get("error") or (finish_reason or "").lower() in _BROKEN:
         raise ValueError(
@@ -547,10 +552,15 @@ def _read_content(content: object) -> tuple[str | None, str | None, str | None]:
     return text or None, "\n\n".join(filter(None, thoughts)) or None, refusal or None
 
 
+_THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+
+
 def _read_reasoning(message: dict) -> str | None:
     """Return the thoughts in a field of their own, whatever the endpoint calls it."""
-    fields = (message.get(name) for name in ("reasoning_content", "reasoning", "thinking", "reasoning_details"))
-    return next(filter(None, map(_texts, fields)), None)
+    for name in _THOUGHT_FIELDS:
+        if (value := message.get(name)) and (text := _texts(value)):
+            return text
+    return None
 
 
 def _texts(value: object) -> str:

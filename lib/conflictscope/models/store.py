@@ -48,6 +48,7 @@ from conflictscope.models.records import (
     TRIES,
     UNANSWERED,
     USAGE,
+    Answered,
     Attempts,
     Elsewhere,
     News,
@@ -236,7 +237,18 @@ class CallStore:
             If the database does not take it, a full disk for example. What was stored before stays.
         """
         call = {"key": key, "model": model, "prompt": prompt, "prompt_hash": prompt_hash, "request": request}
-        return await self._do(_Job("add", (call, reply, attempts or Attempts(made=1)), number))
+        held = await self._do(_Job("add", [(call, reply, attempts or Attempts(made=1))], number))
+        return held[0]
+
+    async def add_all(self, answered: Sequence[Answered]) -> list[RawReply]:
+        """Store many replies in one transaction, none of them of an attempt with a number; return what is there then.
+
+        Raises
+        ------
+        OSError
+            As for ``add``.
+        """
+        return await self._do(_Job("add", answered))
 
     async def apply(self, work: Callable[[sa.Connection], T]) -> T:
         """Do something with the database, in one transaction, in which no other process applies anything."""
@@ -414,6 +426,8 @@ class CallStore:
                 return [result for job in jobs for result in self._results(connection, [job])]
             if not news.replies:
                 raise
+            if len(news.replies) > 1:
+                return [(jobs[0], [self._write(connection, [_Job("add", [row])])[0][1][0] for row in news.replies])]
             # what is paid for is kept, without what endpoints say of themselves
             call, reply, attempts = news.replies[0]
             reply = replace(reply, model_id=None, prompt_tokens=None, completion_tokens=None, top_logprobs=None)
@@ -423,7 +437,7 @@ class CallStore:
         if written.others is not None:
             self.others = written.others
         results: dict[str, Callable[[Any], Any]] = {
-            "add": lambda payload: written.held.get(payload[0]["key"]),
+            "add": lambda answered: [written.held.get(call["key"]) for call, _, _ in answered],
             "begin": lambda row: written.elsewhere.get(row["number"]),
         }
         return [(job, results[job.kind](job.payload) if job.kind in results else None) for job in jobs]
@@ -525,7 +539,7 @@ def _gather(jobs: Iterable[_Job]) -> News:
         if job.kind == "begin":
             news.sent.append(job.payload)
         elif job.kind == "add":
-            news.replies.append(job.payload)
+            news.replies += job.payload
         elif job.kind == "add_failure":
             news.failures.append(job.payload)
         elif job.kind == "settle":
