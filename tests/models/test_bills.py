@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import httpx2
@@ -15,6 +16,24 @@ from conflictscope.models import BudgetReached, CallStore, Model, Models, Regist
 from conflictscope.models.store import allow_again
 
 PRICES = {"input_price": 1000, "output_price": 1000}
+# begins four attempts, sends two of them and is gone
+BEGINNING = """
+import asyncio, os, sys
+from conflictscope.models import CallStore
+from conflictscope.models.records import Usage
+
+async def begin():
+    store = CallStore(sys.argv[1])
+    for nth in range(4):
+        number = store.next_number()
+        expected = Usage(input_tokens=1, output_tokens=1)
+        await store.begin(number, f"key {nth}", model="m", prompt="p", expected=expected, seconds=600)
+        if nth in (0, 2):
+            store.mark_sent(number)
+    os._exit(7)
+
+asyncio.run(begin())
+"""
 # asks forty questions of an endpoint, sixteen at once, until it is killed
 ASKING = """
 import asyncio, sys
@@ -201,6 +220,28 @@ def test_calls_on_the_wire_at_a_kill_are_charged_and_not_sent_for_ever(start_fau
     assert run_until_killed(48) == 48
     assert usage(store_url).attempts == 48
     assert max(len(met) for met in server.get("injected").values()) == 2
+
+
+def test_of_a_killed_process_what_was_only_ready_is_not_charged(store_url, tmp_path, monkeypatch):
+    """Four attempts are begun and two of them sent; without the marks, as on another machine, all four count."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for marks_lost in (False, True):
+        process = subprocess.run(
+            [sys.executable, "-c", BEGINNING, store_url], env={**os.environ, "TMPDIR": str(tmp_path)}
+        )
+        assert process.returncode == 7
+        (marks,) = tmp_path.glob("conflictscope-sent-*")
+        if marks_lost:
+            marks.unlink()
+        store = CallStore(store_url)
+        lost = asyncio.run(store.find_unanswered([f"key {nth}" for nth in range(4)]))
+        store.close()
+        assert usage(store_url).attempts == (2 + 4 if marks_lost else 2)
+        # counted twice by now: those that were sent the first time
+        assert {key: one.lost for key, one in lost.items()} == (
+            {"key 0": 2, "key 1": 1, "key 2": 2, "key 3": 1} if marks_lost else {"key 0": 1, "key 2": 1}
+        )
+        assert not list(tmp_path.glob("conflictscope-sent-*"))
 
 
 def test_replies_that_claim_to_be_free_end_at_the_budget(ask, script, make_request, store_url):

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from conflictscope.models import CallStore
 from conflictscope.models import store as models_store
-from conflictscope.models.records import BATCHES, Usage
+from conflictscope.models.records import BATCHES, Attempts, Usage
 from conflictscope.models.requests import RawReply
 from conflictscope.models.store import read_rows, write_rows_anew
 
@@ -333,6 +333,15 @@ def test_one_reply_that_the_database_refuses_takes_no_others_with_it(store_url):
     store = CallStore(store_url)
     assert (store.usage["m", "p"].calls, store.usage["m", "p"].failed) == (5, 1)
     store.close()
+
+
+def test_of_many_replies_that_are_stored_as_one_a_refused_one_takes_no_others_with_it(store_url):
+    odd = replace(REPLY, prompt_tokens=2**63, text="paid for")
+    answered = [({"key": key} | ABOUT, odd if key == "c" else REPLY, Attempts(made=1)) for key in "abcde"]
+    held = run(store_url, lambda store: store.add_all(answered))
+    assert held == run(store_url, lambda store: store.add_all(answered[::-1]))[::-1]
+    assert [reply.text for reply in held] == [REPLY.text, REPLY.text, "paid for", REPLY.text, REPLY.text]
+    assert held[2].prompt_tokens is None and held[0] == held[4] == REPLY
 
 
 def test_a_path_may_hold_any_mark(tmp_path):

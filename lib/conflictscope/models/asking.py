@@ -1,7 +1,7 @@
 """Ask models: a list of requests to one model in, a list of replies out, in order.
 
-The way of a call is one street, ``Models._answer``: stored already (the cache)? → allowed by the budget? → recorded as
-sent → sent, within the rate limits and with retries → stored → read. If the budget is reached, an endpoint is down or
+The way of a call is one street, ``Models._answer``: stored already (the cache)? → allowed by the budget? → recorded →
+sent, within the rate limits and with retries → stored → read. If the budget is reached, an endpoint is down or
 the store takes nothing, all lists stop; what is on the wire then is stored first. A body whose answers are lost is sent
 ``max_attempts`` times, in all runs together, unless ``store.allow_again`` lets it be sent as often again.
 """
@@ -140,7 +140,8 @@ class _Attempt:
         """Wait for leave, and record that it is about to be sent; raise if it is not to be, or no list goes on."""
         self._raise_if_stopped()
         self._expected = self._budget.expect(self._model, self._prompt, self._characters, self._max_tokens)
-        seconds = self._model.timeout_s + _GRACE_S
+        # for its turn it may wait as long as for its answer
+        seconds = 2 * self._model.timeout_s + _GRACE_S
         while True:
             self._held = await self._budget.hold(self._model, self._expected)
             self.number = number = self._store.next_number()
@@ -157,6 +158,11 @@ class _Attempt:
             # another process was faster with what was left
             self.close(sent=False)
             await self._budget.wait_for_others()
+
+    def mark(self) -> None:
+        """Record that it is sent now."""
+        if self.number is not None:
+            self._store.mark_sent(self.number)
 
     async def end(self, lost: Lost | None) -> None:
         """Record that it has brought no reply; if its answer was lost, what it may have cost."""

@@ -90,6 +90,8 @@ T = TypeVar("T")
 _parse = cache(httpx2.URL)
 
 _GZIP = 31
+# of the calls that may be on the wire at once, one in so many more is made ready
+_READY_SHARE = 4
 _OF_PROXIES = (403, 407, 502, 503, 504)
 _STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
@@ -107,6 +109,9 @@ class Sending(Protocol):
 
     async def begin(self) -> None:
         """Record that an attempt is about to be sent; may wait for leave, or raise if there is none."""
+
+    def mark(self) -> None:
+        """Record, without waiting, that it is sent now."""
 
     async def end(self, lost: Lost | None) -> None:
         """Record that it has brought no reply, and what may have been charged for it."""
@@ -161,6 +166,8 @@ class Endpoint:
             self._headers["Authorization"] = f"Bearer {self._key}"
         self._seen = _SeenAnswers()
         self._slots = asyncio.Semaphore(model.concurrency)
+        # some more are recorded and wait for their turn, so that no turn is spent on a commit
+        self._ready = asyncio.Semaphore(model.concurrency + -(-model.concurrency // _READY_SHARE))
         self._in_flight = 0
         calls, tokens = model.requests_per_minute, model.tokens_per_minute
         self._calls = RateLimit(f"{model.name} calls", calls, reserve) if calls else None
@@ -271,15 +278,17 @@ class Endpoint:
         """Make one attempt and return the result of its answer."""
         method = "POST" if body else "GET"
         request = httpx2.Request(method, _parse(self._url + path), content=body or None, headers=self._headers)
-        # held to the last byte: what is done before and after would leave the endpoint idle
-        async with self._slots:
+        async with self._ready:
             if sending is not None:
-                # not before it is its turn: what only waits is not charged for if the process is killed
                 await sending.begin()
-            attempts.made += 1
-            attempts.on_wire, attempts.lost = True, None
-            start = time.perf_counter()
+            # held to the last byte: what is done before and after would leave the endpoint idle
+            await self._slots.acquire()
             try:
+                if sending is not None:
+                    sending.mark()
+                attempts.made += 1
+                attempts.on_wire, attempts.lost = True, None
+                start = time.perf_counter()
                 async with asyncio.timeout(self.model.timeout_s):
                     response = await self._transport.handle_async_request(request)
                     try:
@@ -290,6 +299,8 @@ class Endpoint:
                 raise openai.APITimeoutError(request) from late
             except (httpx2.HTTPError, zlib.error) as problem:
                 raise openai.APIConnectionError(request=request) from problem
+            finally:
+                self._slots.release()
             seconds = time.perf_counter() - start
         if not response.is_success:
             response.request = request

@@ -20,6 +20,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from conflictscope.models.requests import RawReply
+from conflictscope.models.sent_marks import forget_marks, was_sent
 
 CHARACTERS_PER_TOKEN = 4
 # A count of tokens is believed within these bounds. No tokeniser has a token for fewer than a byte, and what a template
@@ -572,22 +573,28 @@ def read_others(connection: sa.Connection, holder: str, is_gone: Callable[[str],
 def charge_abandoned(connection: sa.Connection, is_gone: Callable[[str], bool]) -> None:
     """Charge attempts that nobody waits for any more, by estimate: whoever sent them was killed. The caller commits.
 
+    Those that were ready and not sent are not charged.
+
     Parameters
     ----------
     is_gone : callable
         Whether a holder is known to be there no more.
     """
-    used = []
+    used, gone = [], set()
     for row in map(dict, connection.execute(ON_WIRE.select()).mappings().all()):
         if row["until"] >= time.time() and not is_gone(row["holder"]):
             continue
+        gone.add(row["holder"])
         same = (ON_WIRE.c.holder == row["holder"]) & (ON_WIRE.c.number == row["number"])
         # of two processes that see it at once, one deletes it
-        if connection.execute(ON_WIRE.delete().where(same)).rowcount:
+        if connection.execute(ON_WIRE.delete().where(same)).rowcount and was_sent(row["holder"], row["number"]):
             expected = Usage(input_tokens=row["input_tokens"], output_tokens=row["output_tokens"])
             used.append((row, usage_of_lost(Lost(), expected) + Usage(attempts=1)))
             _count_unanswered(connection, row, lost=1)
     _add_usage(connection, _add_up(used))
+    for holder in gone:
+        if is_gone(holder):
+            forget_marks(holder)
 
 
 def find_unanswered(connection: sa.Connection, keys: Collection[str]) -> dict[str, Unanswered]:

@@ -71,9 +71,12 @@ from conflictscope.models.records import (
     write_news,
 )
 from conflictscope.models.requests import RawReply
+from conflictscope.models.sent_marks import SentMarks
 
 T = TypeVar("T")
 _JOBS_A_COMMIT = 1000
+# once so many jobs have come together, more are waited for so long: a commit costs about as much for one as for ten
+_MANY_JOBS, _GATHERED_S = 4, 0.004
 # what is the matter with a row, and not with the database: a number or a text that its columns do not take
 _REFUSED = (DataError, OverflowError, UnicodeError)
 _BUSY_SECONDS = 60
@@ -132,7 +135,7 @@ class CallStore:
         self._identity: tuple[int, int] | None = None
         self._size = 0
         self.holder = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex}"
-        self._numbers = itertools.count()
+        self._numbers, self._marks = itertools.count(), SentMarks(self.holder)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         opened: Future[None] = Future()
@@ -157,19 +160,24 @@ class CallStore:
 
     def next_number(self) -> int:
         """Return a number for an attempt that is about to be made."""
+        self._marks.open()
         return next(self._numbers)
+
+    def mark_sent(self, number: int) -> None:
+        """Mark an attempt that was begun as sent; if the process is killed, those alone are charged for."""
+        self._marks.set(number)
 
     async def begin(
         self, number: int, key: str, *, model: str, prompt: str, expected: Usage, seconds: float
     ) -> Elsewhere | None:
-        """Record that an attempt at a call is about to be sent; if the process is killed, it is charged for.
+        """Record that an attempt at a call is about to be sent.
 
         It is not recorded, and not to be sent, if its reply is there already or somebody else waits for it.
 
         Parameters
         ----------
         number : int
-            As from ``next_number``; the attempt is over with ``end`` or ``add``.
+            As from ``next_number``, to be marked once it is sent; the attempt is over with ``end`` or ``add``.
         expected : Usage
             What it may be expected to use.
         seconds : float
@@ -287,6 +295,7 @@ class CallStore:
             self._closed = True
             self._jobs.put(None)
         self._thread.join()
+        self._marks.close()
         if self.gone is not gone and self.gone is not None:
             raise self.gone
 
@@ -307,13 +316,15 @@ class CallStore:
             opened.set_exception(problem)
             return
         opened.set_result(None)
-        stopping = False
+        stopping, busy = False, False
         while not stopping:
             jobs = [self._jobs.get()]
+            if busy:
+                time.sleep(_GATHERED_S)
             with contextlib.suppress(Empty):
                 while len(jobs) < _JOBS_A_COMMIT:
                     jobs.append(self._jobs.get_nowait())
-            stopping = None in jobs
+            stopping, busy = None in jobs, len(jobs) >= _MANY_JOBS
             waiting, until = [job for job in jobs if job is not None], time.monotonic() + _AWAY_SECONDS
             # before what is written makes it as long again
             cut_off = self._is_cut_off()
