@@ -1,7 +1,8 @@
 """How straight the way of a question is, from a question of notebook 03 to the wire and back.
 
-Run by hand: ``python tests/benchmarks/crossings.py``. One multiple-choice question is put to the loopback server, once.
-Goals: at most 12 rooms and 30 crossings.
+Run by hand: ``python tests/benchmarks/crossings.py``. Two multiple-choice questions are put to the loopback server, one
+after the other: the first opens the endpoint, the ledger and whatever else is on its way. Goals for a question: at most
+12 rooms and 30 crossings.
 """
 
 import asyncio
@@ -69,27 +70,31 @@ def _callers(frame):
         yield frame
 
 
-async def ask(url: str, folder: str) -> Trace:
-    """Ask one question, with all that is opened on its way, and return its trace."""
+async def ask(url: str, folder: str) -> list[Trace]:
+    """Ask two questions and return the traces of the first, with all that is opened on its way, and of the second."""
     registry = Registry({"m": Model("m", url, "m", json_schema=True)})
-    trace = Trace()
-    threading.setprofile(trace)  # for the store's thread
+    traces = [Trace(), Trace()]
+    now = traces[0]
+    threading.setprofile(lambda *event: now(*event))  # for the store's thread
     models = Models(registry, CallStore(f"sqlite:///{folder}/calls.sqlite"), ledger=Path(folder) / "ledger.json")
-    trace.on = True
-    sys.setprofile(trace)
     try:
-        prompt = render("choose", description=DESCRIPTION, action_a="It says so.", action_b="It praises the rest.")
-        # the same prompt for both orders: one call
-        answered = await multiple_choice._ask_targets(
-            [("s1", prompt, prompt)], models, {"m": default_arm("")}, multiple_choice.Answer, 1, 0.0
-        )
+        for nth, trace in enumerate(traces):
+            now, trace.on = trace, True
+            sys.setprofile(trace)
+            action = f"It says so, the {nth}th time."
+            prompt = render("choose", description=DESCRIPTION, action_a=action, action_b="It praises the rest.")
+            # the same prompt for both orders: one call
+            answered = await multiple_choice._ask_targets(
+                [("s1", prompt, prompt)], models, {"m": default_arm("")}, multiple_choice.Answer, 1, 0.0
+            )
+            sys.setprofile(None)
+            trace.on = False
+            assert [reply.outcome for _, _, reply in answered] == ["ok", "ok"]
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-        trace.on = False
         await models.close()
-    assert [reply.outcome for _, _, reply in answered] == ["ok", "ok"]
-    return trace
+    return traces
 
 
 def main() -> None:
@@ -98,14 +103,15 @@ def main() -> None:
         url = f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
         render("choose", description="", action_a="", action_b="")  # the prompts are read once
         with tempfile.TemporaryDirectory() as folder:
-            trace = asyncio.run(ask(url, folder))
+            traces = asyncio.run(ask(url, folder))
     finally:
         process.kill()
         process.wait()
-    print(f"{trace.entries} entries, {trace.crossings} crossings, {len(trace.rooms)} rooms")
-    print(dict(trace.rooms))
-    for (above, below), count in trace.between.most_common():
-        print(f"  {above or '(from outside)'} -> {below}: {count}")
+    for which, trace in zip(("first", "second"), traces, strict=True):
+        print(f"{which} question: {trace.entries} entries, {trace.crossings} crossings, {len(trace.rooms)} rooms")
+        print(dict(trace.rooms))
+        for (above, below), count in trace.between.most_common():
+            print(f"  {above or '(from outside)'} -> {below}: {count}")
 
 
 if __name__ == "__main__":
