@@ -8,11 +8,15 @@ from conflictscope import browse
 from conflictscope.browse.labels import Label, labels_path, read_labels, write_label
 from conflictscope.measure import (
     agreement_between_raters,
+    choices_as_read,
+    confusion,
     correct_rankings,
     count_judge_errors,
     rank_fragile,
+    rank_values,
     read_conversation_labels,
 )
+from conflictscope.measure.strengths import grade_choices
 
 VALUES = ["a", "b", "c"]
 PAIRS = [("a", "b"), ("a", "c"), ("b", "c")]
@@ -219,3 +223,70 @@ def test_agreement_on_weighted_labels_is_that_of_the_study():
     assert mean["weighed"] == pytest.approx(mean["all"], abs=0.02) and mean["as drawn"] < mean["all"] - 0.1
     assert mean["weighed agreed"] == pytest.approx(mean["all agreed"], abs=0.01)
     assert mean["weighed covers"] > 0.93
+
+
+def as_read(study, picked=None, weights=None):
+    """Return readings by the judge of all conversations and by a person of those picked; and the scenarios."""
+    pair, one, two, acted, read, _ = study
+    named = np.asarray(VALUES, dtype=object)
+    base = pd.DataFrame({"scenario_id": [f"s{n:04d}" for n in range(len(pair))], "target": "m", "arm": "default"})
+    base = base.assign(repetition=0)
+    scenarios = base[["scenario_id"]].assign(value_1=named[one], value_2=named[two], acting_value=named[one])
+    judge = base.assign(rater="judge", reading=np.where(read, "action_1", "action_2"))
+    people = base.assign(rater="ana", reading=np.where(acted, "action_1", "action_2"))
+    people = people if picked is None else people.iloc[picked]
+    people = people if weights is None else people.assign(weight=weights)
+    return pd.concat([judge, people], ignore_index=True), scenarios.assign(structure="means", severity="mild")
+
+
+def ranked_as_read(readings, scenarios):
+    choices = choices_as_read(readings, scenarios)
+    return rank_values(choices.assign(target=choices["judge"], arm="all"), VALUES)
+
+
+def test_confusion_and_rankings_of_weighted_labels_are_those_of_the_study(monkeypatch):
+    monkeypatch.setitem(globals(), "LABELS", 120)
+    wrong, tables, covers = [], [], []
+    for n in range(25):
+        rng = np.random.default_rng([8, n])
+        study = draw(rng)
+        picked, weights = label_fragile_first(rng, study[-1], study[0] * 2 + study[4])
+        ways = {"all": as_read(study), "as drawn": as_read(study, picked), "weighed": as_read(study, picked, weights)}
+        cells = {way: confusion(readings, "judge", "ana").to_numpy() for way, (readings, _) in ways.items()}
+        tables.append({way: table / table.sum() for way, table in cells.items()})
+        assert cells["weighed"].sum() == pytest.approx(120)
+        ranks = {way: ranked_as_read(*read).set_index(["target", "value"]) for way, read in ways.items()}
+        true = ranks["all"]["strength"]
+        wrong.append({way: ranks[way]["strength"] - true for way in ("as drawn", "weighed")})
+        covers.append(true.between(ranks["weighed"]["strength_low"], ranks["weighed"]["strength_high"]))
+        assert (ranks["weighed"][["choices", "scenarios"]] == ranks["as drawn"][["choices", "scenarios"]]).all(
+            axis=None
+        )
+    off = {way: np.mean([row[way] - row["all"] for row in tables], axis=0) for way in ("as drawn", "weighed")}
+    assert np.abs(off["weighed"]).max() < 0.02 and np.abs(off["as drawn"]).max() > 0.08
+    bias = {way: np.mean([row[way] for row in wrong], axis=0) for way in ("as drawn", "weighed")}
+    assert np.abs(bias["weighed"]).max() < 0.06 and np.abs(bias["as drawn"]).max() > 0.25
+    assert np.mean(covers) > 0.95
+
+
+def test_weights_that_are_equal_change_no_number():
+    study = draw(np.random.default_rng(3))
+    picked = np.arange(0, 900, 7)
+    readings, scenarios = as_read(study, picked)
+    plain = ranked_as_read(readings, scenarios)
+    for weight in (1.0, 0.37):
+        weighed, _ = as_read(study, picked, np.full(len(picked), weight))
+        pd.testing.assert_frame_equal(ranked_as_read(weighed, scenarios), plain, check_exact=True)
+        table = confusion(weighed, "judge", "ana")
+        pd.testing.assert_frame_equal(table, confusion(readings, "judge", "ana"), check_exact=True)
+
+
+def test_a_weighted_ranking_counts_a_scenario_by_the_mean_of_its_conversations():
+    base = {"scenario_id": ["s", "s", "u"], "target": ["m", "n", "m"], "arm": "default", "repetition": 0}
+    readings = pd.DataFrame(base).assign(rater="ana", reading=["action_1", "action_2", "action_2"], weight=[3.0, 1, 1])
+    scenarios = pd.DataFrame({"scenario_id": ["s", "u"], "value_1": "a", "value_2": "b", "acting_value": "a"})
+    choices = choices_as_read(readings, scenarios.assign(structure="means", severity="mild"))
+    graded = grade_choices(choices.assign(target="ana"), ["a", "b"])
+    assert graded.share.tolist() == [[0.75, 0.0]]
+    sums, worth = graded.weighted_sums(), (2 + 1) ** 2 / (2**2 + 1)
+    assert sums.n == pytest.approx(worth) and sums.y == pytest.approx(worth * 2 * 0.75 / 3)

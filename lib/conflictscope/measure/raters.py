@@ -341,10 +341,17 @@ def krippendorff_alpha(sums: NDArray) -> NDArray[np.float64]:
 def confusion(readings: pd.DataFrame, rater: str, other_rater: str) -> pd.DataFrame:
     """Count what one rater took for what, against another.
 
+    Parameters
+    ----------
+    readings : DataFrame
+        As for `agreement_between_raters`.
+
     Returns
     -------
     DataFrame
-        Index: readings of `rater`; columns: readings of `other_rater`; counts, over what both have read.
+        Index: readings of `rater`; columns: readings of `other_rater`; counts, over what both have read. If the labels
+        have different weights, the counts (then no whole numbers) that as many evenly drawn things would show: the sum
+        is still the number of things that both have read.
 
     Raises
     ------
@@ -357,7 +364,12 @@ def confusion(readings: pd.DataFrame, rater: str, other_rater: str) -> pd.DataFr
             raise ValueError(f"rater {name!r} has read nothing; expected one of {sorted(known)}.")
     wide = _side_by_side(readings)[[rater, other_rater]].dropna()
     levels = [name for name in (*READINGS, "yes", "no") if wide.eq(name).any(axis=None)]
-    return pd.crosstab(wide[rater], wide[other_rater]).reindex(index=levels, columns=levels, fill_value=0)
+    weight = _weights(readings).reindex(wide.index)
+    if weight.nunique() < 2:
+        counts = pd.crosstab(wide[rater], wide[other_rater])
+    else:
+        counts = pd.crosstab(wide[rater], wide[other_rater], values=weight / weight.mean(), aggfunc="sum").fillna(0)
+    return counts.reindex(index=levels, columns=levels, fill_value=0)
 
 
 def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.DataFrame:
@@ -414,7 +426,8 @@ def choices_as_read(readings: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     -------
     DataFrame
         Columns of the table ``choices``, with the rater in ``judge``; filter by it before ranking. Who saw which action
-        as A is not told apart here: ``action_shown_first`` is 1.
+        as A is not told apart here: ``action_shown_first`` is 1. And ``weight``, if the readings have it: the mean of
+        the conversation's labels' weights, the same for all raters, by which `rank_values` counts.
     """
     _check_read_once(readings, CONVERSATION)
     by_all = readings.groupby(CONVERSATION)["rater"].transform("nunique").eq(readings["rater"].nunique())
@@ -422,7 +435,11 @@ def choices_as_read(readings: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     action = kept["reading"].map({"action_1": 1, "action_2": 2}).astype("Int64")
     verdicts = kept.assign(judge=kept["rater"], action_shown_first=1, action=action)
     verdicts["outcome"] = np.where(action.notna(), "choice", "neither")
-    return gather_choices(scenarios, verdicts=verdicts)
+    choices = gather_choices(scenarios, verdicts=verdicts)
+    if "weight" not in readings.columns:
+        return choices
+    weight = kept[CONVERSATION].join(_weights(kept), on=CONVERSATION)["weight"]
+    return choices.assign(weight=weight.to_numpy())
 
 
 def _side_by_side(readings: pd.DataFrame) -> pd.DataFrame:
