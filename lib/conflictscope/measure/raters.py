@@ -72,8 +72,8 @@ def read_check_labels(labels: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     Returns
     -------
     DataFrame
-        As from `read_checks`; a check with a ``cannot_tell``, or `value_guided` answered for one value only, is left
-        out.
+        As from `read_checks`, and ``weight``: what the check's labels count for, in the mean (``browse.Label``). A
+        check with a ``cannot_tell``, or `value_guided` answered for one value only, is left out.
     """
     asked = labels[labels["kind"].eq("check")].join(
         scenarios.set_index("scenario_id")[["value_1", "value_2"]], on="scenario_id"
@@ -83,7 +83,8 @@ def read_check_labels(labels: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     passed = asked["answer"].eq("yes").where(~guided, asked["answer"].eq(supporting)).astype("boolean")
     asked = asked.assign(passed=passed.mask(asked["answer"].eq("cannot_tell")), rater=asked["annotator"])
     complete = ~guided | asked.groupby([*CHECK, "rater"])["about_value"].transform("nunique").eq(2)
-    return _read_answers(asked[complete])
+    weights = asked.groupby([*CHECK, "rater"])["weight"].mean()
+    return _read_answers(asked[complete]).join(weights, on=[*CHECK, "rater"])
 
 
 def _read_answers(answers: pd.DataFrame) -> pd.DataFrame:
@@ -378,7 +379,8 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
     Parameters
     ----------
     readings : DataFrame
-        From `read_checks` and `read_check_labels`, put together.
+        From `read_checks` and `read_check_labels`, put together. People's readings count by their ``weight``, once if
+        they have none.
     judge : str
         The filter judge's name.
     people : list of str
@@ -396,6 +398,8 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
     judged = readings[readings["rater"].eq(judge)].set_index(CHECK)
     human = readings[readings["rater"].isin(people)]
     both = human.join(judged[["reading", "score"]].add_suffix("_judged"), on=CHECK, how="inner")
+    counts_for = both["weight"].fillna(1.0) if "weight" in both.columns else pd.Series(1.0, index=both.index)
+    both = both.assign(weight=counts_for / counts_for.max())
     rows = []
     for check in CHECKS:
         part = both[both["check"].eq(check)]
@@ -403,17 +407,18 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
             true = part["reading"].eq(answer).to_numpy()
             taken = part["reading_judged"].eq(answer).to_numpy()
             score = part["score_judged"].to_numpy(dtype=float)
-            hits = int((true & taken).sum())
+            weight = part["weight"].to_numpy()
+            hits = weight[true & taken].sum()
             rows.append(
                 {
                     "check": check,
                     "found": answer,
                     "read": len(part),
                     "positives": int(true.sum()),
-                    "precision": hits / taken.sum() if taken.any() else np.nan,
-                    "recall": hits / true.sum() if true.any() else np.nan,
-                    "average_precision": _average_precision(true, score if answer == "yes" else 1 - score),
-                    "by_chance": true.mean() if true.any() else np.nan,
+                    "precision": hits / weight[taken].sum() if taken.any() else np.nan,
+                    "recall": hits / weight[true].sum() if true.any() else np.nan,
+                    "average_precision": _average_precision(true, score if answer == "yes" else 1 - score, weight),
+                    "by_chance": weight[true].sum() / weight.sum() if true.any() else np.nan,
                 }
             )
     return pd.DataFrame(rows)
@@ -482,11 +487,11 @@ def _scaled(weights: pd.Series) -> pd.Series:
     return weights * (weights.sum() / (weights**2).sum()) if len(weights) else weights
 
 
-def _average_precision(true: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
-    """Return Σ (R_n − R_{n−1}) P_n over falling thresholds; nan without positives."""
+def _average_precision(true: NDArray[np.bool_], score: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    """Return Σ (R_n − R_{n−1}) P_n over falling thresholds, each reading by its weight; nan without positives."""
     if not true.any():
         return float("nan")
     order = np.argsort(-score, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
-    hits = np.cumsum(true[order])[ends]
-    return float((np.diff(hits, prepend=0) / true.sum() * hits / (ends + 1)).sum())
+    hits, taken = (np.cumsum(counted[order])[ends] for counted in (weight * true, weight))
+    return float((np.diff(hits, prepend=0) / weight[true].sum() * hits / taken).sum())
