@@ -191,7 +191,7 @@ def test_check_scores_are_scikit_learns(check_readings, found):
 
 
 def labels_of(rows):
-    base = {"kind": "check", "annotator": "ana", "target": None, "arm": None, "repetition": None}
+    base = {"kind": "check", "annotator": "ana", "target": None, "arm": None, "repetition": None, "weight": 1.0}
     return pd.DataFrame([base | row for row in rows])
 
 

@@ -270,6 +270,20 @@ def test_headroom_is_not_biased_by_how_little_there_is():
     assert ((found.low <= 0) & (found.high >= 0))[known].mean() == pytest.approx(0.95, abs=0.01)
 
 
+@pytest.mark.parametrize("gained", [0.0, 0.5])
+def test_what_studies_without_headroom_leave_out_is_as_large_as_said(gained):
+    rng = np.random.default_rng(3)
+    expected, found = 3.0, []
+    for _ in range(20):  # many scenarios with little chance each: as good as Poisson
+        before, after = (rng.random((4000, 200)) < expected / 200 * share for share in (1, 1 - gained))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            effect = headroom_gained(before.astype(float), after.astype(float)).effect
+        assert (np.isnan(effect) == ~before.any(axis=1)).all()
+        found.append(np.nanmean(effect) - gained)
+    bias = (1 - gained) * expected / np.expm1(expected)
+    assert np.mean(found) == pytest.approx(bias, abs=0.015) and bias > 0.07
+
+
 def test_fiellers_interval_holds_just_the_ratios_that_are_not_rejected():
     rng = np.random.default_rng(2)
     before, after = (rng.random(80) < 0.5).astype(float), (rng.random(80) < 0.3).astype(float)

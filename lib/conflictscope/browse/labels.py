@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from conflictscope.browse.archive import SWAPPED, Archive
 from conflictscope.files import refuse_link, unwritten
-from conflictscope.measure import rank_fragile
+from conflictscope.measure import rank_fragile, rank_fragile_checks
 from conflictscope.tables import CHECKS
 
 ANSWERS = ("action_1", "action_2", "neither", "cannot_tell", "yes", "no")
@@ -57,7 +57,7 @@ class Label:
     about_value: str | None = None  # of ``value_guided``
     action_shown_first: int | None = None  # as A; empty if no actions were named A and B
     blind: bool = True
-    weight: float = 1.0  # 1 / its chance of having been drawn, against that of the mean conversation; in all rates
+    weight: float = 1.0  # 1 / its chance of having been drawn, against that of the mean conversation or scenario
 
     def __post_init__(self):
         check_annotator(self.annotator)
@@ -178,8 +178,7 @@ def sample_conversations(archive: Archive, size: int, *, seed: int, order: str =
     share of its stratum in the study over its share in the sample, which any first part has too; without it, rates on
     the sample are not those of the study.
     """
-    if order not in ORDERS:
-        raise ValueError(f"order: found {order!r}; expected one of {list(ORDERS)}.")
+    _check_order(order)
     turns = archive.tables["conversations"]
     last = turns.sort_values("turn", kind="stable").drop_duplicates(_CONVERSATION, keep="last")
     read = last[last["status"].eq("ok") & last["role"].eq("assistant")].sort_values(_CONVERSATION)
@@ -197,22 +196,40 @@ def sample_conversations(archive: Archive, size: int, *, seed: int, order: str =
     return drawn.assign(kind="conversation", check=None, about_value=None)[[*QUESTION, "weight"]]
 
 
-def sample_checks(archive: Archive, size: int, *, seed: int) -> pd.DataFrame:
+def _check_order(order: str) -> None:
+    """Raise ValueError unless the order is one of ``ORDERS``."""
+    if order not in ORDERS:
+        raise ValueError(f"order: found {order!r}; expected one of {list(ORDERS)}.")
+
+
+def sample_checks(archive: Archive, size: int, *, seed: int, order: str = ORDERS[0]) -> pd.DataFrame:
     """Draw `size` scenarios that were checked, evenly over value pairs and templates, with seven questions about each.
 
-    As ``sample_conversations``: for each scenario the six checks, ``value_guided`` once for each value.
+    As ``sample_conversations``: for each scenario the six checks, ``value_guided`` once for each value. With the order
+    ``fragile first`` strata are the pair, what the study's first filter judge made of the scenario and whether that is
+    fragile (``measure.rank_fragile_checks``); a scenario's questions have one ``weight``.
     """
-    scenarios = archive.tables["scenarios"]
-    checked = scenarios[scenarios["scenario_id"].isin(archive.tables["checks"]["scenario_id"])]
-    strata = ["value_1", "value_2", "structure", "severity"]
-    drawn = _draw(checked.sort_values("scenario_id"), strata, size, seed)
+    _check_order(order)
+    scenarios, checks = archive.tables["scenarios"], archive.tables["checks"]
+    checked = scenarios[scenarios["scenario_id"].isin(checks["scenario_id"])].sort_values("scenario_id")
+    if order == ORDERS[0] or checked.empty:
+        drawn = _draw(checked, ["value_1", "value_2", "structure", "severity"], size, seed)
+    else:
+        ranked = rank_fragile_checks(checks, checks["filter_judge"].iloc[0])
+        checked = checked.merge(ranked[["scenario_id", "reading", "fragile"]], how="left", on="scenario_id")
+        # what that judge has not checked stands by itself
+        unchecked = checked.assign(reading=checked["reading"].fillna("unchecked"))
+        drawn = _draw_weighted(unchecked.assign(fragile=checked["fragile"].fillna(True).astype(bool)), size, seed)
+    weighed = "weight" in drawn.columns
     rows = [
         {"scenario_id": scenario.scenario_id, "kind": "check", "check": check, "about_value": about}
+        | ({"weight": scenario.weight} if weighed else {})
         for scenario in drawn.itertuples()
         for check in CHECKS
         for about in ((scenario.value_1, scenario.value_2) if check == "value_guided" else (None,))
     ]
-    return pd.DataFrame(rows).assign(target=None, arm=None, repetition=None)[list(QUESTION)]
+    table = pd.DataFrame(rows).assign(target=None, arm=None, repetition=None)
+    return table[[*QUESTION, "weight"] if weighed else list(QUESTION)]
 
 
 def _draw(rows: pd.DataFrame, strata: list[str], size: int, seed: int) -> pd.DataFrame:

@@ -73,7 +73,7 @@ from conflictscope.measure.difficulty import (
     pass_rates,
 )
 from conflictscope.measure.filter_errors import filter_errors
-from conflictscope.measure.fragility import rank_fragile
+from conflictscope.measure.fragility import rank_fragile, rank_fragile_checks
 from conflictscope.measure.graded import grade_preferences
 from conflictscope.measure.judge_errors import JudgeErrors, correct_rankings, count_judge_errors
 from conflictscope.measure.judge_traits import judge_traits
@@ -180,6 +180,7 @@ __all__ = [
     "published_ablations",
     "published_authors",
     "rank_fragile",
+    "rank_fragile_checks",
     "rank_values",
     "rates_by_family",
     "read_check_labels",

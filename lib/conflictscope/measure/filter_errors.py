@@ -6,7 +6,9 @@ filter is right where it passes and where it fails something, and what that does
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from conflictscope.measure.judge_errors import labels_worth
 from conflictscope.measure.raters import CHECK
 from conflictscope.measure.rates import wilson_interval
 from conflictscope.tables import CHECKS
@@ -21,7 +23,7 @@ def filter_errors(readings: pd.DataFrame, judge: str, people: list[str], level: 
     ----------
     readings : DataFrame
         From `read_checks`, of all scenarios, and `read_check_labels`, put together. Scenarios are labelled whatever the
-        filter said of them, or in shares that hang on that alone.
+        filter said of them, or in shares that hang on that alone; or labels have a ``weight``, and count by it.
     judge : str
         The filter judge's name.
     people : list of str
@@ -42,13 +44,17 @@ def filter_errors(readings: pd.DataFrame, judge: str, people: list[str], level: 
     -----
     Of what the filter passes, and of what it fails, the labels estimate the share that people pass, with Wilson's
     intervals; all scenarios are weighted by them (post-stratification), and the interval of the sum is put together
-    from theirs (Newcombe 1998, *Statistics in Medicine* 17).
+    from theirs (Newcombe 1998, *Statistics in Medicine* 17). Labels of different weights make a weighted share (Hájek
+    1971), and its interval that of as many evenly drawn labels as they are worth (`count_judge_errors`), at
+    most their number.
     """
     item = [name for name in CHECK if name != "check"]
     wanted = readings[readings["rater"].isin([judge, *people])]
+    weight = wanted["weight"].fillna(1.0) if "weight" in wanted.columns else 1.0
+    wanted = wanted.assign(weight=weight)
     passes = wanted.assign(passes=wanted["reading"].eq("yes"))
-    by_rater = passes.groupby([*item, "rater"])["passes"]
-    whole = by_rater.agg(lowest="min", checks="size").reset_index()
+    by_rater = passes.groupby([*item, "rater"])
+    whole = by_rater.agg(lowest=("passes", "min"), checks=("passes", "size"), weight=("weight", "mean")).reset_index()
     whole = whole[~whole["lowest"] | whole["checks"].eq(len(CHECKS))].rename(columns={"lowest": "passes"})
     every = pd.concat([passes, whole.assign(check=ALL_CHECKS)], ignore_index=True)
     rows = [
@@ -65,14 +71,14 @@ def _errors_of(passes: pd.DataFrame, judge: str, level: float) -> dict[str, floa
     """Return the numbers of one check."""
     of_judge = passes["rater"].eq(judge)
     judged = passes[of_judge].set_index("scenario_id")["passes"].astype(bool)
-    people = passes[~of_judge].groupby("scenario_id")["passes"].mean()
+    people = passes[~of_judge].groupby("scenario_id")[["passes", "weight"]].mean()
     people = people[people.index.isin(judged.index)]
     kept = judged.reindex(people.index)
     parts = []  # scenarios, and the share of them that people pass with its ends: of what is passed, and of what fails
     for side in (True, False):
         labelled = people[kept.eq(side)]
-        low, high = wilson_interval(labelled.sum(), len(labelled), level)
-        share = labelled.mean() if len(labelled) else np.nan
+        share, number = _weighted_share(labelled["passes"].to_numpy(float), labelled["weight"].to_numpy(float))
+        low, high = wilson_interval(share * number if number else 0, number, level)
         parts.append((int(judged.eq(side).sum()), np.array([share, float(low), float(high)])))
     (passed, right), (failed, missed) = parts
     read = max(passed + failed, 1)
@@ -93,3 +99,14 @@ def _errors_of(passes: pd.DataFrame, judge: str, level: float) -> dict[str, floa
         name + end: float(number) for name, three in wrongly.items() for end, number in zip(_ENDS, three, strict=True)
     }
     return {"read": passed + failed, "passed": passed, "labelled": len(people)} | named
+
+
+def _weighted_share(passes: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the weighted share of what is passed, and how many evenly drawn labels would say as much."""
+    if not len(passes):
+        return float("nan"), 0
+    if len(np.unique(weight.round(9))) == 1:
+        return float(passes.mean()), len(passes)
+    worth = labels_worth(weight, np.ones(len(weight)), passes) * weight.sum()
+    # of few labels that nearly all agree worth is guesswork, and more than their number too good to be true
+    return float(np.average(passes, weights=weight)), float(min(worth, len(passes)))

@@ -1,7 +1,8 @@
 """Fragile verdicts: those that another reading may well turn, for people to read first.
 
-In: verdicts of a study's judges, with labels swapped too. Out: how fragile each of the first judge's verdicts is, and
-in which of two strata it lies; from these, labels are drawn with known chances (``browse.sample_conversations``).
+In: verdicts of a study's judges, with labels swapped too; or the filter judge's checks. Out: how fragile each of the
+first judge's verdicts is, and in which of two strata it lies; from these, labels are drawn with known chances
+(``browse.sample_conversations``, ``browse.sample_checks``).
 """
 
 import numpy as np
@@ -62,6 +63,60 @@ def rank_fragile(verdicts: pd.DataFrame, judge: str, swapped: str | None = None)
     fragile = turned.eq(1) | dissent.gt(0) | (leaning - _MIDDLE).abs().le(_NEAR)
     ranked = table.assign(fragility=fragility, fragile=fragile).reset_index()
     return ranked.sort_values(["fragility", *CONVERSATION], ascending=[False, *[True] * 4], ignore_index=True)
+
+
+def rank_fragile_checks(checks: pd.DataFrame, filter_judge: str) -> pd.DataFrame:
+    """Rank the scenarios that a filter judge has checked by how easily what became of them might be another.
+
+    Parameters
+    ----------
+    checks : DataFrame
+        Columns of the table ``checks``, of all filter judges.
+    filter_judge : str
+        Whose decisions are ranked.
+
+    Returns
+    -------
+    DataFrame
+        One row a scenario, most fragile first: ``scenario_id``; ``reading`` (``kept``, ``dropped``, or ``undecided``,
+        by its answers alone), ``failed`` (how many of its questions failed), ``narrow`` (1 if undecided, 0 if kept,
+        else 1 / failed: 1 = a single answer dropped it), ``halved`` (1 if `value_guided` was passed for one value and
+        failed for the other), ``dissent`` (largest share, over the questions, of the other filter judges that answered
+        otherwise, 0–1; empty if there are none); ``fragility`` (mean of the three that are known, 0–1) and ``fragile``
+        (undecided, dropped by a single answer, halved, or any dissent).
+
+    Raises
+    ------
+    ValueError
+        If the filter judge has checked nothing.
+
+    Notes
+    -----
+    Answers are yes or no, so that nothing but another filter judge says how near a pass was to failing: with one filter
+    judge no kept scenario is fragile.
+    """
+    mine = checks[checks["filter_judge"].eq(filter_judge)]
+    if mine.empty:
+        known = sorted(checks["filter_judge"].unique())
+        raise ValueError(f"checks: none by {filter_judge!r}; expected some of {known}.")
+    passed = mine["passed"].astype("boolean")
+    no, unread = passed.eq(False).fillna(False).astype(bool), passed.isna()
+    answers = mine[["scenario_id"]].assign(failed=no, unread=unread, about_one=no & mine["check"].eq("value_guided"))
+    table = answers.groupby("scenario_id").sum()
+    table["reading"] = np.select([table["failed"].gt(0), table["unread"].gt(0)], ["dropped", "undecided"], "kept")
+    narrow = (1 / table["failed"].clip(lower=1)).where(table["reading"].ne("kept"), 0.0)
+    table = table.assign(narrow=narrow, halved=table["about_one"].eq(1).astype(float))
+    question = ["scenario_id", "check", "about_value"]
+    others = checks[~checks["filter_judge"].eq(filter_judge) & checks["passed"].notna()]
+    both = others.merge(mine[[*question, "passed"]], on=question, suffixes=("", "_first")).dropna(subset="passed_first")
+    otherwise = both["passed"].astype(bool).ne(both["passed_first"].astype(bool))
+    shares = otherwise.groupby([both[name] for name in question], dropna=False).mean()
+    table["dissent"] = shares.groupby("scenario_id").max().reindex(table.index).astype(float)
+    hangs_on_one = table["reading"].eq("undecided") | table["failed"].eq(1)
+    table["fragile"] = hangs_on_one | table["halved"].eq(1) | table["dissent"].gt(0)
+    table["fragility"] = table[["narrow", "halved", "dissent"]].mean(axis=1)
+    ranked = table.reset_index().sort_values(["fragility", "scenario_id"], ascending=[False, True], ignore_index=True)
+    return ranked[["scenario_id", "reading", "failed", "narrow", "halved", "dissent", "fragility", "fragile"]]
 
 
 def _dissent(readings: pd.DataFrame, mine: pd.Series, others: list[str], judge: str) -> pd.Series:

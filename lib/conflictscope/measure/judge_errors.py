@@ -126,12 +126,22 @@ def count_judge_errors(
         (np.minimum(one, two), np.maximum(one, two), true.astype(int), read.astype(int)),
         (drawn * part).to_numpy(),
     )
-    worth = _worth(drawn.to_numpy(), part.to_numpy(), (true != read).astype(float))
+    worth = labels_worth(drawn.to_numpy(), part.to_numpy(), (true != read).astype(float))
     return JudgeErrors(counts * worth, labelled=round(part.sum()))
 
 
-def _worth(drawn: NDArray, part: NDArray, wrong: NDArray) -> float:
-    """Return how many evenly drawn labels one of these is worth, by the variance of the error rate."""
+def labels_worth(drawn: NDArray, part: NDArray, wrong: NDArray) -> float:
+    """Return how many evenly drawn labels one of these is worth, by the variance of the error rate.
+
+    Parameters
+    ----------
+    drawn : ndarray, shape (labels,)
+        Their weights.
+    part : ndarray, shape (labels,)
+        How much of a thing labelled each is; 1 if one person has labelled it.
+    wrong : ndarray, shape (labels,)
+        Share of it, 0–1, that says the judge was wrong.
+    """
     strata, of = np.unique(drawn.round(9), return_inverse=True)
     if len(strata) == 1:
         return 1 / strata[0]

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.stats import studentized_range
 from scipy.stats import t as t_distribution
 
-from conflictscope.measure.bootstrap import DEFAULTS, Settings, count_wins
+from conflictscope.measure.bootstrap import DEFAULTS, Settings, count_wins, places_of
 from conflictscope.measure.bradley_terry import DIGITS, fit_some, win_graph_connected
-from conflictscope.measure.choices import check_choices
+from conflictscope.measure.choices import check_choices, number_groups
 from conflictscope.measure.strengths import (
     DRAWS,
     PairSums,
@@ -26,6 +26,7 @@ from conflictscope.measure.strengths import (
     fit_strengths,
     grade_choices,
     largest_of_t,
+    relative_weights,
 )
 from conflictscope.table_files import check_table
 
@@ -39,7 +40,9 @@ def rank_values(
     ----------
     choices, settings
         As everywhere; ``count_outcomes`` shows the rows that do not count. The penalty is that of `paper_strength`, the
-        seed that of the draws behind ranks and letters; there are no resamples.
+        seed that of the draws behind ranks and letters; there are no resamples. Where choices have a ``weight``
+        (`choices_as_read`), each counts by it and intervals are as wide as those of as many evenly drawn scenarios as
+        the weights leave (Kish 1965, *Survey Sampling*); equal weights change nothing.
     values : sequence of str, optional
         The value set, in the order wanted; default: the values that occur, sorted by name.
 
@@ -65,7 +68,7 @@ def rank_values(
         check_choices(choices)
         values = sorted({*choices["value_1"], *choices["value_2"]})
     graded = grade_choices(choices, values)
-    sums = graded.sums()
+    sums = graded.weighted_sums()
     fit = fit_strengths(sums)
     known = ~np.isnan(fit.strengths[:, 0]) & ~fit.undecided
     low, high = strength_intervals(fit, sums, level=settings.level)
@@ -87,12 +90,27 @@ def rank_values(
         rank_low=_where(shown, orders.rank_low),
         rank_high=_where(shown, orders.rank_high),
         tie_group=[letter for group in letters for letter in group],
-        paper_strength=fit_some(wins, has_fit, settings.penalty).ravel(),
+        paper_strength=fit_some(_weigh_wins(wins, choices, values), has_fit, settings.penalty).ravel(),
         choices=(wins + np.swapaxes(wins, 1, 2)).sum(axis=2).ravel().round().astype(int),
-        scenarios=np.repeat(sums.n.sum(axis=1).astype(int), len(values)),
+        scenarios=np.repeat(graded.sums().n.sum(axis=1).astype(int), len(values)),
         identified=shown,
     )
     return check_table(table, "rankings")
+
+
+def _weigh_wins(wins: NDArray, choices: pd.DataFrame, values: Sequence[str]) -> NDArray[np.float64]:
+    """Return the wins of each group by the weights of its choices, their sum that of the evenly drawn ones."""
+    if "weight" not in choices.columns:
+        return wins
+    chosen = choices["outcome"].eq("choice").to_numpy(bool)
+    _, group = number_groups(choices)
+    weight = pd.Series(relative_weights(choices, group)[chosen])
+    of_group = weight.groupby(group[chosen])
+    weight = weight * of_group.transform("sum") / (weight**2).groupby(group[chosen]).transform("sum")
+    winner, loser = (places_of(choices[side], pd.Index(values))[chosen] for side in ("winner", "loser"))
+    weighed = np.zeros_like(wins)
+    np.add.at(weighed, (group[chosen], winner, loser), weight.to_numpy())
+    return weighed
 
 
 MOST_DRAWN = 40

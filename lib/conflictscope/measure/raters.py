@@ -72,8 +72,8 @@ def read_check_labels(labels: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     Returns
     -------
     DataFrame
-        As from `read_checks`; a check with a ``cannot_tell``, or `value_guided` answered for one value only, is left
-        out.
+        As from `read_checks`, and ``weight``: what the check's labels count for, in the mean (``browse.Label``). A
+        check with a ``cannot_tell``, or `value_guided` answered for one value only, is left out.
     """
     asked = labels[labels["kind"].eq("check")].join(
         scenarios.set_index("scenario_id")[["value_1", "value_2"]], on="scenario_id"
@@ -83,7 +83,8 @@ def read_check_labels(labels: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     passed = asked["answer"].eq("yes").where(~guided, asked["answer"].eq(supporting)).astype("boolean")
     asked = asked.assign(passed=passed.mask(asked["answer"].eq("cannot_tell")), rater=asked["annotator"])
     complete = ~guided | asked.groupby([*CHECK, "rater"])["about_value"].transform("nunique").eq(2)
-    return _read_answers(asked[complete])
+    weights = asked.groupby([*CHECK, "rater"])["weight"].mean()
+    return _read_answers(asked[complete]).join(weights, on=[*CHECK, "rater"])
 
 
 def _read_answers(answers: pd.DataFrame) -> pd.DataFrame:
@@ -341,10 +342,17 @@ def krippendorff_alpha(sums: NDArray) -> NDArray[np.float64]:
 def confusion(readings: pd.DataFrame, rater: str, other_rater: str) -> pd.DataFrame:
     """Count what one rater took for what, against another.
 
+    Parameters
+    ----------
+    readings : DataFrame
+        As for `agreement_between_raters`.
+
     Returns
     -------
     DataFrame
-        Index: readings of `rater`; columns: readings of `other_rater`; counts, over what both have read.
+        Index: readings of `rater`; columns: readings of `other_rater`; counts, over what both have read. If the labels
+        have different weights, the counts (then no whole numbers) that as many evenly drawn things would show: the sum
+        is still the number of things that both have read.
 
     Raises
     ------
@@ -357,7 +365,12 @@ def confusion(readings: pd.DataFrame, rater: str, other_rater: str) -> pd.DataFr
             raise ValueError(f"rater {name!r} has read nothing; expected one of {sorted(known)}.")
     wide = _side_by_side(readings)[[rater, other_rater]].dropna()
     levels = [name for name in (*READINGS, "yes", "no") if wide.eq(name).any(axis=None)]
-    return pd.crosstab(wide[rater], wide[other_rater]).reindex(index=levels, columns=levels, fill_value=0)
+    weight = _weights(readings).reindex(wide.index)
+    if weight.nunique() < 2:
+        counts = pd.crosstab(wide[rater], wide[other_rater])
+    else:
+        counts = pd.crosstab(wide[rater], wide[other_rater], values=weight / weight.mean(), aggfunc="sum").fillna(0)
+    return counts.reindex(index=levels, columns=levels, fill_value=0)
 
 
 def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.DataFrame:
@@ -366,7 +379,8 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
     Parameters
     ----------
     readings : DataFrame
-        From `read_checks` and `read_check_labels`, put together.
+        From `read_checks` and `read_check_labels`, put together. People's readings count by their ``weight``, once if
+        they have none.
     judge : str
         The filter judge's name.
     people : list of str
@@ -384,6 +398,8 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
     judged = readings[readings["rater"].eq(judge)].set_index(CHECK)
     human = readings[readings["rater"].isin(people)]
     both = human.join(judged[["reading", "score"]].add_suffix("_judged"), on=CHECK, how="inner")
+    counts_for = both["weight"].fillna(1.0) if "weight" in both.columns else pd.Series(1.0, index=both.index)
+    both = both.assign(weight=counts_for / counts_for.max())
     rows = []
     for check in CHECKS:
         part = both[both["check"].eq(check)]
@@ -391,17 +407,18 @@ def check_scores(readings: pd.DataFrame, judge: str, people: list[str]) -> pd.Da
             true = part["reading"].eq(answer).to_numpy()
             taken = part["reading_judged"].eq(answer).to_numpy()
             score = part["score_judged"].to_numpy(dtype=float)
-            hits = int((true & taken).sum())
+            weight = part["weight"].to_numpy()
+            hits = weight[true & taken].sum()
             rows.append(
                 {
                     "check": check,
                     "found": answer,
                     "read": len(part),
                     "positives": int(true.sum()),
-                    "precision": hits / taken.sum() if taken.any() else np.nan,
-                    "recall": hits / true.sum() if true.any() else np.nan,
-                    "average_precision": _average_precision(true, score if answer == "yes" else 1 - score),
-                    "by_chance": true.mean() if true.any() else np.nan,
+                    "precision": hits / weight[taken].sum() if taken.any() else np.nan,
+                    "recall": hits / weight[true].sum() if true.any() else np.nan,
+                    "average_precision": _average_precision(true, score if answer == "yes" else 1 - score, weight),
+                    "by_chance": weight[true].sum() / weight.sum() if true.any() else np.nan,
                 }
             )
     return pd.DataFrame(rows)
@@ -414,7 +431,8 @@ def choices_as_read(readings: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     -------
     DataFrame
         Columns of the table ``choices``, with the rater in ``judge``; filter by it before ranking. Who saw which action
-        as A is not told apart here: ``action_shown_first`` is 1.
+        as A is not told apart here: ``action_shown_first`` is 1. And ``weight``, if the readings have it: the mean of
+        the conversation's labels' weights, the same for all raters, by which `rank_values` counts.
     """
     _check_read_once(readings, CONVERSATION)
     by_all = readings.groupby(CONVERSATION)["rater"].transform("nunique").eq(readings["rater"].nunique())
@@ -422,7 +440,11 @@ def choices_as_read(readings: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataF
     action = kept["reading"].map({"action_1": 1, "action_2": 2}).astype("Int64")
     verdicts = kept.assign(judge=kept["rater"], action_shown_first=1, action=action)
     verdicts["outcome"] = np.where(action.notna(), "choice", "neither")
-    return gather_choices(scenarios, verdicts=verdicts)
+    choices = gather_choices(scenarios, verdicts=verdicts)
+    if "weight" not in readings.columns:
+        return choices
+    weight = kept[CONVERSATION].join(_weights(kept), on=CONVERSATION)["weight"]
+    return choices.assign(weight=weight.to_numpy())
 
 
 def _side_by_side(readings: pd.DataFrame) -> pd.DataFrame:
@@ -465,11 +487,11 @@ def _scaled(weights: pd.Series) -> pd.Series:
     return weights * (weights.sum() / (weights**2).sum()) if len(weights) else weights
 
 
-def _average_precision(true: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
-    """Return Σ (R_n − R_{n−1}) P_n over falling thresholds; nan without positives."""
+def _average_precision(true: NDArray[np.bool_], score: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    """Return Σ (R_n − R_{n−1}) P_n over falling thresholds, each reading by its weight; nan without positives."""
     if not true.any():
         return float("nan")
     order = np.argsort(-score, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
-    hits = np.cumsum(true[order])[ends]
-    return float((np.diff(hits, prepend=0) / true.sum() * hits / (ends + 1)).sum())
+    hits, taken = (np.cumsum(counted[order])[ends] for counted in (weight * true, weight))
+    return float((np.diff(hits, prepend=0) / weight[true].sum() * hits / taken).sum())

@@ -283,6 +283,12 @@ def headroom_gained(
     with headroom is divided by b, the rest by b + φ, φ the variance of a share against that of yes or no.
     The interval is Fieller's (1954) of the ratio with its covariance by scenario: ends where after − ratio · before
     differs from 0 by t standard errors.
+
+    Without a single choice against the order before there is no estimate, and what that leaves out cannot be put right.
+    Let x, the number of these choices, be Poisson with mean λ: an h(x) that is right on average where x ≥ 1 would need
+    Σ_{x≥1} h(x) λ^x/x! = (e^λ − 1)/λ for every λ, but the power series on the right begins with 1, that on the left has
+    no constant term, so there is none. 1/(x + 1) misses just that term, and the mean over the studies with an estimate
+    is too high by (1 − effect) · λ/(e^λ − 1): with no effect .064 at λ = 4.2, .034 at 5, below .02 from 5.7.
     """
     ok = ~np.isnan(before + after)
     x, y = np.where(ok, before, 0.0), np.where(ok, after, 0.0)

@@ -44,6 +44,8 @@ class GradedShares:
         How far the two orders of showing differ, 0–1: 1 = whatever stood first (or last) won; nan without both.
     asked : ndarray of bool, shape (groups, scenarios)
         Whether the group was asked, with a choice or without.
+    weight : ndarray, shape (groups, scenarios), optional
+        Mean weight of the group's choices in each scenario, against the group's largest; default: all weigh the same.
     """
 
     values: list[str]
@@ -55,6 +57,7 @@ class GradedShares:
     share: NDArray[np.float64]
     turned: NDArray[np.float64]
     asked: NDArray[np.bool_]
+    weight: NDArray[np.float64] | None = None
 
     def rows(self, groups: Sequence[tuple[str, str, str]]) -> NDArray[np.int64]:
         """Return the row of each group (target, condition, arm), −1 for one that is not there."""
@@ -64,6 +67,20 @@ class GradedShares:
     def sums(self, share: NDArray | None = None) -> "PairSums":
         """Return the sums by pair of `share`, shape (groups, scenarios); default: every group's own."""
         return sum_by_pair(self.share if share is None else share, self.pair, self.first, self.second, len(self.values))
+
+    def weighted_sums(self) -> "PairSums":
+        """Return the sums by pair, each scenario by its weight, scaled to the evenly drawn scenarios they are worth.
+
+        Those of `sums` if all scenarios weigh the same.
+        """
+        if self.weight is None:
+            return self.sums()
+        weight = np.where(np.isnan(self.share), 0.0, self.weight)
+        square = (weight**2).sum(axis=1, keepdims=True)
+        worth = weight * np.divide(
+            weight.sum(axis=1, keepdims=True), square, out=np.ones_like(square), where=square > 0
+        )
+        return sum_by_pair(self.share, self.pair, self.first, self.second, len(self.values), worth)
 
     @property
     def missing(self) -> NDArray[np.float64]:
@@ -119,7 +136,8 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     Parameters
     ----------
     choices : DataFrame
-        Columns of the table ``choices``; and ``preference``, if they are graded (`grade_preferences`).
+        Columns of the table ``choices``; ``preference``, if they are graded (`grade_preferences`); and ``weight``, if
+        some count for more than others, as after `choices_as_read`: a scenario's share is then a weighted mean.
     values : sequence of str
         The value set.
 
@@ -162,8 +180,12 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     shape = (len(groups), len(ids), 2)
     cell = np.ravel_multi_index((group, rank[row_scenario], shown.astype(int)), shape)[chosen]
     count = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
-    wins = np.bincount(cell, first_won[chosen], minlength=int(np.prod(shape))).reshape(shape)
-    each = np.divide(wins, count, out=np.zeros(shape), where=count > 0)
+    each_counts = relative_weights(choices, group)[chosen]
+    amount, wins = (
+        np.bincount(cell, each_counts * of, minlength=int(np.prod(shape))).reshape(shape)
+        for of in (1, first_won[chosen])
+    )
+    each = np.divide(wins, amount, out=np.zeros(shape), where=count > 0)
     orders = (count > 0).sum(axis=2)
     share = np.divide(each.sum(axis=2), orders, out=np.full(shape[:2], np.nan), where=orders > 0)
     turned = np.where(orders == 2, np.abs(each[:, :, 0] - each[:, :, 1]), np.nan)
@@ -171,15 +193,27 @@ def grade_choices(choices: pd.DataFrame, values: Sequence[str]) -> GradedShares:
     asked[group, rank[row_scenario]] = True
     first, second = np.divmod(codes, len(place))
     pair, ids = pair_of[order], [str(name) for name in ids[order]]
-    return GradedShares(list(values), groups, ids, pair, first, second, share, turned, asked)
+    weight = amount.sum(axis=2) / np.maximum(count.sum(axis=2), 1) if "weight" in choices.columns else None
+    return GradedShares(list(values), groups, ids, pair, first, second, share, turned, asked, weight)
 
 
-def sum_by_pair(share: NDArray, pair: NDArray, first: NDArray, second: NDArray, k: int) -> PairSums:
-    """Return the sums of shares, shape (groups, scenarios), over the scenarios of each pair."""
+def relative_weights(choices: pd.DataFrame, group: NDArray) -> NDArray[np.float64]:
+    """Return what each choice counts for against the heaviest of its group: 1 without a column ``weight``."""
+    if "weight" not in choices.columns:
+        return np.ones(len(choices))
+    weight = choices["weight"].astype(float)
+    return (weight / weight.groupby(group).transform("max")).to_numpy()
+
+
+def sum_by_pair(
+    share: NDArray, pair: NDArray, first: NDArray, second: NDArray, k: int, weight: NDArray | None = None
+) -> PairSums:
+    """Return the sums of shares, shape (groups, scenarios), over the scenarios of each pair, by weight if given."""
     member = csr_array((np.ones(len(pair)), (np.arange(len(pair)), pair)), shape=(len(pair), len(first)))
     present = ~np.isnan(share)
+    n = present if weight is None else np.where(present, weight, 0.0)
     y = np.where(present, share, 0.0)
-    return PairSums(present @ member, y @ member, (y * y) @ member, first, second, k)
+    return PairSums(n @ member, (n * y) @ member, (n * y * y) @ member, first, second, k)
 
 
 def fit_strengths(sums: PairSums) -> Strengths:
