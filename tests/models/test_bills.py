@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 
 from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, patience
+from conflictscope.models.sent_marks import SentMarks, was_sent
 from conflictscope.models.store import allow_again
 
 PRICES = {"input_price": 1000, "output_price": 1000}
@@ -242,6 +244,42 @@ def test_of_a_killed_process_what_was_only_ready_is_not_charged(store_url, tmp_p
             {"key 0": 2, "key 1": 1, "key 2": 2, "key 3": 1} if marks_lost else {"key 0": 1, "key 2": 1}
         )
         assert not list(tmp_path.glob("conflictscope-sent-*"))
+
+
+def test_attempts_whose_marks_cannot_be_kept_count_as_sent(tmp_path, monkeypatch):
+    """The folder comes late or is full, the machine lost its power, or something else is in the file's place."""
+    folder, holder = tmp_path / "later", "host:1:store"
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    marks = SentMarks(holder)
+    marks.set_ready(0)
+    marks.set_sent(0)
+    marks.set_ready(1)
+    folder.mkdir()
+    for number in (2, 3, 4):
+        marks.set_ready(number)
+    marks.set_sent(4)
+    assert [was_sent(holder, number) for number in range(5)] == [True, True, False, False, True]
+    (file,) = folder.iterdir()
+    os.utime(file, (1, 1))
+    assert was_sent(holder, 2)
+    os.utime(file)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        marks.set_ready(100)
+        assert was_sent(holder, 100) and not was_sent(holder, 2)
+        marks.set_sent(100)
+        assert was_sent(holder, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    marks.set_ready(5)
+    assert not was_sent(holder, 5)
+    file.unlink()
+    file.mkdir()
+    assert was_sent(holder, 5)
+    marks.close()
+    file.rmdir()
+    assert was_sent("host:1:\0", 0)
 
 
 def test_replies_that_claim_to_be_free_end_at_the_budget(ask, script, make_request, store_url):

@@ -145,3 +145,20 @@ def test_where_one_endpoint_is_down_what_is_on_the_wire_to_another_is_stored(mak
     assert stored == asked == 6
     # a list that is asked by itself afterwards is not stopped
     assert [reply.outcome for reply in again] == ["ok"] * 3
+
+
+def test_what_is_ready_when_an_endpoint_is_given_up_is_not_sent(scripted, make_request):
+    gate = asyncio.Event()
+
+    async def turn_away(_):
+        if len(transport.bodies) == FEW:
+            # until others wait for their turn
+            await asyncio.sleep(0.3)
+            gate.set()
+        await gate.wait()
+        return 401
+
+    models, transport = scripted(turn_away, concurrency=FEW)
+    with pytest.raises(ConnectionError, match="calls in a row failed"):
+        asyncio.run(models.ask("m", [make_request(str(i)) for i in range(40)], label="x"))
+    assert len(transport.bodies) == FEW

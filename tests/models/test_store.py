@@ -335,13 +335,25 @@ def test_one_reply_that_the_database_refuses_takes_no_others_with_it(store_url):
     store.close()
 
 
-def test_of_many_replies_that_are_stored_as_one_a_refused_one_takes_no_others_with_it(store_url):
-    odd = replace(REPLY, prompt_tokens=2**63, text="paid for")
+@pytest.mark.parametrize("count", ["prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"])
+def test_of_many_replies_that_are_stored_as_one_a_refused_one_takes_no_others_with_it(store_url, count):
+    odd = replace(REPLY, text="paid for", **{count: 2**63})
     answered = [({"key": key} | ABOUT, odd if key == "c" else REPLY, Attempts(made=1)) for key in "abcde"]
     held = run(store_url, lambda store: store.add_all(answered))
     assert held == run(store_url, lambda store: store.add_all(answered[::-1]))[::-1]
     assert [reply.text for reply in held] == [REPLY.text, REPLY.text, "paid for", REPLY.text, REPLY.text]
-    assert held[2].prompt_tokens is None and held[0] == held[4] == REPLY
+    assert getattr(held[2], count) is None and held[0] == held[4] == REPLY
+
+
+def test_what_an_endpoint_counts_need_not_fit_into_the_database(shared_url):
+    """PostgreSQL's integers have 32 bits; of many replies, a few are stored one by one."""
+    odd = replace(REPLY, cached_tokens=2**34, prompt_tokens=2**35)
+    answered = [({"key": f"key {i}"} | ABOUT, odd if i == 700 else REPLY, Attempts(made=1)) for i in range(1000)]
+    held = run(shared_url, lambda store: store.add_all(answered))
+    assert [reply.text for reply in held] == [REPLY.text] * 1000
+    store = CallStore(shared_url)
+    store.close()
+    assert store.usage["m", "p"].calls == 1000
 
 
 def test_a_path_may_hold_any_mark(tmp_path):

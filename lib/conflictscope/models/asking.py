@@ -160,7 +160,8 @@ class _Attempt:
             await self._budget.wait_for_others()
 
     def mark(self) -> None:
-        """Record that it is sent now."""
+        """Record that it is sent now; raise if no list goes on, which may be since it was made ready."""
+        self._raise_if_stopped()
         if self.number is not None:
             self._store.mark_sent(self.number)
 

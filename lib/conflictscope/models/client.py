@@ -111,7 +111,7 @@ class Sending(Protocol):
         """Record that an attempt is about to be sent; may wait for leave, or raise if there is none."""
 
     def mark(self) -> None:
-        """Record, without waiting, that it is sent now."""
+        """Record, without waiting, that it is sent now, or raise if there is no leave any more."""
 
     async def end(self, lost: Lost | None) -> None:
         """Record that it has brought no reply, and what may have been charged for it."""

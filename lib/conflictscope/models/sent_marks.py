@@ -1,16 +1,20 @@
 """Which of a process's attempts were sent: a byte for each, in a temporary file that outlives the process.
 
 An attempt is in the call store before its turn comes, so that no turn is spent waiting for a commit. If the process is
-killed, what had its turn may have been charged for, and what was only ready was not: the bytes tell them apart.
+killed, what had its turn may have been charged for, and what was only ready was not: the bytes tell them apart. It is
+what was not sent that has to be known: where a byte is missing, as in a folder that is full, the attempt counts as
+sent.
 """
 
+import os
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-_SENT = b"\1"
+_READY, _SENT = b"\1", b"\2"
 
 
 class SentMarks:
@@ -23,44 +27,64 @@ class SentMarks:
     """
 
     def __init__(self, holder: str):
-        self._path = _path_of(holder)
+        self._holder = holder
         self._file: BinaryIO | None = None
         self._lock = threading.Lock()
 
-    def open(self) -> None:
-        """Make the file, before the first attempt is recorded; without one, all attempts count as sent."""
-        if self._file is None:
-            with suppress(OSError):
-                self._file = self._path.open("xb", buffering=0)
+    def set_ready(self, number: int) -> None:
+        """Mark an attempt as not sent, before it is recorded; if that cannot be done, it counts as sent."""
+        with self._lock, suppress(OSError):
+            if self._file is None:
+                self._file = _path_of(self._holder).open("xb", buffering=0)
+            _write(self._file, number, _READY)
 
-    def set(self, number: int) -> None:
+    def set_sent(self, number: int) -> None:
         """Mark an attempt as sent. A write to the file's cache, which a killed process leaves behind; not a disk's."""
-        if self._file is not None:
-            with self._lock:
-                self._file.seek(number)
-                self._file.write(_SENT)
+        with self._lock:
+            if self._file is not None:
+                try:
+                    _write(self._file, number, _SENT)
+                except OSError:
+                    # it would count as not sent
+                    self._remove()
 
     def close(self) -> None:
         """Remove the file: no attempt is under way."""
-        if self._file is not None:
-            self._file.close()
-            self._path.unlink(missing_ok=True)
+        with self._lock:
+            self._remove()
+
+    def _remove(self) -> None:
+        """Close and remove the file, if there is one."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+            forget_marks(self._holder)
 
 
 def was_sent(holder: str, number: int) -> bool:
     """Return whether an attempt may have been sent; True if nobody can tell, as on another machine."""
     try:
         with _path_of(holder).open("rb") as file:
+            # of a machine that lost its power, the last bytes were not yet on the disk
+            if os.fstat(file.fileno()).st_mtime < time.time() - time.monotonic():
+                return True
             file.seek(number)
-            return file.read(1) == _SENT
-    except OSError:
+            return file.read(1) != _READY
+    except (OSError, ValueError):
         return True
 
 
 def forget_marks(holder: str) -> None:
     """Remove the marks of a process that is gone, whose attempts have all been looked at."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         _path_of(holder).unlink()
+
+
+def _write(file: BinaryIO, number: int, mark: bytes) -> None:
+    """Write the mark of an attempt."""
+    file.seek(number)
+    file.write(mark)
 
 
 def _path_of(holder: str) -> Path:

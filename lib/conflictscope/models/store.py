@@ -77,6 +77,10 @@ T = TypeVar("T")
 _JOBS_A_COMMIT = 1000
 # once so many jobs have come together, more are waited for so long: a commit costs about as much for one as for ten
 _MANY_JOBS, _GATHERED_S = 4, 0.004
+# of a reply, what endpoints say of themselves
+_UNSAID: dict[str, Any] = dict.fromkeys(
+    ("model_id", "prompt_tokens", "completion_tokens", "top_logprobs", "cached_tokens", "reasoning_tokens")
+)
 # what is the matter with a row, and not with the database: a number or a text that its columns do not take
 _REFUSED = (DataError, OverflowError, UnicodeError)
 _BUSY_SECONDS = 60
@@ -160,12 +164,14 @@ class CallStore:
 
     def next_number(self) -> int:
         """Return a number for an attempt that is about to be made."""
-        self._marks.open()
-        return next(self._numbers)
+        number = next(self._numbers)
+        if not self._closed:
+            self._marks.set_ready(number)
+        return number
 
     def mark_sent(self, number: int) -> None:
         """Mark an attempt that was begun as sent; if the process is killed, those alone are charged for."""
-        self._marks.set(number)
+        self._marks.set_sent(number)
 
     async def begin(
         self, number: int, key: str, *, model: str, prompt: str, expected: Usage, seconds: float
@@ -437,11 +443,12 @@ class CallStore:
                 return [result for job in jobs for result in self._results(connection, [job])]
             if not news.replies:
                 raise
-            if len(news.replies) > 1:
-                return [(jobs[0], [self._write(connection, [_Job("add", [row])])[0][1][0] for row in news.replies])]
+            if (half := len(news.replies) // 2) > 0:
+                halves = (_Job("add", news.replies[:half]), _Job("add", news.replies[half:]))
+                return [(jobs[0], [held for job in halves for held in self._write(connection, [job])[0][1]])]
             # what is paid for is kept, without what endpoints say of themselves
             call, reply, attempts = news.replies[0]
-            reply = replace(reply, model_id=None, prompt_tokens=None, completion_tokens=None, top_logprobs=None)
+            reply = replace(reply, **_UNSAID)
             news = replace(news, replies=[(call, reply, attempts)])
             written = write_news(connection, news, self.holder, is_gone)
         self.usage = written.usage
