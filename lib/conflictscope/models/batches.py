@@ -116,6 +116,8 @@ class Batches:
         ConnectionError
             If the endpoint has no batches, or does not take these.
         """
+        # of a list before it nobody waits for anything any more, or looks in the store
+        self._brought = {}
         wanted, tries = {call.key: call for call in calls}, Counter[str]()
         self.failed = {key: problem for key, problem in self.failed.items() if key not in wanted}
         while True:

@@ -110,8 +110,8 @@ class CallStore:
     Parameters
     ----------
     place : Path, URL or str
-        A SQLite file, or a database URL such as ``sqlite:///runs/hhh/calls.sqlite``; any database that SQLAlchemy has a
-        driver for.
+        A SQLite file, or a database URL such as ``sqlite:///runs/hhh/calls.sqlite``. SQLite and PostgreSQL are tried;
+        of the others that SQLAlchemy has a driver for, those that know JSON_TABLE may do.
 
     Raises
     ------
