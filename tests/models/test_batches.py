@@ -154,6 +154,15 @@ def test_results_that_are_cut_are_fetched_again_and_what_is_missing_is_asked_aga
     assert used.calls == 20
 
 
+def test_a_download_that_breaks_off_loses_nothing_of_what_had_come(start_batches, tmp_path):
+    server = start_batches("--break-off", "2")
+    replies, used, _ = ask(tmp_path / "calls.sqlite", server.url, requests(40))
+    assert {reply.outcome for reply in replies} == {"ok"}
+    books = server.get("books")
+    assert (set(books["billed"].values()), len(books["billed"]), books["batches"]) == ({1}, 40, {"completed": 1})
+    assert used.calls == 40
+
+
 def test_a_full_queue_is_waited_for(start_batches, tmp_path):
     server = start_batches("--queue", "10", "--seconds", "0.3")
     replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, requests(25), batch_size=10)

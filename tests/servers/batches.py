@@ -33,7 +33,7 @@ class Provider:
         self.billed: Counter[str] = Counter()
         self.live: Counter[str] = Counter()
         self.draw = random.Random(options.seed)
-        self.lost = Counter({"create": options.lose_created, "upload": options.lose_uploaded})
+        self.lost = Counter(create=options.lose_created, upload=options.lose_uploaded, download=options.break_off)
         self.polls = 0
 
     # files
@@ -55,10 +55,20 @@ class Provider:
         """List files."""
         return web.json_response({"object": "list", "data": [self._file(one) for one in self.files], "has_more": False})
 
-    async def content(self, request: web.Request) -> web.Response:
+    async def content(self, request: web.Request) -> web.StreamResponse:
         """Return what a file holds."""
         held = self.files.get(request.match_info["file"])
-        return _error(404, "no such file") if held is None else web.Response(body=held)
+        if held is None:
+            return _error(404, "no such file")
+        if self.lost["download"] > 0:
+            self.lost["download"] -= 1
+            response = web.StreamResponse(headers={"Content-Length": str(len(held))})
+            await response.prepare(request)
+            await response.write(held[: 2 * len(held) // 3])
+            assert request.transport is not None
+            request.transport.close()
+            return response
+        return web.Response(body=held)
 
     async def delete(self, request: web.Request) -> web.Response:
         """Forget a file."""
@@ -255,6 +265,7 @@ async def main() -> None:
     parser.add_argument("--lose-uploaded", type=int, default=0, help="close so many connections in place of a file")
     parser.add_argument("--untidy", action="store_true", help="results in any order, some of them twice")
     parser.add_argument("--cut", type=int, default=0, help="so many output files end in the middle")
+    parser.add_argument("--break-off", type=int, default=0, help="so many downloads break off after two thirds")
     parser.add_argument("--queue", type=int, default=0, help="requests that may be queued; 0: any number")
     parser.add_argument("--page", type=int, default=20, help="batches a page of the list")
     parser.add_argument("--bad-word", default="", help="a file with this word in a body is rejected")

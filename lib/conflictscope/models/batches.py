@@ -322,9 +322,10 @@ class Batches:
                     if len(answered) >= _STORED_AT_ONCE:
                         await self._store_all(answered)
                         answered = []
-                await self._store_all(answered)
             except (openai.OpenAIError, httpx2.HTTPError):
                 lines = -1
+            # what came before it broke off as well
+            await self._store_all(answered)
             if lines >= state.answered:
                 break
             await asyncio.sleep(seconds)
