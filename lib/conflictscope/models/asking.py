@@ -1,8 +1,8 @@
 """Ask models: a list of requests to one model in, a list of replies out, in order.
 
 The way of a call is one street, ``Models._answer``: stored already (the cache)? → allowed by the budget? → recorded →
-sent, within the rate limits and with retries → stored → read. If the budget is reached, an endpoint is down or
-the store takes nothing, all lists stop; what is on the wire then is stored first. A body whose answers are lost is sent
+sent, within the rate limits and with retries → stored → read. If the budget is reached, an endpoint is down or the
+store takes nothing, all lists stop; what is on the wire then is stored first. A body whose answers are lost is sent
 ``max_attempts`` times, in all runs together, unless ``store.allow_again`` lets it be sent as often again.
 """
 
