@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,7 +18,9 @@ from openai.types import Batch, FileObject
 from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request
 from conflictscope.models.batch_providers import Folder
 from conflictscope.models.batches import BatchesPending
-from conflictscope.models.records import BATCH_CALLS, BATCHES
+from conflictscope.models.records import BATCH_KEYS, BATCH_LINES, BATCHES, calls_in
+from conflictscope.models.requests import make_call
+from conflictscope.models.rescue import rescue_store
 from conflictscope.models.store import read_rows
 from conflictscope.prompts import Prompt
 
@@ -51,7 +54,7 @@ def ask(place, url, asked, *, budget_usd=None, max_repairs=2, live=False, **desc
 
 
 def rows(place, table):
-    with sa.create_engine(f"sqlite:///{place}").connect() as connection:
+    with sa.create_engine(f"sqlite:///{place}", poolclass=sa.NullPool).connect() as connection:
         return [dict(row) for row in connection.execute(table.select()).mappings()]
 
 
@@ -70,7 +73,7 @@ def test_batches_bring_what_live_calls_bring_at_half_the_price(start_batches, tm
     assert books["batches"] == {"completed": 3}
     assert spent == pytest.approx(price / 2)
     assert (used.calls, used.batch_input_tokens) == (40, used.input_tokens)
-    assert rows(tmp_path / "batched.sqlite", BATCH_CALLS) == []
+    assert rows(tmp_path / "batched.sqlite", BATCH_LINES) == rows(tmp_path / "batched.sqlite", BATCH_KEYS) == []
 
 
 def test_a_reply_longer_than_it_may_be_is_cut_off_in_a_batch_as_it_is_live(start_batches, tmp_path):
@@ -104,6 +107,73 @@ def test_a_stage_that_waits_is_left_and_gone_on_with(start_batches, tmp_path):
     assert {reply.outcome for reply in replies} == {"ok"}
     books = server.get("books")
     assert (set(books["billed"].values()), len(books["billed"]), books["live"]) == ({1}, 10, 0)
+
+
+CALLS_IN_5 = """
+CREATE TABLE batch_calls (number VARCHAR(64) NOT NULL, line INTEGER NOT NULL, key VARCHAR(64) NOT NULL,
+    prompt TEXT NOT NULL, prompt_hash TEXT NOT NULL, request TEXT NOT NULL, body_at INTEGER NOT NULL,
+    PRIMARY KEY (number, line));
+CREATE INDEX ix_batch_calls_key ON batch_calls (key);
+DROP TABLE batch_lines;
+DROP TABLE batch_keys;
+UPDATE meta SET value = '5' WHERE name = 'schema_version';
+"""
+
+
+def make_version_5(place):
+    """Keep what a store holds as version 5 of its schema did: a row for each call of an open batch."""
+    in_order = [
+        (row["number"], line, *call)
+        for row in rows(place, BATCH_LINES)
+        for line, call in enumerate(calls_in(row["lines"]), start=1)
+    ]
+    with sqlite3.connect(place) as database:
+        database.executescript(CALLS_IN_5)
+        columns = "number, line, key, prompt, prompt_hash, body_at, request"
+        database.executemany(f"INSERT INTO batch_calls ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", in_order)
+    database.close()
+
+
+@pytest.mark.parametrize("how", ["version 5", "rescued", "version 5, rescued"])
+def test_a_batch_that_was_left_is_gone_on_with_in_a_store_that_was_made_anew(start_batches, tmp_path, how):
+    server, asked = start_batches("--seconds", "1"), requests(10)
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, asked, batch_wait_minutes=0, batch_size=4)
+    if "version 5" in how:
+        make_version_5(tmp_path / "calls.sqlite")
+    if "rescued" in how:
+        (tmp_path / "calls.sqlite").rename(tmp_path / "damaged.sqlite")
+        saved = rescue_store(tmp_path / "damaged.sqlite", tmp_path / "calls.sqlite")
+        assert (saved["batches"], saved["batch_lines"]) == (3, 3)
+    replies, _, _ = ask(tmp_path / "calls.sqlite", server.url, asked)
+    assert {reply.outcome for reply in replies} == {"ok"}
+    books = server.get("books")
+    assert (set(books["billed"].values()), len(books["billed"]), books["live"]) == ({1}, 10, 0)
+    with sqlite3.connect(tmp_path / "calls.sqlite") as database:
+        assert not database.execute("SELECT name FROM sqlite_master WHERE name = 'batch_calls'").fetchall()
+    database.close()
+
+
+def test_of_calls_in_a_damaged_batch_only_those_that_are_whole_are_gone_on_with(start_batches, tmp_path):
+    server, asked = start_batches("--seconds", "1"), requests(10)
+    damaged, saved = tmp_path / "damaged.sqlite", tmp_path / "saved.sqlite"
+    with pytest.raises(BatchesPending):
+        ask(damaged, server.url, asked, batch_wait_minutes=0)
+    with sqlite3.connect(damaged) as database:
+        database.execute("UPDATE batch_lines SET lines = replace(lines, '7: Reply', '7: Rebel')")
+    database.close()
+    assert rescue_store(damaged, saved)["batch_lines"] == 1
+    (kept,) = rows(saved, BATCH_LINES)
+    assert [call.key for call in calls_in(kept["lines"])] == [
+        make_call(Model("m", server.url, "m-1"), request).key for nth, request in enumerate(asked) if nth != 7
+    ]
+    assert len(rows(saved, BATCH_KEYS)) == 9
+    # a text that is none of ours is no batch
+    with sqlite3.connect(damaged) as database:
+        database.execute("UPDATE batch_lines SET lines = 'a page of something else'")
+    database.close()
+    saved.unlink()
+    assert rescue_store(damaged, saved)["batch_lines"] == 0
 
 
 def test_what_is_in_a_batch_is_not_asked_live_as_well(start_batches, tmp_path):

@@ -95,7 +95,7 @@ def test_what_can_be_read_is_saved(whole, tmp_path, kind, least):
 
 def test_nothing_is_lost_of_a_whole_store(whole, tmp_path):
     rows = rescue_store(shutil.copy(whole[0], tmp_path / "calls.sqlite"), tmp_path / "saved.sqlite")
-    assert rows == {"replies": 400, "failures": 1, "usage": 1, "unanswered": 0, "batches": 0, "batch_calls": 0}
+    assert rows == {"replies": 400, "failures": 1, "usage": 1, "unanswered": 0, "batches": 0, "batch_lines": 0}
     store = CallStore(tmp_path / "saved.sqlite")
     store.close()
     assert store.usage == {("m", "p"): Usage(400, 1, 401, 0, 2800, 40_000)}

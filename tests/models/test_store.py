@@ -117,7 +117,7 @@ def test_another_schema_version_is_refused(store_url, tmp_path):
         database.execute("UPDATE meta SET value = '99'")
     database.close()
     with pytest.raises(
-        ValueError, match=r"schema version 99; this version .* reads 1 to 5\. Use the conflictscope that"
+        ValueError, match=r"schema version 99; this version .* reads 1 to 6\. Use the conflictscope that"
     ):
         CallStore(store_url)
 
@@ -161,7 +161,7 @@ def test_a_store_of_version_1_keeps_its_replies_and_is_counted_once(old_store, s
         assert asyncio.run(store.find_failures(["d"])) == {"d": "told to fail"}
         store.close()
     with sqlite3.connect(tmp_path / "calls.sqlite") as database:
-        assert database.execute("SELECT value FROM meta").fetchall() == [("5",)]
+        assert database.execute("SELECT value FROM meta").fetchall() == [("6",)]
     database.close()
 
 

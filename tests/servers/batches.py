@@ -14,6 +14,7 @@ import json
 import random
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 from loopback import completion, serve
@@ -30,11 +31,14 @@ class Provider:
         self.files: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
         self.batches: dict[str, dict] = {}
+        self.answers: dict[str, asyncio.Future[list[tuple[str, dict]]]] = {}
         self.billed: Counter[str] = Counter()
         self.live: Counter[str] = Counter()
         self.draw = random.Random(options.seed)
         self.lost = Counter(create=options.lose_created, upload=options.lose_uploaded, download=options.break_off)
         self.polls = 0
+        # as an endpoint does: while it carries out a batch, it goes on to answer
+        self.background = ThreadPoolExecutor(1)
 
     # files
 
@@ -113,6 +117,7 @@ class Provider:
         else:
             batch["status"] = "in_progress"
             batch["ready"] = now + options.seconds
+            self.answers[identity] = asyncio.wrap_future(self.background.submit(_answer_all, lines))
         return await self._answer(request, "create", _shown(batch))
 
     async def retrieve(self, request: web.Request) -> web.Response:
@@ -121,7 +126,7 @@ class Provider:
         batch = self.batches.get(request.match_info["batch"])
         if batch is None:
             return _error(404, "no such batch")
-        self._go_on(batch)
+        await self._go_on(batch)
         return web.json_response(_shown(batch))
 
     async def list_batches(self, request: web.Request) -> web.Response:
@@ -133,7 +138,7 @@ class Provider:
         start = newest.index(after) + 1 if after else 0
         page = newest[start : start + limit]
         for identity in page:
-            self._go_on(self.batches[identity])
+            await self._go_on(self.batches[identity])
         return web.json_response(
             {
                 "object": "list",
@@ -148,7 +153,7 @@ class Provider:
         """End a batch before its time; what was done is kept and billed."""
         batch = self.batches[request.match_info["batch"]]
         if batch["status"] == "in_progress":
-            self._finish(batch, "cancelled", 0.5)
+            await self._finish(batch, "cancelled", 0.5)
         return web.json_response(_shown(batch))
 
     async def chat(self, request: web.Request) -> web.Response:
@@ -183,33 +188,31 @@ class Provider:
         word = self.options.bad_word
         return "the body holds what is not taken here" if word and word in json.dumps(asked["body"]) else None
 
-    def _go_on(self, batch: dict) -> None:
+    async def _go_on(self, batch: dict) -> None:
         """End a batch whose time has come."""
         if batch["status"] == "in_progress" and time.time() >= batch["ready"]:
             share = self.options.expire_share
-            self._finish(batch, "expired" if share else "completed", 1 - share)
+            await self._finish(batch, "expired" if share else "completed", 1 - share)
 
-    def _finish(self, batch: dict, status: str, share: float) -> None:
+    async def _finish(self, batch: dict, status: str, share: float) -> None:
         """Answer a share of a batch's requests, and write its output and error files."""
         options, now = self.options, int(time.time())
         output, errors = [], []
-        lines = self.files[batch["input_file_id"]].splitlines()
-        done = round(share * len(lines))
-        for line in lines[:done]:
-            asked = json.loads(line)
-            row = {"id": f"batch_req_{now}", "custom_id": asked["custom_id"]}
+        answers = await self.answers[batch["id"]]
+        if self.answers.pop(batch["id"], None) is None:
+            return  # another request has been told so meanwhile
+        done = round(share * len(answers))
+        for key, answer in answers[:done]:
+            row = {"id": f"batch_req_{now}", "custom_id": key}
             if options.error_share and self.draw.random() < options.error_share:
                 response = {"status_code": 500, "request_id": "", "body": {"error": {"message": "told to fail"}}}
                 errors.append(row | {"response": response, "error": None})
                 continue
-            self.billed[asked["custom_id"]] += 1
-            response = {"status_code": 200, "request_id": "", "body": completion(asked["body"])}
+            self.billed[key] += 1
+            response = {"status_code": 200, "request_id": "", "body": answer}
             output.append(row | {"response": response, "error": None})
         late = {"code": "batch_expired", "message": "not carried out before the batch ended"}
-        errors += [
-            {"id": "", "custom_id": json.loads(line)["custom_id"], "response": None, "error": late}
-            for line in lines[done:]
-        ]
+        errors += [{"id": "", "custom_id": key, "response": None, "error": late} for key, _ in answers[done:]]
         if options.untidy:
             self.draw.shuffle(output)
             output += output[: len(output) // 10]
@@ -244,6 +247,11 @@ class Provider:
             assert request.transport is not None
             request.transport.close()
         return web.json_response(content)
+
+
+def _answer_all(lines: list[bytes]) -> list[tuple[str, dict]]:
+    """Return key and completion of each line of a file of requests."""
+    return [(asked["custom_id"], completion(asked["body"])) for asked in map(json.loads, lines)]
 
 
 def _shown(batch: dict) -> dict:

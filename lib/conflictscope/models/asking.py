@@ -21,7 +21,7 @@ import httpx2
 import numpy as np
 import openai
 
-from conflictscope.models.batches import Batches, BatchesPending, in_open_batches
+from conflictscope.models.batches import Batches, BatchesPending, in_open_batches, many_objects_kept
 from conflictscope.models.client import ANSWERS_KEPT, Endpoint
 from conflictscope.models.embeddings import (
     EmbeddingCall,
@@ -318,7 +318,8 @@ class Models:
             In a replay, if the store does not hold a reply.
         """
         described = self.registry[model]
-        calls = [make_call(described, self._with_limit(request)) for request in requests]
+        with many_objects_kept():
+            calls = [make_call(described, self._with_limit(request)) for request in requests]
         self.asked |= {(model, request.prompt, request.prompt_hash) for request in requests}
         if not described.json_schema and any(request.schema is not None for request in requests):
             self.asked.add((model, "json_only", prompt_hash("json_only")))

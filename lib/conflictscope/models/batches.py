@@ -7,11 +7,13 @@ endpoint for an engine that reads and writes such files itself (``vllm run-batch
 """
 
 import asyncio
+import gc
 import json
 import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,15 +36,19 @@ from conflictscope.models.client import hide_key, read_key
 from conflictscope.models.message_batches import AnthropicBatches
 from conflictscope.models.patience import is_transient
 from conflictscope.models.records import (
-    BATCH_CALLS,
+    BATCH_KEYS,
+    BATCH_LINES,
     BATCHES,
     NOTHING,
     Answered,
     Attempts,
+    BatchedCall,
     Usage,
-    among_keys,
     as_parameter,
     find_answered,
+    read_batch_calls,
+    record_batch_calls,
+    select_by_key,
     within_limit,
 )
 from conflictscope.models.registry import Model
@@ -59,6 +65,18 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _STORED_AT_ONCE = 10_000
 _LIST_LAG_S = 5.0
 _CLAIMED_S = 7200
+
+
+@contextmanager
+def many_objects_kept() -> Iterator[None]:
+    """Let no cycles be collected while very many objects are made that stay: each search would go through all."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class BatchesPending(RuntimeError):
@@ -153,7 +171,7 @@ class Batches:
                     known = self._not_it[batch.number] | await self._store.apply(_closed_ids)
                     batch_id = batch_id or await self._ask(partial(self._provider.find, batch, known))
                 if batch_id is None:
-                    await self._send(batch)
+                    await self._send(batch, await self._calls_of(batch))
                 else:
                     await self._set_id(batch, batch_id)
 
@@ -174,17 +192,6 @@ class Batches:
         affordable, expected = self._affordable(calls)
         number = uuid.uuid4().hex
         batch = Handed(number, None, time.time(), len(affordable))
-        rows = [
-            {
-                "number": number,
-                "key": call.key,
-                "prompt": call.request.prompt,
-                "prompt_hash": call.request.prompt_hash,
-                "request": call.canonical,
-                "body_at": call.body_at,
-            }
-            for call in affordable
-        ]
         about = {
             "number": number,
             "model": self._model.name,
@@ -194,9 +201,9 @@ class Batches:
             "open": True,
             **_lease(self._store.holder),
         }
-        recorded = await self._store.apply(lambda connection: _record(connection, about, rows))
-        if recorded:
-            await self._send(batch)
+        with many_objects_kept():
+            if recorded := await self._store.apply(lambda connection: _record(connection, about, affordable)):
+                await self._send(batch, recorded)
         await self._refresh()
         return affordable
 
@@ -216,10 +223,13 @@ class Batches:
             sum_ = more
         return calls, sum_
 
-    async def _send(self, batch: Handed) -> None:
+    async def _calls_of(self, batch: Handed) -> list[BatchedCall]:
+        """Return the calls of a recorded batch, in the order of its lines."""
+        return await self._store.apply(lambda connection: read_batch_calls(connection, batch.number))
+
+    async def _send(self, batch: Handed, calls: Sequence[BatchedCall]) -> None:
         """Hand a recorded batch over; if the provider's queue is full it stays recorded, for later."""
-        rows = await self._store.apply(lambda connection: _rows_of(connection, batch.number))
-        lines = [_line(row) for row in rows]
+        lines = [_line(call) for call in calls]
         try:
             batch_id = await self._ask(lambda: self._provider.create(batch.number, lines), once=True)
         except (QueueFull, openai.APIConnectionError):
@@ -234,7 +244,7 @@ class Batches:
     async def _wait(self, wanted: Mapping[str, Call]) -> bool:
         """Wait until no open batch holds a wanted call; return whether the rest is to be asked live."""
         began, pause, live = time.monotonic(), _FIRST_PAUSE_S, False
-        held = Counter((await self._store.apply(lambda connection: in_open_batches(connection, wanted))).values())
+        held = await self._store.apply(lambda connection: _held_by_batches(connection, wanted))
         while True:
             async with self._turn:
                 await self._compare()
@@ -284,14 +294,16 @@ class Batches:
             return False
         old = hours is not None and time.time() - batch.created > 3600 * hours
         if state.ended:
-            await self._collect(batch, state, wanted)
+            with many_objects_kept():
+                await self._collect(batch, state, wanted)
         elif old:
             await self._ask(lambda: self._provider.cancel(batch_id))
         return old
 
     async def _collect(self, batch: Handed, state: Told, wanted: Mapping[str, Call]) -> None:
         """Store what a batch has brought; it is closed when all of that is stored."""
-        calls = {row.key: row for row in await self._store.apply(lambda c: _rows_of(c, batch.number))}
+        in_order = await self._calls_of(batch)
+        calls = {call.key: call for call in in_order}
         for line, problem in dict(state.problems).items():
             if line == 0:
                 await self._store.apply(lambda connection: _close(connection, batch.number))
@@ -299,9 +311,8 @@ class Batches:
                     f"model {self._model.name!r} at {self._place}: the batch was rejected: {problem}. What to do "
                     "stands in its words; then run the same command again, or take batch out of the model's entry."
                 )
-            rejected = next((key for key, row in calls.items() if row.line == line), None)
-            if rejected is not None:
-                self.failed[rejected] = f"line {line} of its batch was rejected: {problem}"
+            if 0 < line <= len(in_order):
+                self.failed[in_order[line - 1].key] = f"line {line} of its batch was rejected: {problem}"
         # what was stored before a kill is not counted again
         counted = await self._store.apply(lambda connection: find_answered(connection, calls))
         ours = strangers = False
@@ -346,15 +357,13 @@ class Batches:
         held = await self._store.add_all(answered)
         self._brought.update(zip((call["key"] for call, _, _ in answered), held, strict=True))
 
-    def _read_answer(self, row: sa.Row, call: Call | None, response: Any, error: Any) -> Answered | None:
+    def _read_answer(self, batched: BatchedCall, call: Call | None, response: Any, error: Any) -> Answered | None:
         """Return what there is to store of an answer; None if there is nothing, with why in ``failed``.
 
         Parameters
         ----------
-        row : Row
-            Of ``BATCH_CALLS``.
         call : Call, optional
-            What it stands for; None: it was handed over for another list.
+            What was batched; None: it was handed over for another list.
         """
         status = response.get("status_code") if isinstance(response, dict) else None
         body = hide_key(response.get("body"), self._key) if isinstance(response, dict) else None
@@ -366,16 +375,22 @@ class Batches:
                 failure = body.get("error", body) if isinstance(body, dict) else body
                 raw = read_block(status, failure, 0.0)
                 if raw is None and 400 <= status < 500 and status not in (408, 409, 429):
-                    self.failed[row.key] = f"Error code: {status} - {_words(failure)}"
+                    self.failed[batched.key] = f"Error code: {status} - {_words(failure)}"
         except ValueError as problem:
-            self.failed[row.key] = f"not an answer: {problem}"
+            self.failed[batched.key] = f"not an answer: {problem}"
         if raw is None:
             # expired, cancelled, or a failure of the server's: the next round
             return None
         attempts = Attempts(made=1, batched=True)
-        limit = call.sent_limit if call else read_limit(self._model, json.loads(row.request)["body"])
-        about = {"key": row.key, "model": self._model.name, "prompt": row.prompt, "prompt_hash": row.prompt_hash}
-        return about | {"request": row.request}, within_limit(raw, limit, attempts), attempts
+        limit = call.sent_limit if call else read_limit(self._model, json.loads(batched.request)["body"])
+        about = {
+            "key": batched.key,
+            "model": self._model.name,
+            "prompt": batched.prompt,
+            "prompt_hash": batched.prompt_hash,
+            "request": batched.request,
+        }
+        return about, within_limit(raw, limit, attempts), attempts
 
     async def _ask(self, make: Any, *, once: bool = False) -> Any:
         """Ask the provider for something, as often as it takes; `once`: what is lost may have come."""
@@ -425,10 +440,10 @@ def _files(calls: Sequence[Call], most: int) -> Iterator[list[Call]]:
         yield some
 
 
-def _line(row: sa.Row) -> bytes:
+def _line(call: BatchedCall) -> bytes:
     """Return the line of a file of requests."""
-    body = row.request[row.body_at : -1]
-    return f'{{"custom_id": "{row.key}", "method": "POST", "url": "{URL}", "body": {body}}}\n'.encode()
+    body = call.request[call.body_at : -1]
+    return f'{{"custom_id": "{call.key}", "method": "POST", "url": "{URL}", "body": {body}}}\n'.encode()
 
 
 def _words(error: Any) -> str:
@@ -444,15 +459,18 @@ def _open_batches(connection: sa.Connection, model: str) -> list[Handed]:
     return [Handed(*columns) for columns in connection.execute(query.order_by(row.created, row.number))]
 
 
-def _record(connection: sa.Connection, about: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
-    """Record a batch that is about to be handed over, without calls that another process was faster with."""
-    keys = [row["key"] for row in rows]
-    done = _taken(connection, keys)
-    left = [row | {"line": line} for line, row in enumerate((row for row in rows if row["key"] not in done), 1)]
+def _record(connection: sa.Connection, about: dict[str, Any], calls: Sequence[Call]) -> list[BatchedCall]:
+    """Record a batch that is about to be handed over; return its calls, without those that others were faster with."""
+    done = _taken(connection, [call.key for call in calls])
+    left = [
+        BatchedCall(call.key, call.request.prompt, call.request.prompt_hash, call.body_at, call.canonical)
+        for call in calls
+        if call.key not in done
+    ]
     if left:
         connection.execute(BATCHES.insert(), about | {"calls": len(left)})
-        connection.execute(BATCH_CALLS.insert(), left)
-    return bool(left)
+        record_batch_calls(connection, about["number"], left)
+    return left
 
 
 def _claim(connection: sa.Connection, number: str, holder: str) -> Handed | None:
@@ -489,21 +507,21 @@ def _closed_ids(connection: sa.Connection) -> set[str]:
     return {batch_id for batch_id in ids if batch_id is not None}
 
 
-def _rows_of(connection: sa.Connection, number: str) -> Sequence[sa.Row]:
-    """Return the calls of a batch, in the order of its lines."""
-    query = BATCH_CALLS.select().where(BATCH_CALLS.c.number == number).order_by(BATCH_CALLS.c.line)
-    return connection.execute(query).all()
+def in_open_batches(connection: sa.Connection, keys: Collection[str]) -> set[str]:
+    """Return those of the keys that an open batch holds."""
+    return set(connection.scalars(select_by_key(BATCH_KEYS, BATCH_KEYS.c.key), as_parameter(keys)).all())
 
 
-def in_open_batches(connection: sa.Connection, keys: Collection[str]) -> dict[str, str]:
-    """Return key → number of the open batch that holds it, for those of the keys that one does."""
-    query = sa.select(BATCH_CALLS.c.key, BATCH_CALLS.c.number).where(among_keys(BATCH_CALLS.c.key))
-    return {key: number for key, number in connection.execute(query, as_parameter(keys)).all()}
+def _held_by_batches(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:
+    """Return number of an open batch → how many of the keys it holds, for those that hold any."""
+    number = BATCH_KEYS.c.number
+    query = select_by_key(BATCH_KEYS, number, sa.func.count()).group_by(number)
+    return {number: calls for number, calls in connection.execute(query, as_parameter(keys))}
 
 
 def _taken(connection: sa.Connection, keys: Collection[str]) -> set[str]:
     """Return those of the keys that have a reply, or that an open batch holds."""
-    return find_answered(connection, keys) | set(in_open_batches(connection, keys))
+    return find_answered(connection, keys) | in_open_batches(connection, keys)
 
 
 def _expected(connection: sa.Connection, model: str) -> Usage:
@@ -516,5 +534,6 @@ def _expected(connection: sa.Connection, model: str) -> Usage:
 
 def _close(connection: sa.Connection, number: str) -> None:
     """Forget the calls of a batch, all of which are stored or to be handed over again."""
-    connection.execute(BATCH_CALLS.delete().where(BATCH_CALLS.c.number == number))
+    for table in (BATCH_LINES, BATCH_KEYS):
+        connection.execute(table.delete().where(table.c.number == number))
     connection.execute(BATCHES.update().where(BATCHES.c.number == number).values(open=False, holder=None))

@@ -8,11 +8,14 @@ of what came back. An attempt is recorded before it is sent; one whose answer wa
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from operator import add, attrgetter
-from typing import Any
+from functools import cache
+from itertools import groupby
+from operator import add, attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -232,7 +235,7 @@ def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> R
     return replace(raw, text=raw.text[: max_tokens * MOST_CHARACTERS_PER_TOKEN], finish_reason="length")
 
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # of columns that stores of an earlier version do not have
 _SINCE_3, _SINCE_4, _SINCE_5 = ({"since": version} for version in (3, 4, 5))
 METADATA = sa.MetaData()
@@ -321,17 +324,21 @@ BATCHES = sa.Table(
     sa.Column("holder", sa.String(200)),
     sa.Column("until", sa.Float),
 )
-BATCH_CALLS = sa.Table(
-    "batch_calls",
+BATCH_LINES = sa.Table(
+    "batch_lines",
     METADATA,
+    # of an open batch
     sa.Column("number", sa.String(64), primary_key=True),
-    sa.Column("line", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("key", sa.String(64), nullable=False, index=True),
-    sa.Column("prompt", sa.Text, nullable=False),
-    sa.Column("prompt_hash", sa.Text, nullable=False),
-    sa.Column("request", sa.Text, nullable=False),
-    # where in that text the body begins
-    sa.Column("body_at", sa.Integer, nullable=False),
+    # a line for each call, in the order in which they are handed over, as `record_batch_calls` writes it
+    sa.Column("lines", sa.Text, nullable=False),
+)
+BATCH_KEYS = sa.Table(
+    "batch_keys",
+    METADATA,
+    # of a call, and the number of the open batch that it is in
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("number", sa.String(64), nullable=False),
+    sqlite_with_rowid=False,
 )
 RATES = sa.Table(
     "rates",
@@ -340,10 +347,11 @@ RATES = sa.Table(
     sa.Column("name", sa.String(250), primary_key=True),
     sa.Column("free_at", sa.Float, nullable=False),
 )
-PASSING = (ON_WIRE, BATCHES, BATCH_CALLS, RATES)
+PASSING = (ON_WIRE, BATCHES, BATCH_LINES, BATCH_KEYS, RATES)
 """Tables of what is under way, which belongs to this store alone."""
 _FIELDS = tuple(RawReply.__dataclass_fields__)
 _VALUES, _LOGPROBS_AT = attrgetter(*_FIELDS), _FIELDS.index("top_logprobs")
+_ABOUT = itemgetter("key", "model", "prompt", "prompt_hash", "request")
 _RAW = [REPLIES.c[name] for name in _FIELDS]
 TRIES = 10
 
@@ -375,13 +383,18 @@ def _by_postgresql(element: _Listed, compiler: Any, **how: Any) -> str:
 _KEYS = _Listed(sa.bindparam("keys", type_=sa.Text)).table_valued("value")
 
 
-def among_keys(column: sa.Column) -> sa.ColumnElement[bool]:
+def select_by_key(table: sa.Table, *columns: sa.ColumnElement) -> sa.Select:
+    """Return the query for columns of the rows under the keys that are given as ``as_parameter``, each of them once."""
+    return sa.select(*columns).select_from(_KEYS.join(table, table.c.key == _KEYS.c.value))
+
+
+def _among_keys(column: sa.Column) -> sa.ColumnElement[bool]:
     """Return the condition that a column holds one of the keys that are given as ``as_parameter``."""
     return column.in_(sa.select(_KEYS.c.value))
 
 
 def as_parameter(keys: Iterable[str]) -> dict[str, str]:
-    """Return keys as ``among_keys`` takes them."""
+    """Return keys as the one parameter that they are in a query."""
     return {"keys": json.dumps(list(keys))}
 
 
@@ -446,8 +459,8 @@ def write_news(connection: sa.Connection, news: News, holder: str, is_gone: Call
     is_gone : callable
         Whether a holder is known to be there no more.
     """
-    created = {"created": datetime.now(UTC).isoformat(timespec="milliseconds")}
-    last = {call["key"]: call | created for call, _ in news.failures}
+    created = datetime.now(UTC).isoformat(timespec="milliseconds")
+    last = {call["key"]: call | {"created": created} for call, _ in news.failures}
     used = _add_up(
         # of two replies under one key only one stays, but both were paid for
         [(call, usage_of_reply(reply, call, attempts)) for call, reply, attempts in news.replies]
@@ -472,8 +485,7 @@ def write_news(connection: sa.Connection, news: News, holder: str, is_gone: Call
                     call["key"]: (call, reply) for call, reply, _ in reversed(news.replies) if call["key"] not in held
                 }
                 if new:
-                    rows = [call | _columns(reply) | created for call, reply in new.values()]
-                    connection.execute(REPLIES.insert(), rows)
+                    insert_rows(connection, REPLIES, [_row(call, reply, created) for call, reply in new.values()])
                 if last:
                     connection.execute(_FORGET_FAILURES, as_parameter(last))
                     connection.execute(FAILURES.insert(), list(last.values()))
@@ -506,21 +518,19 @@ def keep_others_out(connection: sa.Connection) -> None:
 
 
 # what every commit asks is put together once
-_ANSWERED = sa.select(REPLIES.c.key).where(among_keys(REPLIES.c.key))
-_REPLIES_UNDER = sa.select(REPLIES.c.key, *_RAW).where(among_keys(REPLIES.c.key))
-_FORGET_REPLIES = REPLIES.delete().where(among_keys(REPLIES.c.key))
-_FAILED = sa.select(FAILURES.c.key, FAILURES.c.problem).where(among_keys(FAILURES.c.key))
-_FORGET_FAILURES = FAILURES.delete().where(among_keys(FAILURES.c.key))
-_LEFT = (
-    sa.select(UNANSWERED.c.key, UNANSWERED.c.lost, UNANSWERED.c.settled, FAILURES.c.problem)
-    .outerjoin(FAILURES, FAILURES.c.key == UNANSWERED.c.key)
-    .where(among_keys(UNANSWERED.c.key))
-)
+_ANSWERED = select_by_key(REPLIES, REPLIES.c.key)
+_REPLIES_UNDER = select_by_key(REPLIES, REPLIES.c.key, *_RAW)
+_FORGET_REPLIES = REPLIES.delete().where(_among_keys(REPLIES.c.key))
+_FAILED = select_by_key(FAILURES, FAILURES.c.key, FAILURES.c.problem)
+_FORGET_FAILURES = FAILURES.delete().where(_among_keys(FAILURES.c.key))
+_LEFT = select_by_key(
+    UNANSWERED, UNANSWERED.c.key, UNANSWERED.c.lost, UNANSWERED.c.settled, FAILURES.c.problem
+).outerjoin(FAILURES, FAILURES.c.key == UNANSWERED.c.key)
 _IS_OVER = ON_WIRE.delete().where(
     ON_WIRE.c.holder == sa.bindparam("of_holder"), ON_WIRE.c.number == sa.bindparam("of_number")
 )
 _ON_WIRE_NOW = sa.select(ON_WIRE.c.key, ON_WIRE.c.holder).where(
-    among_keys(ON_WIRE.c.key), ON_WIRE.c.until >= sa.bindparam("now")
+    _among_keys(ON_WIRE.c.key), ON_WIRE.c.until >= sa.bindparam("now")
 )
 _HELD_BY_OTHERS = (
     sa.select(
@@ -615,11 +625,10 @@ def _count_unanswered(
 
 def _add_up(used: Sequence[tuple[Mapping[str, Any], Usage]]) -> dict[tuple[str, str], Usage]:
     """Return (model, prompt) → what calls used together."""
-    sums: dict[tuple[str, str], Usage] = {}
+    parts: defaultdict[tuple[str, str], list[tuple[int, ...]]] = defaultdict(list)
     for call, usage in used:
-        about = (call["model"], call["prompt"])
-        sums[about] = sums.get(about, NOTHING) + usage
-    return sums
+        parts[call["model"], call["prompt"]].append(_COUNTS(usage))
+    return {about: Usage(*map(sum, zip(*counts, strict=True))) for about, counts in parts.items()}
 
 
 def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, RawReply]:
@@ -650,6 +659,42 @@ def find_failures(connection: sa.Connection, keys: Collection[str]) -> dict[str,
     return {key: problem for key, problem in connection.execute(_FAILED, as_parameter(keys)).all()}
 
 
+class BatchedCall(NamedTuple):
+    """What is recorded of a call in a batch: ``request`` is the text that the key is the hash of."""
+
+    key: str
+    prompt: str
+    prompt_hash: str
+    body_at: int
+    """Where in the request's text the body begins."""
+    request: str
+
+
+def record_batch_calls(connection: sa.Connection, number: str, calls: Sequence[BatchedCall]) -> None:
+    """Record the calls of a batch: their keys to be looked up, and the whole in one text, written and read at once."""
+    # JSON holds neither line breaks nor tabs
+    lines = "\n".join(f"{json.dumps(call[:-1])}\t{call.request}" for call in calls)
+    connection.execute(BATCH_LINES.insert(), {"number": number, "lines": lines})
+    index_batch_calls(connection, number, calls)
+
+
+def index_batch_calls(connection: sa.Connection, number: str, calls: Sequence[BatchedCall]) -> None:
+    """Let the calls of a batch be found by their keys."""
+    insert_rows(connection, BATCH_KEYS, sorted((call.key, number) for call in calls))
+
+
+def read_batch_calls(connection: sa.Connection, number: str) -> list[BatchedCall]:
+    """Return the calls of an open batch, in the order of its lines; none if it is closed."""
+    lines = connection.scalar(sa.select(BATCH_LINES.c.lines).where(BATCH_LINES.c.number == number))
+    return [] if lines is None else calls_in(lines)
+
+
+def calls_in(lines: str) -> list[BatchedCall]:
+    """Return the calls in the text of a batch's calls."""
+    parted = (line.partition("\t") for line in lines.split("\n"))
+    return [BatchedCall._make((*json.loads(about), request)) for about, _, request in parted]
+
+
 def read_usage(connection: sa.Connection) -> dict[tuple[str, str], Usage]:
     """Return (model, prompt) → what has been used so far."""
     return {(model, prompt): Usage(*map(int, counts)) for model, prompt, *counts in connection.execute(_ALL_USAGE)}
@@ -665,12 +710,29 @@ def _add_usage(connection: sa.Connection, used: UsageTable) -> None:
             connection.execute(USAGE.insert().values(model=model, prompt=prompt, **asdict(usage)))
 
 
-def _columns(reply: RawReply) -> dict[str, Any]:
-    """Return what the table of replies keeps of one."""
-    columns = dict(zip(_FIELDS, _VALUES(reply), strict=True))
+def _row(call: Mapping[str, str], reply: RawReply, created: str) -> tuple[Any, ...]:
+    """Return the row of the table of replies that keeps one."""
+    values = _VALUES(reply)
     if reply.top_logprobs is not None:
-        columns["top_logprobs"] = json.dumps(reply.top_logprobs)
-    return columns
+        values = (*values[:_LOGPROBS_AT], json.dumps(reply.top_logprobs), *values[_LOGPROBS_AT + 1 :])
+    return (*_ABOUT(call), *values, created)
+
+
+def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows that have all of a table's columns in their order."""
+    if connection.dialect.positional:
+        # as the driver takes them: to make a dictionary of each costs as much as the insert itself
+        dialect = f"{connection.dialect.name}.{connection.dialect.driver}"
+        connection.exec_driver_sql(_insert_by_place(table, dialect), list(rows))
+    else:
+        names = table.columns.keys()
+        connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+@cache
+def _insert_by_place(table: sa.Table, dialect: str) -> str:
+    """Return the SQL that inserts a row whose values are in the order of the table's columns."""
+    return str(table.insert().compile(dialect=sa.dialects.registry.load(dialect)()))
 
 
 def _raw(values: list[Any]) -> RawReply:
@@ -681,8 +743,9 @@ def _raw(values: list[Any]) -> RawReply:
 
 
 _VERSION = META.c.name == "schema_version"
-# 1 kept no usage; 2 told no cached tokens and no thoughts; 3 did not tell answers apart; 4 counted lost ones as replies
-_OLDER = ("1", "2", "3", "4")
+# 1 kept no usage; 2 told no cached tokens and no thoughts; 3 did not tell answers apart; 4 counted lost ones as
+# replies; 5 had a row for each call of an open batch
+_OLDER = ("1", "2", "3", "4", "5")
 
 
 def bring_up_to_date(connection: sa.Connection) -> str:
@@ -703,6 +766,8 @@ def bring_up_to_date(connection: sa.Connection) -> str:
             connection.execute(META.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
         elif version in _OLDER:
             _add_new_columns(connection)
+            if sa.inspect(connection).has_table(BATCH_CALLS_IN_5.name):
+                _move_batch_calls(connection)
             if version == "1":
                 # if another process does the same at this moment, one of the two finds rows there and looks again
                 names = [column.name for column in USAGE.c]
@@ -728,6 +793,26 @@ def _add_new_columns(connection: sa.Connection) -> None:
         for column in (column for column in table.columns if column.name not in there):
             described = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {described}")
+
+
+BATCH_CALLS_IN_5 = sa.Table(
+    "batch_calls",
+    sa.MetaData(),
+    sa.Column("number", sa.String(64), primary_key=True),
+    sa.Column("line", sa.Integer, primary_key=True),
+    *(sa.Column(name, sa.Integer if name == "body_at" else sa.Text, nullable=False) for name in BatchedCall._fields),
+)
+"""The calls of open batches up to version 5."""
+
+
+def _move_batch_calls(connection: sa.Connection) -> None:
+    """Keep the calls of open batches as this version does."""
+    table = BATCH_CALLS_IN_5
+    columns = [table.c[name] for name in BatchedCall._fields]
+    rows = connection.execute(sa.select(table.c.number, *columns).order_by(table.c.number, table.c.line)).all()
+    for number, some in groupby(rows, itemgetter(0)):
+        record_batch_calls(connection, number, [BatchedCall(*call) for _, *call in some])
+    connection.execute(sa.schema.DropTable(table))
 
 
 def _used_in_version_1() -> sa.Select:

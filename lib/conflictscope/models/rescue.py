@@ -6,8 +6,9 @@ it is.
 """
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from conflictscope.files import refuse_link
 from conflictscope.models.records import (
+    BATCH_CALLS_IN_5,
+    BATCH_KEYS,
+    BATCH_LINES,
     META,
     METADATA,
     ON_WIRE,
@@ -23,6 +27,9 @@ from conflictscope.models.records import (
     REPLIES,
     SCHEMA_VERSION,
     USAGE,
+    BatchedCall,
+    calls_in,
+    record_batch_calls,
     required_columns,
 )
 from conflictscope.models.requests import key_of
@@ -73,8 +80,9 @@ def rescue_store(damaged: Path, saved: Path) -> Counter[str]:
         with made_anew(saved) as target:
             for table in METADATA.sorted_tables:
                 # what was on the wire then is no longer
-                if table not in (META, ON_WIRE, RATES):
+                if table not in (META, ON_WIRE, RATES, BATCH_LINES, BATCH_KEYS):
                     rows[table.name] = _copy_rows(source, target, table, most)
+            rows[BATCH_LINES.name] = _copy_batch_calls(source, target, most)
             # a store of version 1 has what was used counted when it is opened
             version = str(SCHEMA_VERSION) if rows[USAGE.name] else "1"
             target.execute(META.insert().values(name="schema_version", value=version))
@@ -91,8 +99,8 @@ def rescue_store(damaged: Path, saved: Path) -> Counter[str]:
 def _copy_rows(source: sqlite3.Connection, target: sa.Connection, table: sa.Table, most: int) -> int:
     """Copy the rows of one table that can be read and are such rows; return their number."""
     copied = 0
-    for row in _readable_rows(source, table, most):
-        if misfits_of(row, table) or (table is REPLIES and key_of(row["request"]) != row["key"]):
+    for row in _fitting_rows(source, table, most):
+        if table is REPLIES and key_of(row["request"]) != row["key"]:
             continue
         try:
             with target.begin_nested():
@@ -102,6 +110,30 @@ def _copy_rows(source: sqlite3.Connection, target: sa.Connection, table: sa.Tabl
             continue
         copied += 1
     return copied
+
+
+def _copy_batch_calls(source: sqlite3.Connection, target: sa.Connection, most: int) -> int:
+    """Copy the calls of open batches that can be read, each of them once; return of how many batches."""
+    batches: defaultdict[str, dict[str, BatchedCall]] = defaultdict(dict)
+    for row in _fitting_rows(source, BATCH_CALLS_IN_5, most):
+        call = BatchedCall(*(row[name] for name in BatchedCall._fields))
+        batches[row["number"]][call.key] = call
+    for row in _fitting_rows(source, BATCH_LINES, most):
+        # a page in the middle of the text may hold something else
+        with suppress(ValueError, TypeError):
+            batches[row["number"]] |= {call.key: call for call in calls_in(row["lines"])}
+    copied: dict[str, str] = {}
+    for number, calls in batches.items():
+        kept = [call for key, call in calls.items() if key == key_of(call.request) and key not in copied]
+        copied |= {call.key: number for call in kept}
+        if kept:
+            record_batch_calls(target, number, kept)
+    return len(set(copied.values()))
+
+
+def _fitting_rows(source: sqlite3.Connection, table: sa.Table, most: int) -> Iterator[dict[str, Any]]:
+    """Return the rows that can be read and are such as the table holds."""
+    return (row for row in _readable_rows(source, table, most) if not misfits_of(row, table))
 
 
 def _readable_rows(source: sqlite3.Connection, table: sa.Table, most: int) -> Iterator[dict[str, Any]]:

@@ -84,6 +84,7 @@ _UNSAID: dict[str, Any] = dict.fromkeys(
 # what is the matter with a row, and not with the database: a number or a text that its columns do not take
 _REFUSED = (DataError, OverflowError, UnicodeError)
 _BUSY_SECONDS = 60
+_PAGES_KIB = 65_536
 # how long a server that has gone away is waited for
 _AWAY_SECONDS = 300
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
@@ -658,6 +659,8 @@ def _set_up_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     # FULL survives a loss of power, which NORMAL need not; commits are shared, so it costs little
     connection.exec_driver_sql("PRAGMA synchronous=FULL")
+    # keys are in no order, so that many calls at a time touch pages all over an index; these stay in memory
+    connection.exec_driver_sql(f"PRAGMA cache_size=-{_PAGES_KIB}")
     connection.rollback()
 
 
