@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -206,7 +207,7 @@ class Model:
         """Whether this is one of the embedded simulated models."""
         return self.base_url == SIMULATED
 
-    @property
+    @cached_property
     def prices_now(self) -> Prices:
         """Dollars per million tokens: those of the entry, else those of the price list.
 
