@@ -673,7 +673,9 @@ class BatchedCall(NamedTuple):
 def record_batch_calls(connection: sa.Connection, number: str, calls: Sequence[BatchedCall]) -> None:
     """Record the calls of a batch: their keys to be looked up, and the whole in one text, written and read at once."""
     # JSON holds neither line breaks nor tabs
-    lines = "\n".join(f"{json.dumps(call[:-1])}\t{call.request}" for call in calls)
+    lines = "\n".join(
+        f"{call.key}\t{_as_json(call.prompt, call.prompt_hash)}\t{call.body_at}\t{call.request}" for call in calls
+    )
     connection.execute(BATCH_LINES.insert(), {"number": number, "lines": lines})
     index_batch_calls(connection, number, calls)
 
@@ -690,9 +692,26 @@ def read_batch_calls(connection: sa.Connection, number: str) -> list[BatchedCall
 
 
 def calls_in(lines: str) -> list[BatchedCall]:
-    """Return the calls in the text of a batch's calls."""
-    parted = (line.partition("\t") for line in lines.split("\n"))
-    return [BatchedCall._make((*json.loads(about), request)) for about, _, request in parted]
+    """Return the calls in the text of a batch's calls; ValueError or TypeError if it is none."""
+    calls = []
+    for line in lines.split("\n"):
+        key, prompt, body_at, request = line.split("\t")
+        calls.append(BatchedCall(key, *_read_pair(prompt), int(body_at), request))
+    return calls
+
+
+# most calls of a batch have the same
+@cache
+def _as_json(*texts: str) -> str:
+    """Return texts as a JSON array."""
+    return json.dumps(texts)
+
+
+@cache
+def _read_pair(text: str) -> tuple[str, str]:
+    """Return the two texts of a JSON array."""
+    first, second = json.loads(text)
+    return str(first), str(second)
 
 
 def read_usage(connection: sa.Connection) -> dict[tuple[str, str], Usage]:

@@ -349,8 +349,10 @@ def read_limit(model: Model, body: Mapping[str, object]) -> int | None:
 
 def canonical_opening(model: Model, repetition: int) -> str:
     """Return the canonical JSON text up to the body."""
-    name, url = json.dumps(model.name), json.dumps(model.base_url)
-    return f'{{"model":{name},"base_url":{url},"repetition":{repetition},"body":'
+    return f'{{"model":{_quoted(model.name)},"base_url":{_quoted(model.base_url)},"repetition":{repetition},"body":'
+
+
+_quoted = cache(json.dumps)
 
 
 def key_of(canonical: str) -> str:

@@ -24,7 +24,7 @@ _CLOSE = (
 )
 _MARK = re.compile(f"(?P<close>{_CLOSE})|(?P<open>{_OPEN})", re.IGNORECASE)
 # most replies hold no sign that a mark begins with, which is known sooner than that they hold no mark
-_FIRST_SIGNS = frozenset("<&[◁")
+_FIRST_SIGNS, _FIRST_END_SIGNS = frozenset("<&[◁"), frozenset("<[")
 # harmony: each message of a reply names its channel, and only `final` is for the user
 _CHANNEL = re.compile(r"<\|channel\|>\s{0,4}(\w{1,40})[^<]{0,80}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:start|channel|end|return|call)\|>")
@@ -165,7 +165,7 @@ def _begins_line(text: str, mark: re.Match) -> bool:
 
 def _without_end_marks(text: str) -> str:
     """Return a text up to the end marks that close it, or after which it runs on into another turn."""
-    if not _END.search(text):
+    if not any(sign in text for sign in _FIRST_END_SIGNS) or not _END.search(text):
         return text
     end = None
     for piece in _PIECE.finditer(text):
