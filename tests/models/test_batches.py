@@ -1,6 +1,7 @@
 """Batches on an endpoint that has them: paid once, whatever comes between."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -48,6 +49,8 @@ def ask(place, url, asked, *, budget_usd=None, max_repairs=2, live=False, **desc
             replies = await models.ask("m", asked, label="test")
             return replies, (await models.store.read_usage())["m", "greeting"], models._budget.spent
         finally:
+            # whatever has become of the batches
+            assert gc.isenabled()
             await models.close()
 
     return asyncio.run(go())

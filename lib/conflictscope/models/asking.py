@@ -320,22 +320,22 @@ class Models:
         described = self.registry[model]
         with many_objects_kept():
             calls = [make_call(described, self._with_limit(request)) for request in requests]
-        self.asked |= {(model, request.prompt, request.prompt_hash) for request in requests}
-        if not described.json_schema and any(request.schema is not None for request in requests):
-            self.asked.add((model, "json_only", prompt_hash("json_only")))
-        # the same key may be read by two classes, so both count
-        distinct = {(call.key, call.request.schema): call for call in calls}
-        stored = await self.store.find({key for key, _ in distinct})
-        if not self.replay:
-            stored = await self._without_cut(described, calls, stored)
-        replies: dict[tuple[str, Any], Reply] = {}
-        unanswered: list[Call] = []
-        for identity, call in distinct.items():
-            reply = read_reply(call, stored[call.key]) if call.key in stored else None
-            if reply is None or self._wants_repair(call, reply):
-                unanswered.append(call)
-            else:
-                replies[identity] = reply
+            self.asked |= {(model, request.prompt, request.prompt_hash) for request in requests}
+            if not described.json_schema and any(request.schema is not None for request in requests):
+                self.asked.add((model, "json_only", prompt_hash("json_only")))
+            # the same key may be read by two classes, so both count
+            distinct = {(call.key, call.request.schema): call for call in calls}
+            stored = await self.store.find({key for key, _ in distinct})
+            if not self.replay:
+                stored = await self._without_cut(described, calls, stored)
+            replies: dict[tuple[str, Any], Reply] = {}
+            unanswered: list[Call] = []
+            for identity, call in distinct.items():
+                reply = read_reply(call, stored[call.key]) if call.key in stored else None
+                if reply is None or self._wants_repair(call, reply):
+                    unanswered.append(call)
+                else:
+                    replies[identity] = reply
         if unanswered and not self.replay and not described.in_batches:
             await self._refuse_what_is_in_batches(described, unanswered)
         elif unanswered and not self.replay:
