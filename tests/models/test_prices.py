@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from conflictscope.models import Model
-from conflictscope.models.prices import UNKNOWN, Prices, date_snapshot, find_prices, name_snapshot
+from conflictscope.models.registry import UNKNOWN, Prices, date_snapshot, find_prices, name_snapshot
 
 OPENAI = "https://api.openai.com/v1"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conflictscope.models.whole_prompts import PromptCounts
+from conflictscope.models.patience import PromptCounts
 
 WINDOW = 2048
 

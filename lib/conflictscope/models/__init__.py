@@ -1,17 +1,14 @@
 """Models: a list of requests to one model becomes a list of replies, in order (the roles of the paper's section 3).
 
-- ``registry``: which models there are, and who plays which role
+- ``registry``: which models there are, who plays which role, and what they cost
 - ``thoughts``: a reply's thoughts, split off
-- ``prices``: what models cost by a packaged list
 - ``requests``: what is asked, the call that it becomes, the reply that is read
 - ``embeddings``: the same for vectors
 - ``records``, ``store``: attempts, tokens and tables; the cache of every reply that was paid for
-- ``patience``: retries and circuit breaker
-- ``rates``: calls and tokens a minute, kept by all processes together
+- ``patience``: calls and tokens a minute, retries, circuit breaker
 - ``wire``, ``client``: a connection for each request; one endpoint, its key and its limits
-- ``whole_prompts``: whether the server read whole prompts
 - ``spending``: budget and ledger
-- ``batch_providers``, ``message_batches``, ``batches``: calls handed over in files, at half the price
+- ``batch_providers``, ``batches``: calls handed over in files, at half the price
 - ``progress``: how far a list is
 - ``probing``: what an endpoint takes, found out before a study is put to it
 - ``asking``: stored already? → allowed? → sent → stored → read

@@ -31,9 +31,8 @@ from conflictscope.models.embeddings import (
     read_embeddings,
     width_of,
 )
-from conflictscope.models.patience import is_transient
+from conflictscope.models.patience import MOST_CHARACTERS_ON_AVERAGE, PromptCounts, is_transient, reserve
 from conflictscope.models.progress import Progress, open_progress
-from conflictscope.models.rates import reserve
 from conflictscope.models.records import (
     EMBEDDING,
     NOTHING,
@@ -61,7 +60,6 @@ from conflictscope.models.requests import (
 )
 from conflictscope.models.spending import Budget, BudgetReached, Ledger, Planned
 from conflictscope.models.store import CallStore
-from conflictscope.models.whole_prompts import MOST_CHARACTERS_ON_AVERAGE, PromptCounts
 from conflictscope.prompts import prompt_hash
 from conflictscope.tables import NothingToCount
 
@@ -305,7 +303,7 @@ class Models:
             unknown. No call has been made then.
         ConnectionError
             If the endpoint is down, or turns every call away: see ``patience``. If it cuts prompts: see
-            ``whole_prompts``; the replies to those are taken out of the store.
+            ``PromptCounts``; the replies to those are taken out of the store.
         NothingToCount
             If the first ``HOPELESS`` replies cannot be used, not one of them.
         BudgetReached

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from conflictscope.models.batch_providers import (
     URL,
+    AnthropicBatches,
     Folder,
     Handed,
     OpenAIBatches,
@@ -33,7 +34,6 @@ from conflictscope.models.batch_providers import (
     read_line,
 )
 from conflictscope.models.client import hide_key, read_key
-from conflictscope.models.message_batches import AnthropicBatches
 from conflictscope.models.patience import is_transient
 from conflictscope.models.records import (
     BATCH_KEYS,

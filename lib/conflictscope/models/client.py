@@ -22,8 +22,7 @@ from urllib.parse import quote, quote_plus
 import httpx2
 import openai
 
-from conflictscope.models.patience import Breaker, is_lost
-from conflictscope.models.rates import RateLimit, Reserve
+from conflictscope.models.patience import Breaker, RateLimit, Reserve, is_lost
 from conflictscope.models.records import Attempts, Lost, estimate_tokens
 from conflictscope.models.registry import SIMULATED, Model
 from conflictscope.models.requests import RawReply, read_count, storable_text

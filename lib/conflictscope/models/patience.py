@@ -1,7 +1,8 @@
-"""Patience with an endpoint: when a call is tried again (retries), and when an endpoint is given up (circuit breaker).
+"""Patience with an endpoint: its rates, when a call is tried again (retries), when it is given up (circuit breaker).
 
-In: what attempts failed with, and which were answered. Out: the seconds to wait before a retry, or why the stage should
-stop, so that it ends in minutes instead of grinding through thousands of errors. An endpoint is given up
+In: what is about to be sent, what attempts failed with, and which were answered. Out: the seconds to wait before a call
+or a retry, or why the stage should stop, so that it ends in minutes instead of grinding through thousands of errors. An
+endpoint is given up
 
 - that has answered no call for ``DOWN_S`` seconds, or for twice the model's ``timeout_s`` if that is longer, while
   ``FEW`` calls or more kept failing; one that fails a share of its calls, or a few calls for ever, is not;
@@ -9,21 +10,25 @@ stop, so that it ends in minutes instead of grinding through thousands of errors
   ``FEW`` calls;
 - that turns calls away (401, 402, 403, 404, no credit, a redirect, a wait that is too long): after ``FEW`` calls in a
   row, or ``MANY`` if it has answered such calls before;
-- that finds fault with each call (400 and the like) and has never answered one: after ``MANY``.
+- that finds fault with each call (400 and the like) and has never answered one: after ``MANY``;
+- that reads prompts that are cut, which shows in the tokens that it counts: at the first.
 
 Of a list of fewer than ``FEW`` calls, all of them are enough; if fewer are in flight at once, all of those. Calls of a
 list that came to its end although they failed say nothing of the endpoint if they fail in the same way again.
 """
 
+import asyncio
 import math
 import random
 import time
+from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 
 import httpx2
 import openai
+import sqlalchemy as sa
 
-from conflictscope.models.records import Attempts
+from conflictscope.models.records import RATES, Attempts
 from conflictscope.models.registry import Model
 from conflictscope.models.wire import UNSENT
 
@@ -258,3 +263,118 @@ def _finds_fault(problem: openai.OpenAIError) -> bool:
     """Return whether the endpoint has read a call and finds fault with it."""
     status = _status(problem)
     return status is not None and 400 <= status < 500 and status not in (*_TURNED_AWAY, *_TRANSIENT)
+
+
+_SHARE_S = 1.0
+# of processes that wait in a line; a moment further ahead was written by a clock that was wrong
+_LONGEST_LINE = 100
+Reserve = Callable[[str, float], Awaitable[float]]
+"""Takes so many seconds of a rate of a name; returns after how many they begin."""
+
+
+class RateLimit:
+    """A limit of calls or tokens a minute.
+
+    Parameters
+    ----------
+    name : str
+        What is limited.
+    per_minute : int
+    reserve : callable, optional
+        ``Reserve``; None: the limit is this process's alone.
+    """
+
+    def __init__(self, name: str, per_minute: int, reserve: Reserve | None = None):
+        self._name, self._a_second, self._reserve = name, per_minute / 60, reserve
+        self._turn = asyncio.Lock()
+        self._left = self._at = self._free_at = 0.0
+
+    async def take(self, amount: float) -> None:
+        """Wait until so much may be sent."""
+        async with self._turn:
+            while amount > 0:
+                if self._left <= 0 or self._at < time.monotonic() - _SHARE_S:
+                    self._left = max(1.0, self._a_second * _SHARE_S)
+                    seconds = self._left / self._a_second
+                    wait = await self._reserve(self._name, seconds) if self._reserve else self._reserve_here(seconds)
+                    self._at = time.monotonic() + wait
+                some = min(amount, self._left)
+                if (wait := self._at - time.monotonic()) > 0:
+                    await asyncio.sleep(wait)
+                self._left, amount = self._left - some, amount - some
+                self._at += some / self._a_second
+
+    def _reserve_here(self, seconds: float) -> float:
+        """Take so many seconds of the rate of this process; return after how many they begin."""
+        now = time.monotonic()
+        begin = max(self._free_at, now)
+        self._free_at = begin + seconds
+        return begin - now
+
+
+def reserve(connection: sa.Connection, name: str, seconds: float) -> float:
+    """Take so many seconds of a rate that processes share; return after how many they begin."""
+    # the database's clock, as those of several machines differ
+    now = time.time()
+    if connection.dialect.name == "postgresql":
+        now = float(connection.scalar(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))) or now)
+    same = RATES.c.name == name
+    free_at = connection.scalar(sa.select(RATES.c.free_at).where(same))
+    begin = max(free_at or 0.0, now)
+    if begin > now + _LONGEST_LINE * seconds:
+        begin = now
+    if free_at is None:
+        connection.execute(RATES.insert().values(name=name, free_at=begin + seconds))
+    else:
+        connection.execute(RATES.update().where(same).values(free_at=begin + seconds))
+    return begin - now
+
+
+MOST_CHARACTERS_ON_AVERAGE = 7
+"""Longer tokens no prompt of ours has on average; English has 4 to 5, other languages less."""
+FEWEST_TOKENS = 256
+"""No window is smaller. A count below it says nothing: some servers count only what they had not cached."""
+_EQUAL, _LONGER = 5, 1.1
+
+
+class PromptCounts:
+    """What one endpoint has counted in a model's prompts, in one process."""
+
+    def __init__(self) -> None:
+        self._most = 0
+        self._at_most: dict[int, list[str]] = {}
+        """Characters → keys of the calls with the highest count so far."""
+
+    def find_cut(self, key: str, characters: int, counted: int | None) -> list[str]:
+        """Add a call and return the keys of those whose prompts are now known to have been cut; [] if none is.
+
+        They are known by either of two signs, each with a margin:
+
+        - a prompt has more than ``MOST_CHARACTERS_ON_AVERAGE`` characters for every token counted;
+        - five prompts or more, the longest at least a tenth longer than the shortest, have one and the same count, and
+          none has a higher one: that is the size of the window.
+
+        Parameters
+        ----------
+        key : str
+            The call's.
+        characters : int
+            In all messages of the prompt.
+        counted : int or None
+            Tokens that the endpoint counted in it; None: it said nothing.
+        """
+        if counted is None or counted < FEWEST_TOKENS:
+            return []
+        if counted > self._most:
+            self._most, self._at_most = counted, {}
+        if counted == self._most:
+            self._at_most.setdefault(characters, []).append(key)
+        too_few = characters > MOST_CHARACTERS_ON_AVERAGE * counted
+        lengths = self._at_most
+        at_the_limit = len(lengths) >= _EQUAL and max(lengths) >= _LONGER * min(lengths)
+        if not (too_few or at_the_limit):
+            return []
+        keys = [key] + [other for others in self._at_most.values() for other in others if at_the_limit]
+        # so that the same process goes on once the window was made larger
+        self._most, self._at_most = 0, {}
+        return list(dict.fromkeys(keys))

@@ -18,9 +18,8 @@ from pathlib import Path
 import pandas as pd
 
 from conflictscope.files import write_atomically, write_text
-from conflictscope.models.prices import name_snapshot
 from conflictscope.models.records import EMBEDDING, NOTHING, Usage, UsageTable, estimate_tokens
-from conflictscope.models.registry import BATCH_PRICE, Model, Registry
+from conflictscope.models.registry import BATCH_PRICE, Model, Registry, name_snapshot
 from conflictscope.models.store import CallStore
 
 # tokens of a reply, as long as no reply to such a prompt has been seen and the call sets no limit

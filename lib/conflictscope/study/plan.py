@@ -18,9 +18,8 @@ from conflictscope.elicit import choose_target_rankings
 from conflictscope.measure import count_outcomes, flip_rate, outlines_by_pair, precision_plan
 from conflictscope.measure.planning import PlannedStudy, widening
 from conflictscope.models import Model, Registry
-from conflictscope.models.prices import date_snapshot, name_snapshot
 from conflictscope.models.records import CHARACTERS_PER_TOKEN, EMBEDDING, estimate_tokens
-from conflictscope.models.registry import BATCH_PRICE, LOCAL_EMBEDDERS, ROLES
+from conflictscope.models.registry import BATCH_PRICE, LOCAL_EMBEDDERS, ROLES, date_snapshot, name_snapshot
 from conflictscope.models.store import summarise_store
 from conflictscope.prompts import prompt_hashes, prompt_texts
 from conflictscope.scenarios import load_value_set, missing_fields, plan_outlines, plan_single_stage, read_scenario_file

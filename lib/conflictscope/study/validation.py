@@ -10,8 +10,7 @@ from datetime import date
 from typing import Any
 
 from conflictscope.files import did_you_mean, near_file
-from conflictscope.models.prices import name_snapshot
-from conflictscope.models.registry import LOCAL_EMBEDDERS, PROBES_FILE, Registry
+from conflictscope.models.registry import LOCAL_EMBEDDERS, PROBES_FILE, Registry, name_snapshot
 from conflictscope.scenarios.value_sets import ValueSet, load_value_set
 from conflictscope.study.parameters import StudyParameters
 
