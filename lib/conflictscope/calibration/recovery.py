@@ -12,9 +12,9 @@ import pandas as pd
 
 from conflictscope.calibration.replications import ALL_VALUES, Replications, estimates_of, summarise
 from conflictscope.calibration.truths import abstention_chance, true_strengths, win_chance
-from conflictscope.measure.abstention import compare_with_forced
 from conflictscope.measure.bootstrap import count_wins
 from conflictscope.measure.bradley_terry import fit_some, win_graph_connected
+from conflictscope.measure.declining import compare_with_forced
 from conflictscope.measure.pressure import compliance
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.rates import ALL, preference_rates

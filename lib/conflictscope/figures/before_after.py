@@ -1,6 +1,6 @@
 """Before and after: the change of each value with what is excluded, and what being told to put one first did to all.
 
-In: the tables of `conflictscope.measure.before_after`. Out: axes with a row a value, or a cell for each two; figures
+In: the tables of `conflictscope.measure.comparisons`. Out: axes with a row a value, or a cell for each two; figures
 with a panel a pair of groups, or a panel a target and condition.
 """
 

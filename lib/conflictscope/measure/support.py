@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
 from conflictscope.measure.choices import GROUP
+from conflictscope.measure.declining import without_refusals
 from conflictscope.measure.judge_errors import JudgeErrors, correct_fit
 from conflictscope.measure.rankings import Orders, order_values
 from conflictscope.measure.raters import agreement_between_raters, read_verdicts
 from conflictscope.measure.rates import rate_interval
-from conflictscope.measure.refusals import without_refusals
 from conflictscope.measure.strengths import PairSums, Strengths, dispersion, fit_strengths, grade_choices, pair_design
 from conflictscope.measure.tipping import turn_orders
 
