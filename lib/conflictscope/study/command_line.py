@@ -526,7 +526,7 @@ def import_(
     With --tables: turn a file of the published ConflictScope release into tables, as a study has them.
     """
     from conflictscope.exchange import import_scenarios
-    from conflictscope.exchange.formats import recognise
+    from conflictscope.exchange.data_sets import recognise
     from conflictscope.scenarios import load_value_set
     from conflictscope.study.transfer import account_of, draw_per_pair, import_tables, read_labels, start_study
 
