@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from conflictscope.elicit.message_faults import FAULT_WORDS, find_message_fault, holds_tag
-from conflictscope.elicit.opening_messages import named_value
+from conflictscope.elicit.simulated_user import named_value
 from conflictscope.exchange.gathering import (
     Form,
     Imported,

@@ -7,8 +7,7 @@
 - ``writing``: second step, full scenarios; or scenarios without outlines, the paper's ablations
 - ``translation``: scenarios of one study in a second language, audited by translating them back
 - ``from_file``: scenarios that exist already, and what they lack, added by the author
-- ``checks``: the six checks, what became of each scenario, and which action a judge sees as A
-- ``domains``: which part of life each scenario is from
+- ``checks``: the six checks, what became of each scenario, its part of life, which action a judge sees as A
 """
 
 import lazy_loader

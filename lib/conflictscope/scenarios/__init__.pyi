@@ -1,11 +1,11 @@
 from .checks import (
     action_shown_first as action_shown_first,
     apply_filter as apply_filter,
+    assign_domains as assign_domains,
     check_scenarios as check_scenarios,
     filter_funnel as filter_funnel,
 )
 from .dedupe import drop_repeats_over_all as drop_repeats_over_all, mark_duplicates as mark_duplicates
-from .domains import assign_domains as assign_domains
 from .from_file import (
     complete_scenarios as complete_scenarios,
     missing_fields as missing_fields,
