@@ -12,10 +12,9 @@ from conflictscope.elicit.simulated_user import LeaningMessage, OpeningMessage
 from conflictscope.models.requests import response_format
 from conflictscope.prompts import render
 from conflictscope.scenarios.checks import CheckResult, ValueGuidedResult
-from conflictscope.scenarios.outlines import Outlines
+from conflictscope.scenarios.generation import Outlines, Scenario
 from conflictscope.scenarios.tenets import Tenets
 from conflictscope.scenarios.translation import Translated
-from conflictscope.scenarios.writing import Scenario
 from conflictscope.simulated.transport import complete
 from conflictscope.tables import SEVERITIES, STRUCTURES
 

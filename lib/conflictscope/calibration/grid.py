@@ -25,8 +25,7 @@ from conflictscope.calibration.generator import (
     strengths_of_shares,
     true_strengths,
 )
-from conflictscope.calibration.studies import simulate_choices
-from conflictscope.calibration.truths import true_steering
+from conflictscope.calibration.studies import simulate_choices, true_steering
 from conflictscope.measure.bootstrap import Settings
 from conflictscope.measure.comparisons import compare_groups
 from conflictscope.measure.declining import count_refusals
@@ -36,8 +35,7 @@ from conflictscope.measure.raters import agreement_between_raters
 from conflictscope.measure.rates import flip_rate, position_effect
 from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import correct_steering, steering_effects
-from conflictscope.measure.support import check_support
-from conflictscope.measure.tipping import value_orders
+from conflictscope.measure.support import check_support, value_orders
 from conflictscope.scenarios.value_sets import balanced_pairs
 from conflictscope.simulated import Respondent
 

@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.calibration.replications import ALL_VALUES
+from conflictscope.calibration.recovery import ALL_VALUES
 from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, use_style

@@ -30,8 +30,7 @@ The rooms, in the order in which they build on one another:
 - ``raters``: what judges and people made of conversations and checks, and how far they agree
 - ``several_judges``: one verdict of several judges, traits of each (item response), favour for their own family
 - ``judge_errors``: which readings of judges and filters are likely wrong, how many are, strengths without these errors
-- ``tipping``: what misread and missing answers could do to an order
-- ``support``: which order a ranking can stand for, by named checks
+- ``support``: which order a ranking can stand for, by named checks; what misread and missing answers could do to it
 - ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
 - ``steering``: steering effect, placebo, leakage; which choices moved
@@ -123,8 +122,7 @@ from conflictscope.measure.several_judges import (
 )
 from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import correct_steering, moved_choices, steering_effects
-from conflictscope.measure.support import check_support
-from conflictscope.measure.tipping import missing_curve, value_orders
+from conflictscope.measure.support import check_support, missing_curve, value_orders
 
 __all__ = [
     "JudgeErrors",

@@ -100,7 +100,7 @@ def tenets(
     """
     import asyncio
 
-    from conflictscope.study.specification import describe_calls, write_tenets
+    from conflictscope.study.starting import describe_calls, write_tenets
 
     place = out or Path("params/value_sets") / f"{file.stem}.yaml"
     _say(describe_calls(file, author, models))
@@ -447,7 +447,7 @@ def translate(run_folder: Path, language: str, author: str, judge: str, out: Pat
     """Make a study of another one's kept scenarios in a second language, audited by translating them back."""
     import asyncio
 
-    from conflictscope.study.translating import describe_translation, translate_study
+    from conflictscope.study.starting import describe_translation, translate_study
 
     _say(describe_translation(run_folder, author, judge))
     if only_price:
