@@ -60,7 +60,7 @@ from conflictscope.figures.rankings import (
 )
 from conflictscope.figures.shift import draw_shift, plot_shift
 from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, save_figure, use_style
-from conflictscope.value_colors import value_colors
+from conflictscope.shown import value_colors
 
 __all__ = [
     "COLUMN_WIDTH",

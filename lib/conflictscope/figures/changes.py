@@ -20,7 +20,7 @@ from conflictscope.figures.heatmaps import draw_cells
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import CONDITION_MARKS, GREY, Mark, use_style
 from conflictscope.measure.published import PUBLISHED_SOURCE, PUBLISHED_STEERING_EFFECT
-from conflictscope.value_colors import value_colors
+from conflictscope.shown import value_colors
 
 _CHANGE = ["change", "change_low", "change_high"]
 _PER_VALUE = 0.2  # inches

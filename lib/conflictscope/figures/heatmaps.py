@@ -21,7 +21,7 @@ from seaborn.utils import relative_luminance
 from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, FULL_WIDTH, use_style
-from conflictscope.value_colors import value_colors
+from conflictscope.shown import value_colors
 
 COLORS = "PuOr"  # diverging, safe for the colour-blind; the bars say the direction if colours are gone
 _COLUMNS = ["choices", "rate", "rate_low", "rate_high"]

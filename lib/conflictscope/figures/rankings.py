@@ -23,7 +23,7 @@ from matplotlib.patches import Patch
 from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, PALE, Mark, cycle_colors, use_style
-from conflictscope.value_colors import value_colors
+from conflictscope.shown import value_colors
 
 _PER_ROW = 0.22  # inches a value
 _COLUMNS = ["strength", "strength_low", "strength_high", "tie_group", "identified"]

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import CONDITION_MARKS, GREY, use_style
-from conflictscope.value_colors import value_colors
+from conflictscope.shown import value_colors
 
 _COLUMNS = ["expressed", "revealed", "shift", "shift_low", "shift_high", "shifted", "problem"]
 _ROOM = 0.35  # log-odds beyond the marks at either end of the axis

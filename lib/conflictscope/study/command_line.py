@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from conflictscope.files import in_words
-from conflictscope.shown_text import for_terminal
+from conflictscope.shown import for_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

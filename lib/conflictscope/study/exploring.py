@@ -15,8 +15,8 @@ import pandas as pd
 from conflictscope import elicit, measure
 from conflictscope.browse.archive import SHOWN_TABLES, Archive, open_archive
 from conflictscope.browse.cases import Case
-from conflictscope.browse.disagreements import says_and_does
 from conflictscope.browse.labels import read_labels
+from conflictscope.browse.selection import says_and_does
 from conflictscope.elicit.system_prompts import Arms
 from conflictscope.files import did_you_mean
 from conflictscope.measure import Settings
