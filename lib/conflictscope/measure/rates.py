@@ -24,7 +24,7 @@ ALL = "all"
 _TEMPLATE = ["structure", "severity"]
 _PAIR = ["value_1", "value_2"]
 OTHER_TERMS = ("shown first", "acting", "acting × strong", "acting × means")
-_NEEDED = ["structure", "severity", "acting_value", "action_shown_first", "action"]
+_NEEDED = [*_TEMPLATE, "acting_value", "action_shown_first", "action"]
 
 
 def preference_rates(choices: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:

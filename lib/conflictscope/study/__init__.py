@@ -8,7 +8,7 @@
 - ``provenance``: what each table is made from, which are stale, the manifest
 - ``running``: one run at a time; whether one is going on, and how far it is
 - ``runner``: the notebooks in order, to an orderly end
-- ``several``, ``cluster``: several studies at once, on this machine or on a Dask cluster
+- ``several``: several studies at once, on this machine or on a Dask cluster
 - ``bundle``: a study in one file, which becomes tables and figures again
 - ``comparing``: what other studies left; data sets of others and studies of ours, asked of the same models
 - ``findings``: what a study has found, in three lines

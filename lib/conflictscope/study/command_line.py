@@ -188,8 +188,8 @@ def _run_on_cluster(
     studies: "Sequence[Job]", only: tuple[str, ...], scheduler: str, *, batch: bool, again: bool
 ) -> int:
     """Run studies on a Dask cluster, and print what was found by those that went well."""
-    from conflictscope.study.cluster import run_on_cluster
     from conflictscope.study.runner import choose_notebooks
+    from conflictscope.study.several import run_on_cluster
 
     parameters = [_validated(study.file, study.settings, None) for study in studies]
     notebooks = [choose_notebooks(one, only) for one in parameters]
