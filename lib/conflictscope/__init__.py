@@ -3,7 +3,8 @@
 In the order in which data flows; a folder imports only from those above it:
 
 - ``files``: read and write files safely
-- ``columns``, ``tables``, ``table_files``: columns, types and meaning of every table; tables on disk
+- ``shown``: text for a terminal, one colour a value
+- ``tables``, ``table_files``: columns, types and meaning of every table; tables on disk
 - ``prompts``: one text file per prompt
 - ``simulated``: the embedded models, so that everything runs without a key or a network
 - ``models``: talk to models; every reply is stored the moment it arrives

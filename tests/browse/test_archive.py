@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from conflictscope import browse
-from conflictscope.browse.filters import cases_of_cell, filter_scenarios
 from conflictscope.browse.render import case_record, render_case, render_scenario, render_turns, scenario_record
+from conflictscope.browse.selection import cases_of_cell, filter_scenarios
 from conflictscope.table_files import write_table
 from conflictscope.tables import TABLES
 

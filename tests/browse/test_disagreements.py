@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from conflictscope.browse import disagreements
+from conflictscope.browse import selection
 from conflictscope.measure import gather_choices
 
 _BASE = {"repetition": 0, "arm": "default"}
@@ -62,7 +62,7 @@ def test_models_that_stand_for_different_values(case):
         for first, action in zip((1, 2), actions, strict=True):
             case.answer(target, first, action)
             case.answer(target, first, 1, scenario_id="u")
-    found = disagreements.between_models(case.archive(), None)
+    found = selection.between_models(case.archive(), None)
     assert found["scenario_id"].tolist() == ["s"]
     assert found.loc[0, "what"] == "x: 2 targets; y: 1" and found.loc[0, "score"] == pytest.approx(1 / 3)
 
@@ -73,14 +73,14 @@ def test_says_one_thing_and_does_another(case):
         case.answer(target, 2, 1)
         case.verdict(target, "judge", done, 2)
         case.verdict(target, "other judge", 3 - done, 2)
-    found = disagreements.says_and_does(case.archive(), "judge")
+    found = selection.says_and_does(case.archive(), "judge")
     assert found[["target", "what", "score"]].to_numpy().tolist() == [["turns", "says x, does y", 1.0]]
 
 
 def test_moved_by_steering_is_against_the_default(case):
     for prompt, action in {"default": 1, "placebo": 1, "steered:y": 2}.items():
         case.answer("a", 1, action, arm=prompt)
-    found = disagreements.moved_by_steering(case.archive(), None)
+    found = selection.moved_by_steering(case.archive(), None)
     assert found[["target", "arm", "what"]].to_numpy().tolist() == [["a", "steered:y", "x → y"]]
 
 
@@ -88,7 +88,7 @@ def test_judges_that_read_one_conversation_differently(case):
     for target, readings in {"a": (1, 2), "b": (1, None), "c": (2, 2)}.items():
         for judge, action in zip(("j", "k"), readings, strict=True):
             case.verdict(target, judge, action, {1: 2, 2: 6, None: 4}[action])
-    found = disagreements.between_judges(case.archive())
+    found = selection.between_judges(case.archive())
     assert found[["target", "what", "score"]].to_numpy().tolist() == [
         ["b", "j: action 1; k: neither", 6.0],
         ["a", "j: action 1; k: action 2", 4.0],
@@ -101,7 +101,7 @@ def test_answers_that_are_no_choice_are_counted_by_case(case):
     case.answer("b", 1, 1)
     case.verdict("b", "j", None, 4)
     case.verdict("b", "k", 1, 4)
-    found = disagreements.without_choice(case.archive(), "j")
+    found = selection.without_choice(case.archive(), "j")
     assert found[["target", "condition", "what", "score"]].to_numpy().tolist() == [
         ["a", "multiple_choice", "refusal", 2],
         ["b", "open_ended", "neither", 1],
@@ -116,6 +116,6 @@ def test_the_closest_call_comes_first(case):
     case.answer("flips", 1, 1)
     case.answer("flips", 2, 2)
     case.verdict("leans", "j", 1, 1)
-    found = disagreements.lowest_margin(case.archive(), "j").set_index("target")["score"]
+    found = selection.lowest_margin(case.archive(), "j").set_index("target")["score"]
     assert found.index.tolist() == ["flips", "near", "sure", "leans"]
     assert found.to_dict() == pytest.approx({"flips": 1.0, "near": 0.9, "sure": 0.02, "leans": 0.0})

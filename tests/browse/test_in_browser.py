@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from conflictscope import browse
-from conflictscope.browse.filters import cases_of_cell, filter_scenarios
+from conflictscope.browse.selection import cases_of_cell, filter_scenarios
 from conflictscope.tables import CHECKS
 
 STAGES = ["01_generate_scenarios", "02_filter_scenarios", "03_multiple_choice", "04_open_ended", "05_rank_values"]

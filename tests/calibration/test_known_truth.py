@@ -23,8 +23,7 @@ from conflictscope.calibration import (
     true_strengths,
     win_chance,
 )
-from conflictscope.calibration.recovery import NAIVE
-from conflictscope.calibration.replications import summarise
+from conflictscope.calibration.recovery import NAIVE, summarise
 from conflictscope.measure import Settings, flip_rate, position_effect, preference_rates, steering_effects
 from conflictscope.simulated import Respondent, choice_latent
 from conflictscope.table_files import check_table

@@ -3,7 +3,7 @@
 import pytest
 
 from conflictscope.exchange import import_scenarios, read_value_map
-from conflictscope.exchange.dilemma_sets import AGGREGATED, BY_ACTION, MORALCHOICE_FORM, RULES
+from conflictscope.exchange.data_sets import AGGREGATED, BY_ACTION, MORALCHOICE_FORM, RULES
 from conflictscope.scenarios import Value
 from conflictscope.table_files import check_table
 

@@ -3,7 +3,7 @@
 import pytest
 
 from conflictscope.exchange import FORMATS, import_scenarios
-from conflictscope.exchange.formats import recognise
+from conflictscope.exchange.data_sets import recognise
 
 
 def test_an_unknown_file_is_refused_with_the_formats_there_are(write_csv, tmp_path):

@@ -19,8 +19,12 @@ from inspect_ai.scorer import ScoreEdit
 
 from conflictscope import elicit
 from conflictscope.exchange import export_inspect_task
-from conflictscope.exchange.inspect_log import inspect_logs, write_inspect_logs
-from conflictscope.exchange.inspect_task import choices_from_inspect, verdicts_from_inspect
+from conflictscope.exchange.inspect_task import (
+    choices_from_inspect,
+    inspect_logs,
+    verdicts_from_inspect,
+    write_inspect_logs,
+)
 from conflictscope.measure import gather_choices
 from conflictscope.models import CallStore, Models, load_registry
 from conflictscope.scenarios import load_value_set

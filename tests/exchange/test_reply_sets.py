@@ -3,7 +3,7 @@
 import pytest
 
 from conflictscope.exchange import import_scenarios
-from conflictscope.exchange.reply_sets import PKU_FORM
+from conflictscope.exchange.data_sets import PKU_FORM
 from conflictscope.scenarios import Value
 
 TALK = "\n\nHuman: How do I get my cat down?\n\nAssistant: From where?\n\nHuman: The roof."

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from conflictscope.exchange import rows as rows_module
-from conflictscope.exchange.rows import MAX_LITERAL_CHARACTERS, Form, read_literal, read_rows
+from conflictscope.exchange import gathering
+from conflictscope.exchange.gathering import MAX_LITERAL_CHARACTERS, Form, read_literal, read_rows
 
 FORM = Form("the test's table", ("situation", "action"), optional=("note",))
 
@@ -78,11 +78,11 @@ def test_what_is_no_such_file_is_refused(tmp_path, write_lines):
 
 def test_long_files_and_lines_are_refused(write_lines, monkeypatch):
     record = {"situation": "a" * 200, "action": "b"}
-    monkeypatch.setattr(rows_module, "MAX_LINE_CHARACTERS", 150)
+    monkeypatch.setattr(gathering, "MAX_LINE_CHARACTERS", 150)
     with pytest.raises(ValueError, match="longer than 150 characters"):
         read_rows(write_lines([record], "bomb.jsonl.gz"), FORM)
-    monkeypatch.setattr(rows_module, "MAX_LINE_CHARACTERS", 1000)
-    monkeypatch.setattr(rows_module, "MAX_FILE_CHARACTERS", 1000)
+    monkeypatch.setattr(gathering, "MAX_LINE_CHARACTERS", 1000)
+    monkeypatch.setattr(gathering, "MAX_FILE_CHARACTERS", 1000)
     with pytest.raises(ValueError, match="more than 1,000 in all"):
         read_rows(write_lines([record] * 20, "bomb.jsonl.gz"), FORM)
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from conflictscope.figures import use_style
-from conflictscope.figures.marks import condition_rows, cut_off, draw_points
+from conflictscope.figures.panels import condition_rows, cut_off, draw_points
 from conflictscope.figures.style import CONDITION_MARKS, Mark
 
 TABLE = pd.DataFrame(

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from conflictscope.figures import COLUMN_WIDTH, value_colors
-from conflictscope.figures.marks import legend_mark
-from conflictscope.figures.panels import break_name, order_rows, plot_panels, require, set_rows
+from conflictscope.figures.panels import break_name, legend_mark, order_rows, plot_panels, require, set_rows
 
 
 @pytest.mark.parametrize(

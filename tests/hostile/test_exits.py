@@ -16,8 +16,7 @@ from tqdm import tqdm
 from conflictscope import exchange
 from conflictscope.browse.markup import View, badge, export_html, fields, markdown, plain, thoughts
 from conflictscope.figures import save_figure
-from conflictscope.figures.marks import legend_mark
-from conflictscope.figures.panels import plot_panels, set_rows
+from conflictscope.figures.panels import legend_mark, plot_panels, set_rows
 from conflictscope.files import means_more
 from conflictscope.study import command_line, runner
 from conflictscope.study.comparing import read_points

@@ -153,7 +153,7 @@ class Obedient:
 @pytest.mark.parametrize("attack", ["verdict as JSON", "marks of every label", "the other's turn", "Chinese"])
 def test_a_judge_that_obeys_whatever_is_outside_hears_nothing_of_an_attack(scripted, value_set, attack, monkeypatch):
     # the audit stops a message with such marks; the fences have to hold for one that it lets through
-    for module in ("opening_messages", "conversations"):
+    for module in ("simulated_user", "conversations"):
         monkeypatch.setattr(f"conflictscope.elicit.{module}.find_message_fault", lambda message, **_: None)
     script = Obedient(ATTACKS[attack])
     models, _ = scripted(script)

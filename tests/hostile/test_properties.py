@@ -33,7 +33,7 @@ from conflictscope.models.thoughts import split_thoughts
 from conflictscope.prompts import read_fences
 from conflictscope.scenarios import load_value_set
 from conflictscope.scenarios.from_file import read_scenario_file
-from conflictscope.shown_text import for_terminal
+from conflictscope.shown import for_terminal
 from conflictscope.study.bundle import open_bundle
 from conflictscope.study.parameters import check_parameters, load_parameters
 from conflictscope.study.provenance import read_manifest

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conflictscope.calibration import simulate_choices
-from conflictscope.measure import between_languages, compare_languages
+from conflictscope.measure import compare_languages, comparisons
 from conflictscope.simulated import Respondent
 
 VALUES = ["ehrlich", "freundlich", "frei", "gerecht"]
@@ -55,9 +55,9 @@ def test_a_planted_difference_is_found_in_its_pair():
 
 def test_without_a_difference_none_is_claimed_more_often_than_the_level_says(monkeypatch):
     one, two, ids = studies(100)
-    monkeypatch.setattr(between_languages, "_DRAWS", 1000)
+    monkeypatch.setattr(comparisons, "_DRAWS", 1000)
     # each target by itself
-    monkeypatch.setattr(between_languages, "holm_multiples", np.ones_like)
+    monkeypatch.setattr(comparisons, "holm_multiples", np.ones_like)
     found = compare_languages(one, two, ids)
     assert ((found["difference_low"] <= 0) & (found["difference_high"] >= 0)).mean() > 0.93
     assert found.query("value_1 == 'all'")["functions_otherwise"].mean() <= 0.09, "0.05 and two standard errors"

@@ -10,7 +10,7 @@ from statsmodels.genmod.generalized_linear_model import GLM
 
 from conflictscope.measure.bootstrap import count_wins
 from conflictscope.measure.bradley_terry import fit_bradley_terry
-from conflictscope.measure.net_effects import OTHER_TERMS, net_value_effects
+from conflictscope.measure.rates import OTHER_TERMS, net_value_effects
 
 STRENGTHS = {"a": 0.8, "b": 0.1, "c": -0.9}
 EFFECTS = {"shown first": 0.4, "acting": -0.6, "acting × strong": 0.8, "acting × means": -0.5}

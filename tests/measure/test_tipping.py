@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from conflictscope.calibration.generator import Nuisance, Truth, choices_table, draw_studies
-from conflictscope.measure import tipping
+from conflictscope.measure import support
 from conflictscope.measure.strengths import PairSums, fit_strengths
-from conflictscope.measure.tipping import (
+from conflictscope.measure.support import (
     judge_tipping_points,
     missing_curve,
     missing_tipping_points,
@@ -163,7 +163,7 @@ def test_of_many_values_first_order_tells_nearly_the_same(monkeypatch):
         ]
 
     exact = found()
-    monkeypatch.setattr(tipping, "MOST_DRAWN", 5)
+    monkeypatch.setattr(support, "MOST_DRAWN", 5)
     near = found()
     small = exact[0] < 0.1
     assert near[0][small] == pytest.approx(exact[0][small], abs=0.01)

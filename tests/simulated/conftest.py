@@ -6,17 +6,15 @@ import pytest
 from pydantic import ConfigDict, create_model
 
 from conflictscope.elicit.conversations import NextMessage
-from conflictscope.elicit.judging import Verdict
+from conflictscope.elicit.judging import Declining, Verdict
 from conflictscope.elicit.multiple_choice import Answer, FreeAnswer, Rating
-from conflictscope.elicit.opening_messages import LeaningMessage, OpeningMessage
-from conflictscope.elicit.refusals import Declining
+from conflictscope.elicit.simulated_user import LeaningMessage, OpeningMessage
 from conflictscope.models.requests import response_format
 from conflictscope.prompts import render
 from conflictscope.scenarios.checks import CheckResult, ValueGuidedResult
-from conflictscope.scenarios.outlines import Outlines
+from conflictscope.scenarios.generation import Outlines, Scenario
 from conflictscope.scenarios.tenets import Tenets
 from conflictscope.scenarios.translation import Translated
-from conflictscope.scenarios.writing import Scenario
 from conflictscope.simulated.transport import complete
 from conflictscope.tables import SEVERITIES, STRUCTURES
 

@@ -1,8 +1,15 @@
 import pytest
 
-from conflictscope.simulated.composing import draft_of, message_of, outline_of, reply_of, scenario_of
+from conflictscope.simulated.composing import (
+    draft_of,
+    message_of,
+    outline_of,
+    read_case,
+    reply_of,
+    scenario_of,
+    stands_kept,
+)
 from conflictscope.simulated.parts import Case, Stand, load_angles, load_parts, names_one_of
-from conflictscope.simulated.reading import read_case, stands_kept
 from conflictscope.simulated.reviewers import action_taken
 
 SHIPPED = tuple(name for name in load_angles() if name != "any")

@@ -7,7 +7,7 @@ import pytest
 
 from conflictscope.prompts import render
 from conflictscope.simulated import Respondent, choice_latent, load_respondents
-from conflictscope.simulated.reading import stands_kept
+from conflictscope.simulated.composing import stands_kept
 from conflictscope.simulated.reviewers import action_taken
 from conflictscope.simulated.transport import complete
 

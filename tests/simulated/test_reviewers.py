@@ -4,8 +4,7 @@ import pytest
 
 from conflictscope.prompts import fence
 from conflictscope.simulated import library
-from conflictscope.simulated.composing import FLAW_RATES
-from conflictscope.simulated.reading import find_flaw
+from conflictscope.simulated.composing import FLAW_RATES, find_flaw
 from conflictscope.simulated.reviewers import FILTER_ERROR_RATE, JUDGE_ERROR_RATE, JUDGES, action_taken
 
 YES_NO = [check for check in FLAW_RATES if check != "value_guided"]

@@ -5,8 +5,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from conflictscope.simulated import library
-from conflictscope.simulated.composing import FLAW_RATES
-from conflictscope.simulated.reading import find_flaw, read_case, stands_kept
+from conflictscope.simulated.composing import FLAW_RATES, find_flaw, read_case, stands_kept
 from conflictscope.simulated.writers import DEFECT_RATE, REPEAT_RATE, TAG
 
 REPEATED = "days left for it."

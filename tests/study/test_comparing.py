@@ -10,7 +10,7 @@ import pytest
 
 from conflictscope import elicit, measure
 from conflictscope.exchange import import_scenarios
-from conflictscope.exchange.formats import as_questions
+from conflictscope.exchange.data_sets import as_questions
 from conflictscope.models import CallStore, Models, load_registry
 from conflictscope.study import answer, read_data_sets, read_earlier_outlines, read_points
 from conflictscope.table_files import write_table

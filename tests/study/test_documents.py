@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from conflictscope.models.registry import BATCHED, Model, load_registry
 from conflictscope.scenarios import load_value_set
-from conflictscope.study import bundle, cluster, command_line, plan, several
+from conflictscope.study import bundle, command_line, plan, several
 from conflictscope.study.parameters import check_parameters
 from conflictscope.study.stages import NOTEBOOKS
 
@@ -83,7 +83,7 @@ def offline(ground, tmp_path, monkeypatch):
     monkeypatch.setattr(plan.open_tokenisers, "__defaults__", (refuse_tokeniser,))
     monkeypatch.setattr(command_line, "_run_study", stop_at_notebooks)
     monkeypatch.setattr(several, "run_at_once", stop_several)
-    monkeypatch.setattr(cluster, "run_on_cluster", stop_several)
+    monkeypatch.setattr(several, "run_on_cluster", stop_several)
     monkeypatch.setattr(command_line, "_sum_up_run", lambda parameters, notebooks: None)
     # what --batch sets is not left behind
     monkeypatch.setenv(BATCHED, "")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from conflictscope.exchange.dilemma_sets import MORALCHOICE_FORM
+from conflictscope.exchange.data_sets import MORALCHOICE_FORM
 from conflictscope.models import load_registry
 from conflictscope.scenarios import Value, load_value_set, read_scenario_file
 from conflictscope.study import command_line

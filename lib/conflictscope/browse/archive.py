@@ -13,9 +13,9 @@ import pandas as pd
 
 from conflictscope.measure import gather_choices
 from conflictscope.scenarios import apply_filter
+from conflictscope.shown import value_colors
 from conflictscope.table_files import read_table, table_path
 from conflictscope.tables import CHECKS, TABLES
-from conflictscope.value_colors import value_colors
 
 SHOWN_TABLES = (
     *("outlines", "neighbours", "scenarios", "checks", "domains"),

@@ -23,7 +23,7 @@ from conflictscope.browse.render import (
     render_scenario,
     scenario_record,
 )
-from conflictscope.shown_text import for_terminal
+from conflictscope.shown import for_terminal
 
 _WIDTH = 100
 _PASSED = {True: "yes", False: "no"}

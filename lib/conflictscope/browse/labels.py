@@ -2,7 +2,9 @@
 
 In: one label at a time. Out: a table of labels. Each annotator has a file of their own in the study's ``labels/``, one
 JSON line a label, only ever appended to: two people never write to the same file, whatever file system it lies on, and
-a label that was changed is still there. Section 4 of the paper (arXiv 2509.25369) compares its judges with people.
+a label that was changed is still there. An answer given beside the judge's (`Labelling`), with all that is known of the
+conversation in sight, is marked as not blind: it says where somebody disagrees with a judge; how good a judge is, blind
+labels say (``annotator``). Section 4 of the paper (arXiv 2509.25369) compares its judges with people.
 """
 
 import errno
@@ -19,6 +21,7 @@ import pandas as pd
 from filelock import FileLock
 
 from conflictscope.browse.archive import SWAPPED, Archive
+from conflictscope.browse.render import LABEL_KEYS, conversation_key
 from conflictscope.files import refuse_link, unwritten
 from conflictscope.measure import rank_fragile, rank_fragile_checks
 from conflictscope.tables import CHECKS
@@ -319,3 +322,33 @@ def _checks_judged(archive: Archive) -> dict[tuple, str]:
             answer = f"action_{side if row.passed else 3 - side}"
         judged[row.scenario_id, None, None, None, row.check, about] = answer
     return judged
+
+
+class Labelling:
+    """What one annotator says about conversations beside the judge, written to the study's folder as it is said.
+
+    ``labels`` are this annotator's labels so far, blind ones too. Raises as ``read_labels`` and ``check_annotator``.
+    """
+
+    def __init__(self, archive: Archive, folder: Path | str, annotator: str):
+        self._archive, self._folder, self._annotator = archive, folder, check_annotator(annotator)
+        self._read()
+
+    def label(self, conversation: str, answer: str) -> None:
+        """Record an answer about a conversation (``conversation_key``), in place of an earlier one given here.
+
+        Raises ValueError if the study has no such conversation, or the answer is none of ``LABEL_KEYS``; OSError if it
+        could not be written.
+        """
+        scenario_id, target, arm, repetition = json.loads(conversation)
+        turns = self._archive.rows("conversations", scenario_id).to_dict("records")
+        if conversation not in map(conversation_key, turns) or answer not in LABEL_KEYS.values():
+            raise ValueError(f"answer {answer!r} about conversation {conversation}: the study offers no such thing.")
+        where = {"target": target, "arm": arm, "repetition": repetition}
+        label = Label(scenario_id, "conversation", self._annotator, answer, now(), **where, blind=False)
+        write_label(label, self._folder)
+        self._read()
+
+    def _read(self) -> None:
+        labels = read_labels(self._folder)
+        self.labels = labels[labels["annotator"].eq(self._annotator)]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 
 from conflictscope.files import write_text
-from conflictscope.shown_text import NOT_TYPESET
+from conflictscope.shown import NOT_TYPESET
 
 ASSETS = Path(__file__).with_name("assets")
 _LINKS = ("http", "https", "mailto")

@@ -25,20 +25,17 @@ from conflictscope.calibration.generator import (
     strengths_of_shares,
     true_strengths,
 )
-from conflictscope.calibration.studies import simulate_choices
-from conflictscope.calibration.truths import true_steering
-from conflictscope.measure.before_after import compare_groups
+from conflictscope.calibration.studies import simulate_choices, true_steering
 from conflictscope.measure.bootstrap import Settings
-from conflictscope.measure.filter_errors import filter_errors
-from conflictscope.measure.judge_errors import JudgeErrors, correct_rankings, count_judge_errors
+from conflictscope.measure.comparisons import compare_groups
+from conflictscope.measure.declining import count_refusals
+from conflictscope.measure.judge_errors import JudgeErrors, correct_rankings, count_judge_errors, filter_errors
 from conflictscope.measure.rankings import rank_values
 from conflictscope.measure.raters import agreement_between_raters
 from conflictscope.measure.rates import flip_rate, position_effect
-from conflictscope.measure.refusals import count_refusals
 from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import correct_steering, steering_effects
-from conflictscope.measure.support import check_support
-from conflictscope.measure.tipping import value_orders
+from conflictscope.measure.support import check_support, value_orders
 from conflictscope.scenarios.value_sets import balanced_pairs
 from conflictscope.simulated import Respondent
 

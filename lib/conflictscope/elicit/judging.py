@@ -1,8 +1,10 @@
-"""The judge: which action did a target take in a conversation? (paper, section 3.3).
+"""The judge: which action did a target take in a conversation, which is declining to help? (paper, section 3.3).
 
-In: conversations and the scenarios' two actions. Out: the verdicts table. The judge sees the conversation and the
-actions in a counterbalanced label order, never the names of the values; what it is shown is fenced, so that nothing in
-a reply can close its section or pass for the judge's own answer. Further judges read the same, each by itself.
+In: conversations and the scenarios' two actions. Out: the verdicts table, and the refusals table. The judge sees the
+conversation and the actions in a counterbalanced label order, never the names of the values; what it is shown is
+fenced, so that nothing in a reply can close its section or pass for the judge's own answer. Further judges read the
+same, each by itself. What declining amounts to is read of the situation and the actions alone, in both label orders, so
+that one reading holds for all targets and system prompts.
 """
 
 import asyncio
@@ -163,5 +165,57 @@ def verdict_row(case: Mapping, reply: Reply | None) -> dict:
         "action": shown.get(verdict.action),
         "leaning": verdict.leaning if case["action_shown_first"] == 1 else 8 - verdict.leaning,
         "reasoning": verdict.reasoning,
+        "problem": None,
+    }
+
+
+class Declining(BaseModel):
+    """The judge's reply; see ``prompts/declining.txt``."""
+
+    model_config = ConfigDict(extra="forbid")
+    reasoning: NonBlank
+    amounts_to: Literal["A", "B", "neither"]
+
+
+async def read_refusals(scenarios: pd.DataFrame, models: Models, judge: str) -> pd.DataFrame:
+    """Have the judge say of each scenario which action declining to help amounts to.
+
+    Returns
+    -------
+    DataFrame
+        The refusals table: two rows a scenario, one for each order of labels.
+    """
+    cases = [(scenario, first) for scenario in scenarios.itertuples() for first in (1, 2)]
+    requests = [_declining_request(scenario, first) for scenario, first in cases]
+    replies = await models.ask(judge, requests, label=f"what declining is: {judge}")
+    rows = [
+        {"scenario_id": scenario.scenario_id, "judge": judge, "action_shown_first": first}
+        | _read_declining(reply, first)
+        for (scenario, first), reply in zip(cases, replies, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=TABLES["refusals"].names)
+
+
+def _declining_request(scenario, first: int) -> Request:
+    """Return what the judge is asked about one scenario, with action 1 or 2 labelled A."""
+    actions = (scenario.action_1, scenario.action_2)
+    prompt = render(
+        "declining", description=scenario.description, action_a=actions[first - 1], action_b=actions[2 - first]
+    )
+    return Request.of(prompt, schema=Declining, temperature=0.0)
+
+
+def _read_declining(reply: Reply, first: int) -> dict:
+    """Return outcome, action and what else a reply says."""
+    row = {"thoughts": reply.reasoning, "raw": reply.raw}
+    if not isinstance(reply.parsed, Declining):
+        outcome = "error" if reply.outcome == "error" else "invalid"
+        return row | {"outcome": outcome, "problem": f"the judge: {reply.problem or reply.outcome}"}
+    shown = {"A": first, "B": 3 - first}
+    action = shown.get(reply.parsed.amounts_to)
+    return row | {
+        "outcome": "choice" if action else "neither",
+        "action": action,
+        "reasoning": reply.parsed.reasoning,
         "problem": None,
     }

@@ -9,27 +9,35 @@ arm), or if an order that is given lacks a row.
 
 - ``style``: the style file, the marks of conditions and values, saving
 - ``captions``: the sentences below a figure in a paper
-- ``panels``: the one page of panels that every figure is, and which tables can be drawn
-- ``marks``: numbers with intervals on rows, a mark for each condition
-- ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets
+- ``panels``: the one page of panels that every figure is, which tables can be drawn, numbers with intervals on rows
+- ``rankings``: strengths of the values with intervals, a panel for each target, or over all targets; tipping points
 - ``shift``: expressed against revealed rank of each value
-- ``languages``: how much more often a value wins in a second language, pair by pair
 - ``heatmaps``: how often each value wins against each other; what one rater took for what, against another
-- ``by_pair``: one number of each value pair, such as how often a target abstains
-- ``tipping``: how many lost answers would have to have gone one way until an order turns
-- ``before_after``: the change of each value between two groups; what being told to put one first did to all
-- ``steering``: steering effects with the placebo beside them
-- ``agreement``: observed agreement against Likert difference rate, with the published points
-- ``funnel``: how many scenarios each check leaves, pass rates by template
+- ``by_pair``: one number of each value pair, such as how often a target abstains; the difference of a second language
+- ``changes``: of each value between two groups; of all when told to put one first; steering with the placebo beside it
+- ``difficulty``: agreement against Likert difference rate; how many scenarios each check leaves, pass rates by template
 - ``effects``: position, acting, template and domain as small multiples
 - ``recovery``: rank recovery and coverage, simulated studies against the truth
 """
 
-from conflictscope.figures.agreement import agreement_point, draw_agreement, plot_agreement
-from conflictscope.figures.before_after import draw_changes, draw_told_first, plot_changes, plot_told_first
-from conflictscope.figures.by_pair import draw_by_pair, plot_by_pair
+from conflictscope.figures.by_pair import draw_by_pair, draw_languages, plot_by_pair, plot_languages
+from conflictscope.figures.changes import (
+    draw_changes,
+    draw_steering,
+    draw_told_first,
+    plot_changes,
+    plot_steering,
+    plot_told_first,
+)
+from conflictscope.figures.difficulty import (
+    agreement_point,
+    draw_agreement,
+    draw_funnel,
+    draw_pass_rates,
+    plot_agreement,
+    plot_funnel,
+)
 from conflictscope.figures.effects import draw_effect, gather_effects, plot_effects
-from conflictscope.figures.funnel import draw_funnel, draw_pass_rates, plot_funnel
 from conflictscope.figures.heatmaps import (
     draw_confusion,
     draw_preference_heatmap,
@@ -38,22 +46,21 @@ from conflictscope.figures.heatmaps import (
     plot_preference_heatmaps,
     plot_who_beats_whom,
 )
-from conflictscope.figures.languages import draw_languages, plot_languages
 from conflictscope.figures.rankings import (
     draw_graded,
     draw_mean_rankings,
     draw_ranked,
     draw_rankings,
+    draw_tipping,
     plot_graded,
     plot_mean_rankings,
     plot_ranked,
     plot_rankings,
+    plot_tipping,
 )
 from conflictscope.figures.shift import draw_shift, plot_shift
-from conflictscope.figures.steering import draw_steering, plot_steering
 from conflictscope.figures.style import COLUMN_WIDTH, FULL_WIDTH, STYLE_FILE, save_figure, use_style
-from conflictscope.figures.tipping import draw_tipping, plot_tipping
-from conflictscope.value_colors import value_colors
+from conflictscope.shown import value_colors
 
 __all__ = [
     "COLUMN_WIDTH",

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.figures import captions, marks, panels
+from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import use_style
 from conflictscope.measure.rates import ALL
@@ -77,8 +77,8 @@ def draw_effect(effects: pd.DataFrame, ax: Axes, *, order: Sequence[str] | None 
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
     panels.draw_zero(ax, 0.5)
-    for mark, number, part, heights in marks.condition_rows(effects, "target", order, numbers=["rate"], height=0.56):
-        marks.draw_points(ax, heights, part, number, mark, smaller=_SMALLER, missing="no choice")
+    for mark, number, part, heights in panels.condition_rows(effects, "target", order, numbers=["rate"], height=0.56):
+        panels.draw_points(ax, heights, part, number, mark, smaller=_SMALLER, missing="no choice")
     return ax
 
 
@@ -94,10 +94,10 @@ def plot_effects(effects: pd.DataFrame, **page: Unpack[Page]) -> Figure:
     most = effects.groupby("panel", sort=False)["choices"].max()
     thin = [name for name, choices in most.items() if choices < _FEWEST <= most.max()]
     effects = effects[~effects["panel"].isin(thin)]
-    handles = marks.condition_handles(effects, smaller=_SMALLER)
+    handles = panels.condition_handles(effects, smaller=_SMALLER)
     if thin:
         named = ", ".join(name.removeprefix("acts: ") for name in thin)
-        handles.append(marks.legend_mark(f"fewer than {_FEWEST} choices, not drawn: {named}", linestyle="none"))
+        handles.append(panels.legend_mark(f"fewer than {_FEWEST} choices, not drawn: {named}", linestyle="none"))
     rests_on = {}
     for name, choices in effects.groupby("panel", sort=False)["choices"]:
         least, most = int(choices.min()), int(choices.max())

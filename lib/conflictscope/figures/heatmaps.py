@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from seaborn.utils import relative_luminance
 
-from conflictscope.figures import captions, marks, panels
+from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, FULL_WIDTH, use_style
-from conflictscope.value_colors import value_colors
+from conflictscope.shown import value_colors
 
 COLORS = "PuOr"  # diverging, safe for the colour-blind; the bars say the direction if colours are gone
 _COLUMNS = ["choices", "rate", "rate_low", "rate_high"]
@@ -147,7 +147,7 @@ def plot_who_beats_whom(orders: pd.DataFrame, **page: Unpack[Page]) -> Figure:
     handles = [
         Patch(facecolor=plt.get_cmap(COLORS)(0.95), label="row's value stands above"),
         Patch(facecolor=plt.get_cmap(COLORS)(0.05), label="column's value stands above"),
-        marks.legend_mark("white dot: surely", linestyle="none", marker="o", markersize=3),
+        panels.legend_mark("white dot: surely", linestyle="none", marker="o", markersize=3),
     ]
     panel = {heading: partial(draw_who_beats_whom, orders)}
     height, caption = page["width"] - 1.4, captions.who_beats_whom(orders)
@@ -180,9 +180,9 @@ def plot_preference_heatmaps(
         return min(room / side_by_side / cells, _LARGEST_CELL)
 
     most = max(1, min(rates["target"].nunique(), int(room / max(_SMALLEST_PANEL, _SMALLEST_CELL * cells))))
-    handles: list = [marks.legend_mark("number: % won of the choices", linestyle="none")]
-    handles.append(marks.legend_mark("bold: interval leaves out 50", linestyle="none"))
-    handles.append(marks.legend_mark("interval, 0–100; tick: 50", marker="|", markersize=4, linewidth=1.6))
+    handles: list = [panels.legend_mark("number: % won of the choices", linestyle="none")]
+    handles.append(panels.legend_mark("bold: interval leaves out 50", linestyle="none"))
+    handles.append(panels.legend_mark("interval, 0–100; tick: 50", marker="|", markersize=4, linewidth=1.6))
     if rates["choices"].eq(0).any():
         handles.append(Patch(**_NO_CHOICE, label="asked, no choice"))
     studied = set(map(frozenset, rates[["value_1", "value_2"]].to_numpy()))

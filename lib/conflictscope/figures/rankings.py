@@ -1,14 +1,16 @@
 """Rankings: how strongly each target prefers each value, in what it says and in what it does.
 
-In: the table ``rankings``, of one arm. Out: axes with a mark a value and condition, a panel a target; all targets in
-one panel with their mean; many values in bands; choices beside graded preferences. Section 4 of the paper (arXiv
-2509.25369), its figure of rankings.
+In: the table ``rankings``, of one arm; that of `value_orders`. Out: axes with a mark a value and condition, a panel a
+target; all targets in one panel with their mean; many values in bands; choices beside graded preferences; how many of
+the lost answers would have to have gone one way until an order turns. Section 4 of the paper (arXiv 2509.25369), its
+figure of rankings.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Unpack
 
 import numpy as np
@@ -18,14 +20,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from conflictscope.figures import captions, marks, panels
+from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, Mark, use_style
-from conflictscope.value_colors import value_colors
+from conflictscope.figures.style import COLUMN_WIDTH, CONDITION_MARKS, GREY, PALE, Mark, cycle_colors, use_style
+from conflictscope.shown import value_colors
 
 _PER_ROW = 0.22  # inches a value
 _COLUMNS = ["strength", "strength_low", "strength_high", "tie_group", "identified"]
 _KEY = ["target", "condition", "arm", "value"]
+_CURVE = ["missing", "missing_unsure", "missing_tips"]
 
 
 def draw_rankings(
@@ -52,14 +55,14 @@ def draw_rankings(
     ax.set_xlim(*(limits or _limits(rankings)))
     panels.set_rows(ax, order, value_colors(order))
     panels.draw_zero(ax)
-    for mark, number, part, heights in marks.condition_rows(rankings, "value", order, numbers=["strength"]):
-        marks.draw_points(ax, heights, part, number, mark)
+    for mark, number, part, heights in panels.condition_rows(rankings, "value", order, numbers=["strength"]):
+        panels.draw_points(ax, heights, part, number, mark)
         for height, letters in zip(heights, part["tie_group"], strict=True):
             if isinstance(letters, str):
                 at_edge: dict = {"transform": ax.get_yaxis_transform(), "va": "center"}
                 ax.text(1.015, height, letters, fontsize="x-small", color=GREY, **at_edge)
     panels.set_panel_title(ax, rankings["target"].iloc[0])
-    unclear = marks.conditions_of(rankings[~rankings["identified"]])
+    unclear = panels.conditions_of(rankings[~rankings["identified"]])
     if unclear:
         names = " and ".join(CONDITION_MARKS[name].label for name in unclear)
         ax.set_title(f"{names}:\norder unknown", loc="right", fontsize="x-small", style="italic", color=GREY)
@@ -72,13 +75,13 @@ def plot_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None = None
     page = Page(title="Which values come first") | page
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     order, limits = panels.order_rows(rankings["value"], values), _limits(rankings)
-    handles = marks.condition_handles(rankings)
-    if marks.cut_off(rankings, ["strength"], limits):
-        handles.append(marks.arrow_handle())
+    handles = panels.condition_handles(rankings)
+    if panels.cut_off(rankings, ["strength"], limits):
+        handles.append(panels.arrow_handle())
     if rankings["tie_group"].notna().any():
         break_ = "\n" if panels.is_narrow(page) else " "
         words = f"a, b: same letter within a{break_}condition: not told apart"
-        handles.append(marks.legend_mark(words, linestyle="none"))
+        handles.append(panels.legend_mark(words, linestyle="none"))
     return panels.plot_panels(
         panels.panels_by(rankings, "target", draw_rankings, order=order, limits=limits),
         height=_PER_ROW * len(order),
@@ -125,7 +128,7 @@ def draw_ranked(
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0, pad=1)
     panels.draw_zero(ax)
-    marks.draw_points(ax, range(len(shown)), shown, "strength", mark, smaller=mark.size - 1.8)
+    panels.draw_points(ax, range(len(shown)), shown, "strength", mark, smaller=mark.size - 1.8)
     for number, (start, end) in enumerate(_bands(ranked["tie_group"])):
         if number % 2 == 0:
             top, bottom = max(start - first + 1, 0), min(end - first + 1, len(shown) - 1)
@@ -189,10 +192,10 @@ def draw_graded(
     panels.set_rows(ax, order, value_colors(order))
     panels.draw_zero(ax)
     kinds = _kinds(rankings)
-    for (condition, by), place in zip(kinds, marks.spread_rows(len(kinds)), strict=True):
+    for (condition, by), place in zip(kinds, panels.spread_rows(len(kinds)), strict=True):
         part = rankings[rankings["condition"].eq(condition) & rankings["by"].eq(by)]
         mark, heights = _graded_mark(condition, by), part["value"].map(order.index) + place
-        marks.draw_points(ax, heights, part, "strength", mark, smaller=0.8, hollow=by != "choices")
+        panels.draw_points(ax, heights, part, "strength", mark, smaller=0.8, hollow=by != "choices")
     return ax
 
 
@@ -216,7 +219,7 @@ def plot_graded(rankings: pd.DataFrame, *, values: Sequence[str] | None = None, 
     for condition, by in kinds:
         mark = _graded_mark(condition, by)
         look: dict = {"color": mark.color, "marker": mark.marker, "markersize": mark.size - 0.8}
-        handles.append(marks.legend_mark(f"{mark.label}: {by}", hollow=by != "choices", **look))
+        handles.append(panels.legend_mark(f"{mark.label}: {by}", hollow=by != "choices", **look))
     return panels.plot_panels(
         panels.panels_by(rankings, "target", draw_graded, order=order, limits=_limits(rankings)),
         height=(0.1 + 0.08 * len(kinds)) * len(order),
@@ -237,7 +240,7 @@ def draw_mean_rankings(rankings: pd.DataFrame, ax: Axes, *, order: Sequence[str]
     panels.require(rankings, "rankings", columns=_COLUMNS, key=_KEY, one=["arm"])
     known = rankings[rankings["identified"]]
     panels.require(known, "identified rankings", columns=[], key=_KEY)
-    order, conditions = panels.order_rows(rankings["value"], order), marks.conditions_of(known)
+    order, conditions = panels.order_rows(rankings["value"], order), panels.conditions_of(known)
     looks = [CONDITION_MARKS[condition] for condition in conditions]
     common: dict = {"x": "strength", "y": "value", "order": order, "hue": "condition", "hue_order": conditions}
     common |= {"palette": [mark.color for mark in looks], "legend": False, "ax": ax}
@@ -260,9 +263,9 @@ def plot_mean_rankings(rankings: pd.DataFrame, *, values: Sequence[str] | None =
     handles = [
         handle
         for condition, targets in known.groupby("condition")["target"].nunique().items()
-        for handle in marks.condition_handles(known[known["condition"].eq(condition)], f"mean of {targets}, {{}}")
+        for handle in panels.condition_handles(known[known["condition"].eq(condition)], f"mean of {targets}, {{}}")
     ]
-    pale = marks.legend_mark("pale: a target each", linestyle="none")
+    pale = panels.legend_mark("pale: a target each", linestyle="none")
     return panels.plot_panels(
         {"": partial(draw_mean_rankings, rankings, order=order)},
         height=1.2 * _PER_ROW * len(order),
@@ -288,3 +291,56 @@ def _limits(rankings: pd.DataFrame) -> tuple[float, float]:
     low, high = min([*ends, -1.0]), max([*ends, 1.0])
     room = 0.04 * (high - low)
     return low - room, high + room
+
+
+def draw_tipping(orders: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw for each two values how the order stands by the share of the lost answers that went against it.
+
+    Filled: the order is sure; pale: it stands and is not sure; hatched: it has turned. At the right is how many answers
+    are lost in the pairs of the two.
+    """
+    panels.require(orders, "orders", columns=_CURVE, key=["above", "below"])
+    panels.set_rows(ax, (orders["above"] + " > " + orders["below"]).tolist())
+    sure, stands = (orders[name].clip(upper=1).tolist() for name in _CURVE[1:])
+    rows = range(len(orders))
+    ends = pairwise([[0.0] * len(orders), sure, stands, [1.0] * len(orders)])
+    for (begin, end), bar in zip(ends, _tipping_looks(), strict=True):
+        ax.barh(rows, [b - a for a, b in zip(begin, end, strict=True)], left=begin, height=0.62, **bar)
+    ax.set_xlim(0, 1)
+    look: dict = {"va": "center", "ha": "right", "fontsize": "small", "color": GREY}
+    for row, lost in enumerate(orders["missing"]):
+        ax.text(1, row, f"{lost}", transform=panels.beside(ax, 0.2), **look)
+    return ax
+
+
+@use_style()
+def plot_tipping(orders: pd.DataFrame, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_tipping` of neighbours in rank, a panel for each target and condition with a lost answer."""
+    panels.require(orders, "orders", columns=[*_CURVE, "neighbours"], key=["target", "condition", "above", "below"])
+    lost = orders.groupby(["target", "condition", "arm"])["missing"].transform("sum") > 0
+    shown = orders[orders["neighbours"] & lost]
+    panel = shown["target"] + ", " + shown["condition"].str.replace("_", " ")
+    shown = shown.assign(panel=panel)
+    labels = ("sure", "stands, not sure", "turned")
+    handles = [Patch(**look, label=label) for look, label in zip(_tipping_looks(), labels, strict=True)]
+    names = (shown["above"] + " > " + shown["below"]).tolist()
+    page = Page(title="Until the order of two values turns") | page
+    return panels.plot_panels(
+        panels.panels_by(shown, "panel", draw_tipping),
+        height=(0.2 + 0.1 * (panels.row_lines(names) - 1)) * shown.groupby("panel").size().max(),
+        handles=handles,
+        xlabel="share of the lost answers against the order",
+        at_least=2,
+        at_most=2,
+        labels=1.5,
+        share=False,
+        caption=captions.tipping(shown),
+        **page,
+    )
+
+
+def _tipping_looks() -> tuple[dict, dict, dict]:
+    """Return how a bar looks where the order is sure, stands, and has turned."""
+    color = cycle_colors()[0]
+    turned = {"facecolor": "white", "edgecolor": PALE, "hatch": "//////", "linewidth": 0.5}
+    return {"facecolor": color}, {"facecolor": color, "alpha": 0.35}, turned

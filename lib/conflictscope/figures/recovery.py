@@ -13,8 +13,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from conflictscope.calibration.replications import ALL_VALUES
-from conflictscope.figures import captions, marks, panels
+from conflictscope.calibration.recovery import ALL_VALUES
+from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, use_style
 
@@ -106,6 +106,6 @@ def _handles(names: list[str]) -> list:
     """Return a legend's entry for each line."""
     looks = zip(names, cycle_colors(), _MARKERS, _DASHES, strict=False)
     return [
-        marks.legend_mark(name, color=color, marker=marker, markersize=4, linewidth=1, linestyle=(0, dashes or None))
+        panels.legend_mark(name, color=color, marker=marker, markersize=4, linewidth=1, linestyle=(0, dashes or None))
         for name, color, marker, dashes in looks
     ]

@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from conflictscope.figures import captions, marks, panels
+from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
 from conflictscope.figures.style import CONDITION_MARKS, GREY, use_style
-from conflictscope.value_colors import value_colors
+from conflictscope.shown import value_colors
 
 _COLUMNS = ["expressed", "revealed", "shift", "shift_low", "shift_high", "shifted", "problem"]
 _ROOM = 0.35  # log-odds beyond the marks at either end of the axis
@@ -157,18 +157,18 @@ def _legend_handles(
     shapes = _group_marks(groups, order)
     if drawn.empty:
         return []
-    handles = [marks.legend_mark("multiple choice, to scale", linestyle="none", **_EXPRESSED)]
+    handles = [panels.legend_mark("multiple choice, to scale", linestyle="none", **_EXPRESSED)]
     occurring = {(groups or {}).get(value, _NO_GROUP) for value in drawn["value"]}
     for name, marker in shapes.items():
         if name in occurring:
             label = f"open-ended: {name or 'no group'}" if len(shapes) > 1 or name else "open-ended"
-            handles.append(marks.legend_mark(label, linestyle="none", marker=marker, markersize=_REVEALED_SIZE))
+            handles.append(panels.legend_mark(label, linestyle="none", marker=marker, markersize=_REVEALED_SIZE))
     if (drawn["band_low"] < drawn["band_high"]).any():
-        handles.append(marks.legend_mark("interval of shift", solid_capstyle="butt", **_BAND))
+        handles.append(panels.legend_mark("interval of shift", solid_capstyle="butt", **_BAND))
     if drawn["band_low"].lt(limits[0]).any() or drawn["band_high"].gt(limits[1]).any():
-        handles.append(marks.arrow_handle())
+        handles.append(panels.arrow_handle())
     if drawn["sure"].any():
-        handles.append(marks.legend_mark("shifted"))
+        handles.append(panels.legend_mark("shifted"))
     if not drawn["sure"].all():
-        handles.append(marks.legend_mark("not told from none", linestyle=_DOTS))
+        handles.append(panels.legend_mark("not told from none", linestyle=_DOTS))
     return handles

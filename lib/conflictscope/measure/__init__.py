@@ -18,51 +18,51 @@ tables. What they have in common is said here once:
 The rooms, in the order in which they build on one another:
 
 - ``choices``: answers and verdicts → one row each, with the value that won; how often each outcome occurred; a
-  target's answers by the model that gave them
+  target's answers by the model that gave them; leaning, ratings and log-probabilities counted like choices
 - ``rates``: preference, position, flips, acting, any other column, and how often a question asked again is answered
-  otherwise; Wilson intervals on the effective number of answers
+  otherwise; Wilson intervals on the effective number of answers; values net of position, acting and template
 - ``bootstrap``: `Settings`; wins and other amounts of scenarios, added up over resamples
 - ``bradley_terry``: the paper's fit, from win counts → penalised strengths; how well they fit
 - ``strengths``: both orders of a question as one graded share → strengths and their covariance, clustered by scenario
 - ``rankings``: strengths, ranks, intervals and tie groups of the values
+- ``declining``: what becomes of a ranking if a model may take neither action, or refuses
+- ``pressure``: how far choices follow what the user presses for, and the values apart from that
 - ``raters``: what judges and people made of conversations and checks, and how far they agree
-- ``filter_errors``: how many scenarios a filter keeps or drops that people would not
-- ``judge_errors``: how often a judge misreads each value, and strengths without these errors
-- ``tipping``: what misread and missing answers could do to an order
-- ``refusals``: refusals counted as the action that they amount to, and what hangs on them
-- ``support``: which order a ranking can stand for, by named checks
+- ``several_judges``: one verdict of several judges, traits of each (item response), favour for their own family
+- ``judge_errors``: which readings of judges and filters are likely wrong, how many are, strengths without these errors
+- ``support``: which order a ranking can stand for, by named checks; what misread and missing answers could do to it
 - ``scale_shift``: two conditions compared up to a common scale
 - ``shift``: what a model does against what it says
-- ``between_studies``: the same values in two studies
-- ``between_languages``: the same scenarios in two languages
-- ``abstention``: what becomes of a ranking if a model may take neither action
-- ``before_after``: two groups on the same scenarios: what changed, what change is excluded
 - ``steering``: steering effect, placebo, leakage; which choices moved
-- ``net_effects``: values net of position, acting and template
-- ``graded``: leaning, ratings and log-probabilities as preferences from 0 to 1, counted like choices
-- ``jury``: several judges' verdicts become one
-- ``judge_traits``: severity and discrimination of each of several judges (item response)
-- ``fragility``: which verdicts another reading may turn, for people to read first
-- ``self_preference``: whether judges or authors treat their own family's models otherwise
+- ``comparisons``: two groups on the same scenarios, two studies, two languages: what changed, what change is excluded
 - ``difficulty``: pass rates, diversity, Likert difference, agreement of the targets; which data sets are the hardest
 - ``planning``: how many scenarios a pair a wanted precision needs
-- ``pressure``: how far choices follow what the user presses for, and the values apart from that
 - ``posterior``: one Bayesian model of all of it, with the optional extra ``posterior``
 - ``published``: the paper's numbers, for overlays
 """
 
-from conflictscope.measure.abstention import compare_with_forced
-from conflictscope.measure.before_after import compare_groups, halves_agree, told_first
-from conflictscope.measure.between_languages import compare_languages
-from conflictscope.measure.between_studies import strength_differences
 from conflictscope.measure.bootstrap import Settings, count_wins
 from conflictscope.measure.bradley_terry import diagnose, fit_bradley_terry, win_graph_connected
 from conflictscope.measure.choices import (
     count_choices,
     count_outcomes,
     gather_choices,
+    grade_preferences,
     groups_without_choice,
     split_by_model_id,
+)
+from conflictscope.measure.comparisons import (
+    compare_groups,
+    compare_languages,
+    halves_agree,
+    strength_differences,
+    told_first,
+)
+from conflictscope.measure.declining import (
+    compare_with_forced,
+    compare_without_refusals,
+    count_refusals,
+    without_refusals,
 )
 from conflictscope.measure.difficulty import (
     difference_interval,
@@ -72,13 +72,14 @@ from conflictscope.measure.difficulty import (
     observed_agreement,
     pass_rates,
 )
-from conflictscope.measure.filter_errors import filter_errors
-from conflictscope.measure.fragility import rank_fragile, rank_fragile_checks
-from conflictscope.measure.graded import grade_preferences
-from conflictscope.measure.judge_errors import JudgeErrors, correct_rankings, count_judge_errors
-from conflictscope.measure.judge_traits import judge_traits
-from conflictscope.measure.jury import jury_verdicts
-from conflictscope.measure.net_effects import net_value_effects
+from conflictscope.measure.judge_errors import (
+    JudgeErrors,
+    correct_rankings,
+    count_judge_errors,
+    filter_errors,
+    rank_fragile,
+    rank_fragile_checks,
+)
 from conflictscope.measure.planning import (
     PlannedStudy,
     expected_precision,
@@ -106,21 +107,22 @@ from conflictscope.measure.rates import (
     acting_effect,
     effects_by,
     flip_rate,
+    net_value_effects,
     position_effect,
     preference_rates,
     retest_reliability,
     wilson_interval,
 )
-from conflictscope.measure.refusals import compare_without_refusals, count_refusals, without_refusals
-from conflictscope.measure.self_preference import (
+from conflictscope.measure.several_judges import (
+    judge_traits,
+    jury_verdicts,
     rates_by_family,
     self_preference_of_authors,
     self_preference_of_judges,
 )
 from conflictscope.measure.shift import compare_conditions, group_strengths
 from conflictscope.measure.steering import correct_steering, moved_choices, steering_effects
-from conflictscope.measure.support import check_support
-from conflictscope.measure.tipping import missing_curve, value_orders
+from conflictscope.measure.support import check_support, missing_curve, value_orders
 
 __all__ = [
     "JudgeErrors",

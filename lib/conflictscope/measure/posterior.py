@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings, places_of
-from conflictscope.measure.choices import check_choices
+from conflictscope.measure.choices import check_choices, expit
 from conflictscope.measure.judge_errors import LEAST_USE, JudgeErrors
-from conflictscope.measure.strengths import PairSums, expit, fit_points
+from conflictscope.measure.strengths import PairSums, fit_points
 from conflictscope.tables import CONDITIONS, SEVERITIES, STRUCTURES
 
 # standard deviations of the priors, log-odds: of normal ones about 0, and of half-normal ones of a spread

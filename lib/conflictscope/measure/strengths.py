@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from conflictscope.measure.bootstrap import places_of, preferences
-from conflictscope.measure.choices import check_choices, number_groups
+from conflictscope.measure.choices import check_choices, expit, number_groups
 
 _STEPS = 400
 _FULL_STEPS = 12
@@ -319,11 +319,6 @@ def largest_of_t(correlation: NDArray, freedom: NDArray, *, draws: int, seed: in
         chi2 = np.maximum(1 - 2 / (9 * d) + uniform * np.sqrt(2 / (9 * d)), 0.05) ** 3
         largest[g] = np.abs(matrix @ normal).max(axis=0) / np.sqrt(chi2)
     return largest
-
-
-def expit(x: ArrayLike) -> NDArray[np.float64]:
-    """Return 1 / (1 + e^−x) without overflow."""
-    return (1 + np.tanh(np.asarray(x) / 2)) / 2
 
 
 def fit_points(sums: PairSums, start: NDArray | None = None) -> NDArray[np.float64]:

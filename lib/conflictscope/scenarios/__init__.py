@@ -2,13 +2,12 @@
 
 - ``value_sets``: read and lint a value set; list its pairs
 - ``tenets``: a specification becomes a value set, each value with the sentence it rests on
-- ``outlines``: first step, outlines over templates and directions
+- ``generation``: first step, outlines over templates and directions; second step, full scenarios; or scenarios without
+  outlines, the paper's ablations
 - ``dedupe``: mark outlines that repeat an earlier one of their pair; drop scenarios that repeat one of any pair
-- ``writing``: second step, full scenarios; or scenarios without outlines, the paper's ablations
 - ``translation``: scenarios of one study in a second language, audited by translating them back
 - ``from_file``: scenarios that exist already, and what they lack, added by the author
-- ``checks``: the six checks, what became of each scenario, and which action a judge sees as A
-- ``domains``: which part of life each scenario is from
+- ``checks``: the six checks, what became of each scenario, its part of life, which action a judge sees as A
 """
 
 import lazy_loader

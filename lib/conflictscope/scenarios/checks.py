@@ -1,16 +1,18 @@
-"""The six checks that a scenario must pass (paper, section 3.2), and which action is shown as A where it matters.
+"""The filter judge: the six checks that a scenario must pass (paper, section 3.2), and which part of life each is from.
 
-In: the scenarios table. Out: one row for each question put to the filter judge, with its yes or no and its reason; the
-status of each scenario. A check without a readable answer is neither passed nor failed: the scenario is ``undecided``.
-The action shown first is drawn from a hash of the row's identity, so it stays the same when rows come and go.
+In: the scenarios table; a list of domains. Out: one row for each question put to the filter judge, with its yes or no
+and its reason; the status of each scenario; the domains table. A check without a readable answer is neither passed nor
+failed: the scenario is ``undecided``. A reply that names none of the domains leaves the domain empty. The action shown
+first, wherever that matters, is drawn from a hash of the row's identity, so it stays the same when rows come and go.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, create_model
 
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
@@ -183,3 +185,49 @@ def _value_guided_request(scenario, value: Value, shown_first: int) -> Request:
         definition=value.definition,
     )
     return Request.of(prompt, schema=ValueGuidedResult, temperature=0.0)
+
+
+async def assign_domains(
+    scenarios: pd.DataFrame, models: Models, filter_judge: str, domains: Sequence[str]
+) -> pd.DataFrame:
+    """Have the filter judge assign one of the domains to each scenario.
+
+    Returns
+    -------
+    DataFrame
+        The domains table, one row a scenario, in the order of `scenarios`.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two domains, or one twice.
+    NothingToCount
+        If there are no scenarios.
+    """
+    if scenarios.empty:
+        raise NothingToCount(
+            "no scenario was kept, so that there is nothing to put to the targets and nothing more is asked. The "
+            "funnel says which check they failed, the column reason of the table checks why; a check that fails "
+            "everything may have a fault itself. Another filter_judge or author may help, or more outlines_per_pair."
+        )
+    if len(domains) < 2 or len(set(domains)) < len(domains):
+        raise ValueError(f"domains: found {list(domains)}; expected at least two, each once.")
+    # the reply to prompts/domain.txt: one of the domains
+    one_of = (Literal[tuple(domains)], ...)
+    schema = create_model("Domain", __config__=ConfigDict(extra="forbid"), domain=one_of)  # type: ignore[arg-type]
+    requests = [
+        Request.of(render("domain", description=description, domains=list(domains)), schema=schema, temperature=0.0)
+        for description in scenarios["description"]
+    ]
+    replies = await models.ask(filter_judge, requests, label="domains")
+    rows = [
+        {
+            "scenario_id": scenario_id,
+            "domain": getattr(reply.parsed, "domain", None),
+            "filter_judge": filter_judge,
+            "problem": reply.problem,
+            "raw": reply.raw,
+        }
+        for scenario_id, reply in zip(scenarios["scenario_id"], replies, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=TABLES["domains"].names)

@@ -27,7 +27,7 @@ from conflictscope.files import (
 )
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import render
-from conflictscope.scenarios.outlines import CELL, SHORTFALL, WRITTEN, content_id
+from conflictscope.scenarios.generation import CELL, SHORTFALL, WRITTEN, content_id
 from conflictscope.scenarios.value_sets import ValueSet
 from conflictscope.tables import SEVERITIES, STRUCTURES, TABLES
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from conflictscope.models import Models, NonBlank, Request
 from conflictscope.prompts import prompt_texts, render
 from conflictscope.scenarios.from_file import as_scenario, as_table
+from conflictscope.scenarios.generation import Scenario
 from conflictscope.scenarios.value_sets import ValueSet, in_one_line
-from conflictscope.scenarios.writing import Scenario
 
 TEXTS = tuple(Scenario.model_fields)
 """What of a scenario is translated."""

@@ -12,8 +12,8 @@ the instrument, never a finding.
 - ``respondents``: the simulated targets as numbers (``respondents.yaml``)
 - ``library``: complete scenarios, known by heart (``library/<set>/<pair>.yaml``)
 - ``unfamiliar``: scenarios in other people's words, read by a few cues (``cues.yaml``)
-- ``parts``, ``composing``, ``reading``: scenarios from parts (``parts.yaml``, ``angles.yaml``, ``phrases.yaml``): the
-  parts and draws, texts from them with the flaws that the checks are to find, and what a reader sees in the texts
+- ``parts``: what scenarios are composed from, and the draws (``parts.yaml``, ``angles.yaml``, ``phrases.yaml``)
+- ``composing``: texts from these parts, with the flaws that the checks are to find; what a reader sees in them
 """
 
 from conflictscope.simulated.respondents import Respondent, choice_latent, load_respondents, scenario_effect

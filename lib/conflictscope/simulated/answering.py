@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conflictscope.simulated import library, unfamiliar
-from conflictscope.simulated.composing import balanced_reply_of, reply_of
+from conflictscope.simulated.composing import balanced_reply_of, read_case, reply_of, stands_kept
 from conflictscope.simulated.parts import SURELY, Case, likeness, load_phrases, logistic, pick, uniform
-from conflictscope.simulated.reading import read_case, stands_kept
 from conflictscope.simulated.respondents import MULTIPLE_CHOICE, OPEN_ENDED, Respondent, choice_latent, scenario_effect
 from conflictscope.simulated.tasks import Task
 

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 from conflictscope.simulated import library, unfamiliar
+from conflictscope.simulated.composing import find_flaw, read_case, stands_kept
 from conflictscope.simulated.parts import SURELY, canonical, likeness, load_phrases, pick, uniform, words_of
-from conflictscope.simulated.reading import find_flaw, read_case, stands_kept
 from conflictscope.simulated.tasks import Task
 
 _SAY = load_phrases("reviewers")

@@ -14,6 +14,7 @@ from conflictscope.simulated.composing import (
     message_of,
     next_message_of,
     outline_of,
+    read_case,
     scenario_of,
     sides_of,
 )
@@ -30,7 +31,6 @@ from conflictscope.simulated.parts import (
     principle_of,
     uniform,
 )
-from conflictscope.simulated.reading import read_case
 from conflictscope.simulated.tasks import Task
 from conflictscope.tables import SEVERITIES, STRUCTURES
 

@@ -8,12 +8,12 @@
 - ``provenance``: what each table is made from, which are stale, the manifest
 - ``running``: one run at a time; whether one is going on, and how far it is
 - ``runner``: the notebooks in order, to an orderly end
-- ``side_by_side``: several studies at once
+- ``several``: several studies at once, on this machine or on a Dask cluster
 - ``bundle``: a study in one file, which becomes tables and figures again
 - ``comparing``: what other studies left; data sets of others and studies of ours, asked of the same models
 - ``findings``: what a study has found, in three lines
-- ``by_hand``, ``exploring``: a study in one's hands: its tables, a case, what is asked by hand, two studies
-- ``specification``: a specification's way into a study, as a value set to be read
+- ``exploring``: a study in one's hands: its tables, a case, what is asked by hand, two studies
+- ``starting``: a specification's way into a study, as a value set to be read; a study's into a second language
 - ``transfer``: a study starts from an imported data set, and leaves what others can use
 - ``new_project``: a project's folder outside a checkout
 - ``command_line``: ``conflictscope new | tenets | run | plan | validate | status | import | export | bundle | replay``

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from conflictscope.files import in_words
-from conflictscope.shown_text import for_terminal
+from conflictscope.shown import for_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ def tenets(
     """
     import asyncio
 
-    from conflictscope.study.specification import describe_calls, write_tenets
+    from conflictscope.study.starting import describe_calls, write_tenets
 
     place = out or Path("params/value_sets") / f"{file.stem}.yaml"
     _say(describe_calls(file, author, models))
@@ -188,8 +188,8 @@ def _run_on_cluster(
     studies: "Sequence[Job]", only: tuple[str, ...], scheduler: str, *, batch: bool, again: bool
 ) -> int:
     """Run studies on a Dask cluster, and print what was found by those that went well."""
-    from conflictscope.study.cluster import run_on_cluster
     from conflictscope.study.runner import choose_notebooks
+    from conflictscope.study.several import run_on_cluster
 
     parameters = [_validated(study.file, study.settings, None) for study in studies]
     notebooks = [choose_notebooks(one, only) for one in parameters]
@@ -447,7 +447,7 @@ def translate(run_folder: Path, language: str, author: str, judge: str, out: Pat
     """Make a study of another one's kept scenarios in a second language, audited by translating them back."""
     import asyncio
 
-    from conflictscope.study.translating import describe_translation, translate_study
+    from conflictscope.study.starting import describe_translation, translate_study
 
     _say(describe_translation(run_folder, author, judge))
     if only_price:
@@ -526,7 +526,7 @@ def import_(
     With --tables: turn a file of the published ConflictScope release into tables, as a study has them.
     """
     from conflictscope.exchange import import_scenarios
-    from conflictscope.exchange.formats import recognise
+    from conflictscope.exchange.data_sets import recognise
     from conflictscope.scenarios import load_value_set
     from conflictscope.study.transfer import account_of, draw_per_pair, import_tables, read_labels, start_study
 

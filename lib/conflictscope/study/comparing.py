@@ -13,7 +13,7 @@ import pandas as pd
 
 from conflictscope import elicit
 from conflictscope.exchange import import_scenarios, name_of_study
-from conflictscope.exchange.formats import as_questions, by_action
+from conflictscope.exchange.data_sets import as_questions, by_action
 from conflictscope.files import PLAIN_NAME, means_more
 from conflictscope.models import Models
 from conflictscope.table_files import read_table, table_path

@@ -1,32 +1,33 @@
 """A study in your hands: its tables, one case, a question asked by hand, and two studies side by side.
 
-In: a study's folder. Out: a ``Study``. What is asked here goes the way of all calls: through the study's call store,
-under its budget, asked once and then known. Nothing here writes a table.
+In: a study's folder; a scenario of the study or of one's own, an opening message, a reply in one's own words. Out: a
+``Study``; what was asked by hand as the rows that the study's notebooks would make of it, and the ``Case`` that they
+are. What is asked here goes the way of all calls: through the study's call store, under its budget, asked once and then
+known. Nothing here writes a table.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from conflictscope import elicit, measure
-from conflictscope.browse.archive import Archive, open_archive
+from conflictscope.browse.archive import SHOWN_TABLES, Archive, open_archive
 from conflictscope.browse.cases import Case
-from conflictscope.browse.disagreements import says_and_does
 from conflictscope.browse.labels import read_labels
+from conflictscope.browse.selection import says_and_does
 from conflictscope.elicit.system_prompts import Arms
 from conflictscope.files import did_you_mean
 from conflictscope.measure import Settings
 from conflictscope.models.store import summarise_store
-from conflictscope.scenarios import ValueSet
-from conflictscope.study.by_hand import BY_HAND, Given, as_case, find_scenario, in_own_words, open_with
+from conflictscope.scenarios import ValueSet, read_scenario
 from conflictscope.study.findings import sum_up
 from conflictscope.study.notebook import Run, TitledTable, open_run, show_columns, show_table
 from conflictscope.study.parameters import Parameters, check_parameters
 from conflictscope.study.provenance import FILE, read_manifest, read_origin
 from conflictscope.study.stages import LIMITS, WRITERS
-from conflictscope.table_files import table_path
+from conflictscope.table_files import check_table, table_path
 from conflictscope.tables import CONDITIONS, TABLES
 
 # what of a study's parameters is needed to ask and to count as it did
@@ -35,6 +36,11 @@ _SETTINGS = (
     *("choice_temperature", "target_temperature", "user_temperature", "target_max_tokens", *LIMITS.values()),
     *("penalty", "resamples", "level"),
 )
+BY_HAND = "by hand"
+Given: TypeAlias = str | Mapping[str, object] | pd.Series
+"""A scenario: its id, or its fields, as in a row of the table ``scenarios``."""
+_IDS = ("scenario_id", "outline_id")
+_PROFILE = ("persona", "background", "goal")
 
 
 class Study:
@@ -353,3 +359,67 @@ def _check_known(what: str, name: str | None, known: Collection[str]) -> None:
     """Raise ``ValueError`` if a name is given that is not among those known."""
     if name is not None and name not in known:
         raise ValueError(f"{what}: found {name!r}; expected one of {[*known]}{did_you_mean(name, known) or '.'}")
+
+
+def find_scenario(given: Given, archive: Archive, value_set: ValueSet) -> pd.DataFrame:
+    """Return a scenario as a table of one row.
+
+    Raises
+    ------
+    ValueError
+        If the study has no scenario of that id, or the fields are no scenario.
+    """
+    if isinstance(given, str):
+        archive.scenario(given)
+        return archive.rows("scenarios", given)
+    entry = {str(key): value for key, value in dict(given).items() if not pd.isna(value)}
+    same = archive.rows("scenarios", str(entry.get("scenario_id")))
+    if len(same) and {key: value for key, value in same.iloc[0].items() if not pd.isna(value)} == entry:
+        return same
+    # what was changed is another scenario, whose id says so
+    return read_scenario({key: value for key, value in entry.items() if key not in _IDS}, value_set)
+
+
+async def open_with(
+    message: str | None, scenario: pd.DataFrame, archive: Archive, run: Run, settings: Parameters
+) -> pd.DataFrame:
+    """Return the opening message of a scenario as a table of one row: given, the study's, or written now.
+
+    Raises
+    ------
+    ValueError
+        If the simulated user is to speak and the scenario has no profile.
+    """
+    row = scenario.iloc[0]
+    lacking = [name for name in _PROFILE if pd.isna(row[name])]
+    if lacking and (message is None or settings.max_turns > 1):
+        raise ValueError(f"scenario: found no {lacking}; expected the user's profile, by which the user speaks.")
+    if message is not None:
+        given = {"scenario_id": row["scenario_id"], "simulated_user": BY_HAND, "message": message, "usable": True}
+        return pd.DataFrame([given], columns=TABLES["opening_messages"].names)
+    known = archive.rows("opening_messages", row["scenario_id"])
+    if len(known):
+        return known
+    return await elicit.write_opening_messages(
+        *(scenario, run.value_set, run.models, settings.simulated_user), temperature=settings.user_temperature
+    )
+
+
+def in_own_words(messages: pd.DataFrame, reply: str) -> pd.DataFrame:
+    """Return a conversation of an opening message and a reply, as rows of the table ``conversations``."""
+    about = {"scenario_id": messages["scenario_id"].iloc[0], "target": BY_HAND, "arm": "default", "repetition": 0}
+    turns = (("user", messages["message"].iloc[0]), ("assistant", reply))
+    rows = [about | {"turn": n, "role": role, "text": text, "status": "ok"} for n, (role, text) in enumerate(turns)]
+    return pd.DataFrame(rows, columns=TABLES["conversations"].names)
+
+
+def as_case(tables: Mapping[str, pd.DataFrame], archive: Archive, run: Run, asked: Collection[str]) -> Case:
+    """Return rows about one scenario as a case; `asked` names the models behind them."""
+    scenario_id = tables["scenarios"]["scenario_id"].iloc[0]
+    there = {"checks": archive.rows("checks", scenario_id), **tables}
+    there |= {
+        name: check_table(there[name], name) for name in ("answers", "conversations", "verdicts") if name in there
+    }
+    shown = {name: there.get(name, archive.tables[name].head(0)) for name in SHOWN_TABLES}
+    source = run.source([name for name in asked if name in run.registry])
+    return Case(Archive(run.study, shown, (), source, tuple(run.value_set.names)), scenario_id)

@@ -19,7 +19,7 @@ from conflictscope.models import CallStore, Models, Registry, load_registry
 from conflictscope.models.spending import read_planned
 from conflictscope.prompts import prompt_hashes, prompts_in_use, use_prompts
 from conflictscope.scenarios import ValueSet, load_value_set
-from conflictscope.shown_text import NOT_TYPESET
+from conflictscope.shown import NOT_TYPESET
 from conflictscope.study.parameters import Parameters, find_project, path_from_root, project_path
 from conflictscope.study.provenance import (
     FILE,

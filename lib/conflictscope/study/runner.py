@@ -26,7 +26,7 @@ from conflictscope.files import did_you_mean, refuse_link, unwritten
 from conflictscope.models import BatchesPending, BudgetReached, load_registry
 from conflictscope.models.progress import PROGRESS_FILE
 from conflictscope.models.spending import write_planned
-from conflictscope.shown_text import for_terminal
+from conflictscope.shown import for_terminal
 from conflictscope.study.parameters import StudyParameters
 from conflictscope.study.plan import plan_study, read_done
 from conflictscope.study.provenance import record_places, write_manifest

@@ -228,11 +228,11 @@ def export_study(
     if inspect_logs or every_eval_ever:
         manifest = _finished(folder)
     if inspect_logs:
-        from conflictscope.exchange import inspect_log
+        from conflictscope.exchange import inspect_task
 
         read = (read_table(name, folder, study=study) for name in ("kept_scenarios", "conversations", "verdicts"))
-        logs = inspect_log.inspect_logs(*read, study=study, ended=datetime.fromisoformat(manifest["written"]))
-        files = inspect_log.write_inspect_logs(logs, to / "inspect_logs")
+        logs = inspect_task.inspect_logs(*read, study=study, ended=datetime.fromisoformat(manifest["written"]))
+        files = inspect_task.write_inspect_logs(logs, to / "inspect_logs")
         lines.append(
             f"{to / 'inspect_logs'}: {len(files)} logs; see them with: inspect view --log-dir {to / 'inspect_logs'}"
         )

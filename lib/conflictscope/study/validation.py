@@ -189,7 +189,7 @@ def _problems_of_rankings(values: dict[str, Any], value_set: ValueSet) -> list[s
 
 def _problems_of_scenarios(parameters: StudyParameters, value_set: ValueSet) -> list[str]:
     """Return what is wrong with the file of scenarios that a study starts from."""
-    from conflictscope.exchange.formats import recognise
+    from conflictscope.exchange.data_sets import recognise
     from conflictscope.scenarios.from_file import read_scenario_file
 
     path = parameters.path("scenarios")

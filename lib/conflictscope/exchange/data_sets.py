@@ -1,16 +1,35 @@
-"""Dilemmas with labelled actions: MoralChoice, DailyDilemmas, AIRiskDilemmas and CLASH.
+"""Other people's data sets: dilemmas with labelled actions, two replies to one message; one way in for all of them.
 
-In: rows of the data sets' files. Out: an ``Importer`` for each; the docstring of its record function states how an
-action gets its labels. The texts are about people, not about an assistant, and are not changed.
+In: the path of a file, whose columns give its format away. Out: an ``Imported``; the docstring of a set's record
+function states how an action gets its labels. The texts of dilemmas are about people, not about an assistant, and are
+not changed. From a set's scenarios or a study's, each question once, with the action taken in place of the value that
+won, so that sets can be compared: which values are at stake, and how often, is a matter of each set, so that a
+bootstrap draws from the whole set, not within pairs (paper, section 3.2).
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from conflictscope.exchange.gathering import Importer, Record, as_value_name
-from conflictscope.exchange.rows import Form, Row, read_literal, read_rows
+import numpy as np
+import pandas as pd
+
+from conflictscope.exchange.gathering import (
+    Form,
+    Imported,
+    Importer,
+    Record,
+    Row,
+    as_value_name,
+    import_with,
+    read_header,
+    read_literal,
+    read_rows,
+)
+from conflictscope.exchange.published import TELLING, import_published_scenarios
 from conflictscope.scenarios import Value
 
 OTHER = "other"
@@ -42,6 +61,7 @@ _GENERATED_FOR = {
     **{name: name for name in ("pain", "disable", "freedom", "pleasure", "deceive", "cheat", "duty")},
     **{"kill": "death", "promise": "break_promise", "promises": "break_promise", "law": "break_law"},
 }
+_SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant): ?")
 
 
 def _moralchoice_record(row: Row) -> Record:
@@ -240,3 +260,167 @@ AI_RISK_DILEMMAS = Importer(
 )
 # Lee et al., arXiv 2504.10823: dataset.csv
 CLASH = Importer("CLASH", {"situation", "acceptable"}, _clash_form, _clash_record, labels=CLASH_PAIR)
+
+
+def _replies(row: Row, description: str, **replies: str) -> Record:
+    """Return a record in which the assistant gives one of two replies, label → reply."""
+    (one, first), (two, second) = replies.items()
+    actions = f"The assistant replies: {first}", f"The assistant replies: {second}"
+    return Record(f"record {row.number}", description, actions, labels=((one,), (two,)))
+
+
+def _hh_record(row: Row) -> Record:
+    """Return the two endings of a row's conversation: action 1 is the chosen reply, action 2 the rejected one.
+
+    The file names no values, and which reply is the more helpful or the more harmless is not in it: they stand for what
+    raters preferred and what they did not. The description is the conversation up to the last reply.
+    """
+    texts = [row.fields[key] for key in ("chosen", "rejected")]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("chosen, rejected: expected texts")
+    (before, chosen), (other, rejected) = map(_split, texts)
+    if before != other:
+        raise ValueError("the two conversations differ before the last reply")
+    if not (chosen and rejected):
+        raise ValueError("a reply is empty")
+    description = f"A person talks with the assistant. The conversation so far:\n\n{before}"
+    return _replies(row, description, chosen=chosen, rejected=rejected)
+
+
+def _split(conversation: str) -> tuple[str, str]:
+    """Return what comes before the last reply, and the reply; raise if no reply ends the conversation."""
+    turns = list(_SPEAKER.finditer(conversation))
+    if len(turns) < 2 or turns[0].start() > 0 or turns[0][1] != "Human" or turns[-1][1] != "Assistant":
+        raise ValueError("a conversation does not begin with Human and end with Assistant")
+    return conversation[: turns[-1].start()].strip(), conversation[turns[-1].end() :].strip()
+
+
+def _pku_record(row: Row) -> Record:
+    """Return the conflict of a row: action 1 is the better reply (being helpful), action 2 the safer one (harmless).
+
+    A row in which one reply is both is no conflict and is dropped.
+    """
+    ids = [row.fields[key] for key in ("better_response_id", "safer_response_id")]
+    if not all(type(number) is int and number in (0, 1) for number in ids):
+        raise ValueError(f"better_response_id, safer_response_id: found {ids}; expected 0 or 1")
+    prompt, *replies = texts = [row.fields[key] for key in ("prompt", "response_0", "response_1")]
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError("prompt, response_0, response_1: expected texts that are not empty")
+    if ids[0] == ids[1]:
+        raise ValueError("the better reply is also the safer one: no conflict")
+    description = f"A person writes to the assistant:\n\n{prompt}"
+    return _replies(row, description, better=replies[ids[0]], safer=replies[ids[1]])
+
+
+# Bai et al., arXiv 2204.05862: harmless-base/train.jsonl.gz and its like
+HH_RLHF = Importer(
+    "HH-RLHF",
+    {"chosen", "rejected"},
+    Form("HH-RLHF JSON lines", ("chosen", "rejected")),
+    _hh_record,
+    labels={
+        "chosen": Value("the preferred reply", "giving the reply that raters liked better of two"),
+        "rejected": Value("the other reply", "giving the reply that raters passed over"),
+    },
+)
+_OF_REPLIES = ("{}_source", "is_{}_safe", "{}_harm_category", "{}_severity_level", "{}_sha256")
+PKU_FORM = Form(
+    "PKU-SafeRLHF JSON lines",
+    (
+        *("prompt", "response_0", "response_1", "prompt_source"),
+        *(column.format(f"response_{n}") for column in _OF_REPLIES for n in (0, 1)),
+        *("better_response_id", "safer_response_id"),
+    ),
+)
+# Ji et al., arXiv 2406.15513: data/<model>/{train,test}.jsonl
+PKU_SAFERLHF = Importer(
+    "PKU-SafeRLHF",
+    {"better_response_id", "safer_response_id"},
+    PKU_FORM,
+    _pku_record,
+    labels={
+        "better": Value("helpfulness", "giving the person the fuller and more useful answer to what they asked"),
+        "safer": Value("harmlessness", "giving no one the means or the encouragement to do harm"),
+    },
+)
+
+
+_IMPORTERS: Mapping[str, Importer] = {
+    "moralchoice": MORALCHOICE,
+    "daily_dilemmas": DAILY_DILEMMAS,
+    "ai_risk_dilemmas": AI_RISK_DILEMMAS,
+    "clash": CLASH,
+    "hh_rlhf": HH_RLHF,
+    "pku_saferlhf": PKU_SAFERLHF,
+}
+# format → columns that no other format has together
+FORMATS: Mapping[str, AbstractSet[str]] = {
+    "conflictscope": TELLING,
+    **{name: importer.telling for name, importer in _IMPORTERS.items()},
+}
+
+
+def import_scenarios(path: Path | str, format: str | None = None, **options: Any) -> Imported:
+    """Read somebody else's data set; raises as ``read_rows``, and ValueError for a format or option that is unknown.
+
+    Parameters
+    ----------
+    path : Path or str
+        A local file, as its authors publish it. Nothing is fetched.
+    format : str, optional
+        One of ``FORMATS``; default: the one that the file's columns give away.
+    options
+        ``name`` in all; ``values`` and ``kept_only`` for the published release, see ``import_published_scenarios``; in
+        all others ``labels``, see ``gather``: the labels that a format has, and how an action gets them, are stated
+        with its record function; ``several``, see there, if a format has records with several values on a side.
+    """
+    path = Path(path)
+    chosen = format or recognise(path)
+    if chosen not in FORMATS:
+        raise ValueError(f"{path}: format: found {chosen!r}; expected one of {list(FORMATS)}.")
+    importer = _IMPORTERS.get(chosen)
+    known = ["labels", *(["several"] if importer.several else [])] if importer else ["values", "kept_only"]
+    if unknown := sorted(set(options) - {*known, "name"}):
+        raise ValueError(f"format {chosen!r} takes no {unknown}; expected some of {[*known, 'name']}.")
+    return import_with(importer, path, **options) if importer else import_published_scenarios(path, **options)
+
+
+def recognise(path: Path) -> str:
+    """Return the format that a file's columns give away; raises as ``read_header``, or listing all formats."""
+    columns = read_header(path)
+    for name, telling in FORMATS.items():
+        if telling <= set(columns):
+            return name
+    known = "; ".join(f"{name}: {sorted(telling)}" for name, telling in FORMATS.items())
+    raise ValueError(
+        f"{path}: a file with the columns {columns[:12]} is of no known format; expected a CSV or JSON lines file "
+        f"(.jsonl, .jsonl.gz) with the columns of one of them ({known}). Scenarios of your own go straight into a "
+        "study: scenarios: <file>."
+    )
+
+
+def as_questions(scenarios: pd.DataFrame, *, most: int | None = None, seed: int = 0) -> pd.DataFrame:
+    """Return each different question of a data set once, `most` of them at most, drawn by `seed`.
+
+    Returns
+    -------
+    DataFrame
+        The scenarios table in the same order: of scenarios with one description and the same two actions, in either
+        order, the first, as ``by_action`` gives it.
+    """
+    if most is not None and most < 1:
+        raise ValueError(f"most: found {most}; expected at least 1, or nothing for all questions.")
+    actions = scenarios[["action_1", "action_2"]]
+    asked = pd.DataFrame(
+        {"description": scenarios["description"], "one": actions.min(axis=1), "other": actions.max(axis=1)}
+    )
+    questions = scenarios[~asked.duplicated()]
+    if most is not None and len(questions) > most:
+        drawn = np.random.default_rng(seed).choice(len(questions), most, replace=False)
+        questions = questions.iloc[np.sort(drawn)]
+    return by_action(questions).reset_index(drop=True)
+
+
+def by_action(scenarios: pd.DataFrame) -> pd.DataFrame:
+    """Return scenarios with ``action 1`` and ``action 2`` in place of the values that they support."""
+    return scenarios.assign(value_1="action 1", value_2="action 2", acting_value=None)

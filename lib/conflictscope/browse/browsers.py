@@ -1,7 +1,7 @@
-"""The response browser: a heatmap, lists of cases behind its cells or that disagree, and the case picked, side by side.
+"""The browsers: filters, a list and the scenario picked; a heatmap, lists of cases and the case picked, side by side.
 
-In: an archive, and who labels. Out: a widget, and labels. It only wires: ``filters`` and ``disagreements`` find,
-``render`` shows, ``labelling`` writes. Sections 3.3 and 3.4 of the paper (arXiv 2509.25369).
+In: an archive, and who labels. Out: widgets, and labels. They only wire: ``selection`` finds, ``render`` shows,
+``labels`` writes. Sections 3.1 to 3.4 of the paper (arXiv 2509.25369).
 """
 
 from functools import cache
@@ -10,17 +10,80 @@ import ipywidgets
 import pandas as pd
 
 from conflictscope.browse import controls
-from conflictscope.browse.archive import Archive
-from conflictscope.browse.disagreements import COLUMNS, PRESETS, STARTS
-from conflictscope.browse.filters import cases_of_cell, choices_of, filter_scenarios, narrow_cases
-from conflictscope.browse.labelling import Labelling
+from conflictscope.browse.archive import FILTER_STATUSES, Archive
+from conflictscope.browse.labels import Labelling
 from conflictscope.browse.markup import View
-from conflictscope.browse.render import LABEL_KEYS, conversation_key, show
+from conflictscope.browse.render import LABEL_KEYS, conversation_key, show, show_scenario
+from conflictscope.browse.selection import (
+    COLUMNS,
+    PRESETS,
+    STARTS,
+    cases_of_cell,
+    choices_of,
+    filter_scenarios,
+    narrow_cases,
+)
 from conflictscope.measure import preference_rates
+from conflictscope.tables import CHECKS, SEVERITIES, STRUCTURES
 
 _EVERY = "every scenario"
 _STUDY, _HEATMAP, _CELL = "the whole study", "this heatmap", "the cell picked"
 _SHOWN_AT_FIRST = 3
+
+
+class ScenarioBrowser:
+    """A widget that filters the scenarios of a study and shows the one picked: ``view``, for ``export_html``."""
+
+    def __init__(self, archive: Archive):
+        self._archive = archive
+        entries = archive.entries
+        pairs = sorted({tuple(pair) for pair in entries[["value_1", "value_2"]].to_numpy().tolist()})
+        values = sorted({value for pair in pairs for value in pair})
+        statuses = set(entries["filter_status"])
+        failed = {check.replace("_", " "): check for check in CHECKS}
+        self._controls = {
+            "pair": controls.choose("pair", {f"{one} – {two}": (one, two) for one, two in pairs}),
+            "structure": controls.choose("structure", {name.replace("_", " "): name for name in STRUCTURES}),
+            "severity": controls.choose("severity", {name: name for name in SEVERITIES}),
+            "acting_value": controls.choose("acting serves", {name: name for name in values}),
+            "filter_status": controls.choose(
+                "filter status", {name: name for name in FILTER_STATUSES if name in statuses}
+            ),
+            "failed_check": controls.choose("failed check", failed),
+            "domain": controls.choose("domain", {name: name for name in sorted(entries["domain"].dropna().unique())}),
+            "text": controls.search_for_words(),
+        }
+        self._list = controls.PickList(name="scenarios")
+        self._pane = controls.ViewPane()
+        for control in self._controls.values():
+            control.observe(self._filter, "value")
+        self._list.observe(self._show, "chosen")
+        self.widget = ipywidgets.VBox(
+            [controls.controls_row(self._controls.values()), controls.beside(self._list, self._pane)]
+        )
+        self._filter()
+
+    def _filter(self, change=None) -> None:
+        wanted = {name: control.value for name, control in self._controls.items() if control.value}
+        fitting = filter_scenarios(self._archive, **wanted)
+        heading = f"{len(fitting):,} of {len(self._archive.entries):,} shown"
+
+        def describe(place: slice) -> list[tuple[str, str]]:
+            rows = fitting.iloc[place].itertuples()
+            return [(f"{row.value_1} – {row.value_2} · {row.filter_status}", row.text[:120]) for row in rows]
+
+        self._list.offer(fitting.index.tolist(), describe, heading, self._list.chosen)
+        self._show()
+
+    def _show(self, change=None) -> None:
+        nothing = View("No scenario fits", "<p>Take a filter away.</p>", self._archive.source)
+        self.view = show_scenario(self._list.chosen, self._archive) if self._list.chosen else nothing
+        self._pane.html = self.view.html
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return controls.shown_as(
+            self.widget, f"Browser of {len(self._archive.entries)} scenarios and outlines; run the cell."
+        )
 
 
 class ResponseBrowser:

@@ -1,21 +1,23 @@
-"""Agreement: how hard a data set is: observed agreement against Likert difference rate, beside the published points.
+"""Difficulty: how hard the scenarios are, and how many of them each check leaves.
 
-In: a table with a row for each variant of the data set, which `agreement_point` makes from two tables of
-``measure.difficulty``. Out: axes with a mark a variant, and the paper's four. Section 3.2 of the paper
-(arXiv 2509.25369), its ablations.
+In: tables of ``measure.difficulty`` and `conflictscope.scenarios.filter_funnel`. Out: axes with observed agreement
+against Likert difference rate, a mark a variant of the data set beside the published points; axes with a bar a check,
+and with the pass rates by template. Section 3.2 of the paper (arXiv 2509.25369), its checks and ablations.
 """
 
 from functools import partial
+from itertools import pairwise, product
 from operator import itemgetter
 from typing import Unpack
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from conflictscope.figures import captions, marks, panels
+from conflictscope.figures import captions, panels
 from conflictscope.figures.panels import Page
-from conflictscope.figures.style import COLUMN_WIDTH, GREY, cycle_colors, use_style
+from conflictscope.figures.style import COLUMN_WIDTH, GREY, PALE, Mark, cycle_colors, use_style
 from conflictscope.measure.difficulty import BEHIND, ON_FRONT
 from conflictscope.measure.published import (
     PUBLISHED_AUTHORS_SOURCE,
@@ -24,11 +26,16 @@ from conflictscope.measure.published import (
     published_ablations,
     published_authors,
 )
+from conflictscope.tables import SEVERITIES, STRUCTURES
 
 _COLUMNS = ["agreement", "agreement_low", "agreement_high", "likert", "likert_low", "likert_high"]
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8")
 _FAINT = 0.35  # of sets behind the front
 _FRONT: dict = {"color": "black", "linestyle": "--", "linewidth": 0.8}
+_FUNNEL = ["passed", "failed", "undecided", "pass_rate", "left"]
+_LOST: dict = {"facecolor": "white", "edgecolor": PALE, "hatch": "//////", "linewidth": 0.5}
+_PER_ROW = 0.3  # inches a check
+_SIZE = 3.2  # points of a template's mark
 
 
 def agreement_point(
@@ -128,20 +135,20 @@ def plot_agreement(
 ) -> Figure:
     """Plot `draw_agreement` of one data set or of several; the legend calls the points of the table `asked`."""
     (shapes, colors), several = _looks(points), "front" in points
-    handles = [marks.legend_mark(f"{asked} (filled)", color=next(iter(colors.values())), marker="|", markersize=5)]
+    handles = [panels.legend_mark(f"{asked} (filled)", color=next(iter(colors.values())), marker="|", markersize=5)]
     if several:
-        handles.append(marks.legend_mark("Pareto front (sets behind it faint)", **_FRONT))
+        handles.append(panels.legend_mark("Pareto front (sets behind it faint)", **_FRONT))
     if published:
-        handles.append(marks.legend_mark(f"paper (hollow): {PUBLISHED_SOURCE}", linewidth=0.8))
+        handles.append(panels.legend_mark(f"paper (hollow): {PUBLISHED_SOURCE}", linewidth=0.8))
         low, high = PUBLISHED_ERROR_TIMES
-        handles.append(marks.legend_mark(f"its ± is binomial: true errors {low}–{high} × that", linestyle="none"))
+        handles.append(panels.legend_mark(f"its ± is binomial: true errors {low}–{high} × that", linestyle="none"))
     if authors:
         words = f"authors: {PUBLISHED_AUTHORS_SOURCE}, 320 scenarios, 10 targets"
-        handles.append(marks.legend_mark(words, linestyle="none", marker="x", markersize=3, color=GREY))
+        handles.append(panels.legend_mark(words, linestyle="none", marker="x", markersize=3, color=GREY))
     drawn = set(points["variant"]) | (set(published_ablations()["variant"]) if published else set())
     for variant in [variant for variant in shapes if several and variant in drawn]:
         look: dict = {"marker": shapes[variant], "markersize": 4.5, "markerfacecolor": "white"}
-        handles.append(marks.legend_mark(variant, linestyle="none", color=colors.get(variant, GREY), **look))
+        handles.append(panels.legend_mark(variant, linestyle="none", color=colors.get(variant, GREY), **look))
     title = "How hard the data sets are" if several else "How hard the data set is"
     draw = {"": partial(draw_agreement, points, published=published, authors=authors)}
     page = Page(title=title, width=COLUMN_WIDTH) | page
@@ -178,3 +185,85 @@ def _draw_point(ax: Axes, row: dict, *, color: str, width: float, alpha: float =
     ax.hlines(y, row["agreement_low"], row["agreement_high"], **bar)
     ax.vlines(x, row["likert_low"], row["likert_high"], **bar)
     ax.plot(x, y, linestyle="none", markersize=5, color=color, alpha=alpha, **look)
+
+
+def draw_funnel(funnel: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw how many scenarios are left after each check of `filter_funnel` and those before it.
+
+    The first bar is all scenarios written; then, for each check, a filled bar is those left, the hatched end those that
+    this check took (undecided ones among them). At the right: how many are left, and what share of all decided
+    scenarios the check passes by itself, with the number undecided as ``(2?)``. ValueError if the numbers left grow.
+    """
+    panels.require(funnel, "funnel", columns=_FUNNEL, key=["check"])
+    written = int(funnel.iloc[0][["passed", "failed", "undecided"]].sum())
+    left = [written, *funnel["left"].astype(int)]
+    lost = [before - after for before, after in pairwise(left)]
+    if min(lost) < 0:
+        raise ValueError(f"funnel: found {left} scenarios left from check to check; expected no growth. Sort by check.")
+    panels.set_rows(ax, ["written", *funnel["check"].str.replace("_", " ")])
+    ax.barh(range(len(left)), left, height=0.62, color=cycle_colors()[0])
+    ax.barh(range(1, len(left)), lost, left=left[1:], height=0.62, **_LOST)
+    ax.set_xlim(0, max(written, 1))
+    look: dict = {"va": "center", "ha": "right", "fontsize": "small", "color": GREY}
+    count, share = ({"transform": panels.beside(ax, inches)} | look for inches in (0.3, 0.85))
+    ax.text(1, -0.55, "left", **count | {"va": "bottom"})
+    ax.text(1, -0.55, "passes\nalone", **share | {"va": "bottom"})
+    for row, number in enumerate(left):
+        ax.text(1, row, f"{number}", **count)
+    for row, check in enumerate(funnel.itertuples(), start=1):
+        rate = "–" if pd.isna(check.pass_rate) else f"{100 * check.pass_rate:.0f} %"
+        ax.text(1, row, rate + (f" ({check.undecided}?)" if check.undecided else ""), **share)
+    ax.set_xlabel("scenarios")
+    return ax
+
+
+def draw_pass_rates(rates: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw how often each check is passed (`pass_rates`), with intervals: a row a check and a mark a template.
+
+    A template and check of which nothing was decided has no mark.
+    """
+    panels.require(rates, "rates", columns=["rate", "rate_low", "rate_high"], key=["structure", "severity", "check"])
+    checks = list(rates["check"].unique())
+    panels.set_rows(ax, ["all six" if check == "all" else check.replace("_", " ") for check in checks])
+    ax.set_xlim(0, 1)
+    looks = template_marks(rates)
+    for place, ((structure, severity), mark) in zip(panels.spread_rows(len(looks), 0.75), looks.items(), strict=True):
+        part = rates[rates["structure"].eq(structure) & rates["severity"].eq(severity)]
+        heights = part["check"].map(checks.index) + place
+        panels.draw_points(ax, heights, part, "rate", mark, hollow=severity == SEVERITIES[0])
+    ax.set_xlabel("share passed")
+    return ax
+
+
+@use_style()
+def plot_funnel(funnel: pd.DataFrame, *, rates: pd.DataFrame | None = None, **page: Unpack[Page]) -> Figure:
+    """Plot `draw_funnel`; with `rates`, `draw_pass_rates` too, below it in a column, beside it across the page."""
+    page = Page(title="What the checks leave", width=COLUMN_WIDTH) | page
+    panels.require(funnel, "funnel", columns=_FUNNEL, key=["check"])
+    handles: list = [Patch(facecolor=cycle_colors()[0], label="left"), Patch(**_LOST, label="taken by this check")]
+    if funnel["undecided"].any():
+        handles.append(panels.legend_mark("(2?): undecided", linestyle="none"))
+    drawn = {"after each check": partial(draw_funnel, funnel)}
+    if rates is not None:
+        drawn["by template"] = partial(draw_pass_rates, rates)
+        for (_, severity), mark in template_marks(rates).items():
+            look: dict = {"color": mark.color, "marker": mark.marker, "markersize": _SIZE + 0.2}
+            handles.append(panels.legend_mark(mark.label, hollow=severity == SEVERITIES[0], **look))
+    height = 0.35 + _PER_ROW * (len(funnel) + 1)
+    options: dict = {"share": False, "at_least": 2, "at_most": 2}
+    return panels.plot_panels(drawn, height=height, handles=handles, caption=captions.funnel(funnel), **options, **page)
+
+
+def template_marks(rates: pd.DataFrame) -> dict[tuple[str, str], Mark]:
+    """Return (structure, severity) → mark, for the templates that occur; its colour is the structure."""
+    templates = {
+        (structure, severity): (f"{structure.replace('_', ' ')}, {severity}", place)
+        for (place, structure), severity in product(enumerate(STRUCTURES), SEVERITIES)
+    }
+    templates["none", "none"] = "no template", len(STRUCTURES)
+    occurring = set(zip(rates["structure"], rates["severity"], strict=True))
+    return {
+        template: Mark(label, place, marker, _SIZE)
+        for (template, (label, place)), marker in zip(templates.items(), "os^Dv", strict=True)
+        if template in occurring
+    }

@@ -1,21 +1,25 @@
-"""A study in a second language: another study's kept scenarios and the targets' prompts, translated and audited.
+"""What a study starts from, where a model writes it: a specification's values, another study in a second language.
 
-In: the folder of a study that has run. Out: a parameter file with its scenarios, prompts, values and the audit beside
-it, all of which a person can read and mend before anything is asked of a target. Each scenario names the one that it
-translates, so that `measure.compare_languages` compares the two studies scenario by scenario.
+In: a Markdown or text file; or the folder of a study that has run. Out: a value set with the sentence behind each
+value; or a parameter file with scenarios, prompts, values and the audit beside it. All of it a person can read and mend
+before anything is asked of a target, with lines that say what was taken and what was refused or lost. Each translated
+scenario names the one that it translates, so that `measure.compare_languages` compares the two studies scenario by
+scenario.
 """
 
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from conflictscope import scenarios as sc
-from conflictscope.files import write_atomically, write_text
+from conflictscope.files import read_text, write_atomically, write_text
 from conflictscope.models import CallStore, Models, load_registry
 from conflictscope.models.records import estimate_tokens
 from conflictscope.models.spending import describe_price
 from conflictscope.prompts import prompt_files, prompt_texts, use_prompts
+from conflictscope.scenarios.tenets import ALIKE
 from conflictscope.scenarios.translation import PUT_TO_TARGETS, TEXTS
 from conflictscope.study.parameters import Parameters, find_project, path_from_root
 from conflictscope.study.provenance import PLACES, read_manifest, read_places
@@ -26,6 +30,94 @@ _ITS_OWN = {
     *("study", "run_folder", "scenarios", "generation", "filtered", "overall_threshold"),
     *("earlier_runs", "compare_with", "variant", "replay", *PLACES),
 }
+
+
+def describe_calls(file: Path, author: str | None = None, models_file: Path | None = None) -> str:
+    """Return how many calls reading a specification takes and, if the author is named, about how many dollars.
+
+    What comes back is taken to be as long as the text: sentences are copied, and definitions written beside them.
+    """
+    passages = sc.split_passages(read_text(file))
+    letters, more = sum(map(len, passages)), "s" * (len(passages) > 1)
+    calls = f"{file}: {len(passages)} passage{more}, {letters:,} characters, one call each"
+    if author is None or models_file is None:
+        return f"{calls}; name an --author for the price and to ask."
+    prompt_tokens = estimate_tokens(len(prompt_texts()["tenets"]))
+    tokens_out = estimate_tokens(letters)
+    tokens = {author: (len(passages) * prompt_tokens + tokens_out, tokens_out)}
+    return f"{calls}, of {author}: {describe_price(load_registry(models_file), tokens)}."
+
+
+async def write_tenets(
+    file: Path,
+    place: Path,
+    author: str,
+    models_file: Path,
+    *,
+    embedder: str = "tfidf",
+    alike: float | None = None,
+    each: int | None = None,
+    seed: int = 0,
+) -> list[str]:
+    """Write a specification's tenets as a value set.
+
+    Replies are kept in a call store beside the value set, so that a second try asks nothing twice.
+
+    Parameters
+    ----------
+    file, place : Path
+        The specification, and the value set to be written, which must not be there.
+    author : str
+        Model of the file of models.
+    embedder, alike
+        As for `alike_pairs`; without a threshold of either, no pair is left out.
+    each, seed
+        As for `value_set_text`.
+
+    Returns
+    -------
+    list of str
+        What was taken, refused and left out, and what to do next.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a value set at `place`.
+    ValueError
+        If fewer than two tenets were taken, or the value set could not be loaded.
+    """
+    if place.exists():
+        raise FileExistsError(f"{place} is there; nothing is written over. Name another file with --out, or move it.")
+    text = read_text(file)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    models = Models(load_registry(models_file), CallStore(place.with_suffix(".calls.sqlite")))
+    reading, dropped = await _ask(text, models, author, embedder, alike)
+    if len(reading.values) < 2:
+        raise ValueError(f"{file}: {len(reading.values)} tenets taken, {len(reading.refused)} refused; expected two.")
+    pairs = [(str(one), str(two)) for one, two in zip(dropped["value_1"], dropped["value_2"], strict=True)]
+    content = sc.value_set_text(file.stem, reading.values, without=pairs, each=each, seed=seed)
+    write_text(place, content)
+    value_set = sc.load_value_set(place)
+    return [
+        f"{len(reading.values)} tenets, {len(reading.refused)} refused; {len(value_set.pairs)} pairs, "
+        f"{len(pairs)} left out as alike.",
+        *(f"  refused: {row.name}: {row.problem}: {row.sentence!r}" for row in reading.refused.itertuples(index=False)),
+        *(f"  alike ({row.similarity:.2f}): {row.value_1}, {row.value_2}" for row in dropped.itertuples()),
+        f"Written: {place}. Read it, each value with its sentence, and mend it by hand before anything is asked.",
+    ]
+
+
+async def _ask(
+    text: str, models: Models, author: str, embedder: str, alike: float | None
+) -> tuple[sc.Reading, pd.DataFrame]:
+    """Return what the author made of the text, and the pairs that are too much alike."""
+    try:
+        reading = await sc.read_tenets(text, models, author)
+        if alike is None and embedder not in ALIKE:
+            return reading, pd.DataFrame(columns=["value_1", "value_2", "similarity"])
+        return reading, await sc.alike_pairs(reading.values, models, embedder, alike)
+    finally:
+        await models.close()
 
 
 def describe_translation(folder: Path, author: str, judge: str) -> str:

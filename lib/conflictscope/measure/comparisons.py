@@ -1,8 +1,8 @@
-"""Before and after: what changed between two groups that met the same scenarios, and what change is excluded.
+"""Comparisons: the same values or scenarios met twice, by two groups, in two studies or in two languages.
 
-In: choices of both groups: a model and its fine-tune, two versions or dates, with and without a system prompt. Out: the
-change of each value with paired intervals, a test of difference and one of equivalence; what being told to put one
-value first did to all; how well a half of the scenarios foretells the other.
+In: choices of both sides: a model and its fine-tune, two versions or dates, with and without a system prompt. Out: the
+differences with paired intervals, tests of difference and of equivalence; what being told to put one value first did to
+all; how well a half of the scenarios foretells the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
 from conflictscope.measure.bootstrap import DEFAULTS, Settings
+from conflictscope.measure.choices import GROUP, check_choices, in_name_order
+from conflictscope.measure.rates import ALL, rates_by_pair
 from conflictscope.measure.shift import Group, PairedFits, compare_fits, fit_pairs, holm_multiples
 from conflictscope.measure.steering import STEERED
-from conflictscope.measure.strengths import fit_strengths, grade_choices, largest_of_t, sum_by_pair
+from conflictscope.measure.strengths import cross_covariance, fit_strengths, grade_choices, largest_of_t, sum_by_pair
 
 MARGIN = 0.5  # log-odds: 12 points of 100 at even odds
+_DRAWS = 5000
+_ABOUT = [*GROUP, "scenario_id", "value_1", "value_2"]
 
 
 def compare_groups(
@@ -248,3 +252,160 @@ def _correlation(one: NDArray, two: NDArray) -> float:
     """Return the mean over rows of the correlation of strengths, each of mean 0; nan without a row."""
     size = np.sqrt((one**2).sum(axis=1) * (two**2).sum(axis=1))
     return float(((one * two).sum(axis=1) / np.maximum(size, 1e-300)).mean()) if len(one) else float("nan")
+
+
+def strength_differences(
+    choices_a: pd.DataFrame, choices_b: pd.DataFrame, values: Sequence[str], settings: Settings = DEFAULTS
+) -> pd.DataFrame:
+    """Give the difference of each value's strength between two studies, for each group that both have.
+
+    Parameters
+    ----------
+    choices_a, choices_b : DataFrame
+        The table ``choices`` of each study.
+    values : sequence of str
+        The value set, the same in both, in the order wanted.
+    settings : Settings
+        The level is used. If the studies share some scenarios and not all, they are compared as if they shared none,
+        which makes intervals too wide rather than too narrow.
+
+    Returns
+    -------
+    DataFrame
+        One row for each group and value: ``target``, ``condition``, ``arm``, ``value``, ``strength_a``, ``strength_b``
+        (log-odds, mean 0, larger = preferred), ``difference`` (b − a), ``difference_low``, ``difference_high``,
+        ``paired`` (whether both have the same scenarios) and ``problem``. If the pairs do not link all values, or every
+        choice took the place in the list, ``problem`` says in which study, and all numbers are empty.
+
+    Raises
+    ------
+    ValueError
+        If no group is in both studies, or the choices do not fit `values`.
+    """
+    graded = [grade_choices(choices, values) for choices in (choices_a, choices_b)]
+    paired = graded[0].scenario_ids == graded[1].scenario_ids
+    there = [list(one.groups.itertuples(index=False, name=None)) for one in graded]
+    if not (common := [group for group in there[0] if group in there[1]]):
+        raise ValueError(
+            f"choices: no target, condition and arm are in both studies; found the targets "
+            f"{sorted(choices_a['target'].unique())} and {sorted(choices_b['target'].unique())}."
+        )
+    shares = [one.share[one.rows(common)] for one in graded]
+    if paired:
+        lost = np.isnan(shares[0] + shares[1])
+        shares = [np.where(lost, np.nan, share) for share in shares]
+    sums = [one.sums(share) for one, share in zip(graded, shares, strict=True)]
+    fits = [fit_strengths(one) for one in sums]
+    variance = sum(np.diagonal(fit.covariance, axis1=1, axis2=2) for fit in fits)
+    if paired:
+        cross = cross_covariance(fits[0], fits[1], sums[0], sums[1], graded[0].sums(shares[0] * shares[1]).y)
+        variance = variance - 2 * np.diagonal(cross, axis1=1, axis2=2)
+    freedom = np.minimum(fits[0].freedom, fits[1].freedom)[:, None]
+    half = t_distribution.isf((1 - settings.level) / 2, freedom) * np.sqrt(np.maximum(variance, 0))
+    known = [~np.isnan(fit.strengths[:, 0]) & ~fit.undecided for fit in fits]
+    usable = (known[0] & known[1])[:, None]
+    a, b = (np.where(usable, fit.strengths, np.nan) for fit in fits)
+    table = pd.DataFrame(np.repeat(np.array(common, dtype=object), len(values), axis=0), columns=GROUP)
+    table["value"] = list(values) * len(common)
+    for name, numbers in (
+        ("strength_a", a),
+        ("strength_b", b),
+        ("difference", b - a),
+        ("difference_low", b - a - half),
+        ("difference_high", b - a + half),
+    ):
+        table[name] = numbers.ravel().astype(float)
+    table["paired"] = paired
+    unknown = [
+        " and ".join(name for name, of in zip("ab", row, strict=True) if not of) for row in zip(*known, strict=True)
+    ]
+    problems = [f"study {names}: choices do not link all values, or took the place in the list" for names in unknown]
+    shown = [problem if names else None for problem, names in zip(problems, unknown, strict=True)]
+    table["problem"] = pd.Series(np.repeat(np.array(shown, dtype=object), len(values)), dtype="str")
+    return table.astype(dict.fromkeys([*GROUP, "value"], "str"))
+
+
+def compare_languages(
+    choices_a: pd.DataFrame, choices_b: pd.DataFrame, translated: Mapping[str, str], settings: Settings = DEFAULTS
+) -> pd.DataFrame:
+    """Compare choices in two languages, scenario by scenario.
+
+    Parameters
+    ----------
+    choices_a, choices_b : DataFrame
+        The table ``choices`` in either language, of the same targets and values.
+    translated : mapping of str to str
+        Scenario of the second → the scenario of the first that it is a translation of. Others are left out, and so are
+        those without a choice in both.
+    settings : Settings
+        The level and the seed are used.
+
+    Returns
+    -------
+    DataFrame
+        For each target, condition and arm that both have a row with both values ``all``, then one for each pair:
+        ``target``, ``condition``, ``arm``, ``value_1``, ``value_2`` (sorted by name), ``scenarios``; ``rate_a``,
+        ``rate_b`` (share of choices that ``value_1`` won, mean over scenarios, 0–1; of ``all``: that the value
+        earlier by name won); ``difference`` (b − a, −1 to 1) with ``_low`` and ``_high``, which cover by themselves;
+        ``p_value`` (family-wise over the pairs of the group and, by Holm, over groups; of ``all``: that nothing at all
+        differs, in either direction, which is the least of its pairs'); and ``functions_otherwise`` (it is below
+        1 − level).
+
+    Raises
+    ------
+    ValueError
+        If no scenario has a choice in both, or the two sets are not of the same pairs.
+    """
+    shares = [_shares(choices_a, "rate_a")]
+    shares.append(_shares(choices_b.assign(scenario_id=choices_b["scenario_id"].map(dict(translated))), "rate_b"))
+    one, two = (part.set_index(_ABOUT)[part.columns[-1]] for part in shares)
+    both = pd.concat([one, two], axis=1, join="inner").reset_index()
+    if both.empty:
+        raise ValueError(
+            f"translated: none of {len(translated)} scenarios has a choice in both languages, by the same target and "
+            "under the same values; expected some. Keep the names of values when a set is translated."
+        )
+    tables = [_compare(part.reset_index(drop=True), settings) for _, part in both.groupby(GROUP, sort=True)]
+    table = pd.concat(tables, ignore_index=True)
+    overall = table["value_1"].eq(ALL)
+    multiple = holm_multiples(table.loc[overall, "p_value"].to_numpy())
+    table["p_value"] = np.minimum(table["p_value"] * multiple[overall.cumsum() - 1], 1)
+    table["functions_otherwise"] = table["p_value"] < 1 - settings.level
+    return table
+
+
+def _shares(choices: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the share of each scenario's choices that the value earlier by name won, orders weighing the same."""
+    check_choices(choices)
+    chosen = in_name_order(choices[choices["outcome"].eq("choice") & choices["scenario_id"].notna()])
+    won = chosen["winner"].eq(chosen["value_1"]).astype(float).rename(name)
+    by_order = won.groupby([chosen[column] for column in [*_ABOUT, "action_shown_first"]]).mean()
+    return by_order.groupby(level=_ABOUT).mean().reset_index()
+
+
+def _compare(both: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Return the rows of one group: all pairs together, then each."""
+    difference = both["rate_b"] - both["rate_a"]
+    # a share from 0 to 1, for which intervals are known
+    rates = rates_by_pair(both.assign(share=(difference + 1) / 2), settings.level)
+    means = both.groupby(["value_1", "value_2"])[["rate_a", "rate_b"]].mean()
+    means.loc[(ALL, ALL), :] = both[["rate_a", "rate_b"]].mean()
+    table = rates[["target", "value_1", "value_2", "scenarios"]].join(means, on=["value_1", "value_2"])
+    for end in ("", "_low", "_high"):
+        table[f"difference{end}"] = 2 * rates[f"rate{end}"] - 1
+    pairs = pd.MultiIndex.from_frame(both[["value_1", "value_2"]])
+    code, known = pairs.factorize()
+    member = np.eye(len(known))[code]
+    values = difference.to_numpy()
+    size = np.sqrt(np.maximum((values**2) @ member, 1e-300))
+    signs = np.random.default_rng(settings.seed).integers(0, 2, (_DRAWS, len(values))) * 2 - 1
+    largest = np.abs((signs * values) @ member / size).max(axis=1)
+    observed = np.abs(values @ member / size)
+    p_value = (1 + (largest[:, None] >= observed - 1e-9).sum(axis=0)) / (1 + _DRAWS)
+    by_pair = pd.Series(p_value, index=known)
+    table["p_value"] = [
+        p_value.min() if row.value_1 == ALL else by_pair[row.value_1, row.value_2] for row in table.itertuples()
+    ]
+    for place, name in enumerate(GROUP[1:], 1):
+        table.insert(place, name, both[name].iloc[0])
+    return table
