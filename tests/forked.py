@@ -24,6 +24,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 from filelock import FileLock
 
@@ -121,6 +122,22 @@ def fork_kernels(address_of):
     local_provisioner.launch_kernel = launch
 
 
+def fork_studies(address):
+    """Let every study that this process starts beside others be forked by the template."""
+    from conflictscope.study import several
+
+    def start(command, *, stdin, stdout, stderr, text, start_new_session, env, cwd):
+        assert (stdin, stdout, stderr, text) == (subprocess.PIPE, subprocess.PIPE, subprocess.STDOUT, True)
+        (read, asked), (answered, write) = os.pipe(), os.pipe()
+        process = Process(address, command[1:], cwd=cwd, env=env, streams=(read, write, write), session=True)
+        for stream in (read, write):
+            os.close(stream)
+        process.stdin, process.stdout = os.fdopen(asked, "w"), os.fdopen(answered)
+        return process
+
+    several.subprocess = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
+
+
 def start_template(folder, owner, hashes="1"):
     """Return the address of a template of a test session, whose main process is `owner`; start it if it is not there.
 
@@ -148,6 +165,7 @@ def _serve(address, owner):
     for name in (*IMPORTED, *(name for name in own if not name.endswith("__main__"))):
         importlib.import_module(name)
     fork_kernels(lambda: address)
+    fork_studies(address)
     gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX)
