@@ -74,6 +74,22 @@ def run_python(start_python):
     return run
 
 
+@pytest.fixture(scope="session")
+def fork_server(fork_python):
+    """Return a function: a file of ``servers`` and its options → a forked process, and the port that it listens on."""
+
+    def fork(name, *options):
+        read, write = os.pipe()
+        with open(os.devnull) as nothing:
+            file = str(Path(__file__).parent / "servers" / name)
+            process = fork_python([file, *options], streams=(nothing.fileno(), write, 2))
+        os.close(write)
+        with os.fdopen(read) as printed:
+            return process, int(printed.readline())
+
+    return fork
+
+
 class ScriptedTransport(httpx2.AsyncBaseTransport):
     """Answers each request with what ``script(body)`` returns or is awaited for: text, an object, or a message."""
 

@@ -35,6 +35,8 @@ IMPORTED = (
     *("IPython.display", "ipykernel.kernelapp", "ipykernel.ipkernel", "matplotlib_inline.backend_inline"),
     *("papermill.cli", "papermill.engines", "seaborn", "sklearn.feature_extraction.text", "jupyterlab.labapp"),
     *("statsmodels.genmod.generalized_linear_model", "ipywidgets", "anywidget"),
+    # and the servers
+    "aiohttp.web",
 )
 _LARGEST = 1 << 20
 _POLL_S = 0.02
@@ -272,6 +274,7 @@ def _run(words):
             exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
         else:
             sys.argv = list(words)
+            sys.path[0] = str(Path(words[0]).absolute().parent)
             runpy.run_path(words[0], run_name="__main__")
         code = 0
     except SystemExit as end:
