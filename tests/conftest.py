@@ -22,8 +22,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _SPEC = importlib.util.spec_from_file_location("forked", Path(__file__).with_name("forked.py"))
 forked = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(forked)
-# what takes longest, in seconds of one core; begun last, it would leave all workers but one without work
-LONGEST = ("study", "hostile", "browse")
+# what takes longest, of a core or, as the models' tests do, by waiting; begun last, it would leave workers without work
+LONGEST = ("study", "models", "browse", "hostile")
 
 
 def pytest_collection_modifyitems(config, items):
