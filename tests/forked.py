@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -159,6 +160,18 @@ def start_template(folder, owner, hashes="1"):
                 assert time.monotonic() < deadline, address.with_suffix(".log").read_text()
                 time.sleep(_POLL_S)
     return address
+
+
+def template_of(config, hashes="1"):
+    """Return the address of the template of a pytest session; all its workers have the same."""
+    base = config._tmp_path_factory.getbasetemp()
+    worker = hasattr(config, "workerinput")
+    return start_template(base.parent if worker else base, os.getppid() if worker else os.getpid(), hashes)
+
+
+def pytest_collection_finish(session):
+    """As a plugin of pytest: let the kernels that tests launch themselves be forked."""
+    fork_kernels(partial(template_of, session.config))
 
 
 def _serve(address, owner):
