@@ -36,7 +36,7 @@ unit: $(INSTALLED)
 
 notebooks-test: $(INSTALLED)
 	rm -rf $(COPY) && mkdir $(COPY) && cp -r notebooks params $(COPY)/
-	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider $(COPY)/notebooks
+	PYTHONPATH=tests$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/pytest -p forked --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider $(COPY)/notebooks
 	rm -rf $(COPY)
 
 lint: $(INSTALLED)

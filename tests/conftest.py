@@ -22,31 +22,27 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _SPEC = importlib.util.spec_from_file_location("forked", Path(__file__).with_name("forked.py"))
 forked = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(forked)
-# what takes longest, in seconds of one core; begun last, it would leave all workers but one without work
-LONGEST = ("study", "hostile", "browse")
+# what takes longest, of a core or, as the models' tests do, by waiting; begun last, it would leave workers without work
+LONGEST = ("study", "models", "browse", "hostile")
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_configure(config):
+    """Have kernels forked."""
+    config.pluginmanager.register(forked)
+
+
+def pytest_collection_modifyitems(items):
     """Begin with what takes longest."""
     tests = Path(__file__).parent
     places = [item.path.relative_to(tests).parts[0] for item in items]
     order = sorted(range(len(items)), key=lambda n: (*LONGEST, places[n]).index(places[n]))
     items[:] = [items[n] for n in order]
-    # those that tests launch themselves
-    forked.fork_kernels(partial(_start_template, config))
-
-
-def _start_template(config, hashes="1"):
-    """Return the address of the process that forks; all workers have the same."""
-    base = config._tmp_path_factory.getbasetemp()
-    worker = hasattr(config, "workerinput")
-    return forked.start_template(base.parent if worker else base, os.getppid() if worker else os.getpid(), hashes)
 
 
 @pytest.fixture(scope="session")
 def fork_python(pytestconfig):
     """Return a function: words after ``python``, its folder, environment and three streams → a forked process."""
-    return partial(forked.Process, _start_template(pytestconfig))
+    return partial(forked.Process, forked.template_of(pytestconfig))
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +53,7 @@ def start_python(pytestconfig):
     """
 
     def start(words, *, cwd=None, env=None, hashes="1"):
-        return forked.Command(_start_template(pytestconfig, hashes), words, cwd=cwd, env=env)
+        return forked.Command(forked.template_of(pytestconfig, hashes), words, cwd=cwd, env=env)
 
     return start
 
@@ -72,6 +68,22 @@ def run_python(start_python):
         return subprocess.CompletedProcess(words, process.returncode, *printed)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def fork_server(fork_python):
+    """Return a function: a file of ``servers`` and its options → a forked process, and the port that it listens on."""
+
+    def fork(name, *options):
+        read, write = os.pipe()
+        with open(os.devnull) as nothing:
+            file = str(Path(__file__).parent / "servers" / name)
+            process = fork_python([file, *options], streams=(nothing.fileno(), write, 2))
+        os.close(write)
+        with os.fdopen(read) as printed:
+            return process, int(printed.readline())
+
+    return fork
 
 
 class ScriptedTransport(httpx2.AsyncBaseTransport):

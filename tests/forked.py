@@ -23,7 +23,9 @@ import tempfile
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 from filelock import FileLock
 
@@ -34,6 +36,8 @@ IMPORTED = (
     *("IPython.display", "ipykernel.kernelapp", "ipykernel.ipkernel", "matplotlib_inline.backend_inline"),
     *("papermill.cli", "papermill.engines", "seaborn", "sklearn.feature_extraction.text", "jupyterlab.labapp"),
     *("statsmodels.genmod.generalized_linear_model", "ipywidgets", "anywidget"),
+    # and the servers
+    "aiohttp.web",
 )
 _LARGEST = 1 << 20
 _POLL_S = 0.02
@@ -121,6 +125,22 @@ def fork_kernels(address_of):
     local_provisioner.launch_kernel = launch
 
 
+def fork_studies(address):
+    """Let every study that this process starts beside others be forked by the template."""
+    from conflictscope.study import several
+
+    def start(command, *, stdin, stdout, stderr, text, start_new_session, env, cwd):
+        assert (stdin, stdout, stderr, text) == (subprocess.PIPE, subprocess.PIPE, subprocess.STDOUT, True)
+        (read, asked), (answered, write) = os.pipe(), os.pipe()
+        process = Process(address, command[1:], cwd=cwd, env=env, streams=(read, write, write), session=True)
+        for stream in (read, write):
+            os.close(stream)
+        process.stdin, process.stdout = os.fdopen(asked, "w"), os.fdopen(answered)
+        return process
+
+    several.subprocess = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
+
+
 def start_template(folder, owner, hashes="1"):
     """Return the address of a template of a test session, whose main process is `owner`; start it if it is not there.
 
@@ -142,12 +162,25 @@ def start_template(folder, owner, hashes="1"):
     return address
 
 
+def template_of(config, hashes="1"):
+    """Return the address of the template of a pytest session; all its workers have the same."""
+    base = config._tmp_path_factory.getbasetemp()
+    worker = hasattr(config, "workerinput")
+    return start_template(base.parent if worker else base, os.getppid() if worker else os.getpid(), hashes)
+
+
+def pytest_collection_finish(session):
+    """As a plugin of pytest: let the kernels that tests launch themselves be forked."""
+    fork_kernels(partial(template_of, session.config))
+
+
 def _serve(address, owner):
     """Be the template: fork for whoever asks, and tell how the children ended, until the session's owner is gone."""
     own = [module.name for module in pkgutil.walk_packages(conflictscope.__path__, "conflictscope.")]
     for name in (*IMPORTED, *(name for name in own if not name.endswith("__main__"))):
         importlib.import_module(name)
     fork_kernels(lambda: address)
+    fork_studies(address)
     gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX)
@@ -254,6 +287,7 @@ def _run(words):
             exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
         else:
             sys.argv = list(words)
+            sys.path[0] = str(Path(words[0]).absolute().parent)
             runpy.run_path(words[0], run_name="__main__")
         code = 0
     except SystemExit as end:

@@ -349,8 +349,8 @@ def filter_study(rng, n=240, size=50):
     checks = as_answers(scenarios, judged, filter_judge="j")
     archive = SimpleNamespace(tables={"scenarios": scenarios, "checks": checks})
     seed = int(rng.integers(2**31))
-    drawn, fragile = (browse.sample_checks(archive, size, seed=seed, order=order) for order in browse.labels.ORDERS)
-    ways = {"as drawn": drawn.assign(weight=1.0), "fragile": fragile, "unweighted": fragile.assign(weight=1.0)}
+    fragile = browse.sample_checks(archive, size, seed=seed, order="fragile first")
+    ways = {"fragile": fragile, "unweighted": fragile.assign(weight=1.0)}
     everyone = read_checks(as_answers(scenarios, true, filter_judge="ana"))
     mine, found = read_checks(checks), {}
     for way, sample in ways.items():

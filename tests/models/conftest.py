@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -19,16 +18,12 @@ import sqlalchemy as sa
 from conflictscope.models import CallStore, Model, Models, Registry, Request, batches, patience
 from conflictscope.prompts import Prompt
 
-SERVERS = Path(__file__).parents[1] / "servers"
-
 
 class Server:
-    """A server on loopback, started as a process of its own."""
+    """A server on loopback, a process of its own."""
 
-    def __init__(self, name: str, *options: str):
-        command = [sys.executable, str(SERVERS / name), *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.port = self.process.stdout.readline().strip()
+    def __init__(self, process, port: int):
+        self.process, self.port = process, port
         self.url = f"http://127.0.0.1:{self.port}/v1"
 
     def get(self, what: str) -> dict:
@@ -43,16 +38,15 @@ class Server:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
 
 
 @pytest.fixture
-def start_server():
+def start_server(fork_server):
     """Start servers that are gone after the test."""
     servers = []
 
     def start(name: str, *options: str) -> Server:
-        servers.append(Server(name, *options))
+        servers.append(Server(*fork_server(name, *options)))
         return servers[-1]
 
     yield start

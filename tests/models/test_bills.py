@@ -201,11 +201,11 @@ def test_calls_on_the_wire_when_a_cell_is_interrupted_are_charged(make_request, 
     )
 
 
-def test_calls_on_the_wire_at_a_kill_are_charged_and_not_sent_for_ever(start_faulty, store_url):
+def test_calls_on_the_wire_at_a_kill_are_charged_and_not_sent_for_ever(start_faulty, store_url, fork_python):
     server = start_faulty("--latency", "30")
 
     def run_until_killed(calls):
-        process = subprocess.Popen([sys.executable, "-c", ASKING, store_url, server.url])
+        process = fork_python(["-c", ASKING, store_url, server.url])
         deadline = time.monotonic() + 60
         while server.get("counts")["total"] < calls and time.monotonic() < deadline:
             time.sleep(0.02)

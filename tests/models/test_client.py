@@ -38,6 +38,7 @@ def call(transport, model=MODEL):
     return asyncio.run(go())
 
 
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
 def test_a_passing_failure_is_tried_again(script, status):
     scripted = script(lambda body, nth: failing(status, {"retry-after": "0"}) if nth < 3 else "well")
@@ -53,6 +54,7 @@ def test_a_lasting_failure_is_not(script, status):
     assert len(scripted.bodies) == 1
 
 
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("text", ["", "null", "<html>busy</html>", "{}", '{"choices": null}', '{"error": "busy"}'])
 def test_an_answer_that_is_none_is_tried_again(script, text):
     scripted = script(lambda body, nth: failing(200, text=text) if nth < 2 else "well")

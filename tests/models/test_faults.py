@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from conflictscope import scenarios as sc
-from conflictscope.models import CallStore, Model, Models, Registry
+from conflictscope.models import CallStore, Model, Models, Registry, patience
 from conflictscope.table_files import read_table, write_table
 
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("benchmarks", "servers")]
@@ -43,7 +43,9 @@ class Answer(BaseModel):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in UNANSWERED if kind != "stale"])
-def test_what_brings_no_reply_is_tried_again(ask, make_request, start_faulty, kind):
+def test_what_brings_no_reply_is_tried_again(ask, make_request, start_faulty, kind, monkeypatch):
+    # of twenty calls one fails five times, and waits twice as long each time
+    monkeypatch.setattr(patience, "_FIRST_WAIT_S", 0.005)
     server = start_faulty("--share", "0.4", "--kinds", kind, "--seed", "2", "--drip", "0.005")
     timeout_s = 1 if kind in ("hang", "endless_drip") else 60
     replies = ask([make_request(str(i), schema=Answer) for i in range(20)], base_url=server.url, timeout_s=timeout_s)

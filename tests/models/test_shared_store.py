@@ -1,8 +1,6 @@
 """Several processes on one call store: nothing is paid for twice, and budget and rates hold for all together."""
 
 import asyncio
-import subprocess
-import sys
 import time
 
 import httpx2
@@ -26,8 +24,9 @@ asyncio.run(go(sys.argv[1], sys.argv[2], int(sys.argv[3]), concurrency=4))
 """
 
 
-def start_asking(*words):
-    return subprocess.Popen([sys.executable, "-c", ASKING, *map(str, words)], stdout=subprocess.PIPE, text=True)
+@pytest.fixture
+def start_asking(start_python):
+    return lambda *words: start_python(["-c", ASKING, *words])
 
 
 def open_models(url, server, **described):
@@ -52,7 +51,7 @@ def ask_at_once(openings, asked):
     return asyncio.run(go())
 
 
-def test_processes_that_ask_the_same_pay_once(start_loopback, shared_url):
+def test_processes_that_ask_the_same_pay_once(start_loopback, shared_url, start_asking):
     server = start_loopback("--latency", "0.02")
     processes = [start_asking(shared_url, server.url, 112) for _ in range(2)]
     printed = [process.communicate()[0] for process in processes]
@@ -86,13 +85,15 @@ def test_texts_are_embedded_once(start_loopback, shared_url):
     assert server.requests()["total"] == 4
 
 
-def test_what_a_killed_process_had_on_the_wire_is_waited_for_no_longer(start_loopback, shared_url, make_request):
+def test_what_a_killed_process_had_on_the_wire_is_waited_for_no_longer(
+    start_loopback, shared_url, make_request, start_asking
+):
     server = start_loopback("--latency", "3")
     process = start_asking(shared_url, server.url, 3)
     while server.requests()["total"] < 3:
         time.sleep(0.05)
     process.kill()
-    process.communicate()
+    process.wait()
     models = [lambda: open_models(shared_url, server)]
     (replies,) = ask_at_once(models, [make_request(str(i)) for i in range(3)])
     assert {reply.outcome for reply in replies} == {"ok"}

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 
 import httpx2
 import pytest
@@ -92,7 +90,7 @@ def test_calls_in_flight_are_stored_first_in_every_list(short, store_url, start_
     assert stored == sent > 5
 
 
-def test_what_another_process_spends_counts(store_url, start_loopback, tmp_path):
+def test_what_another_process_spends_counts(store_url, start_loopback, tmp_path, start_python):
     """Two processes on one store: together they stay within the budget, but for what both have in flight."""
     server = start_loopback("--latency", "0.02")
     code = """
@@ -112,8 +110,7 @@ async def main():
 
 asyncio.run(main())
 """
-    command = [sys.executable, "-c", code, store_url, server.url]
-    both = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in ("one", "two")]
+    both = [start_python(["-c", code, store_url, server.url, name]) for name in ("one", "two")]
     assert [process.communicate()[0].strip() for process in both] == ["reached", "reached"]
     used = usage(store_url)["m", "p"]
     spent = Model("m", "http://x", "m", **PRICES).cost(used.input_tokens, used.output_tokens)

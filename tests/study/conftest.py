@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -77,16 +75,14 @@ class Loopback:
 
 
 @pytest.fixture
-def loopback(request):
+def loopback(request, fork_server):
     """A loopback server in its own process, that takes 50 ms for an answer; a test may give options, or another."""
     options = getattr(request, "param", [])
     words = options if options and options[0].endswith(".py") else ["loopback.py", "--latency", "0.05", *options]
-    command = [sys.executable, ROOT / "tests" / "servers" / words[0], *words[1:]]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    yield Loopback(int(process.stdout.readline()))
+    process, port = fork_server(*words)
+    yield Loopback(port)
     process.kill()
     process.wait()
-    process.stdout.close()
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def cluster(tmp_path):
 
 
 def test_a_notebook_whose_worker_is_lost_runs_elsewhere_and_a_signal_stops_one(
-    cluster, project, loopback, wait_for, quiet
+    cluster, project, loopback, wait_for, quiet, start_python
 ):
     models = project / "params" / "models.yaml"
     models.write_text(MODELS.format(port=loopback.port, concurrency=CONCURRENCY), encoding="utf-8")
@@ -59,10 +59,8 @@ def test_a_notebook_whose_worker_is_lost_runs_elsewhere_and_a_signal_stops_one(
         (project / "params" / f"{name}.yaml").write_text(text, encoding="utf-8")
 
     def start(*words):
-        words = ("-m", "conflictscope", "run", *words, "--set", "outlines_per_call=1")
-        command = [sys.executable, *words, "--scheduler", cluster.scheduler.address]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=project, **pipes)
+        settings = ("--set", "outlines_per_call=1", "--scheduler", cluster.scheduler.address)
+        return start_python(["-m", "conflictscope", "run", *words, *settings], cwd=project)
 
     process = start("params/short.yaml", "--only", FIRST, "--only", SECOND)
     wait_for(loopback, 10, process)

@@ -1,11 +1,9 @@
 """Folders as they come: from strangers, with links in them; read-only; under names that mean something elsewhere."""
 
-import ctypes
 import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import zipfile
 
@@ -34,22 +32,28 @@ assert browse.Annotator(archive, sample, run.folder, "me", seed=0).widget.html
 """
 
 
-def without_rights_of_root():
-    """Give up what lets root write where nobody may."""
-    if os.geteuid() == 0:
-        drop_from_bounding_set, override = 24, 1
-        assert ctypes.CDLL(None).prctl(drop_from_bounding_set, override, 0, 0, 0) == 0
+# gives up what lets root write where nobody may: the second bit of each set, in the third version of the calls
+AS_NOBODY = """
+import ctypes, os
+if os.geteuid() == 0:
+    system, version, sets = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert system.capget(version, sets) == 0
+    sets[:3] = [bits & ~2 for bits in sets[:3]]
+    assert system.capset(version, sets) == 0
+"""
+COMMAND = "from conflictscope.study.command_line import main; main()"
 
 
-def call(folder, *words):
-    command = [sys.executable, *words]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=600, preexec_fn=without_rights_of_root
-    )
+@pytest.fixture
+def call(run_python):
+    """Return a function: folder, text of a program, its words → what it came to without the rights of root."""
+    return lambda folder, program, *words: run_python("-c", AS_NOBODY + program, *words, cwd=folder)
 
 
-def conflictscope(folder, *words):
-    return call(folder, "-m", "conflictscope", *words)
+@pytest.fixture
+def conflictscope(call):
+    """Return a function: folder, words of the command line → what came of it without the rights of root."""
+    return lambda folder, *words: call(folder, COMMAND, *words)
 
 
 @pytest.fixture
@@ -68,8 +72,8 @@ def sealed(finished):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="root gives up its rights by a call of Linux")
-def test_status_bundle_export_and_browsing_only_read(sealed, tmp_path):
-    assert call(sealed, "-c", "open('runs/newsroom/x', 'w')").returncode
+def test_status_bundle_export_and_browsing_only_read(sealed, tmp_path, call, conflictscope):
+    assert call(sealed, "open('runs/newsroom/x', 'w')").returncode
     out = tmp_path / "out"
     said = conflictscope(sealed, "status", "runs/newsroom")
     assert said.returncode == 0 and "up to date" in said.stdout, said.stderr[-2000:]
@@ -79,7 +83,7 @@ def test_status_bundle_export_and_browsing_only_read(sealed, tmp_path):
         assert bundle.read("calls.jsonl").count(b'"replies"') > 100
     exported = conflictscope(sealed, "export", "runs/newsroom", "--to", str(out / "shared"))
     assert exported.returncode == 0 and (out / "shared" / "choices.parquet").exists(), exported.stderr[-2000:]
-    browsed = call(sealed, "-c", BROWSE, "runs/newsroom")
+    browsed = call(sealed, BROWSE, "runs/newsroom")
     assert browsed.returncode == 0, browsed.stderr[-2000:]
     # what does write says where it may not
     refused = conflictscope(sealed, "bundle", "runs/newsroom")
@@ -88,7 +92,7 @@ def test_status_bundle_export_and_browsing_only_read(sealed, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="root gives up its rights by a call of Linux")
-def test_replies_of_a_run_that_was_killed_are_read_where_nothing_may_be_written(tmp_path):
+def test_replies_of_a_run_that_was_killed_are_read_where_nothing_may_be_written(tmp_path, call):
     folder = tmp_path / "run"
     folder.mkdir()
     script = (
@@ -97,7 +101,7 @@ def test_replies_of_a_run_that_was_killed_are_read_where_nothing_may_be_written(
         "store = CallStore(Path(sys.argv[1]))\nreply = RawReply(None, 'A', None, 'stop', 1, 1, None, 0.1)\n"
         "asyncio.run(store.add('k', reply, model='m', prompt='p', prompt_hash='h', request='{}'))\nos._exit(0)"
     )
-    assert call(tmp_path, "-c", script, folder / "calls.sqlite").returncode == 0
+    assert call(tmp_path, script, folder / "calls.sqlite").returncode == 0
     waiting = folder / "calls.sqlite-wal"
     assert waiting.stat().st_size
     for path in (*folder.iterdir(), folder):
@@ -106,11 +110,11 @@ def test_replies_of_a_run_that_was_killed_are_read_where_nothing_may_be_written(
         "import sys\nfrom pathlib import Path\nfrom conflictscope.models.store import summarise_store\n"
         "print(summarise_store(Path(sys.argv[1]))['replies'].sum())"
     )
-    assert call(tmp_path, "-c", count, folder / "calls.sqlite").stdout == "1\n"
+    assert call(tmp_path, count, folder / "calls.sqlite").stdout == "1\n"
     folder.chmod(0o755)
 
 
-def test_a_path_means_itself_whatever_marks_it_holds(recorded, tmp_path):
+def test_a_path_means_itself_whatever_marks_it_holds(recorded, tmp_path, conflictscope):
     project = shutil.copytree(recorded, tmp_path / "a?b%41#c=d {seed}")
     replies = summarise_store(project / "runs" / "newsroom" / "calls.sqlite")["replies"].sum()
     said = conflictscope(project, "status", "params/newsroom.yaml")
@@ -210,7 +214,7 @@ def test_another_program_s_database_is_left_alone(inside, tmp_path):
     assert other.read_bytes() == before
 
 
-def test_an_earlier_manifest_is_read_from_where_it_was_written(finished):
+def test_an_earlier_manifest_is_read_from_where_it_was_written(finished, conflictscope):
     file = finished / "runs" / "newsroom" / "manifest.json"
     manifest = json.loads(file.read_text())
     told = manifest["parameters"]
@@ -245,7 +249,7 @@ def test_a_manifest_of_another_form_is_refused_in_words(finished, change, said):
         restore_run(folder, finished)
 
 
-def test_a_bundle_without_its_replies_is_none(finished):
+def test_a_bundle_without_its_replies_is_none(finished, conflictscope):
     store = finished / "runs" / "newsroom" / "calls.sqlite"
     with sqlite3.connect(store) as database:
         database.execute("DELETE FROM replies WHERE prompt = 'judge'")
@@ -273,7 +277,7 @@ def test_labels_of_another_form_are_refused_in_words(tmp_path):
             read_labels(tmp_path)
 
 
-def test_a_damaged_store_is_said_by_every_command_and_what_can_be_read_is_saved(finished):
+def test_a_damaged_store_is_said_by_every_command_and_what_can_be_read_is_saved(finished, conflictscope):
     folder = finished / "runs" / "newsroom"
     store = folder / "calls.sqlite"
     whole = store.read_bytes()

@@ -315,7 +315,7 @@ def test_a_run_in_batches_is_left_and_gone_on_with(project, loopback, run_01, ru
     live = run_01()
     assert live.returncode == 4 and "in batches that were handed over before" in live.stderr
     while (done := run_01("--batch")).returncode == 4:
-        time.sleep(1)
+        time.sleep(4)
     assert done.returncode == 0, done.stderr[-2000:]
     books = loopback("books")
     assert books["live"] == 0 and set(books["billed"].values()) == {1}

@@ -2,8 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -97,11 +95,9 @@ def test_studies_run_at_once_and_the_first_failure_counts(two_studies, run_pytho
 LONG = ("--only", FIRST, "--set", "outlines_per_pair=200", "--set", "outlines_per_call=1")
 
 
-def test_a_signal_is_passed_on_to_studies_that_run_at_once(two_studies, asked, wait_for, quiet):
+def test_a_signal_is_passed_on_to_studies_that_run_at_once(two_studies, asked, wait_for, quiet, start_python):
     words = ("-m", "conflictscope", "run", "params/one.yaml", "params/two.yaml", "--jobs", "2", *LONG)
-    process = subprocess.Popen(
-        [sys.executable, *words], cwd=two_studies, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start_python(words, cwd=two_studies)
     wait_for(asked, 40, process)
     process.send_signal(signal.SIGTERM)
     printed, _ = process.communicate(timeout=120)

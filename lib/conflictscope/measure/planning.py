@@ -178,6 +178,9 @@ def _neighbours_apart(study: PlannedStudy, scenarios: int, studies: int, seed: i
     place = {value: n for n, value in enumerate(study.values)}
     first, second = np.array([(place[a], place[b]) for a, b in study.pairs]).T
     steps = np.arange(len(place))
+    normal = norm.isf((1 - study.level) / 2)
+    # rankings tell apart by intervals of all comparisons together
+    bar = studentized_range.isf(1 - study.level, len(place), np.inf) / np.sqrt(2)
     half_widths, apart = [], []
     for _ in range(_ARRANGEMENTS):
         value_at = rng.permutation(len(place))  # weakest first
@@ -192,9 +195,7 @@ def _neighbours_apart(study: PlannedStudy, scenarios: int, studies: int, seed: i
         wins[:, second, first] = counts[..., :-1].sum(axis=2) * study.answers - won
         gaps = np.diff(fit_bradley_terry(wins, study.penalty)[:, value_at], axis=1)
         error = gaps.std(axis=0, ddof=1)
-        half_widths.append(norm.isf((1 - study.level) / 2) * error)
-        # rankings tell apart by intervals of all comparisons together
-        bar = studentized_range.isf(1 - study.level, len(place), np.inf) / np.sqrt(2)
+        half_widths.append(normal * error)
         apart.append((gaps > bar * error) & np.asarray(win_graph_connected(wins))[:, None])
     return float(np.mean(half_widths)), float(np.mean(apart))
 

@@ -7,9 +7,11 @@ store takes nothing, all lists stop; what is on the wire then is stored first. A
 """
 
 import asyncio
+import gc
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -21,7 +23,7 @@ import httpx2
 import numpy as np
 import openai
 
-from conflictscope.models.batches import Batches, BatchesPending, in_open_batches, many_objects_kept
+from conflictscope.models.batches import Batches, BatchesPending, in_open_batches
 from conflictscope.models.client import ANSWERS_KEPT, Endpoint
 from conflictscope.models.embeddings import (
     EmbeddingCall,
@@ -80,6 +82,23 @@ def _read_alike(payload: object, seconds: float, *, texts: Sequence[str], widths
     vectors = read_embeddings(payload, seconds, texts=texts, width=widths[0] if widths else None)
     widths[:] = [width_of(vectors[0])]
     return vectors
+
+
+_thresholds: list[tuple[int, int, int]] = []
+
+
+@contextmanager
+def _many_objects_kept() -> Iterator[None]:
+    """Let cycles be searched for among new objects alone: very many are made that stay, and are no cycles."""
+    _thresholds.append(gc.get_threshold())
+    gc.set_threshold(*_thresholds[0][:2], 2**30)
+    try:
+        yield
+    finally:
+        before = _thresholds.pop()
+        if not _thresholds:
+            # of several lists at once, the last one to leave finds what the first one found
+            gc.set_threshold(*before)
 
 
 @dataclass(eq=False)
@@ -316,7 +335,7 @@ class Models:
             In a replay, if the store does not hold a reply.
         """
         described = self.registry[model]
-        with many_objects_kept():
+        with _many_objects_kept():
             calls = [make_call(described, self._with_limit(request)) for request in requests]
             self.asked |= {(model, request.prompt, request.prompt_hash) for request in requests}
             if not described.json_schema and any(request.schema is not None for request in requests):
@@ -334,12 +353,12 @@ class Models:
                     unanswered.append(call)
                 else:
                     replies[identity] = reply
-        if unanswered and not self.replay and not described.in_batches:
-            await self._refuse_what_is_in_batches(described, unanswered)
-        elif unanswered and not self.replay:
-            stored |= await self._fill_by_batches(described, unanswered, label)
-            stored |= await self.store.find({key for key, _ in distinct} - set(stored))
-            stored = await self._without_cut(described, calls, stored)
+            if unanswered and not self.replay and not described.in_batches:
+                await self._refuse_what_is_in_batches(described, unanswered)
+            elif unanswered and not self.replay:
+                stored |= await self._fill_by_batches(described, unanswered, label)
+                stored |= await self.store.find({key for key, _ in distinct} - set(stored))
+                stored = await self._without_cut(described, calls, stored)
         before = (
             {} if self.replay else await self.store.find_unanswered({call.key for call in unanswered} - set(stored))
         )
@@ -374,7 +393,8 @@ class Models:
         if any(map(is_usable, replies.values())):
             asking.unusable = None
         try:
-            await self._work_off(asking, todo, answer, 2 * described.concurrency)
+            with nullcontext() if to_send else _many_objects_kept():
+                await self._work_off(asking, todo, answer, 2 * described.concurrency)
         except NothingToCount:
             if asking.unusable is not None and asking.unusable >= HOPELESS:
                 # once its endpoint is mended it is asked anew

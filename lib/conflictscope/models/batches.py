@@ -7,13 +7,11 @@ endpoint for an engine that reads and writes such files itself (``vllm run-batch
 """
 
 import asyncio
-import gc
 import json
 import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,18 +63,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _STORED_AT_ONCE = 10_000
 _LIST_LAG_S = 5.0
 _CLAIMED_S = 7200
-
-
-@contextmanager
-def many_objects_kept() -> Iterator[None]:
-    """Let no cycles be collected while very many objects are made that stay: each search would go through all."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class BatchesPending(RuntimeError):
@@ -201,9 +187,8 @@ class Batches:
             "open": True,
             **_lease(self._store.holder),
         }
-        with many_objects_kept():
-            if recorded := await self._store.apply(lambda connection: _record(connection, about, affordable)):
-                await self._send(batch, recorded)
+        if recorded := await self._store.apply(lambda connection: _record(connection, about, affordable)):
+            await self._send(batch, recorded)
         await self._refresh()
         return affordable
 
@@ -294,8 +279,7 @@ class Batches:
             return False
         old = hours is not None and time.time() - batch.created > 3600 * hours
         if state.ended:
-            with many_objects_kept():
-                await self._collect(batch, state, wanted)
+            await self._collect(batch, state, wanted)
         elif old:
             await self._ask(lambda: self._provider.cancel(batch_id))
         return old
