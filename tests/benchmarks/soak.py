@@ -19,7 +19,6 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -127,7 +126,7 @@ async def soak(port: int, calls: int, folder: str, in_flight: int, lists: int, k
             quarters.append(round(memory()))
     usage = models.store.usage["m", "p"]
     await models.close()
-    return {"outcomes": outcomes, "quarters": quarters, "usage": asdict(usage)}
+    return {"outcomes": outcomes, "quarters": quarters, "usage": usage._asdict()}
 
 
 def soak_and_kill(port: int, options: argparse.Namespace, folder: str) -> dict:

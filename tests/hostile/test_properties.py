@@ -153,7 +153,7 @@ def test_an_answer_is_refused_or_fits_the_store(payload):
         raw = read_completion(payload, 0.5)
     except ValueError:
         return
-    fields = {name: getattr(raw, name) for name in RawReply.__dataclass_fields__}
+    fields = {name: getattr(raw, name) for name in RawReply._fields}
     logprobs = None if raw.top_logprobs is None else json.dumps(raw.top_logprobs)
     row = dict.fromkeys(REPLIES.columns.keys(), "x") | fields | {"top_logprobs": logprobs}
     assert not misfits_of(row, REPLIES)

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -67,7 +66,7 @@ def test_gives_back_what_was_stored(store_url):
 
 
 def test_the_first_reply_stays_and_is_what_everybody_gets(store_url):
-    later = replace(REPLY, text="later")
+    later = REPLY._replace(text="later")
 
     async def fill(store):
         return await asyncio.gather(*(store.add("a", reply, **ABOUT) for reply in (REPLY, later, later)))
@@ -175,7 +174,7 @@ def test_a_store_of_version_2_gets_a_place_for_thoughts(store_url, tmp_path):
     rows = [row for table, row in read_rows(store_url) if table == "replies"]
     assert "reasoning" not in rows[0]
     write_rows_anew(tmp_path / "copy.sqlite", [("replies", row) for row in rows])
-    thoughtful = replace(REPLY, reasoning="Hm.")
+    thoughtful = REPLY._replace(reasoning="Hm.")
 
     async def fill(store):
         return [await store.add(key, thoughtful, **ABOUT) for key in "ab"]
@@ -214,7 +213,7 @@ def test_a_store_of_version_2_is_read_as_it_is_and_then_tells_cached_tokens_and_
     assert summary["cached_tokens"].sum() == 0 and summary["seconds"].sum() == pytest.approx(1.25)
     copy = tmp_path / "copy.sqlite"
     models_store.write_rows_anew(copy, models_store.read_rows(path))
-    thoughtful = replace(REPLY, cached_tokens=5, reasoning_tokens=2)
+    thoughtful = REPLY._replace(cached_tokens=5, reasoning_tokens=2)
     for place in (path, copy):
         assert run(place, lambda store: store.add("e", thoughtful, **ABOUT)) == thoughtful
         store = CallStore(place)
@@ -237,8 +236,8 @@ def test_processes_that_migrate_at_once_count_once(old_store, store_url):
 
 def test_a_reply_that_came_second_was_paid_for_as_well(store_url):
     async def fill(store):
-        await asyncio.gather(*(store.add("a", reply, **ABOUT) for reply in (REPLY, replace(REPLY, text="later"))))
-        await store.add("a", replace(REPLY, completion_tokens=5), **ABOUT)
+        await asyncio.gather(*(store.add("a", reply, **ABOUT) for reply in (REPLY, REPLY._replace(text="later"))))
+        await store.add("a", REPLY._replace(completion_tokens=5), **ABOUT)
         return store.usage
 
     assert run(store_url, fill) == {("m", "p"): Usage(calls=3, attempts=3, input_tokens=21, output_tokens=11)}
@@ -273,7 +272,7 @@ def test_a_full_disk_stops_the_writer_and_loses_nothing(store_url):
 
     async def overfill():
         store = Full(store_url)
-        big = replace(REPLY, text="x" * 1_000_000)
+        big = REPLY._replace(text="x" * 1_000_000)
         with pytest.raises(OSError, match=r"cannot be used: database or disk is full\. What it holds stays"):
             await store.add("b", big, **ABOUT)
         found = await store.find(["a", "b"])
@@ -318,7 +317,7 @@ def test_a_password_in_the_url_is_not_shown(url, tmp_path):
 
 def test_one_reply_that_the_database_refuses_takes_no_others_with_it(store_url):
     """Stored together, as in one commit: the rest is there, and its text, which was paid for."""
-    odd = replace(REPLY, prompt_tokens=2**63, text="paid for")
+    odd = REPLY._replace(prompt_tokens=2**63, text="paid for")
 
     async def fill(store):
         async with asyncio.TaskGroup() as group:
@@ -337,7 +336,7 @@ def test_one_reply_that_the_database_refuses_takes_no_others_with_it(store_url):
 
 @pytest.mark.parametrize("count", ["prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"])
 def test_of_many_replies_that_are_stored_as_one_a_refused_one_takes_no_others_with_it(store_url, count):
-    odd = replace(REPLY, text="paid for", **{count: 2**63})
+    odd = REPLY._replace(text="paid for", **{count: 2**63})
     answered = [({"key": key} | ABOUT, odd if key == "c" else REPLY, Attempts(made=1)) for key in "abcde"]
     held = run(store_url, lambda store: store.add_all(answered))
     assert held == run(store_url, lambda store: store.add_all(answered[::-1]))[::-1]
@@ -347,7 +346,7 @@ def test_of_many_replies_that_are_stored_as_one_a_refused_one_takes_no_others_wi
 
 def test_what_an_endpoint_counts_need_not_fit_into_the_database(shared_url):
     """PostgreSQL's integers have 32 bits; of many replies, a few are stored one by one."""
-    odd = replace(REPLY, cached_tokens=2**34, prompt_tokens=2**35)
+    odd = REPLY._replace(cached_tokens=2**34, prompt_tokens=2**35)
     answered = [({"key": f"key {i}"} | ABOUT, odd if i == 700 else REPLY, Attempts(made=1)) for i in range(1000)]
     held = run(shared_url, lambda store: store.add_all(answered))
     assert [reply.text for reply in held] == [REPLY.text] * 1000

@@ -196,11 +196,7 @@ class Batches:
         """Return as many of the calls, from the first on, as the budget covers, and what they may use."""
         budget, sum_ = self._budget, NOTHING
         for count, call in enumerate(calls):
-            more = budget.expect(self._model, call.request.prompt, len(call.canonical), call.max_tokens)
-            more = Usage(
-                input_tokens=sum_.input_tokens + more.input_tokens,
-                output_tokens=sum_.output_tokens + more.output_tokens,
-            )
+            more = sum_ + budget.expect(self._model, call.request.prompt, len(call.canonical), call.max_tokens)
             if not budget.covers_batch(self._model, more):
                 if count == 0:
                     raise budget.refuse(self._model, more)

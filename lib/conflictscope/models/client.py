@@ -14,7 +14,6 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
@@ -314,7 +313,7 @@ class Endpoint:
             payload = json.loads(content)
             identity = self._seen.check(payload, content, body)
             result = read(hide_key(payload, self._key), seconds)
-            return replace(result, answer=identity) if isinstance(result, RawReply) else result
+            return result._replace(answer=identity) if isinstance(result, RawReply) else result
         except (ValueError, RecursionError) as problem:
             response.request = request
             attempts.lost = _read_lost(payload, len(content))

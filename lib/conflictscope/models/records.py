@@ -10,11 +10,11 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
-from operator import add, attrgetter, itemgetter
+from operator import add, itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -121,8 +121,7 @@ class Elsewhere:
     reply: RawReply | None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Counts for one model and prompt.
 
     Parameters
@@ -157,11 +156,10 @@ class Usage:
     batch_output_tokens: int = 0
     lost_output_tokens: int = 0
 
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(*map(add, _COUNTS(self), _COUNTS(other)))
+    def __add__(self, other: "Usage") -> "Usage":  # type: ignore[override]
+        return Usage._make(map(add, self, other))
 
 
-_COUNTS = attrgetter(*(field.name for field in fields(Usage)))
 NOTHING = Usage()
 UsageTable = Mapping[tuple[str, str], Usage]
 """(model, prompt) → what it has used."""
@@ -232,7 +230,7 @@ def within_limit(raw: RawReply, max_tokens: int | None, attempts: Attempts) -> R
     if max_tokens is None or raw.text is None or len(raw.text) <= max_tokens * MOST_CHARACTERS_PER_TOKEN:
         return raw
     attempts.received = len(raw.text)
-    return replace(raw, text=raw.text[: max_tokens * MOST_CHARACTERS_PER_TOKEN], finish_reason="length")
+    return raw._replace(text=raw.text[: max_tokens * MOST_CHARACTERS_PER_TOKEN], finish_reason="length")
 
 
 SCHEMA_VERSION = 6
@@ -276,10 +274,10 @@ USAGE = sa.Table(
     METADATA,
     sa.Column("model", sa.String(200), primary_key=True),
     sa.Column("prompt", sa.String(200), primary_key=True),
-    *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Usage)[:-5]),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in Usage._fields[:-5]),
     *(
-        sa.Column(field.name, sa.BigInteger, nullable=False, server_default="0", info=_SINCE_3)
-        for field in fields(Usage)[-5:-1]
+        sa.Column(name, sa.BigInteger, nullable=False, server_default="0", info=_SINCE_3)
+        for name in Usage._fields[-5:-1]
     ),
     sa.Column("lost_output_tokens", sa.BigInteger, nullable=False, server_default="0", info=_SINCE_5),
 )
@@ -349,10 +347,9 @@ RATES = sa.Table(
 )
 PASSING = (ON_WIRE, BATCHES, BATCH_LINES, BATCH_KEYS, RATES)
 """Tables of what is under way, which belongs to this store alone."""
-_FIELDS = tuple(RawReply.__dataclass_fields__)
-_VALUES, _LOGPROBS_AT = attrgetter(*_FIELDS), _FIELDS.index("top_logprobs")
+_LOGPROBS_AT = RawReply._fields.index("top_logprobs")
 _ABOUT = itemgetter("key", "model", "prompt", "prompt_hash", "request")
-_RAW = [REPLIES.c[name] for name in _FIELDS]
+_RAW = [REPLIES.c[name] for name in RawReply._fields]
 TRIES = 10
 
 
@@ -543,7 +540,7 @@ _ALL_USAGE = USAGE.select()
 _MORE_USED = (
     USAGE.update()
     .where(USAGE.c.model == sa.bindparam("of_model"), USAGE.c.prompt == sa.bindparam("of_prompt"))
-    .values({name: USAGE.c[name] + sa.bindparam(f"more_{name}") for name in Usage.__dataclass_fields__})
+    .values({name: USAGE.c[name] + sa.bindparam(f"more_{name}") for name in Usage._fields})
 )
 
 
@@ -625,10 +622,10 @@ def _count_unanswered(
 
 def _add_up(used: Sequence[tuple[Mapping[str, Any], Usage]]) -> dict[tuple[str, str], Usage]:
     """Return (model, prompt) → what calls used together."""
-    parts: defaultdict[tuple[str, str], list[tuple[int, ...]]] = defaultdict(list)
+    parts: defaultdict[tuple[str, str], list[Usage]] = defaultdict(list)
     for call, usage in used:
-        parts[call["model"], call["prompt"]].append(_COUNTS(usage))
-    return {about: Usage(*map(sum, zip(*counts, strict=True))) for about, counts in parts.items()}
+        parts[call["model"], call["prompt"]].append(usage)
+    return {about: Usage._make(map(sum, zip(*usages, strict=True))) for about, usages in parts.items()}
 
 
 def find_replies(connection: sa.Connection, keys: Collection[str]) -> dict[str, RawReply]:
@@ -724,17 +721,15 @@ def _add_usage(connection: sa.Connection, used: UsageTable) -> None:
     for (model, prompt), usage in used.items():
         about = {"of_model": model, "of_prompt": prompt}
         if not connection.execute(
-            _MORE_USED, about | {f"more_{name}": n for name, n in asdict(usage).items()}
+            _MORE_USED, about | {f"more_{name}": n for name, n in usage._asdict().items()}
         ).rowcount:
-            connection.execute(USAGE.insert().values(model=model, prompt=prompt, **asdict(usage)))
+            connection.execute(USAGE.insert().values(model=model, prompt=prompt, **usage._asdict()))
 
 
 def _row(call: Mapping[str, str], reply: RawReply, created: str) -> tuple[Any, ...]:
     """Return the row of the table of replies that keeps one."""
-    values = _VALUES(reply)
-    if reply.top_logprobs is not None:
-        values = (*values[:_LOGPROBS_AT], json.dumps(reply.top_logprobs), *values[_LOGPROBS_AT + 1 :])
-    return (*_ABOUT(call), *values, created)
+    logprobs = None if reply.top_logprobs is None else json.dumps(reply.top_logprobs)
+    return (*_ABOUT(call), *reply[:_LOGPROBS_AT], logprobs, *reply[_LOGPROBS_AT + 1 :], created)
 
 
 def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:

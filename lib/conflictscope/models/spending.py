@@ -11,7 +11,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -298,7 +297,7 @@ class Ledger:
         """Return what the file holds."""
         usage, budget = self._budget.store.usage, self._budget
         rows = [
-            {"model": model, "prompt": prompt, **asdict(used), "usd": _rounded(budget.costs.get((model, prompt)))}
+            {"model": model, "prompt": prompt, **used._asdict(), "usd": _rounded(budget.costs.get((model, prompt)))}
             for (model, prompt), used in sorted(usage.items())
         ]
         return {
@@ -310,7 +309,7 @@ class Ledger:
             "budget_reached": budget.reached,
             "models_of_unknown_price": budget.unpriced,
             "dollars_by": DOLLARS_BY,
-            **asdict(sum(usage.values(), NOTHING)),
+            **sum(usage.values(), NOTHING)._asdict(),
             "rows": rows,
         }
 

@@ -449,7 +449,7 @@ class CallStore:
                 return [(jobs[0], [held for job in halves for held in self._write(connection, [job])[0][1]])]
             # what is paid for is kept, without what endpoints say of themselves
             call, reply, attempts = news.replies[0]
-            reply = replace(reply, **_UNSAID)
+            reply = reply._replace(**_UNSAID)
             news = replace(news, replies=[(call, reply, attempts)])
             written = write_news(connection, news, self.holder, is_gone)
         self.usage = written.usage
