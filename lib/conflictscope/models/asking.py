@@ -369,26 +369,34 @@ class Models:
 
         todo, put_off, next_look = deque(unanswered), set[str](), 0.0
 
+        def take(call: Call, reply: Reply) -> None:
+            replies[call.key, call.request.schema] = reply
+            self._count(asking, call.request.prompt)
+            self._look_whether_usable(asking, reply, is_usable)
+
         async def answer(call: Call) -> None:
             nonlocal next_look
+            # what batches have brought, one after the other
+            while (raw := stored.get(call.key)) and not self._wants_repair(call, reply := read_reply(call, raw)):
+                take(call, reply)
+                if not todo:
+                    return
+                call = todo.popleft()
             if put_off and time.monotonic() >= next_look:
                 # what the others have answered meanwhile, many at a time
                 next_look = time.monotonic() + _LOOK_S
                 ahead = [call.key, *(one.key for one in islice(todo, _LOOKED_AHEAD))]
                 stored.update(await self.store.find(set(ahead) - set(stored)))
             known = stored.get(call.key), before.get(call.key)
-            reply = await self._answer(asking, call, *known, wait=call.key in put_off)
-            if reply is None:
+            answered = await self._answer(asking, call, *known, wait=call.key in put_off)
+            if answered is None:
                 # somebody else waits for it: the others first, from the other end, to meet in the middle
                 if not put_off:
                     todo.reverse()
                 put_off.add(call.key)
                 todo.append(call)
-                return
-            if not asking.over:
-                replies[call.key, call.request.schema] = reply
-                self._count(asking, call.request.prompt)
-                self._look_whether_usable(asking, reply, is_usable)
+            elif not asking.over:
+                take(call, answered)
 
         if any(map(is_usable, replies.values())):
             asking.unusable = None

@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ MOST_CALLS, MOST_BYTES = 50_000, 100_000_000
 _PATIENCE_S = (1, 2, 5, 10, 30)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _STORED_AT_ONCE = 10_000
+# of batches: an upload or a download waits for the endpoint, while others are written or read here
+_AT_ONCE = 3
 _LIST_LAG_S = 5.0
 _CLAIMED_S = 7200
 
@@ -129,8 +131,7 @@ class Batches:
                 await self._compare()
                 await self._refresh()
                 missing = await self._missing(wanted)
-                for some in _files([call for call in missing if tries[call.key] < ROUNDS], self._model.batch_size):
-                    tries.update(call.key for call in await self._hand_over(some))
+                await _side_by_side(self._hand_over(missing, tries))
             self.failed |= {call.key: f"no answer in {ROUNDS} batches" for call in missing if tries[call.key] >= ROUNDS}
             left_to_be_asked_live = await self._wait(wanted)
             if left_to_be_asked_live or not await self._missing(wanted):
@@ -173,24 +174,31 @@ class Batches:
         """Return the model's open batches."""
         return await self._store.apply(lambda connection: _open_batches(connection, self._model.name))
 
-    async def _hand_over(self, calls: Sequence[Call]) -> Sequence[Call]:
-        """Record a batch of as many of the calls as the budget covers, and hand it over; return those."""
-        affordable, expected = self._affordable(calls)
-        number = uuid.uuid4().hex
-        batch = Handed(number, None, time.time(), len(affordable))
-        about = {
-            "number": number,
-            "model": self._model.name,
-            "created": batch.created,
-            "input_tokens": expected.input_tokens,
-            "output_tokens": expected.output_tokens,
-            "open": True,
-            **_lease(self._store.holder),
-        }
-        if recorded := await self._store.apply(lambda connection: _record(connection, about, affordable)):
-            await self._send(batch, recorded)
-        await self._refresh()
-        return affordable
+    async def _hand_over(self, calls: Sequence[Call], tries: Counter[str]) -> AsyncIterator[Coroutine[Any, Any, None]]:
+        """Record calls that were not tried too often, in batches of as many as the budget covers; hand each one over.
+
+        Yields
+        ------
+        coroutine
+            For a batch that is recorded: hands it over.
+        """
+        for some in _files([call for call in calls if tries[call.key] < ROUNDS], self._model.batch_size):
+            affordable, expected = self._affordable(some)
+            tries.update(call.key for call in affordable)
+            batch = Handed(uuid.uuid4().hex, None, time.time(), len(affordable))
+            about = {
+                "number": batch.number,
+                "model": self._model.name,
+                "created": batch.created,
+                "input_tokens": expected.input_tokens,
+                "output_tokens": expected.output_tokens,
+                "open": True,
+                **_lease(self._store.holder),
+            }
+            recorded = await self._store.apply(partial(_record, about=about, calls=affordable))
+            await self._refresh()
+            if recorded:
+                yield self._send(batch, recorded)
 
     def _affordable(self, calls: Sequence[Call]) -> tuple[Sequence[Call], Usage]:
         """Return as many of the calls, from the first on, as the budget covers, and what they may use."""
@@ -224,21 +232,16 @@ class Batches:
 
     async def _wait(self, wanted: Mapping[str, Call]) -> bool:
         """Wait until no open batch holds a wanted call; return whether the rest is to be asked live."""
-        began, pause, live = time.monotonic(), _FIRST_PAUSE_S, False
+        began, pause, too_old = time.monotonic(), _FIRST_PAUSE_S, list[str]()
         held = await self._store.apply(lambda connection: _held_by_batches(connection, wanted))
         while True:
             async with self._turn:
                 await self._compare()
-                for seen in await self._open():
-                    if seen.number in held and seen.batch_id is not None and (batch := await self._claim(seen)):
-                        try:
-                            live |= await self._look(batch, wanted)
-                        finally:
-                            await self._store.apply(partial(_let_go, number=batch.number, holder=self._store.holder))
+                await _side_by_side(self._look_at_those(held, wanted, too_old))
                 waiting = [batch for batch in await self._open() if batch.number in held]
             await self._refresh()
             if not waiting:
-                return live
+                return bool(too_old)
             if time.monotonic() - began >= 60 * self._model.batch_wait_minutes:
                 calls, hours = sum(held[batch.number] for batch in waiting), (time.time() - waiting[0].created) / 3600
                 many = "1 batch is" if len(waiting) == 1 else f"{len(waiting)} batches are"
@@ -263,22 +266,40 @@ class Batches:
         """Where the batches are."""
         return self._model.batch_folder or self._model.base_url
 
-    async def _look(self, batch: Handed, wanted: Mapping[str, Call]) -> bool:
-        """Collect a batch if it has ended; return whether it is too old, so that the rest is to be asked live."""
+    async def _look_at_those(
+        self, numbers: Collection[str], wanted: Mapping[str, Call], too_old: list[str]
+    ) -> AsyncIterator[Coroutine[Any, Any, None]]:
+        """Look at open batches that no other process works on.
+
+        Yields
+        ------
+        coroutine
+            For a batch: collects it if it has ended.
+        """
+        for seen in await self._open():
+            if seen.number in numbers and seen.batch_id is not None and (batch := await self._claim(seen)):
+                yield self._look(batch, wanted, too_old)
+
+    async def _look(self, batch: Handed, wanted: Mapping[str, Call], too_old: list[str]) -> None:
+        """Collect a batch if it has ended; if it is too old, cancel it, and note that the rest is to be asked live."""
         batch_id, hours = batch.batch_id, self._model.batch_hours
         if batch_id is None:
-            return False  # another process has found the queue full
-        state = await self._ask(lambda: self._provider.check(batch_id))
-        self._notes[batch.number] = state.note
-        if state.later:
-            await self._set_id(batch, None)
-            return False
-        old = hours is not None and time.time() - batch.created > 3600 * hours
-        if state.ended:
-            await self._collect(batch, state, wanted)
-        elif old:
-            await self._ask(lambda: self._provider.cancel(batch_id))
-        return old
+            return  # another process has found the queue full
+        try:
+            state = await self._ask(lambda: self._provider.check(batch_id))
+            self._notes[batch.number] = state.note
+            if state.later:
+                await self._set_id(batch, None)
+                return
+            old = hours is not None and time.time() - batch.created > 3600 * hours
+            if old:
+                too_old.append(batch.number)
+            if state.ended:
+                await self._collect(batch, state, wanted)
+            elif old:
+                await self._ask(lambda: self._provider.cancel(batch_id))
+        finally:
+            await self._store.apply(partial(_let_go, number=batch.number, holder=self._store.holder))
 
     async def _collect(self, batch: Handed, state: Told, wanted: Mapping[str, Call]) -> None:
         """Store what a batch has brought; it is closed when all of that is stored."""
@@ -396,6 +417,29 @@ class Batches:
                 ) from None
             await asyncio.sleep(_PATIENCE_S[nth])
         raise AssertionError("the loop returns or raises")
+
+
+async def _side_by_side(jobs: AsyncIterator[Coroutine[Any, Any, None]]) -> None:
+    """Do a few jobs at a time; if one fails, no other is begun, and its failure is raised once the rest have ended."""
+    running: set[asyncio.Task[None]] = set()
+    problems: list[BaseException] = []
+    try:
+        async for job in jobs:
+            running.add(asyncio.create_task(job))
+            if len(running) == _AT_ONCE:
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                problems = [problem for task in done if (problem := task.exception())]
+                if problems:
+                    break
+    except asyncio.CancelledError:
+        for task in running:
+            task.cancel()
+        raise
+    finally:
+        ended = await asyncio.gather(*running, return_exceptions=True)
+    problems += [problem for problem in ended if isinstance(problem, Exception)]
+    if problems:
+        raise problems[0]
 
 
 def _provider_of(model: Model) -> Provider:
