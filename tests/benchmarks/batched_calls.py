@@ -1,6 +1,6 @@
 """Calls through a loopback batch server: time beside that of writing and reading the files alone, and memory.
 
-Run by hand: ``python tests/benchmarks/batched_calls.py [--calls 100000] [--batches 2]``. The files alone: the same
+Run by hand: ``python tests/benchmarks/batched_calls.py [--calls 100000] [--batches 10]``. The files alone: the same
 lines written, uploaded, carried out, downloaded and parsed by the bare ``openai`` client, and nothing kept. The goals:
 10^5 calls within 1.5 x that and under 1 GiB; 10^6 calls in 20 batches under 2 GiB, the store on disk (``--only ours``,
 ``--lists 20``: lists that are asked one after the other; all in one list, requests and replies fill the memory).
@@ -73,7 +73,7 @@ async def ask(url: str, folder: Path, calls: int, size: int, lists: int) -> None
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=100_000)
-    parser.add_argument("--batches", type=int, default=2)
+    parser.add_argument("--batches", type=int, default=10)
     parser.add_argument("--lists", type=int, default=1)
     parser.add_argument("--only", choices=("files", "ours"))
     parser.add_argument("--url", help="internal: of a server that is running")

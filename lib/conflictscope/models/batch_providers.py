@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 
 import httpx2
 import openai
+from pydantic_core import from_json
 
 from conflictscope.files import refuse_link, unwritten, write_atomically
 from conflictscope.models.client import read_key, status_error
@@ -313,12 +314,20 @@ class OnlyOurs(httpx2.AsyncBaseTransport):
 def read_line(text: bytes) -> tuple[str, Any, Any] | None:
     """Return key, response and error of a line of results; None if it is none."""
     try:
-        row = json.loads(text)
+        row = _read_json(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict) or not isinstance(row.get("custom_id"), str):
         return None
     return row["custom_id"], row.get("response"), row.get("error")
+
+
+def _read_json(text: bytes) -> Any:
+    """Return what JSON holds, from the parser that is twice as fast unless it refuses it: halves of characters, say."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 _ANTHROPIC_VERSION = "2023-06-01"

@@ -62,7 +62,7 @@ _PATIENCE_S = (1, 2, 5, 10, 30)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _STORED_AT_ONCE = 10_000
 # of batches: an upload or a download waits for the endpoint, while others are written or read here
-_AT_ONCE = 3
+_AT_ONCE = 2
 _LIST_LAG_S = 5.0
 _CLAIMED_S = 7200
 
@@ -95,7 +95,7 @@ class Batches:
             raise ValueError(f"model {model.name!r} is simulated and has no batches; take batch out of its entry.")
         self._key = read_key(model)
         self._provider = _provider_of(model)
-        self._turn = asyncio.Lock()
+        self._turn, self._collecting = asyncio.Lock(), asyncio.Lock()
         self._notes: dict[str, str] = {}
         self._not_it: defaultdict[str, set[str]] = defaultdict(set)
         self._brought: dict[str, RawReply] = {}
@@ -295,7 +295,9 @@ class Batches:
             if old:
                 too_old.append(batch.number)
             if state.ended:
-                await self._collect(batch, state, wanted)
+                # one at a time: while it is read, the others ask how theirs are
+                async with self._collecting:
+                    await self._collect(batch, state, wanted)
             elif old:
                 await self._ask(lambda: self._provider.cancel(batch_id))
         finally:

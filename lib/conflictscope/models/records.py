@@ -18,6 +18,7 @@ from operator import add, itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from pydantic_core import to_json
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -392,7 +393,7 @@ def _among_keys(column: sa.Column) -> sa.ColumnElement[bool]:
 
 def as_parameter(keys: Iterable[str]) -> dict[str, str]:
     """Return keys as the one parameter that they are in a query."""
-    return {"keys": json.dumps(list(keys))}
+    return {"keys": to_json(list(keys)).decode()}
 
 
 Answered = tuple[dict[str, str], RawReply, Attempts]
