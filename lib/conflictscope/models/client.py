@@ -300,6 +300,8 @@ class Endpoint:
             finally:
                 self._slots.release()
             seconds = time.perf_counter() - start
+        # what waits for the slot is sent before this is read
+        await asyncio.sleep(0)
         if not response.is_success:
             response.request = request
             failure = status_error(response, content)
