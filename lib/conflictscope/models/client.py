@@ -300,8 +300,6 @@ class Endpoint:
             finally:
                 self._slots.release()
             seconds = time.perf_counter() - start
-        # what waits for the slot is sent before this is read
-        await asyncio.sleep(0)
         if not response.is_success:
             response.request = request
             failure = status_error(response, content)
@@ -310,6 +308,8 @@ class Endpoint:
             if answer is None:
                 raise failure
             return answer
+        # what waits for the slot is sent before this is read; of a failure it first has to be known what follows
+        await asyncio.sleep(0)
         payload = None
         try:
             payload = json.loads(content)
