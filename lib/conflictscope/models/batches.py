@@ -11,7 +11,8 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ _STORED_AT_ONCE = 10_000
 _AT_ONCE = 2
 _LIST_LAG_S = 5.0
 _CLAIMED_S = 7200
+
+_Jobs = AsyncGenerator[Coroutine[Any, Any, None], None]
 
 
 class BatchesPending(RuntimeError):
@@ -174,7 +177,7 @@ class Batches:
         """Return the model's open batches."""
         return await self._store.apply(lambda connection: _open_batches(connection, self._model.name))
 
-    async def _hand_over(self, calls: Sequence[Call], tries: Counter[str]) -> AsyncIterator[Coroutine[Any, Any, None]]:
+    async def _hand_over(self, calls: Sequence[Call], tries: Counter[str]) -> _Jobs:
         """Record calls that were not tried too often, in batches of as many as the budget covers; hand each one over.
 
         Yields
@@ -266,9 +269,7 @@ class Batches:
         """Where the batches are."""
         return self._model.batch_folder or self._model.base_url
 
-    async def _look_at_those(
-        self, numbers: Collection[str], wanted: Mapping[str, Call], too_old: list[str]
-    ) -> AsyncIterator[Coroutine[Any, Any, None]]:
+    async def _look_at_those(self, numbers: Collection[str], wanted: Mapping[str, Call], too_old: list[str]) -> _Jobs:
         """Look at open batches that no other process works on.
 
         Yields
@@ -421,18 +422,19 @@ class Batches:
         raise AssertionError("the loop returns or raises")
 
 
-async def _side_by_side(jobs: AsyncIterator[Coroutine[Any, Any, None]]) -> None:
+async def _side_by_side(jobs: _Jobs) -> None:
     """Do a few jobs at a time; if one fails, no other is begun, and its failure is raised once the rest have ended."""
     running: set[asyncio.Task[None]] = set()
     problems: list[BaseException] = []
     try:
-        async for job in jobs:
-            running.add(asyncio.create_task(job))
-            if len(running) == _AT_ONCE:
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                problems = [problem for task in done if (problem := task.exception())]
-                if problems:
-                    break
+        async with aclosing(jobs):
+            async for job in jobs:
+                running.add(asyncio.create_task(job))
+                if len(running) == _AT_ONCE:
+                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    problems = [problem for task in done if (problem := task.exception())]
+                    if problems:
+                        break
     except asyncio.CancelledError:
         for task in running:
             task.cancel()
