@@ -16,7 +16,7 @@ from openai.types import Batch, FileObject
 
 from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request
 from conflictscope.models.batch_providers import Folder
-from conflictscope.models.batches import BatchesPending
+from conflictscope.models.batches import BatchesPending, _side_by_side
 from conflictscope.models.records import BATCH_KEYS, BATCH_LINES, BATCHES, calls_in
 from conflictscope.models.requests import make_call
 from conflictscope.models.rescue import rescue_store
@@ -423,3 +423,38 @@ def test_kills_at_any_moment_pay_nothing_twice(start_batches, tmp_path, pytestco
     assert fork_python(command).wait() == 0
     books = server.get("books")
     assert (len(books["billed"]), set(books["billed"].values()), books["live"]) == (60, {1}, 0)
+
+
+def test_jobs_are_done_side_by_side_and_the_first_failure_ends_them():
+    began, ended = [], []
+
+    async def job(name, seconds, problem=None):
+        began.append(name)
+        await asyncio.sleep(seconds)
+        if problem:
+            raise problem
+        ended.append(name)
+
+    async def jobs(*names, problem=None):
+        for name in names:
+            yield job(name, 0.05, problem if name == "first" else None)
+
+    asyncio.run(_side_by_side(jobs("a", "b", "c")))
+    assert (began, ended) == (["a", "b", "c"], ["a", "b", "c"])
+    began.clear(), ended.clear()
+    with pytest.raises(ConnectionError, match="told to fail"):
+        asyncio.run(_side_by_side(jobs("first", "beside", "after", problem=ConnectionError("told to fail"))))
+    # what is under way may have been paid for
+    assert (began, ended) == (["first", "beside"], ["beside"])
+
+    async def interrupted():
+        task = asyncio.create_task(_side_by_side(jobs("x", "y", "z")))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return len(asyncio.all_tasks())
+
+    began.clear(), ended.clear()
+    assert asyncio.run(interrupted()) == 1
+    assert (began, ended) == (["x", "y"], [])

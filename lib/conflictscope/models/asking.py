@@ -357,10 +357,12 @@ class Models:
                 await self._refuse_what_is_in_batches(described, unanswered)
             elif unanswered and not self.replay:
                 stored |= await self._fill_by_batches(described, unanswered, label)
-                stored |= await self.store.find({key for key, _ in distinct} - set(stored))
+                stored |= await self.store.find({key for key, _ in distinct if key not in stored})
                 stored = await self._without_cut(described, calls, stored)
         before = (
-            {} if self.replay else await self.store.find_unanswered({call.key for call in unanswered} - set(stored))
+            {}
+            if self.replay
+            else await self.store.find_unanswered({call.key for call in unanswered if call.key not in stored})
         )
         to_send = any(not _is_used_up(described, before.get(key)) for key, _ in distinct if key not in stored)
         if to_send and not self.replay:
@@ -611,6 +613,8 @@ class Models:
         self, model: Model, calls: Sequence[Call], stored: dict[str, RawReply]
     ) -> dict[str, RawReply]:
         """Return the stored replies but those to prompts that were cut, which are taken out of the store."""
+        if not model.counts_prompts:
+            return stored
         cut = {key for call in calls if call.key in stored for key in self._find_cut(model, call, stored[call.key])}
         if cut:
             await self.store.discard(cut)

@@ -100,6 +100,7 @@ class Batches:
         self._provider = _provider_of(model)
         self._turn, self._collecting = asyncio.Lock(), asyncio.Lock()
         self._notes: dict[str, str] = {}
+        self._looked_at: set[str] = set()
         self._not_it: defaultdict[str, set[str]] = defaultdict(set)
         self._brought: dict[str, RawReply] = {}
         self.failed: dict[str, str] = {}
@@ -127,17 +128,17 @@ class Batches:
         """
         # of a list before it nobody waits for anything any more, or looks in the store
         self._brought = {}
-        wanted, tries = {call.key: call for call in calls}, Counter[str]()
+        wanted, tries, too_old = {call.key: call for call in calls}, Counter[str](), list[str]()
         self.failed = {key: problem for key, problem in self.failed.items() if key not in wanted}
         while True:
             async with self._turn:
                 await self._compare()
                 await self._refresh()
                 missing = await self._missing(wanted)
-                await _side_by_side(self._hand_over(missing, tries))
+                await _side_by_side(self._hand_over(missing, tries, wanted, too_old))
             self.failed |= {call.key: f"no answer in {ROUNDS} batches" for call in missing if tries[call.key] >= ROUNDS}
-            left_to_be_asked_live = await self._wait(wanted)
-            if left_to_be_asked_live or not await self._missing(wanted):
+            await self._wait(wanted, too_old)
+            if too_old or not await self._missing(wanted):
                 brought, self._brought = self._brought, {}
                 return brought
 
@@ -177,14 +178,18 @@ class Batches:
         """Return the model's open batches."""
         return await self._store.apply(lambda connection: _open_batches(connection, self._model.name))
 
-    async def _hand_over(self, calls: Sequence[Call], tries: Counter[str]) -> _Jobs:
+    async def _hand_over(
+        self, calls: Sequence[Call], tries: Counter[str], wanted: Mapping[str, Call], too_old: list[str]
+    ) -> _Jobs:
         """Record calls that were not tried too often, in batches of as many as the budget covers; hand each one over.
 
         Yields
         ------
         coroutine
-            For a batch that is recorded: hands it over.
+            Hands over a batch that is recorded, or looks at one that was: the first may be done before the last is
+            handed over.
         """
+        handed, next_look = list[str](), time.monotonic() + _FIRST_PAUSE_S
         for some in _files([call for call in calls if tries[call.key] < ROUNDS], self._model.batch_size):
             affordable, expected = self._affordable(some)
             tries.update(call.key for call in affordable)
@@ -202,6 +207,11 @@ class Batches:
             await self._refresh()
             if recorded:
                 yield self._send(batch, recorded)
+                handed.append(batch.number)
+            if time.monotonic() >= next_look:
+                async for look in self._look_at_those(handed, wanted, too_old):
+                    yield look
+                next_look = time.monotonic() + _FIRST_PAUSE_S
 
     def _affordable(self, calls: Sequence[Call]) -> tuple[Sequence[Call], Usage]:
         """Return as many of the calls, from the first on, as the budget covers, and what they may use."""
@@ -233,9 +243,9 @@ class Batches:
             raise
         await self._set_id(batch, batch_id)
 
-    async def _wait(self, wanted: Mapping[str, Call]) -> bool:
-        """Wait until no open batch holds a wanted call; return whether the rest is to be asked live."""
-        began, pause, too_old = time.monotonic(), _FIRST_PAUSE_S, list[str]()
+    async def _wait(self, wanted: Mapping[str, Call], too_old: list[str]) -> None:
+        """Wait until no open batch holds a wanted call; note those that are too old."""
+        began, pause = time.monotonic(), _FIRST_PAUSE_S
         held = await self._store.apply(lambda connection: _held_by_batches(connection, wanted))
         while True:
             async with self._turn:
@@ -244,7 +254,7 @@ class Batches:
                 waiting = [batch for batch in await self._open() if batch.number in held]
             await self._refresh()
             if not waiting:
-                return bool(too_old)
+                return
             if time.monotonic() - began >= 60 * self._model.batch_wait_minutes:
                 calls, hours = sum(held[batch.number] for batch in waiting), (time.time() - waiting[0].created) / 3600
                 many = "1 batch is" if len(waiting) == 1 else f"{len(waiting)} batches are"
@@ -270,7 +280,7 @@ class Batches:
         return self._model.batch_folder or self._model.base_url
 
     async def _look_at_those(self, numbers: Collection[str], wanted: Mapping[str, Call], too_old: list[str]) -> _Jobs:
-        """Look at open batches that no other process works on.
+        """Look at open batches that nobody looks at already, here or in another process.
 
         Yields
         ------
@@ -278,15 +288,17 @@ class Batches:
             For a batch: collects it if it has ended.
         """
         for seen in await self._open():
-            if seen.number in numbers and seen.batch_id is not None and (batch := await self._claim(seen)):
+            known = seen.number in numbers and seen.number not in self._looked_at and seen.batch_id is not None
+            if known and (batch := await self._claim(seen)):
                 yield self._look(batch, wanted, too_old)
 
     async def _look(self, batch: Handed, wanted: Mapping[str, Call], too_old: list[str]) -> None:
         """Collect a batch if it has ended; if it is too old, cancel it, and note that the rest is to be asked live."""
         batch_id, hours = batch.batch_id, self._model.batch_hours
-        if batch_id is None:
-            return  # another process has found the queue full
+        self._looked_at.add(batch.number)
         try:
+            if batch_id is None:
+                return  # another process has found the queue full
             state = await self._ask(lambda: self._provider.check(batch_id))
             self._notes[batch.number] = state.note
             if state.later:
@@ -302,6 +314,7 @@ class Batches:
             elif old:
                 await self._ask(lambda: self._provider.cancel(batch_id))
         finally:
+            self._looked_at.discard(batch.number)
             await self._store.apply(partial(_let_go, number=batch.number, holder=self._store.holder))
 
     async def _collect(self, batch: Handed, state: Told, wanted: Mapping[str, Call]) -> None:

@@ -332,10 +332,11 @@ def _call(model: Model, request: Request, messages: tuple[dict[str, str], ...]) 
         body["response_format"] = response_format(request.schema)
     if request.logprobs:
         body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    body |= options
     opening = canonical_opening(model, request.repetition)
     # json.dumps writes ASCII only: text that is no valid Unicode can then be hashed and sent like any other
-    canonical = f"{opening}{json.dumps(body | options)}}}"
-    sent_limit = read_limit(model, body | options)
+    canonical = f"{opening}{json.dumps(body)}}}"
+    sent_limit = read_limit(model, body)
     # what a model may write counts against budget and rate even if it refuses to be told
     limit = request.max_tokens if sent_limit is None else sent_limit
     return Call(key_of(canonical), canonical, len(opening), messages, request, limit, sent_limit)
@@ -621,10 +622,6 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
     thoughts, text = split_thoughts(raw.text) if raw.text else (None, raw.text)
     reasoning = "\n\n".join(filter(None, (raw.reasoning, thoughts))) or None
     finish = (raw.finish_reason or "").lower()
-    # a lower limit among the model's options goes before the study's
-    ours = call.request.max_tokens is not None and (call.max_tokens or 0) >= call.request.max_tokens
-    limit = f"raise {call.request.limit_name or 'its limit'}" if ours else _RAISE_THEIRS
-    advice = f"{limit}, {f'{_GIVE_ROOM}, ' if ours else ''}{_THINK_LESS}"
 
     def read(outcome: Outcome, problem: str | None = None, parsed: BaseModel | None = None) -> Reply:
         return Reply(
@@ -649,13 +646,14 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
         withheld = "the endpoint withheld the reply (content filter)"
         return read("refusal", "the model declined" if raw.refusal else withheld)
     if finish in _CUT:
+        limit, room = _advice(call)
         if reasoning and _is_blank(text):
-            return read("invalid", f"cut off within its thoughts, before any reply: {advice}")
+            return read("invalid", f"cut off within its thoughts, before any reply: {limit}, {room}")
         return read("invalid", f"cut off before its end, at the limit of its length: {limit}")
     if finish not in _WHOLE:
         return read("invalid", f"not whole: the endpoint says that it ended with {raw.finish_reason!r}")
     if _is_blank(text):
-        return read("invalid", f"thoughts alone, and no reply: {advice}" if reasoning else "empty")
+        return read("invalid", f"thoughts alone, and no reply: {', '.join(_advice(call))}" if reasoning else "empty")
     if call.request.schema is None:
         return read("ok")
     try:
@@ -664,6 +662,14 @@ def read_reply(call: Call, raw: RawReply) -> Reply:
     except ValueError as problem:
         return read("invalid", str(problem))
     return read("ok", None, parsed)
+
+
+def _advice(call: Call) -> tuple[str, str]:
+    """Return what to do about a limit that was too low, and about thoughts that took it up."""
+    # a lower limit among the model's options goes before the study's
+    ours = call.request.max_tokens is not None and (call.max_tokens or 0) >= call.request.max_tokens
+    limit = f"raise {call.request.limit_name or 'its limit'}" if ours else _RAISE_THEIRS
+    return limit, f"{_GIVE_ROOM}, {_THINK_LESS}" if ours else _THINK_LESS
 
 
 def _check_reasons(parsed: BaseModel, messages: Sequence[Mapping[str, str]]) -> None:
