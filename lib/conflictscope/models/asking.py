@@ -359,11 +359,8 @@ class Models:
                 stored |= await self._fill_by_batches(described, unanswered, label)
                 stored |= await self.store.find({key for key, _ in distinct if key not in stored})
                 stored = await self._without_cut(described, calls, stored)
-        before = (
-            {}
-            if self.replay
-            else await self.store.find_unanswered({call.key for call in unanswered if call.key not in stored})
-        )
+        unknown = {call.key for call in unanswered if call.key not in stored}
+        before = {} if self.replay else await self.store.find_unanswered(unknown)
         to_send = any(not _is_used_up(described, before.get(key)) for key, _ in distinct if key not in stored)
         if to_send and not self.replay:
             await self._make_ready(described, known=bool(stored))
@@ -372,6 +369,8 @@ class Models:
         todo, put_off, next_look = deque(unanswered), set[str](), 0.0
 
         def take(call: Call, reply: Reply) -> None:
+            if asking.over:
+                return
             replies[call.key, call.request.schema] = reply
             self._count(asking, call.request.prompt)
             self._look_whether_usable(asking, reply, is_usable)
@@ -397,7 +396,7 @@ class Models:
                     todo.reverse()
                 put_off.add(call.key)
                 todo.append(call)
-            elif not asking.over:
+            else:
                 take(call, answered)
 
         if any(map(is_usable, replies.values())):

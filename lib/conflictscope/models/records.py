@@ -382,7 +382,7 @@ _KEYS = _Listed(sa.bindparam("keys", type_=sa.Text)).table_valued("value")
 
 
 def select_by_key(table: sa.Table, *columns: sa.ColumnElement) -> sa.Select:
-    """Return the query for columns of the rows under the keys that are given as ``as_parameter``, each of them once."""
+    """Return the query for columns of the rows under keys, given as ``as_parameter``, no key twice."""
     return sa.select(*columns).select_from(_KEYS.join(table, table.c.key == _KEYS.c.value))
 
 
@@ -675,11 +675,6 @@ def record_batch_calls(connection: sa.Connection, number: str, calls: Sequence[B
         f"{call.key}\t{_as_json(call.prompt, call.prompt_hash)}\t{call.body_at}\t{call.request}" for call in calls
     )
     connection.execute(BATCH_LINES.insert(), {"number": number, "lines": lines})
-    index_batch_calls(connection, number, calls)
-
-
-def index_batch_calls(connection: sa.Connection, number: str, calls: Sequence[BatchedCall]) -> None:
-    """Let the calls of a batch be found by their keys."""
     insert_rows(connection, BATCH_KEYS, sorted((call.key, number) for call in calls))
 
 
