@@ -582,18 +582,20 @@ def _answer(results: Iterable[tuple[_Job, Any]]) -> None:
     for loop, answered in by_loop.items():
         # in a loop that has been closed meanwhile nobody waits; what was to be stored is stored
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_resolve, answered)
+            loop.call_soon_threadsafe(_resolve, iter(answered))
 
 
-def _resolve(results: list[tuple[_Job, Any]]) -> None:
-    """Resolve the futures that are still waited for; runs in their loop."""
+def _resolve(results: Iterator[tuple[_Job, Any]]) -> None:
+    """Resolve the futures that are still waited for, in their loop, one a turn: what is sent and read goes between."""
     for job, result in results:
-        if job.future is None or job.future.done():
+        if job.loop is None or job.future is None or job.future.done():
             continue
         if isinstance(result, Exception):
             job.future.set_exception(result)
         else:
             job.future.set_result(result)
+        job.loop.call_soon(_resolve, results)
+        return
 
 
 def _file_of(url: sa.URL) -> Path | None:
