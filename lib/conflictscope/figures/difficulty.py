@@ -35,6 +35,7 @@ _FRONT: dict = {"color": "black", "linestyle": "--", "linewidth": 0.8}
 _FUNNEL = ["passed", "failed", "undecided", "pass_rate", "left"]
 _LOST: dict = {"facecolor": "white", "edgecolor": PALE, "hatch": "//////", "linewidth": 0.5}
 _PER_ROW = 0.3  # inches a check
+_CLOSE = {"agreement": 0.02, "likert": 0.01}  # of two authors
 _SIZE = 3.2  # points of a template's mark
 
 
@@ -99,10 +100,8 @@ def draw_agreement(points: pd.DataFrame, ax: Axes, *, published: bool = True, au
     known = points[["agreement", "likert"]].notna().all(axis=1)
     for row in published_ablations().to_dict("records") if published else ():
         _draw_point(ax, row, color=GREY, width=0.8, marker=shapes[row["variant"]], markerfacecolor="white", zorder=3)
-    for author in published_authors().itertuples() if authors else ():
-        ax.plot(author.agreement, author.likert, linestyle="none", marker="x", markersize=3, color=GREY)
-        name, at = author.variant.removeprefix("author "), (author.agreement, author.likert)
-        ax.annotate(name, at, (3, 2), textcoords="offset points", fontsize="xx-small", color=GREY, parse_math=False)
+    if authors:
+        _draw_authors(ax)
     for row in points[known].to_dict("records"):
         alpha = _FAINT if row.get("front") == BEHIND else 1
         look = {"marker": shapes[row["variant"]], "markerfacecolor": colors[row["variant"]], "zorder": 4}
@@ -154,6 +153,21 @@ def plot_agreement(
     page = Page(title=title, width=COLUMN_WIDTH) | page
     caption = captions.agreement(points, published=published)
     return panels.plot_panels(draw, height=2.6 if several else 2.0, handles=handles, caption=caption, **page)
+
+
+def _draw_authors(ax: Axes) -> None:
+    """Draw the published authors; the name of one that has another close at its right stands at its left."""
+    known = published_authors().sort_values("agreement")
+    gaps = known[["agreement", "likert"]].diff(-1).abs()
+    at_left = False
+    for author, is_close in zip(known.itertuples(), (gaps < pd.Series(_CLOSE)).all(axis=1), strict=True):
+        at = author.agreement, author.likert
+        ax.plot(*at, linestyle="none", marker="x", markersize=3, color=GREY)
+        # of three in a row, the second has the first at its left
+        at_left = is_close and not at_left
+        look: dict = {"xytext": (-3, 2), "ha": "right"} if at_left else {"xytext": (3, 2)}
+        look |= {"textcoords": "offset points", "fontsize": "small", "color": GREY, "parse_math": False}
+        ax.annotate(author.variant.removeprefix("author "), at, **look)
 
 
 def _looks(points: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
