@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 import socket
 from typing import Literal
@@ -271,6 +272,43 @@ def test_a_list_that_is_cancelled_stores_what_is_on_the_wire_and_asks_no_more(ma
         return stored, sent, transport.sent, [reply.text for reply in again]
 
     assert asyncio.run(go()) == (3, 3, 40, ["well"] * 40)
+
+
+def test_old_objects_are_spared_while_a_list_is_asked_and_searched_again_after_it(make_request, store_url, script):
+    """Whatever becomes of a list, of two at once as well; what the program has spared itself stays so."""
+    gc.unfreeze()
+
+    def answer(body, nth):
+        spared.append(gc.get_freeze_count())
+        if last(body) == "broken":
+            raise RuntimeError("broken")
+        return "well"
+
+    async def go(name, *lists):
+        models = Models(
+            Registry({"m": Model("m", "http://x.invalid/v1", "m")}), CallStore(store_url), transport=script(answer)
+        )
+        try:
+            asked = (
+                models.ask("m", [make_request(f"{name} {text}".strip()) for text in texts], label="x")
+                for texts in lists
+            )
+            return await asyncio.gather(*asked)
+        finally:
+            await models.close()
+
+    spared = []
+    asyncio.run(go("one", ["1", "2"]))
+    asyncio.run(go("two", ["1"], ["2", "3"]))
+    with pytest.raises(RuntimeError, match="broken"):
+        asyncio.run(go("", ["broken"]))
+    assert len(spared) == 6 and all(spared) and gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        asyncio.run(go("three", ["1"]))
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_the_loopback_server_fills_schemas(ask, make_request, start_loopback):

@@ -65,6 +65,36 @@ def test_gives_back_what_was_stored(store_url):
     assert run(store_url, lambda store: store.find(["a", "b", "c"])) == {"a": REPLY, "b": refusal}
 
 
+def test_results_of_a_commit_come_one_a_turn_of_the_loop(store_url):
+    """So that of many that come together none keeps what is to be sent from its turn; all come, in order."""
+
+    async def work(store):
+        turn, turns = 0, []
+
+        def count():
+            nonlocal turn
+            turn += 1
+            counting = loop.call_soon(count)
+            if len(turns) == 20:
+                counting.cancel()
+
+        async def find(nth):
+            await store.find([str(nth)])
+            turns.append((turn, nth))
+
+        loop = asyncio.get_running_loop()
+        loop.call_soon(count)
+        # while this is done the others come together
+        held = asyncio.create_task(store.apply(lambda connection: time.sleep(0.1)))
+        await asyncio.sleep(0.02)
+        await asyncio.gather(held, *(find(nth) for nth in range(20)))
+        return turns
+
+    turns = run(store_url, work)
+    assert [nth for _, nth in turns] == list(range(20))
+    assert len({turn for turn, _ in turns}) == 20 and turns[-1][0] - turns[0][0] < 40
+
+
 def test_the_first_reply_stays_and_is_what_everybody_gets(store_url):
     later = REPLY._replace(text="later")
 
