@@ -151,9 +151,28 @@ def test_a_batch_that_was_left_is_gone_on_with_in_a_store_that_was_made_anew(sta
     assert {reply.outcome for reply in replies} == {"ok"}
     books = server.get("books")
     assert (set(books["billed"].values()), len(books["billed"]), books["live"]) == ({1}, 10, 0)
-    with sqlite3.connect(tmp_path / "calls.sqlite") as database:
-        assert not database.execute("SELECT name FROM sqlite_master WHERE name = 'batch_calls'").fetchall()
+    database = sqlite3.connect(tmp_path / "calls.sqlite")
+    assert not database.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'batch_calls'"
+    ).fetchall()
     database.close()
+
+
+def test_a_program_of_version_5_that_has_the_store_open_finds_no_empty_batches(start_batches, tmp_path):
+    """It fails, also once another one of that version was refused, rather than take its batches for done."""
+    server = start_batches("--seconds", "30")
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, requests(10), batch_wait_minutes=0)
+    make_version_5(tmp_path / "calls.sqlite")
+    older = sqlite3.connect(tmp_path / "calls.sqlite")
+    assert older.execute("SELECT count(line) FROM batch_calls").fetchone() == (10,)
+    CallStore(tmp_path / "calls.sqlite").close()
+    # what it does first is to make the tables that are not there
+    older.execute(CALLS_IN_5.partition(";")[0].replace("TABLE", "TABLE IF NOT EXISTS"))
+    for statement in ("SELECT line, key FROM batch_calls", "INSERT INTO batch_calls (number, line) VALUES ('1', 1)"):
+        with pytest.raises(sqlite3.OperationalError):
+            older.execute(statement)
+    older.close()
 
 
 def test_of_calls_in_a_damaged_batch_only_those_that_are_whole_are_gone_on_with(start_batches, tmp_path):

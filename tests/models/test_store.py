@@ -95,6 +95,33 @@ def test_results_of_a_commit_come_one_a_turn_of_the_loop(store_url):
     assert len({turn for turn, _ in turns}) == 20 and turns[-1][0] - turns[0][0] < 40
 
 
+def test_a_call_whose_reply_is_stored_in_the_same_commit_is_not_sent_again(store_url):
+    attempt = {"model": "m", "prompt": "p", "expected": Usage(), "seconds": 300}
+
+    async def work(store):
+        await store.begin(store.next_number(), "a", **attempt)
+        # while this is done the others come together
+        held = asyncio.create_task(store.apply(lambda connection: time.sleep(0.1)))
+        await asyncio.sleep(0.02)
+        _, _, elsewhere = await asyncio.gather(
+            held, store.add("a", REPLY, number=0, **ABOUT), store.begin(store.next_number(), "a", **attempt)
+        )
+        return elsewhere.reply
+
+    assert run(store_url, work) == REPLY
+
+
+def test_nobody_waits_for_attempts_that_a_store_has_left_which_this_process_has_closed(store_url):
+    """As of a full disk, which does not take that they are over."""
+    attempt = {"model": "m", "prompt": "p", "expected": Usage(), "seconds": 300}
+    run(store_url, lambda store: store.begin(store.next_number(), "a", **attempt))
+
+    async def again(store):
+        return await asyncio.wait_for(store.wait_elsewhere("a"), 5), await store.begin(0, "a", **attempt)
+
+    assert run(store_url, again) == (None, None)
+
+
 def test_the_first_reply_stays_and_is_what_everybody_gets(store_url):
     later = REPLY._replace(text="later")
 
@@ -144,11 +171,15 @@ def test_another_schema_version_is_refused(store_url, tmp_path):
     run(store_url, lambda store: store.find([]))
     with sqlite3.connect(tmp_path / "calls.sqlite") as database:
         database.execute("UPDATE meta SET value = '99'")
-    database.close()
+        # which a later program may have done without
+        database.execute("DROP TABLE unanswered")
     with pytest.raises(
         ValueError, match=r"schema version 99; this version .* reads 1 to 6\. Use the conflictscope that"
     ):
         CallStore(store_url)
+    # an empty one would tell that program that nothing was lost
+    assert not database.execute("SELECT name FROM sqlite_master WHERE name = 'unanswered'").fetchall()
+    database.close()
 
 
 VERSION_1 = """

@@ -11,7 +11,7 @@ import gc
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -99,20 +99,6 @@ def _many_objects_kept() -> Iterator[None]:
         if not _thresholds:
             # of several lists at once, the last one to leave finds what the first one found
             gc.set_threshold(*before)
-
-
-@contextmanager
-def _old_objects_spared() -> Iterator[None]:
-    """Let cycles be searched for among the objects made meanwhile alone: a search of all takes as long as 100 calls."""
-    if gc.get_freeze_count():
-        # whoever has spared them, a list beside this one or the program, ends it
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @dataclass(eq=False)
@@ -416,7 +402,7 @@ class Models:
         if any(map(is_usable, replies.values())):
             asking.unusable = None
         try:
-            with _old_objects_spared() if to_send else _many_objects_kept():
+            with nullcontext() if to_send else _many_objects_kept():
                 await self._work_off(asking, todo, answer, 2 * described.concurrency)
         except NothingToCount:
             if asking.unusable is not None and asking.unusable >= HOPELESS:
@@ -557,6 +543,8 @@ class Models:
                     calls=asking.calls,
                 )
                 raw = within_limit(raw, call.sent_limit, attempts)
+                # over with the reply, even if nobody waits any more when it is stored
+                number, attempt.number = attempt.number, None
                 raw = await self.store.add(
                     call.key,
                     raw,
@@ -565,9 +553,8 @@ class Models:
                     prompt_hash=request.prompt_hash,
                     request=call.canonical,
                     attempts=attempts,
-                    number=attempt.number,
+                    number=number,
                 )
-                attempt.number = None
                 return raw
             except _AskedElsewhere as elsewhere:
                 if elsewhere.reply is not None:

@@ -302,6 +302,7 @@ class CallStore:
             self._closed = True
             self._jobs.put(None)
         self._thread.join()
+        _closed_here.add(self.holder)
         self._marks.close()
         if self.gone is not gone and self.gone is not None:
             raise self.gone
@@ -616,8 +617,14 @@ def _size_of(file: Path) -> int:
     return file.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
+# of stores that this process had open; what a full disk has left of their attempts nobody waits for
+_closed_here: set[str] = set()
+
+
 def is_gone(holder: str) -> bool:
-    """Return whether a process that had a store open is known to have ended."""
+    """Return whether a store that was open is known to be so no more."""
+    if holder in _closed_here:
+        return True
     host, _, rest = holder.rpartition(":")[0].rpartition(":")
     if host != platform.node() or os.name != "posix":
         return False  # nobody here can tell
