@@ -49,7 +49,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     content = _read(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: found {type(content).__name__}; expected a mapping of keys to values.")
+        raise ValueError(f"{path}: {_kind(content)}; expected a mapping of keys to values.")
     return content
 
 
@@ -63,8 +63,13 @@ def read_list(path: Path) -> list[Any]:
     """
     content = _read(path)
     if not isinstance(content, list):
-        raise ValueError(f"{path}: found {type(content).__name__}; expected a list, each entry beginning with '- '.")
+        raise ValueError(f"{path}: {_kind(content)}; expected a list, each entry beginning with '- '.")
     return content
+
+
+def _kind(content: object) -> str:
+    """Return in words what a file holds that should hold something else."""
+    return "the file is empty" if content is None else f"found {type(content).__name__}"
 
 
 def parse_yaml(text: str, source: str) -> Any:

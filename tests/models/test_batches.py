@@ -336,7 +336,7 @@ def engine(tmp_path):
         folder = tmp_path / "engine"
 
         def ask(self):
-            described = {"batch_folder": str(self.folder), "batch_wait_minutes": 0}
+            described = {"batch_folder": str(self.folder), "batch_wait_minutes": None}
             return ask(tmp_path / "calls.sqlite", "http://127.0.0.1:9/v1", requests(6), **described)
 
         def wait(self, words="engine"):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import conflictscope
+from conflictscope.study import new_project
 from conflictscope.study.new_project import PARTS, make_project, shipped_project
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,15 @@ def test_nothing_is_written_over(tmp_path, there, command):
 
 def test_an_empty_folder_will_do(tmp_path):
     assert make_project(tmp_path) == tmp_path and (tmp_path / "notebooks" / "01_generate_scenarios.ipynb").exists()
+
+
+def test_replies_and_probes_beside_the_shipped_parameters_stay_where_they_are(tmp_path, monkeypatch):
+    shipped = make_project(tmp_path / "checkout")
+    for name in ("value_sets/constitution.calls.sqlite", "value_sets/constitution.calls.sqlite-wal", "probes.json"):
+        (shipped / "params" / name).write_text("mine")
+    monkeypatch.setattr(new_project, "shipped_project", lambda: shipped)
+    made = make_project(tmp_path / "new") / "params"
+    assert (made / "models.yaml").exists() and not list(made.rglob("*.sqlite*")) + list(made.rglob("probes.json"))
 
 
 def test_a_wheel_holds_them_where_they_are_looked_for(tmp_path, monkeypatch):

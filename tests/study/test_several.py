@@ -87,7 +87,7 @@ def test_studies_run_at_once_and_the_first_failure_counts(two_studies, run_pytho
     words = ("--jobs", "2", "--only", FIRST, "--set", "resamples=50")
     done = run_python("-m", "conflictscope", "run", *files, *words, cwd=two_studies)
     assert done.returncode == 1, done.stderr[-2000:]
-    assert "one: 1 notebooks ran" in done.stdout and "two: 1 notebooks ran" in done.stdout
+    assert "one: 1 notebook ran" in done.stdout and "two: 1 notebook ran" in done.stdout
     assert "seed: found 'many'" in done.stdout
     assert all(table_path(two_studies / "runs" / name, "outlines").exists() for name in ("one", "two"))
 

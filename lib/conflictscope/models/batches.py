@@ -120,7 +120,7 @@ class Batches:
         Raises
         ------
         BatchesPending
-            If they are not done after ``batch_wait_minutes``.
+            If they are not done after ``minutes_to_wait``.
         BudgetReached
             If what is left of the budget may not cover the next call.
         ConnectionError
@@ -255,7 +255,7 @@ class Batches:
             await self._refresh()
             if not waiting:
                 return
-            if time.monotonic() - began >= 60 * self._model.batch_wait_minutes:
+            if time.monotonic() - began >= 60 * self._model.minutes_to_wait:
                 calls, hours = sum(held[batch.number] for batch in waiting), (time.time() - waiting[0].created) / 3600
                 many = "1 batch is" if len(waiting) == 1 else f"{len(waiting)} batches are"
                 notes = [note for batch in waiting if (note := self._notes.get(batch.number))]

@@ -304,8 +304,9 @@ class Model:
     """Calls a batch at most."""
     batch_hours: Annotated[float | None, _SECONDS] = None
     """Hours after which a batch is cancelled and what it left is asked live; None: never."""
-    batch_wait_minutes: Annotated[float, _MINUTES] = 10
-    """Minutes that a stage waits for its batches before it is left, to be gone on with later."""
+    batch_wait_minutes: Annotated[float | None, _MINUTES] = None
+    """Minutes that a stage waits for its batches before it is left, to be gone on with later; None: 10, or 0 with
+    ``batch_folder``, whose engine somebody has to start."""
     counts_prompts: Annotated[bool, _ABILITY] = True
     """Whether its ``usage.prompt_tokens`` counts whole prompts, so that it shows if one was cut."""
 
@@ -313,6 +314,13 @@ class Model:
     def in_batches(self) -> bool:
         """Whether it is asked in batches, at its endpoint or by files in a folder."""
         return bool(self.batch) or self.batch_folder is not None
+
+    @property
+    def minutes_to_wait(self) -> float:
+        """Minutes that a stage waits for its batches."""
+        if self.batch_wait_minutes is None:
+            return 10 if self.batch_folder is None else 0
+        return self.batch_wait_minutes
 
     @property
     def batches_as_anthropic(self) -> bool:

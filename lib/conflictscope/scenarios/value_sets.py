@@ -214,7 +214,8 @@ def _read_pairs(
         group = {value.name: value.group for value in values}
         if without := [name for name in order if not group[name]]:
             return [], [
-                f"{place('pairs')}pairs: between_groups needs a group for every value; {_shown(without)} have none."
+                f"{place('pairs')}pairs: between_groups needs a group for every value; {_shown(without)} have none. "
+                f"Write {without[0]}: {{group: …, definition: …}}."
             ]
         return [(a, b) for a, b in everything if group[a] != group[b]], []
     if isinstance(given, dict):

@@ -236,14 +236,20 @@ def _run_study(
     _sum_up_run(parameters, len(run_study(parameters, only=only, wait=wait)))
 
 
+def _seen_from_here(path: Path) -> Path:
+    """Return a path as one would type it: relative to the current folder if it is below that, else whole."""
+    path, here = path.resolve(), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def _sum_up_run(parameters: "StudyParameters", notebooks: int) -> None:
     """Print how many of a study's notebooks ran, where its results are and what was found."""
     from conflictscope.study.findings import read_findings
     from conflictscope.study.provenance import describe_changed_models, unfinished_tables
 
-    _say(f"{parameters.study}: {notebooks} notebooks ran")
-    _say(f"  tables, executed notebooks, call store: {os.path.relpath(parameters.path('run_folder'))}{os.sep}")
-    _say(f"  figures: {os.path.relpath(parameters.path('figures_folder'))}{os.sep}")
+    _say(f"{parameters.study}: {notebooks} notebook{'s' * (notebooks != 1)} ran")
+    _say(f"  tables, executed notebooks, call store: {_seen_from_here(parameters.path('run_folder'))}{os.sep}")
+    _say(f"  figures: {_seen_from_here(parameters.path('figures_folder'))}{os.sep}")
     for line in read_findings(parameters):
         _say(f"  {line}")
     if len(unfinished := unfinished_tables(parameters)):
@@ -389,7 +395,7 @@ def probe(
         for option, value in (("--base-url", base_url), ("--key-variable", key_variable))
         if value is not None
     )
-    _say(f"Kept in {os.path.relpath(file)}. The endpoint's models: conflictscope probe {model}{given} --list")
+    _say(f"Kept in {_seen_from_here(file)}. The endpoint's models: conflictscope probe {model}{given} --list")
 
 
 # its earlier name
@@ -433,7 +439,7 @@ def bundle(run_folder: Path, out: Path | None) -> None:
     folder = run_folder if run_folder.is_dir() else _load(run_folder).path("run_folder")
     parameters, manifest = restore_run(folder, find_project(Path.cwd()))
     file = pack_bundle(parameters, manifest, out or folder.parent / f"{parameters.study}.bundle.zip")
-    _say(f"{os.path.relpath(file)}: {file.stat().st_size:,} bytes. Rebuild it with: conflictscope replay FILE")
+    _say(f"{_seen_from_here(file)}: {file.stat().st_size:,} bytes. Rebuild it with: conflictscope replay FILE")
 
 
 @_commands.command()

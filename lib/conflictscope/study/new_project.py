@@ -10,7 +10,8 @@ from pathlib import Path
 import conflictscope
 
 PARTS = ("notebooks", "params")
-_NOT_OURS = shutil.ignore_patterns(".*", "__pycache__")
+# in a checkout, what its owner has put beside: replies, what endpoints were found to take
+_NOT_OURS = shutil.ignore_patterns(".*", "__pycache__", "*.sqlite*", "probes.json")
 
 
 def shipped_project() -> Path:
