@@ -40,6 +40,9 @@ def test_a_file_whose_name_is_like_it_is_named(tmp_path):
     for name in ("newsroom.yaml", ".newsrom.yaml", "hospital.yaml"):
         (tmp_path / name).touch()
     assert near_file(tmp_path / "newsrom.yaml") == f"; did you mean '{tmp_path}/newsroom.yaml'?"
+    # what both end in makes no two names alike
+    (tmp_path / "modelspec.yaml").touch()
+    assert near_file(tmp_path / "nope.yaml") == ""
     assert near_file(tmp_path / "x.yaml") == near_file(tmp_path / "nowhere" / "newsroom.yaml") == ""
 
 

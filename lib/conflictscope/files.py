@@ -179,8 +179,9 @@ def did_you_mean(given: object, names: Iterable[str], *, cutoff: float = 0.6) ->
 def near_file(path: Path) -> str:
     """Return ``; did you mean 'params/hhh.yaml'?`` if there is a file like one that is not there beside it, else ""."""
     names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    shown = {name: str(path.parent / name) for name in sorted(names) if not name.startswith(".")}
-    near = difflib.get_close_matches(path.name[:200], shown, n=1, cutoff=0.75)
+    # without what all files there end in, which would make any two of them alike
+    shown = {Path(name).stem: str(path.parent / name) for name in sorted(names) if not name.startswith(".")}
+    near = difflib.get_close_matches(path.stem[:200], shown, n=1, cutoff=0.75)
     return f"; did you mean {shown[near[0]]!r}?" if near else ""
 
 

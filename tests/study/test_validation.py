@@ -44,6 +44,18 @@ def test_the_shipped_studies_pass(file):
         assert done.exit_code == 0 and "nothing wrong" in done.output
 
 
+def test_what_a_valid_study_is_is_told(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    told = command("validate", "params/hhh.yaml").output.splitlines()
+    assert told[1].strip() == "HHH: 3 values, 3 pairs; scenarios: 24 outlines a pair"
+    assert "judge: simulated/judge; targets: simulated/cautious, " in told[2]
+    found = str(command("validate", "params/value_sets/hhh.yaml").exception)
+    assert found.endswith(
+        "line 3, column 1: values: this is a value set; expected parameters, among them value_set, "
+        "which names such a file."
+    )
+
+
 WRONG = [
     ("target_rankings: [honsty > helpfulness > harmlessness]", "target_rankings: found 'honsty > ", "mean 'honesty'?"),
     ("target_rankings: [honesty > helpfulness]", "found 'honesty > helpfulness': ", "expected each of"),
@@ -98,6 +110,7 @@ def test_files_folders_and_notebooks_that_are_nearly_right_are_named(project, mo
     for words, said in (
         (("validate", "params/hhhh.yaml"), "did you mean 'params/hhh.yaml'?"),
         (("run", "params/hhh.yaml", "--only", "05_rank_value"), "did you mean '05_rank_values'?"),
+        (("run", "params/hhh.yaml", "--only", "5"), "did you mean '05_rank_values'?"),
         (("import", "params/samples/clsh.csv"), "did you mean 'params/samples/clash.csv'?"),
         (("export", "runs/hhhh", "--to", "x"), "did you mean 'runs/hhh'?"),
         (("replay", "runs/hhhh"), "did you mean 'runs/hhh'?"),

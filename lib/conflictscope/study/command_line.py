@@ -300,7 +300,8 @@ def plan(
         assumed, needed, by_pair = plan_precision(parameters, precision, difference, _read_shares(kept_shares))
         kept = {"scenarios_per_pair": "kept_scenarios_per_pair", "scenarios": "kept_scenarios"}
         needed = needed.rename(columns=kept)
-        _say(f"{needed.to_string(index=False, float_format='{:.3f}'.format)}\n\nAssumed: {assumed}.")
+        looks: dict = {"float_format": "{:.3f}".format, "formatters": {"labels_per_pair": "{:.0f}".format}}
+        _say(f"{needed.to_string(index=False, **looks)}\n\nAssumed: {assumed}.")
         if by_pair.empty:
             _say(
                 "By pair nothing is known. Published pass rates run from 4 to 48 % of a pair's scenarios: run 01 and 02"
@@ -349,8 +350,12 @@ def _read_shares(stated: tuple[str, ...]) -> dict[frozenset[str], float]:
 @_SETTINGS
 def validate(parameter_file: Path, settings: tuple[str, ...]) -> None:
     """Refuse what is wrong with parameters, value set, models and scenarios, before anything is asked."""
-    _validated(parameter_file, settings, None)
+    from conflictscope.study.validation import describe_study
+
+    parameters = _validated(parameter_file, settings, None)
     _say(f"{parameter_file}: nothing wrong with parameters, value set and models.")
+    for line in describe_study(parameters):
+        _say(f"  {line}")
 
 
 @_commands.command()

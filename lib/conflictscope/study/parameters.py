@@ -277,6 +277,11 @@ def check_parameters(
     ValueError
         A line for each that is unknown or does not fit: source, key, what was found, what is expected.
     """
+    if "values" in given:
+        raise ValueError(
+            f"{source}: {places.get('values', '')}values: this is a value set; expected parameters, among them "
+            "value_set, which names such a file."
+        )
     try:
         return Parameters.model_validate(dict(given))
     except ValidationError as problems:

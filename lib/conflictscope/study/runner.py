@@ -131,7 +131,8 @@ def choose_notebooks(parameters: StudyParameters, only: Sequence[str]) -> list[s
     """
     names = list(parameters.notebooks)
     if unknown := sorted(set(only) - set(names)):
-        near = did_you_mean(unknown[0], names) or "."
+        numbered = [name for name in names if name.startswith(unknown[0].zfill(2))]
+        near = did_you_mean(numbered[0] if numbered else unknown[0], names) or "."
         raise ValueError(f"--only {', '.join(unknown)}: no such notebook; expected some of {names}{near}")
     return [name for name in names if not only or name in only]
 

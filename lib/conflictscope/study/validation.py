@@ -53,6 +53,17 @@ def validate_study(parameters: StudyParameters, registry: Registry) -> list[str]
     return [f"{parameters.file}: {parameters.places.get(p.partition(':')[0], '')}{p}" for p in problems]
 
 
+def describe_study(parameters: StudyParameters) -> list[str]:
+    """Return in two lines what a valid study is: its values and scenarios, and who plays which role."""
+    values, value_set = parameters.values, load_value_set(parameters.path("value_set"))
+    written = values["scenarios"] or f"{values['outlines_per_pair']} outlines a pair"
+    roles = [(role, values[role] if isinstance(values[role], list) else [values[role]]) for role in _ROLES]
+    return [
+        f"{value_set.name}: {len(value_set.values)} values, {len(value_set.pairs)} pairs; scenarios: {written}",
+        "; ".join(f"{role}: {', '.join(names)}" for role, names in roles if names),
+    ]
+
+
 def notes_on_models(parameters: StudyParameters, registry: Registry) -> list[str]:
     """Return a sentence for each thing about the models asked that a study may run in spite of.
 
