@@ -14,10 +14,10 @@ import pytest
 import sqlalchemy as sa
 from openai.types import Batch, FileObject
 
-from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request
+from conflictscope.models import BudgetReached, CallStore, Model, Models, Registry, Request, records
 from conflictscope.models.batch_providers import Folder
 from conflictscope.models.batches import BatchesPending, _side_by_side
-from conflictscope.models.records import BATCH_KEYS, BATCH_LINES, BATCHES, calls_in
+from conflictscope.models.records import BATCH_KEYS, BATCH_LINES, BATCHES, calls_in, record_batch_calls
 from conflictscope.models.requests import make_call
 from conflictscope.models.rescue import rescue_store
 from conflictscope.models.store import read_rows
@@ -173,6 +173,29 @@ def test_a_program_of_version_5_that_has_the_store_open_finds_no_empty_batches(s
         with pytest.raises(sqlite3.OperationalError):
             older.execute(statement)
     older.close()
+
+
+def test_no_batch_is_recorded_while_a_store_is_brought_up_to_date(start_batches, tmp_path, monkeypatch):
+    """What a program of version 5 wrote between the look and the move would be dropped with its table."""
+    server = start_batches("--seconds", "30")
+    with pytest.raises(BatchesPending):
+        ask(tmp_path / "calls.sqlite", server.url, requests(2), batch_wait_minutes=0)
+    make_version_5(tmp_path / "calls.sqlite")
+    older = sqlite3.connect(tmp_path / "calls.sqlite", isolation_level=None, timeout=0, check_same_thread=False)
+    outcome = []
+
+    def move(*about):
+        try:
+            older.execute("INSERT INTO batch_calls VALUES ('late', 1, 'key', 'greeting', 'abc', '{}', 0)")
+            outcome.append("written")
+        except sqlite3.OperationalError as problem:
+            outcome.append(str(problem))
+        record_batch_calls(*about)
+
+    monkeypatch.setattr(records, "record_batch_calls", move)
+    CallStore(tmp_path / "calls.sqlite").close()
+    older.close()
+    assert outcome == ["database is locked"] and len(rows(tmp_path / "calls.sqlite", BATCH_KEYS)) == 2
 
 
 def test_of_calls_in_a_damaged_batch_only_those_that_are_whole_are_gone_on_with(start_batches, tmp_path):

@@ -320,7 +320,8 @@ class CallStore:
         """Open the database, then do jobs until the store is closed; the body of the thread."""
         try:
             connection = self._open()
-        except (OSError, ValueError) as problem:
+        except Exception as problem:
+            # raised in whoever opens it, who would wait for ever else
             opened.set_exception(problem)
             return
         opened.set_result(None)
